@@ -1,0 +1,68 @@
+"""A Django shop's orders and users, delivered to DFINERY.
+
+May be imported from a settings module: what needs models (``capture``, ``track``, ``preview``) is imported when
+first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .definitions import EventDefinition
+from .exceptions import (
+    AlreadyRegistered,
+    ConfigurationError,
+    DfineryError,
+    NotRegistered,
+    PayloadError,
+    TransportError,
+)
+from .expressions import Coalesce, Display, Hashed, Value
+from .registry import register
+from .signals import (
+    destination_blocked,
+    destination_recovered,
+    event_delivered,
+    event_expired,
+    event_failed,
+    events_at_risk,
+)
+
+if TYPE_CHECKING:
+    from .building import preview
+    from .outbox import capture, track
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AlreadyRegistered",
+    "Coalesce",
+    "ConfigurationError",
+    "DfineryError",
+    "Display",
+    "EventDefinition",
+    "Hashed",
+    "NotRegistered",
+    "PayloadError",
+    "TransportError",
+    "Value",
+    "capture",
+    "destination_blocked",
+    "destination_recovered",
+    "event_delivered",
+    "event_expired",
+    "event_failed",
+    "events_at_risk",
+    "preview",
+    "register",
+    "track",
+]
+
+_NEED_MODELS = {"capture": "outbox", "track": "outbox", "preview": "building"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NEED_MODELS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_NEED_MODELS[name]}", __name__), name)

@@ -1,0 +1,163 @@
+"""System checks: every mistake in ``DFINERY`` and in the definitions that can be seen at start.
+
+=====  ==================================================================
+id     what is wrong
+=====  ==================================================================
+E001   ``DFINERY`` is no dict
+E002   an unknown key
+E003   ``TOKENS`` missing or unusable
+E004   a setting of the wrong type or value
+E005   ``BASE_URL`` unusable or not encrypted
+E006   ``CUSTOM_FIELDS`` wrong
+E007   a definition that can't be used
+E008   a path that does not exist on the model
+E009   a ``when`` that the model can't be filtered by
+E010   a property that a definition can't map
+E011   ``destination`` is no alias of ``TOKENS``
+E012   ``PROTOCOL`` or ``WAKE`` can't be imported
+E013   a definition's choice (``guests``, ``build``) that does not exist
+W001   no ``user``: the key of the source object would be sent as ``user_id``
+W002   django-q2 would stop a drain before it is done
+W003   ``django_q`` is not installed
+=====  ==================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.conf import settings as django_settings
+from django.contrib.auth import get_user_model
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.exceptions import FieldError
+from django.utils.module_loading import import_string
+
+from . import registry, schema
+from .conf import did_you_mean, get_settings, masked_setting, problems
+from .definitions import EventDefinition
+from .paths import trace
+
+#: Behind DRAIN_SECONDS a drain still waits for its last answers and writes them.
+DRAIN_TAIL_SECONDS = 14
+
+
+def _error(number: str, message: str, hint: str) -> CheckMessage:
+    kind = Error if number.startswith("E") else Warning
+    return kind(message, hint=hint, id=f"dfinery.{number}")
+
+
+@register("dfinery")
+def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """What is wrong with the ``DFINERY`` setting itself, then with the definitions."""
+    found = [_error(each.id, each.message, each.hint) for each in problems(masked_setting())]
+    if found:
+        return found  # the definitions can't be judged before the setting can be read
+    found += _check_imports()
+    found += _check_queue()
+    found += [_error("E007", fault, "See the chapter on definitions.") for fault in registry.faults().values()]
+    for definition in registry.definitions():
+        found += _check_definition(definition)
+    return found
+
+
+def _check_imports() -> Iterator[CheckMessage]:
+    settings = get_settings()
+    for key in ("PROTOCOL", "WAKE"):
+        path = getattr(settings, key)
+        try:
+            import_string(path)
+        except ImportError as error:
+            yield _error("E012", f"DFINERY[{key!r}] can't be imported: {error}", "Write the dotted path of a callable.")
+
+
+def _check_queue() -> Iterator[CheckMessage]:
+    settings = get_settings()
+    if not apps.is_installed("django_q") and settings.WAKE == type(settings).WAKE:
+        yield _error("W003", "django_q is not in INSTALLED_APPS.", 'INSTALLED_APPS += ["django_q", …]')
+    timeout = getattr(django_settings, "Q_CLUSTER", {}).get("timeout")
+    needed = settings.DRAIN_SECONDS + DRAIN_TAIL_SECONDS
+    if timeout and timeout < needed:
+        yield _error(
+            "W002",
+            f"Q_CLUSTER['timeout'] is {timeout} s, but a drain may take {needed:g} s.",
+            f'"timeout": {needed + 1:g} and a larger "retry" in Q_CLUSTER, or a smaller DFINERY["DRAIN_SECONDS"].',
+        )
+
+
+def _check_definition(definition: EventDefinition) -> Iterable[CheckMessage]:
+    yield from _check_paths(definition)
+    yield from _check_names(definition)
+    yield from _check_when(definition)
+    yield from _check_choices(definition)
+    yield from _check_user(definition)
+
+
+def _check_paths(definition: EventDefinition) -> Iterator[CheckMessage]:
+    for path in dict.fromkeys(definition.paths()):
+        followed = trace(definition.model_class, path, through_many=True)
+        if followed.missing:
+            model, part = followed.missing
+            hint = did_you_mean(part, tuple(sorted(_names(model))))
+            yield _error("E008", f"Event {definition.name!r}: {model._meta.label} has no {part!r} ({path!r}).", hint)
+        elif followed.ends_in_relation and path not in (definition.items, definition.user):
+            hint = f"Let the path go on to one of its fields: {path + '.pk'!r}."
+            yield _error("E008", f"Event {definition.name!r}: {path!r} ends in an object, not a value.", hint)
+
+
+def _names(model: Any) -> Iterator[str]:
+    for field in model._meta.get_fields():
+        yield (field.get_accessor_name() or field.name if field.auto_created and not field.concrete else field.name)
+
+
+def _check_names(definition: EventDefinition) -> Iterator[CheckMessage]:
+    parts: Sequence[tuple[schema.Scope, Mapping[str, Any]]] = (
+        ("event", definition.event_expressions),
+        ("item", definition.item_expressions),
+        ("user", definition.user_expressions),
+    )
+    for scope, names in parts:
+        for name in names:
+            reserved = schema.RESERVED[scope].get(name)
+            if reserved:
+                yield _error("E010", f"Event {definition.name!r} maps {name!r}.", f"Leave it out: {reserved}.")
+
+
+def _check_when(definition: EventDefinition) -> Iterator[CheckMessage]:
+    if not isinstance(definition.condition, Mapping):
+        return
+    try:
+        definition.model_class._base_manager.filter(**definition.condition)
+    except (FieldError, ValueError, TypeError) as error:
+        yield _error(
+            "E009",
+            f"Event {definition.name!r}: when: {error}",
+            'Write lookups as in filter(): {"status": "paid"}',
+        )
+
+
+def _check_choices(definition: EventDefinition) -> Iterator[CheckMessage]:
+    aliases = tuple(get_settings().TOKENS)
+    if not callable(definition.destination) and definition.fixed_destination not in aliases and get_settings().ENABLED:
+        message = f"Event {definition.name!r} goes to {definition.fixed_destination!r}, which has no token."
+        yield _error("E011", message, did_you_mean(definition.fixed_destination, aliases))
+    for attribute, choices in (("guests", ("fail", "skip")), ("build", (None, "worker", "commit"))):
+        chosen = getattr(definition, attribute)
+        if chosen not in choices:
+            message = f"Event {definition.name!r}: {attribute}={chosen!r}."
+            yield _error("E013", message, did_you_mean(chosen, tuple(filter(None, choices))))
+
+
+def _check_user(definition: EventDefinition) -> Iterator[CheckMessage]:
+    is_default = definition.user is None and definition.user_attributes is None
+    if is_default and not issubclass(definition.model_class, get_user_model()) and _is_inherited(definition):
+        yield _error(
+            "W001",
+            f"Event {definition.name!r} names no user: USER_ATTRIBUTES would be read from {definition.source_label}.",
+            'Write "user": "customer" (the path of its user), or user_attributes with paths from it.',
+        )
+
+
+def _is_inherited(definition: EventDefinition) -> bool:
+    return type(definition).get_user_attributes is EventDefinition.get_user_attributes

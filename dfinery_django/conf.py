@@ -1,0 +1,242 @@
+"""The ``DFINERY`` setting as one frozen, typed object: ``get_settings()``.
+
+Read at use, never at import, and live under ``override_settings``. What is wrong with the setting is found
+here (``problems``) and told by the system checks; ``get_settings()`` raises ``ConfigurationError`` for the first.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings as django_settings
+from django.core.signals import setting_changed
+
+from .exceptions import ConfigurationError
+
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Token:
+    """An API token that shows itself nowhere: not in a repr, a log line, an error page or a traceback."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return str(self._value)
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with it, or nothing."""
+        value = self._value
+        if not isinstance(value, str) or not value.strip():
+            return "empty: set the environment variable or secret that it is read from"
+        if not value.isascii() or not value.isprintable() or " " in value:
+            return "not usable in an HTTP header: it has blanks, line ends or characters outside ASCII"
+        return ""
+
+    def __repr__(self) -> str:
+        return "<Token ********>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Token) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> Any:
+        raise TypeError("A Token is not pickled: name its destination instead.")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The setting with its defaults. Durations end in their unit."""
+
+    TOKENS: Mapping[str, Token] = field(default_factory=dict)
+    EVENTS: Mapping[str, Any] = field(default_factory=dict)
+    USER_ATTRIBUTES: Mapping[str, Any] = field(default_factory=lambda: {"user_id": "pk"})
+    CUSTOM_FIELDS: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    TYPE_DRIFT: str = "warn"
+    ENABLED: bool = True
+    BASE_URL: str = "https://openapi.dfinery.io"
+    PROTOCOL: str = "dfinery_django.protocols.s2s.S2SEventAPI"
+    CONCURRENCY: int = 16
+    CONNECT_TIMEOUT: float = 3
+    READ_TIMEOUT: float = 10
+    MAX_AGE_HOURS: float = 48
+    DRAIN_SECONDS: float = 45
+    LEASE_SECONDS: float = 60
+    SETTLE_SECONDS: float = 5
+    READY_SECONDS: float = 120
+    BUILD: str = "worker"
+    RECONCILE_MINUTES: int = 10
+    RETENTION_DAYS: float | None = 30
+    Q_OPTIONS: Mapping[str, Any] = field(default_factory=dict)
+    WAKE: str = "dfinery_django.tasks.wake"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake in the setting: what is wrong, and the line to write."""
+
+    id: str
+    message: str
+    hint: str
+
+
+#: Keys with a fixed set of values.
+CHOICES = {"TYPE_DRIFT": ("warn", "fail"), "BUILD": ("worker", "commit")}
+POSITIVE = ("CONNECT_TIMEOUT", "READ_TIMEOUT", "MAX_AGE_HOURS", "DRAIN_SECONDS", "LEASE_SECONDS")
+NOT_NEGATIVE = ("SETTLE_SECONDS", "READY_SECONDS")
+MAPPINGS = ("EVENTS", "USER_ATTRIBUTES", "CUSTOM_FIELDS", "Q_OPTIONS")
+SCOPES = ("event", "item", "user")
+FIELD_TYPES = ("string", "long", "double", "boolean")
+KEYS = tuple(Settings.__dataclass_fields__)
+
+
+def did_you_mean(word: str, known: tuple[str, ...]) -> str:
+    """A sentence with the nearest known word, or with all of them."""
+    near = difflib.get_close_matches(str(word), known, n=1, cutoff=0.6)
+    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
+
+
+def problems(raw: object) -> list[Problem]:
+    """Everything wrong with a masked setting that can be seen without models."""
+    if not isinstance(raw, Mapping):
+        return [Problem("E001", "DFINERY is not a dict.", 'DFINERY = {"TOKENS": {"default": "<API token>"}}')]
+    found = [
+        Problem("E002", f"DFINERY has an unknown key {key!r}.", did_you_mean(key, KEYS))
+        for key in raw
+        if key not in KEYS
+    ]
+    return found + _token_problems(raw) + _shape_problems(raw) + _url_problems(raw) + _field_type_problems(raw)
+
+
+def _token_problems(raw: Mapping[str, Any]) -> list[Problem]:
+    hint = 'DFINERY = {"TOKENS": {"default": env("DFINERY_API_TOKEN")}, …}'
+    tokens = raw.get("TOKENS")
+    if not raw.get("ENABLED", True) and not tokens:
+        return []
+    if not isinstance(tokens, Mapping) or not tokens:
+        return [Problem("E003", "DFINERY['TOKENS'] is missing: an alias and an API token each.", hint)]
+    return [
+        Problem("E003", f"DFINERY['TOKENS'][{alias!r}] is {fault}.", hint)
+        for alias, token in tokens.items()
+        if (fault := token.fault if _is_alias(alias) else "not named by a text of 1 to 64 characters")
+    ]
+
+
+def _is_alias(alias: object) -> bool:
+    return isinstance(alias, str) and 0 < len(alias) <= 64
+
+
+def _shape_problems(raw: Mapping[str, Any]) -> list[Problem]:
+    found = []
+    for key, value in raw.items():
+        fault = _shape_fault(key, value) if key in KEYS else ""
+        if fault:
+            default = getattr(Settings(), key)
+            found.append(Problem("E004", f"DFINERY[{key!r}] {fault}.", f'The default is "{key}": {default!r}.'))
+    return found
+
+
+def _shape_fault(key: str, value: Any) -> str:
+    if key in CHOICES and value not in CHOICES[key]:
+        return f"is {value!r}, not one of {', '.join(map(repr, CHOICES[key]))}"
+    if key in POSITIVE and not (_is_number(value) and value > 0):
+        return f"is {value!r}, not a number above 0"
+    if key in NOT_NEGATIVE and not (_is_number(value) and value >= 0):
+        return f"is {value!r}, not a number of at least 0"
+    if key == "CONCURRENCY" and not (_is_whole(value) and 1 <= value <= 256):
+        return f"is {value!r}, not a whole number from 1 to 256"
+    if key == "RECONCILE_MINUTES" and not (_is_whole(value) and value >= 0):
+        return f"is {value!r}, not a whole number of at least 0"
+    if key == "RETENTION_DAYS" and not (value is None or (_is_number(value) and value > 0)):
+        return f"is {value!r}, not a number above 0 or None"
+    if key == "ENABLED" and not isinstance(value, bool):
+        return f"is {value!r}, not True or False"
+    if key in MAPPINGS and not isinstance(value, Mapping):
+        return f"is a {type(value).__name__}, not a dict"
+    if key in ("PROTOCOL", "WAKE") and not (isinstance(value, str) and "." in value):
+        return f"is {value!r}, not a dotted path"
+    return ""
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _url_problems(raw: Mapping[str, Any]) -> list[Problem]:
+    url = raw.get("BASE_URL", Settings.BASE_URL)
+    hint = f'"BASE_URL": "{Settings.BASE_URL}"'
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except (ValueError, TypeError, AttributeError):
+        return [Problem("E005", "DFINERY['BASE_URL'] is not a URL.", hint)]
+    if parts.scheme not in ("http", "https") or not host:
+        return [Problem("E005", "DFINERY['BASE_URL'] is not an http(s) URL with a host.", hint)]
+    if parts.username or parts.password or parts.query or parts.fragment:
+        return [Problem("E005", "DFINERY['BASE_URL'] carries more than scheme, host, port and path.", hint)]
+    if parts.scheme == "http" and host not in LOOPBACK_HOSTS:
+        return [Problem("E005", f"DFINERY['BASE_URL'] sends the token in clear text to {host}.", hint)]
+    return []
+
+
+def _field_type_problems(raw: Mapping[str, Any]) -> list[Problem]:
+    declared = raw.get("CUSTOM_FIELDS", {})
+    found = []
+    for scope, fields in declared.items() if isinstance(declared, Mapping) else ():
+        place = f"DFINERY['CUSTOM_FIELDS'][{scope!r}]"
+        if scope not in SCOPES:
+            found.append(Problem("E006", f"{place} is no scope.", did_you_mean(scope, SCOPES)))
+        elif not isinstance(fields, Mapping):
+            found.append(
+                Problem("E006", f"{place} is not a dict of field names and types.", 'e.g. {"grade": "string"}')
+            )
+        else:
+            found += [
+                Problem("E006", f"{place}[{name!r}] is {kind!r}, no type.", did_you_mean(kind, FIELD_TYPES))
+                for name, kind in fields.items()
+                if kind not in FIELD_TYPES
+            ]
+    return found
+
+
+def masked_setting() -> Any:
+    """The setting as written, its tokens wrapped, so that no frame of ours ever holds one in the clear."""
+    setting = getattr(django_settings, "DFINERY", {})
+    if isinstance(setting, Mapping) and isinstance(setting.get("TOKENS"), Mapping):
+        return {**setting, "TOKENS": {alias: Token(token) for alias, token in setting["TOKENS"].items()}}
+    return setting
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The setting now in force.
+
+    :raises ConfigurationError: for the first mistake in it; ``manage.py check`` lists them all.
+    """
+    setting = masked_setting()
+    for problem in problems(setting):
+        raise ConfigurationError(f"{problem.message} {problem.hint}")
+    return Settings(**setting)
+
+
+def _forget_settings(*, setting: str, **kwargs: object) -> None:
+    if setting == "DFINERY":
+        get_settings.cache_clear()
+
+
+setting_changed.connect(_forget_settings, dispatch_uid="dfinery_django.conf")

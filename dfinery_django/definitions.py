@@ -1,0 +1,299 @@
+"""EventDefinition: how a model becomes an event. From a class, or from a dict in the settings: one road.
+
+Says what to read and when; reads no rows itself and writes none.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+from django.apps import apps
+from django.db import InterfaceError, OperationalError, models
+from django.db.models.manager import BaseManager
+
+from .conf import did_you_mean, get_settings
+from .exceptions import ConfigurationError, PayloadError
+from .expressions import Expression, Path, expression
+from .paths import wire_type
+from .schema import PATHS, Scope
+from .values import WireType
+
+DEFAULT_DESTINATION = "default"
+WHEN_WORDS = ("created", "saved", "deleted")
+
+
+class _Instance:
+    """``once_per`` not given: one event of this definition per source object."""
+
+    def __repr__(self) -> str:
+        return "INSTANCE"
+
+
+INSTANCE = _Instance()
+
+
+class EventDefinition:
+    """Subclass it and ``@register("app.Model")``, or write a dict with these keys under ``DFINERY["EVENTS"]``.
+
+    :cvar event_name: what DFINERY is told; default: the definition's name
+    :cvar model: ``"app.Model"``
+    :cvar when: ``"created"``, ``"saved"``, ``"deleted"``; a dict of lookups that must become true with a save; or
+        a callable ``(instance, created) -> bool``
+    :cvar event_datetime: path of the moment it happened; default: the moment of the save
+    :cvar event_attributes: field name -> path, callable ``(instance) -> value`` or expression
+    :cvar items: path of the lines, or a callable ``(instance) -> iterable``
+    :cvar item_attributes: like ``event_attributes``, from each item
+    :cvar user: path of the user, or a callable; the paths of ``user_attributes`` start there
+    :cvar user_attributes: default: the setting ``USER_ATTRIBUTES``; without ``user`` they start at the instance
+    :cvar once_per: path or tuple of paths that together with the instance make an event the same event; ``None``:
+        every firing is an event of its own
+    :cvar guests: ``"fail"`` or ``"skip"`` an event that ends up without a user_id
+    :cvar destination: alias of ``TOKENS``, or a callable ``(instance) -> alias``
+    :cvar signal: ``("dotted.path.of.a_signal", "keyword of the instance")`` to listen to instead of saves
+    :cvar build: ``"worker"`` or ``"commit"``; default: the setting ``BUILD``
+    """
+
+    name: str = ""
+    event_name: str = ""
+    model: Any = None
+    when: Any = None
+    signal: tuple[str, str] | None = None
+    event_datetime: Any = None
+    event_attributes: Mapping[str, Any] = {}
+    items: Any = None
+    item_attributes: Mapping[str, Any] = {}
+    user: Any = None
+    user_attributes: Mapping[str, Any] | None = None
+    once_per: Any = INSTANCE
+    guests: str = "fail"
+    destination: Any = None
+    build: str | None = None
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name or self.name or self.event_name or type(self).__name__
+        self.event_name = self.event_name or self.name
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+    # ── hooks ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def should_capture(self, instance: Any, *, created: bool) -> bool:
+        """Asked in the shop's transaction, after ``when`` held: be cheap, make no queries."""
+        return True
+
+    def is_ready(self, instance: Any) -> bool:
+        """Asked at build on a fresh instance; ``False`` postpones the build, for ``READY_SECONDS`` at most."""
+        return True
+
+    def get_event_datetime(self, instance: Any) -> Any:
+        """When it happened, a datetime; ``None``: the moment of the save."""
+        if self.moment is None:
+            return None
+        moment = _read("event_datetime", self.moment, instance)
+        if moment is None:
+            raise PayloadError("event_datetime", f"{self.moment!r} is empty", "Map one that is set by then.")
+        return moment
+
+    def get_event_attributes(self, instance: Any) -> Mapping[str, Any]:
+        """Field name -> Python value. Runs at build, may query."""
+        return _resolve(self.event_expressions, instance, PATHS["event"])
+
+    def get_items(self, instance: Any) -> Iterable[Mapping[str, Any]] | None:
+        """One mapping of field name -> Python value per item; ``None`` for an event without items."""
+        if self.items is None:
+            return None
+        sources = self.get_item_sources(instance)
+        return [_resolve(self.item_expressions, each, f"items[{i}]") for i, each in enumerate(sources)]
+
+    def get_user_attributes(self, instance: Any) -> Mapping[str, Any]:
+        """Field name -> Python value; ``user_id`` among them unless the event is a guest's."""
+        start = instance if self.user is None else _read("user", self._spec("user"), instance)
+        return {} if start is None else _resolve(self.user_expressions, start, PATHS["user"])
+
+    def get_item_sources(self, instance: Any) -> Iterable[Any]:
+        """The objects that items are made of."""
+        sources = _read("items", self._spec("items"), instance)
+        if isinstance(sources, BaseManager):
+            sources = sources.all()
+        return () if sources is None else sources
+
+    # ── compiled ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def model_class(self) -> type[models.Model]:
+        """The model it watches.
+
+        :raises ConfigurationError: if there is no such model
+        """
+        if isinstance(self.model, type) and issubclass(self.model, models.Model):
+            return self.model
+        try:
+            return apps.get_model(self.model)
+        except (LookupError, ValueError, AttributeError, TypeError) as error:
+            raise ConfigurationError(
+                f'Event {self.name!r} watches {self.model!r}, which is no installed model. Write "model": "app.Model".'
+            ) from error
+
+    @property
+    def source_label(self) -> str:
+        """The model's label: ``shop.Order``."""
+        return str(self.model_class._meta.label)
+
+    @cached_property
+    def event_expressions(self) -> Mapping[str, Expression]:
+        return self._compile("event_attributes", self.event_attributes)
+
+    @cached_property
+    def item_expressions(self) -> Mapping[str, Expression]:
+        return self._compile("item_attributes", self.item_attributes)
+
+    @cached_property
+    def user_expressions(self) -> Mapping[str, Expression]:
+        own = self.user_attributes
+        return self._compile("user_attributes", get_settings().USER_ATTRIBUTES if own is None else own)
+
+    @cached_property
+    def moment(self) -> Expression | None:
+        """Where the moment it happened is read, if the definition says so."""
+        return None if self.event_datetime is None else self._spec("event_datetime")
+
+    @cached_property
+    def identity(self) -> tuple[Expression, ...] | None:
+        """What ``once_per`` adds to the instance; ``None`` where every firing is an event of its own."""
+        if self.once_per is None:
+            return None
+        if self.once_per is INSTANCE:
+            return ()
+        paths = self.once_per if isinstance(self.once_per, (tuple, list)) else (self.once_per,)
+        return tuple(self._expression("once_per", path) for path in paths)
+
+    @cached_property
+    def condition(self) -> str | Mapping[str, Any] | Callable[[Any, bool], bool]:
+        """``when``: a word, lookups, or a callable ``(instance, created)``; default "created", or none for a signal."""
+        if self.when is None:
+            return "saved" if self.signal else "created"
+        when: str | Mapping[str, Any] = self.when
+        if isinstance(when, Mapping) or when in WHEN_WORDS:
+            return when
+        function = self._callable("when", parameters=2)
+        if function is None:
+            raise ConfigurationError(
+                f"Event {self.name!r}: when={self.when!r}. {did_you_mean(self.when, WHEN_WORDS)} "
+                'A dict of lookups ({"status": "paid"}) or a callable (instance, created) will do too.'
+            )
+        return function
+
+    def destination_for(self, instance: Any) -> str:
+        """The alias of the token to send with."""
+        function = self._callable("destination", parameters=1)
+        return str(function(instance)) if function else self.fixed_destination
+
+    @property
+    def fixed_destination(self) -> str:
+        """The alias, where no callable decides: the definition's, ``"default"``, or the only one there is."""
+        if isinstance(self.destination, str):
+            return self.destination
+        aliases = list(get_settings().TOKENS)
+        return aliases[0] if len(aliases) == 1 else DEFAULT_DESTINATION
+
+    def paths(self) -> list[str]:
+        """Every dotted path it reads, seen from the instance, for fetching rows in bulk."""
+        found = [path for each in self.event_expressions.values() for path in each.paths()]
+        found += self._prefixed("items", self.item_expressions) if self.items is not None else []
+        found += self._prefixed("user", self.user_expressions)
+        return found + [*(self.moment.paths() if self.moment else ())]
+
+    def type_of(self, scope: Scope, name: str) -> WireType | None:
+        """The type of a custom field: declared in ``CUSTOM_FIELDS``, else that of the model field behind its path."""
+        declared = get_settings().CUSTOM_FIELDS.get(scope, {}).get(name)
+        return WireType(declared) if declared else self._model_types.get((scope, name))
+
+    @cached_property
+    def _model_types(self) -> Mapping[tuple[Scope, str], WireType]:
+        parts: tuple[tuple[Scope, str, Mapping[str, Expression]], ...] = (
+            ("event", "", self.event_expressions),
+            ("item", "items", self.item_expressions),
+            ("user", "user", self.user_expressions),
+        )
+        return {
+            (scope, name): found
+            for scope, start, expressions in parts
+            for name, each in expressions.items()
+            if isinstance(each, Path) and (prefix := self._prefix(start)) is not None
+            if (found := wire_type(self.model_class, prefix + each.path, through_many=True))
+        }
+
+    def _prefix(self, start: str) -> str | None:
+        """The path under which an attribute's own path starts: "" at the instance, ``None`` where it can't be known."""
+        source = getattr(self, start) if start else None
+        if source is None:
+            return ""
+        return f"{source}." if isinstance(source, str) else None
+
+    def _prefixed(self, start: str, expressions: Mapping[str, Expression]) -> list[str]:
+        prefix = self._prefix(start)
+        if prefix is None:
+            return []
+        inner = [prefix + path for each in expressions.values() for path in each.paths()]
+        return ([prefix[:-1]] if prefix else []) + inner
+
+    def _compile(self, place: str, mapping: Mapping[str, Any]) -> Mapping[str, Expression]:
+        if not isinstance(mapping, Mapping):
+            raise ConfigurationError(f"Event {self.name!r}: {place} is a {type(mapping).__name__}, not a dict.")
+        return {name: self._expression(f"{place}[{name!r}]", spec) for name, spec in mapping.items()}
+
+    def _spec(self, attribute: str) -> Expression:
+        return self._expression(attribute, self._callable(attribute, parameters=1) or getattr(self, attribute))
+
+    def _expression(self, place: str, spec: Any) -> Expression:
+        try:
+            return expression(spec)
+        except TypeError as error:
+            raise ConfigurationError(f"Event {self.name!r}: {place}: {error}") from error
+
+    def _callable(self, attribute: str, *, parameters: int) -> Callable[..., Any] | None:
+        """A callable given as attribute. A function in a class body is a method: with or without ``self``."""
+        raw = inspect.getattr_static(self, attribute)
+        if isinstance(raw, staticmethod):
+            return raw.__func__
+        if inspect.isfunction(raw) and len(inspect.signature(raw).parameters) > parameters:
+            return raw.__get__(self)
+        return raw if callable(raw) and not isinstance(raw, Expression) else None
+
+
+#: What a definition may say, in a dict or a class.
+ATTRIBUTES = tuple(name for name in EventDefinition.__annotations__ if name != "name")
+
+
+def from_dict(name: str, content: Mapping[str, Any]) -> EventDefinition:
+    """A definition from an entry of ``DFINERY["EVENTS"]``.
+
+    :raises ConfigurationError: for a key that a definition doesn't have
+    """
+    for key in content:
+        if key not in ATTRIBUTES:
+            raise ConfigurationError(f"Event {name!r} has an unknown key {key!r}. {did_you_mean(key, ATTRIBUTES)}")
+    body = {key: staticmethod(value) if inspect.isfunction(value) else value for key, value in content.items()}
+    definition: EventDefinition = type("SettingsDefinition", (EventDefinition,), body)(name)
+    return definition
+
+
+def _resolve(expressions: Mapping[str, Expression], instance: Any, place: str) -> dict[str, Any]:
+    return {name: _read(f"{place}.{name}", each, instance) for name, each in expressions.items()}
+
+
+def _read(place: str, source: Expression, instance: Any) -> Any:
+    """A value; an error of the mapping becomes one that names the field and what it reads."""
+    try:
+        return source.resolve(instance)
+    except (OperationalError, InterfaceError):
+        raise  # the database's fault, not the mapping's: the event waits
+    except PayloadError as error:
+        raise PayloadError(place, f"path {error.path!r}: {error.problem}", error.remedy) from error
+    except Exception as error:
+        problem = f"{source!r} raised {type(error).__name__}: {error}"
+        raise PayloadError(place, problem, "Mend the mapping or what it calls, then rebuild the event.") from error

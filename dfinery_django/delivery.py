@@ -1,0 +1,323 @@
+"""The drain: expire what is late, build what is due, then claim, send and settle until nothing is due or time is up.
+
+The main thread alone touches the database; the threads of the pool only exchange bytes. No transaction is open while
+a request is under way.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from functools import lru_cache
+
+from django.db import router
+from django.db.models import Min
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from . import __version__, destinations, registry
+from .backoff import wait_seconds
+from .building import build_due
+from .client import Client
+from .conf import Settings, get_settings
+from .exceptions import TransportError
+from .models import DeliveryAttempt, Destination, Event, EventQuerySet
+from .protocols.base import Request, Response, Result, WireProtocol
+from .signals import event_delivered, event_expired, event_failed
+from .states import UNFINISHED, EventStatus, Outcome, Reason
+
+logger = logging.getLogger("dfinery_django")
+
+Send = Callable[[Request], Response]
+Batch = Sequence[Event]
+
+#: Results are written when so many have come, or so much time has passed.
+SETTLE_EVERY = 200
+SETTLE_AFTER_SECONDS = 0.5
+EXPIRE_BATCH = 500
+BODY_LENGTH = 2048
+SETTLED_FIELDS = ("status", "due_at", "attempt_count", "reason_code", "reason", "finished_at")
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request for a batch: what came of it."""
+
+    batch: Batch
+    started_at: dt.datetime
+    duration_ms: int
+    result: Result
+    body: str = ""
+    error: str = ""
+
+
+def outbox_databases() -> list[str]:
+    """The databases that hold events: a source's own, since an event is written in its transaction."""
+    found = {router.db_for_write(Event)}
+    found.update(router.db_for_write(each.model_class) for each in registry.definitions())
+    return sorted(found)
+
+
+def drain(
+    destination: str,
+    *,
+    using: str | None = None,
+    budget_seconds: float | None = None,
+    linger_seconds: float = 0,
+    send: Send | None = None,
+) -> Counter[str]:
+    """Deliver what is due for one destination.
+
+    :param destination: alias of ``TOKENS``
+    :param using: database alias; default: where events are written
+    :param budget_seconds: wall clock until nothing more is claimed; default: the setting ``DRAIN_SECONDS``
+    :param linger_seconds: wait up to so long for what is due soon
+    :param send: exchanges a request for a response; default: the pooled client
+    :returns: how many events were ``built``, ``expired``, and settled by status
+    """
+    settings = get_settings()
+    if not settings.ENABLED or destination not in settings.TOKENS:
+        return Counter()
+    return _Drain(
+        destination, using or router.db_for_write(Event), settings, send or _client(settings.CONCURRENCY,
+        settings.CONNECT_TIMEOUT, settings.READ_TIMEOUT).send,
+    ).run(budget_seconds or settings.DRAIN_SECONDS, linger_seconds)  # fmt: skip
+
+
+def has_due(destination: str, using: str) -> bool:
+    """Whether a drain would find work now."""
+    now = timezone.now()
+    events = Event.objects.using(using).filter(destination=destination)
+    is_open = destinations.current(destination, using).places(1, now) > 0
+    return events.filter(status__in=UNFINISHED if is_open else [EventStatus.CAPTURED]).due(now).exists()
+
+
+@lru_cache(maxsize=4)
+def _client(connections: int, connect_timeout: float, read_timeout: float) -> Client:
+    """One per process, kept between drains with its connections."""
+    return Client(
+        connections=connections,
+        connect_timeout=connect_timeout,
+        read_timeout=read_timeout,
+        user_agent=f"dfinery-django/{__version__}",
+    )
+
+
+def protocol_for(destination: str, settings: Settings) -> WireProtocol:
+    """The wire protocol, with the destination's token."""
+    protocol: WireProtocol = import_string(settings.PROTOCOL)(
+        base_url=settings.BASE_URL, token=settings.TOKENS[destination]
+    )
+    return protocol
+
+
+class _Drain:
+    def __init__(self, alias: str, using: str, settings: Settings, send: Send) -> None:
+        self.settings = settings
+        self.using = using
+        self.send = send
+        self.protocol = protocol_for(alias, settings)
+        self.destination = destinations.current(alias, using)
+        self.tally: Counter[str] = Counter()
+        self.waiting: deque[Batch] = deque()
+        self.flying: dict[Future[Exchange], Batch] = {}
+        self.done: list[Exchange] = []
+        self.settled_at = time.monotonic()
+
+    @property
+    def events(self) -> EventQuerySet:
+        return Event.objects.using(self.using).filter(destination=self.destination.alias)
+
+    def run(self, budget_seconds: float, linger_seconds: float) -> Counter[str]:
+        deadline = time.monotonic() + budget_seconds
+        patience = time.monotonic() + linger_seconds
+        # Cleared before the first claim: what is captured from here on asks for a drain of its own.
+        Destination.objects.using(self.using).filter(pk=self.destination.pk).update(wake_requested_at=None)
+        self._expire()
+        with ThreadPoolExecutor(self.settings.CONCURRENCY, thread_name_prefix="dfinery") as pool:
+            try:
+                while time.monotonic() < deadline and (self._step(pool) or self._linger(patience)):
+                    pass
+            finally:
+                self._finish()
+        return self.tally
+
+    def _step(self, pool: ThreadPoolExecutor) -> bool:
+        """One round; false when there was nothing to do."""
+        built = build_due(self.events)
+        self.tally["built"] += built
+        self._claim()
+        while self.waiting and len(self.flying) < self.settings.CONCURRENCY:
+            self._submit(pool, self.waiting.popleft())
+        self._collect(timeout=0.05 if built else SETTLE_AFTER_SECONDS)
+        return bool(built or self.flying or self.waiting or self.done)
+
+    def _linger(self, patience: float) -> bool:
+        """Sleep until the next event is due, if that is soon enough."""
+        left = patience - time.monotonic()
+        next_due = self.events.unfinished().aggregate(at=Min("due_at"))["at"]
+        if next_due is None or not self.destination.places(1, timezone.now()):
+            return False
+        seconds = (next_due - timezone.now()).total_seconds()
+        if seconds > left:
+            return False
+        time.sleep(max(0.05, seconds))
+        return left > 0
+
+    def _claim(self) -> None:
+        wanted = 2 * self.settings.CONCURRENCY - len(self.waiting) - len(self.flying)
+        if wanted < self.settings.CONCURRENCY and (self.waiting or self.flying):
+            return
+        self.destination.refresh_from_db()
+        now = timezone.now()
+        places = self.destination.places(wanted, now)
+        if self.destination.closed_until and (self.flying or self.waiting):
+            return  # half-open: the one probe is under way
+        if places > 0:
+            ready = self.events.filter(status__in=(EventStatus.PENDING, EventStatus.SENDING), expires_at__gt=now)
+            lease = self.settings.LEASE_SECONDS
+            claimed = ready.claim(limit=places, now=now, lease_seconds=lease, into=EventStatus.SENDING)
+            self.waiting.extend(self.protocol.batches(claimed))
+
+    def _submit(self, pool: ThreadPoolExecutor, batch: Batch) -> None:
+        payloads = [event.payload for event in batch]
+        future = pool.submit(_exchange, self.protocol, self.send, batch, payloads)
+        self.flying[future] = batch
+
+    def _collect(self, timeout: float) -> None:
+        if self.flying:
+            landed, _ = wait(self.flying, timeout=timeout, return_when=FIRST_COMPLETED)
+            for future in landed:
+                del self.flying[future]
+                self._take(future.result())
+        late = time.monotonic() - self.settled_at >= SETTLE_AFTER_SECONDS
+        if self.done and (late or len(self.done) >= SETTLE_EVERY or not (self.flying or self.waiting)):
+            self._settle()
+
+    def _take(self, exchange: Exchange) -> None:
+        outcome, batch = exchange.result.outcome, exchange.batch
+        if outcome == Outcome.REJECTED and len(batch) > 1:
+            # Which one is to blame can't be seen from outside: halve until the culprit stands alone.
+            half = len(batch) // 2
+            self.waiting.extendleft((batch[half:], batch[:half]))
+            return
+        self.done.append(exchange)
+        if outcome in (Outcome.BLOCKED, Outcome.THROTTLED):
+            self._give_back()
+            self.settled_at = float("-inf")  # settle at once: the destination closes
+
+    def _settle(self) -> None:
+        done, self.done, self.settled_at = self.done, [], time.monotonic()
+        now = timezone.now()
+        DeliveryAttempt.objects.using(self.using).bulk_create(
+            [_attempt(event, exchange) for exchange in done for event in exchange.batch]
+        )
+        destinations.note(self.destination, [exchange.result for exchange in done], now)
+        leases: dict[dt.datetime | None, list[Event]] = {}
+        for exchange in done:
+            for event in exchange.batch:
+                leases.setdefault(event.due_at, []).append(event)
+                _apply(event, exchange.result, now)
+        self._write(leases)
+
+    def _write(self, leases: dict[dt.datetime | None, list[Event]]) -> None:
+        for lease, events in leases.items():
+            assert lease is not None  # noqa: S101 - claimed events have one
+            self.events.settle_delivered([each for each in events if each.status == EventStatus.DELIVERED], lease=lease)
+            others = [each for each in events if each.status != EventStatus.DELIVERED]
+            self.events.settle(others, SETTLED_FIELDS, status=EventStatus.SENDING, lease=lease)
+            for event in events:
+                self.tally[event.status] += 1
+                _tell(event)
+
+    def _give_back(self) -> None:
+        """Return what was claimed and not sent, at once: nobody need wait for its lease."""
+        leases: dict[dt.datetime | None, list[Event]] = {}
+        now = timezone.now()
+        while self.waiting:
+            for event in self.waiting.popleft():
+                leases.setdefault(event.due_at, []).append(event)
+                event.attempt_count -= 1
+                event.postpone(EventStatus.PENDING, now, Reason(event.reason_code), event.reason)
+        for lease, events in leases.items():
+            assert lease is not None  # noqa: S101 - claimed events have one
+            self.events.settle(events, SETTLED_FIELDS, status=EventStatus.SENDING, lease=lease)
+
+    def _finish(self) -> None:
+        self._give_back()
+        while self.flying:
+            self._collect(timeout=SETTLE_AFTER_SECONDS)
+        if self.done:
+            self._settle()
+
+    def _expire(self) -> None:
+        while True:
+            expired = self.events.expire(limit=EXPIRE_BATCH, now=timezone.now())
+            if not expired:
+                return
+            self.tally["expired"] += len(expired)
+            logger.error("%s events for %s were not delivered in time", len(expired), self.destination.alias)
+            for event in expired:
+                event_expired.send_robust(sender=Event, event=event)
+
+
+def _exchange(protocol: WireProtocol, send: Send, batch: Batch, payloads: Sequence[str]) -> Exchange:
+    """In a thread of the pool: no ORM here."""
+    started_at, started = timezone.now(), time.monotonic()
+    body = error = ""
+    try:
+        response = send(protocol.encode(payloads))
+    except TransportError as failure:
+        outcome = Outcome.BLOCKED if failure.is_local_fault else Outcome.TRANSIENT
+        error = str(failure)
+        result = Result(outcome, f"No answer from DFINERY. {error}")
+    except Exception as failure:
+        logger.exception("A request could not be made")
+        error = f"{type(failure).__name__}: {failure}"
+        result = Result(Outcome.TRANSIENT, f"The request could not be made. {error}")
+    else:
+        result, body = protocol.decode(response), response.text[:BODY_LENGTH].replace("\x00", "")
+    return Exchange(batch, started_at, round((time.monotonic() - started) * 1000), result, body, error)
+
+
+def _attempt(event: Event, exchange: Exchange) -> DeliveryAttempt:
+    return DeliveryAttempt(
+        event_id=event.pk,
+        number=event.attempt_count,
+        started_at=exchange.started_at,
+        duration_ms=exchange.duration_ms,
+        outcome=exchange.result.outcome,
+        status_code=exchange.result.status_code,
+        result_code=exchange.result.result_code[:20],
+        response_body=exchange.body,
+        error=exchange.error,
+    )
+
+
+def _apply(event: Event, result: Result, now: dt.datetime) -> None:
+    """What an outcome does to an event: the table of ``states.Outcome``."""
+    if result.outcome == Outcome.ACCEPTED:
+        event.finish(EventStatus.DELIVERED, Reason.NONE, "", now)
+    elif result.outcome == Outcome.REJECTED:
+        event.finish(EventStatus.FAILED, Reason.REJECTED, result.message, now)
+    elif result.outcome == Outcome.TRANSIENT:
+        due_at = now + dt.timedelta(seconds=wait_seconds(event.attempt_count))
+        event.postpone(EventStatus.PENDING, due_at, Reason.TRANSIENT, result.message)
+    elif result.outcome == Outcome.THROTTLED:
+        event.postpone(EventStatus.PENDING, now, Reason.THROTTLED, result.message)
+    else:
+        event.attempt_count -= 1
+        event.postpone(EventStatus.PENDING, now, Reason.BLOCKED, result.message)
+
+
+def _tell(event: Event) -> None:
+    if event.status == EventStatus.DELIVERED:
+        event_delivered.send_robust(sender=Event, event=event)
+    elif event.status == EventStatus.FAILED:
+        logger.error("Event %s (%s) failed: %s", event.event_id, event.event_name, event.reason)
+        event_failed.send_robust(sender=Event, event=event)

@@ -1,0 +1,62 @@
+"""The errors of this app. Remote outcomes are values (``states.Outcome``), never exceptions.
+
+::
+
+    DfineryError                     catch this for everything below
+    ├── PayloadError                 a value can't become what DFINERY takes; ``.path`` says where
+    ├── TransportError               no answer was had: refused, timed out, TLS, unreadable
+    ├── AlreadyRegistered            two definitions with one name
+    └── NotRegistered                no definition of that name
+    ImproperlyConfigured (Django)
+    └── ConfigurationError           the DFINERY setting or a definition is wrong
+
+``ConfigurationError`` stands outside the tree on purpose: ``except DfineryError`` around a call must not
+hide a mistake in the settings.
+"""
+
+from __future__ import annotations
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+class DfineryError(Exception):
+    """Base of the errors that this app raises."""
+
+
+class PayloadError(DfineryError):
+    """A value that can't be sent as its field's type without loss.
+
+    :param path: where in the payload, e.g. ``items[0].price``
+    :param problem: what is wrong, without a full stop
+    :param remedy: what to change, a sentence
+    """
+
+    def __init__(self, path: str, problem: str, remedy: str) -> None:
+        self.path = path
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"{path}: {problem}. {remedy}")
+
+
+class TransportError(DfineryError):
+    """No answer came back.
+
+    ``is_local_fault`` is true where retrying at once can't help because our side or the address is wrong
+    (TLS failure, a URL that can't be used), false for what passes by itself (refused, reset, timed out).
+    """
+
+    def __init__(self, message: str, *, is_local_fault: bool = False) -> None:
+        self.is_local_fault = is_local_fault
+        super().__init__(message)
+
+
+class AlreadyRegistered(DfineryError):
+    """A definition of this name is registered already."""
+
+
+class NotRegistered(DfineryError):
+    """No definition of this name is registered."""
+
+
+class ConfigurationError(ImproperlyConfigured):
+    """The ``DFINERY`` setting or an event definition is wrong; the message says which line to write."""

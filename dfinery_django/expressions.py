@@ -1,0 +1,185 @@
+"""What a mapping may say: a dotted path, a callable, ``Value``, ``Coalesce``, ``Hashed``, ``Display``.
+
+An expression reads one value from an instance; it does not convert it. ``None`` means "leave the field out".
+Importable from a settings module: nothing here touches models or the app registry at import.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.db.models.manager import BaseManager
+
+from .exceptions import PayloadError
+
+
+class Expression(ABC):
+    """Reads one value from an instance."""
+
+    @abstractmethod
+    def resolve(self, instance: Any) -> Any:
+        """The value, or ``None`` where there is none.
+
+        :raises PayloadError: if the path does not exist; errors of the site's own code pass as they are
+        """
+
+    def paths(self) -> Sequence[str]:
+        """The dotted paths that it reads, for checks and prefetching."""
+        return ()
+
+
+def expression(spec: Any) -> Expression:
+    """A mapping value as an expression.
+
+    :param spec: a dotted path, a callable ``(instance) -> value``, or an expression
+    :raises TypeError: for anything else
+    """
+    if isinstance(spec, Expression):
+        return spec
+    if isinstance(spec, str):
+        return Path(spec)
+    if callable(spec):
+        return Call(spec)
+    raise TypeError(f"{spec!r} is no dotted path, callable or expression. For a constant write Value({spec!r}).")
+
+
+class Path(Expression):
+    """A dotted path over attributes, dict keys and callables: ``product.category.name``.
+
+    ``None``, a missing related object or a missing dict key anywhere on the way means ``None``. Callables are
+    called without arguments; related managers are not: ``lines.first.product`` works. A name that an object
+    does not have is an error.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.parts = path.split(".")
+        if not all(self.parts):
+            raise TypeError(f"{path!r} is no dotted path: it has an empty part.")
+
+    def resolve(self, instance: Any) -> Any:
+        value = instance
+        for part in self.parts:
+            value = self._step(value, part)
+            if value is None:
+                return None
+        return value
+
+    def _step(self, holder: Any, part: str) -> Any:
+        if isinstance(holder, Mapping):
+            return holder.get(part)
+        try:
+            value = getattr(holder, part)
+        except ObjectDoesNotExist:
+            return None
+        except AttributeError as error:
+            raise PayloadError(self.path, f"{error}", f"Mend {part!r} in the path.") from error
+        if callable(value) and not isinstance(value, (BaseManager, type)):
+            return self._call(value, part)
+        return value
+
+    def _call(self, method: Callable[[], Any], part: str) -> Any:
+        if getattr(method, "alters_data", False):
+            raise PayloadError(self.path, f"{part}() changes data", "Map something that only reads.")
+        try:
+            return method()
+        except ObjectDoesNotExist:
+            return None
+
+    def paths(self) -> Sequence[str]:
+        return (self.path,)
+
+    def __repr__(self) -> str:
+        return repr(self.path)
+
+
+class Call(Expression):
+    """A callable ``(instance) -> value``."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.function = function
+
+    def resolve(self, instance: Any) -> Any:
+        return self.function(instance)
+
+    def __repr__(self) -> str:
+        return getattr(self.function, "__qualname__", repr(self.function))
+
+
+class Value(Expression):
+    """A constant: ``Value("WEB")``."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def resolve(self, instance: Any) -> Any:
+        return self.value
+
+    def __repr__(self) -> str:
+        return f"Value({self.value!r})"
+
+
+class _Composite(Expression):
+    def __init__(self, *sources: Any) -> None:
+        if not sources:
+            raise TypeError(f"{type(self).__name__}() needs something to read.")
+        self.sources = [expression(source) for source in sources]
+
+    def paths(self) -> Sequence[str]:
+        return [path for source in self.sources for path in source.paths()]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self.sources))})"
+
+
+class Coalesce(_Composite):
+    """The first that is not empty (``None`` and ``""`` are): ``Coalesce("customer.pk", Hashed("guest_email"))``."""
+
+    def resolve(self, instance: Any) -> Any:
+        for source in self.sources:
+            value = source.resolve(instance)
+            if not is_empty(value):
+                return value
+        return None
+
+
+class Hashed(_Composite):
+    """SHA-256 of the normalised value (UTF-8, without outer blanks, in lower case) as 64 hex digits.
+
+    The same e-mail address gives the same identity however a guest typed it. Nothing in, nothing out.
+    """
+
+    def __init__(self, source: Any) -> None:
+        super().__init__(source)
+
+    def resolve(self, instance: Any) -> Any:
+        value = self.sources[0].resolve(instance)
+        text = "" if value is None else str(value).strip().lower()
+        return hashlib.sha256(text.encode()).hexdigest() if text else None
+
+
+class Display(Expression):
+    """The human name of a choice, in the site's language: ``Display("status")``, ``Display("customer.grade")``."""
+
+    def __init__(self, path: str) -> None:
+        holder, _, name = path.rpartition(".")
+        self.source = path
+        self._display = Path(f"{holder}.get_{name}_display" if holder else f"get_{name}_display")
+
+    def resolve(self, instance: Any) -> Any:
+        return self._display.resolve(instance)
+
+    def paths(self) -> Sequence[str]:
+        return self._display.paths()
+
+    def __repr__(self) -> str:
+        return f"Display({self.source!r})"
+
+
+def is_empty(value: Any) -> bool:
+    """Whether a value counts as absent. Zero and ``False`` do not."""
+    return value is None or value == ""

@@ -1,0 +1,300 @@
+"""Capture: one INSERT in the shop's own transaction. ``track()`` and ``capture()``; the receivers of Django's signals.
+
+Law: nothing here raises into the shop's code or leaves its transaction broken. Only *that* something happened is
+recorded; what it says is read later (``building``), because at ``post_save`` no shop has stored its lines yet.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from django.db import connections, models, router, transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from . import conditions, registry, schema
+from .building import envelope
+from .conf import get_settings
+from .definitions import EventDefinition
+from .exceptions import PayloadError
+from .models import Destination, Event, searchable
+from .payloads import Payload, properties
+from .states import EventStatus, Reason
+from .values import as_moment
+
+logger = logging.getLogger("dfinery_django")
+
+#: A wake-up that was asked for this long ago and not answered counts as lost.
+WAKE_IS_LOST_AFTER_SECONDS = 60
+#: Where an instance keeps, between its pre_save and post_save, what held before. A stack: saves nest.
+_SAVES = "_dfinery_saves"
+
+
+# ── receivers ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def before_save(
+    sender: type[models.Model], instance: models.Model, using: str, raw: bool = False, **kwargs: Any
+) -> None:
+    """``pre_save``: note which dict conditions already hold."""
+    held: dict[str, bool] = {}
+    for definition in _watching(sender, raw):
+        if conditions.lookups(definition) is not None:
+            try:
+                held[definition.name] = conditions.held_before(definition, instance, using, kwargs.get("update_fields"))
+            except Exception:
+                logger.exception("The condition of %s can't be judged", definition.name)
+                held[definition.name] = True
+    if held:
+        instance.__dict__.setdefault(_SAVES, []).append(held)
+
+
+def after_save(
+    sender: type[models.Model],
+    instance: models.Model,
+    using: str = "",
+    created: bool = False,
+    raw: bool = False,
+    **kwargs: Any,
+) -> None:
+    """``post_save``: capture what this save made true."""
+    definitions = _watching(sender, raw)
+    held = _pop_save(instance) if definitions else {}
+    for definition in definitions:
+        if definition.signal is not None:
+            continue
+        alias = using or _database_of(instance)
+        try:
+            # A post_save that is sent by hand had no pre_save: what was not created counts as true before.
+            if _fires(definition, instance, created, held.get(definition.name, not created), alias, kwargs):
+                _insert(definition, instance, using=alias)
+        except Exception:
+            logger.exception("%s was not captured", definition.name)
+
+
+def _watching(sender: type[models.Model], raw: bool) -> tuple[EventDefinition, ...]:
+    if raw:  # loaddata
+        return ()
+    try:
+        return registry.watching(sender) if get_settings().ENABLED else ()
+    except Exception:
+        logger.exception("DFINERY captures nothing: its setting is wrong, see manage.py check")
+        return ()
+
+
+def _pop_save(instance: models.Model) -> Mapping[str, bool]:
+    saves = instance.__dict__.get(_SAVES)
+    held: Mapping[str, bool] = saves.pop() if saves else {}
+    if not saves:
+        instance.__dict__.pop(_SAVES, None)
+    return held
+
+
+def _fires(
+    definition: EventDefinition,
+    instance: Any,
+    created: bool,
+    held: bool,
+    using: str,
+    kwargs: Mapping[str, Any],
+) -> bool:
+    when = definition.condition
+    if isinstance(when, Mapping):
+        fires = not held and conditions.holds_after(definition, instance, using, kwargs.get("update_fields"))
+    elif callable(when):
+        fires = bool(when(instance, created))
+    else:
+        fires = when == "saved" or (when == "created" and created)
+    return fires and definition.should_capture(instance, created=created)
+
+
+# ── inserting ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def capture(name: str, instance: models.Model, *, using: str | None = None) -> Event | None:
+    """Fire a definition by hand, for code that sends no signals (``bulk_create``, ``update()``).
+
+    Joins the caller's transaction. The once-only rule holds: what was captured before is not captured again.
+
+    :returns: the event, or ``None`` if there was one already, or none could be stored (which is logged)
+    :raises NotRegistered: if no definition has that name
+    """
+    definition = registry.get(name)
+    if not get_settings().ENABLED:
+        return None
+    alias = using or _database_of(instance)
+    event_id = _guarded(name, lambda: _insert(definition, instance, using=alias))
+    return Event.objects.using(alias).filter(event_id=event_id).first() if event_id else None
+
+
+def track(
+    event_name: str,
+    *,
+    user_id: Any,
+    event_attributes: Mapping[str, Any] | None = None,
+    items: Iterable[Mapping[str, Any]] | None = None,
+    user_attributes: Mapping[str, Any] | None = None,
+    occurred_at: dt.datetime | None = None,
+    dedup_key: str | None = None,
+    destination: str | None = None,
+    using: str | None = None,
+) -> Event | None:
+    """Store an event that no model stands behind; joins the caller's transaction.
+
+    :param user_id: who did it; never empty
+    :param event_attributes: field name -> value; ``items`` likewise, one mapping per item
+    :param occurred_at: when it happened; default: now; a naive one is read in the site's time zone
+    :param dedup_key: the same key and event name again store nothing
+    :param destination: alias of ``TOKENS``
+    :returns: the event; one whose values can't be sent is stored as ``failed``, with the reason. ``None`` if the
+        key was used before, if it could not be stored (which is logged), or when ``ENABLED`` is false
+    """
+    if not get_settings().ENABLED:
+        return None
+    alias = using or router.db_for_write(Event)
+    event = _new_event(event_name, destination or EventDefinition(event_name).fixed_destination)
+    event.dedup_key = _dedup_key("track", event_name, dedup_key) if dedup_key is not None else None
+    try:
+        if occurred_at is not None:
+            event.happened(as_moment(occurred_at, "occurred_at"), get_settings().MAX_AGE_HOURS)
+        payload = _tracked(event, {"user_id": user_id, **(user_attributes or {})}, event_attributes or {}, items)
+    except PayloadError as error:
+        event.finish(EventStatus.FAILED, Reason.PAYLOAD, str(error), event.created_at)
+    else:
+        event.payload, event.status = payload.to_json(), EventStatus.PENDING
+        event.user_id, event.order_id = searchable(payload.user_id), searchable(payload.order_id)
+    event_id = _guarded(event_name, lambda: _store(event, alias))
+    return Event.objects.using(alias).filter(event_id=event_id).first() if event_id else None
+
+
+def _tracked(
+    event: Event,
+    user: Mapping[str, Any],
+    event_attributes: Mapping[str, Any],
+    items: Iterable[Mapping[str, Any]] | None,
+) -> Payload:
+    type_of = EventDefinition(event.event_name).type_of
+    sent_user = properties(user, "user", type_of, schema.PATHS["user"])
+    if not str(sent_user.get(schema.USER_ID, "")).strip():
+        raise PayloadError(f"{schema.PATHS['user']}.{schema.USER_ID}", "it is empty", "Give the user's key.")
+    return Payload(
+        envelope(event) | properties(event_attributes, "event", type_of, schema.PATHS["event"]),
+        sent_user,
+        None if items is None else tuple(
+            properties(item, "item", type_of, f"{schema.PATHS['item']}[{i}]") for i, item in enumerate(items)
+        ),
+    )  # fmt: skip
+
+
+def _guarded(name: str, store: Callable[[], Any]) -> Any:
+    try:
+        return store()
+    except Exception:
+        logger.exception("%s was not captured", name)
+        return None
+
+
+def _new_event(event_name: str, destination: str) -> Event:
+    now = timezone.now()
+    event = Event(event_name=event_name, destination=destination, created_at=now, due_at=now)
+    event.happened(now, get_settings().MAX_AGE_HOURS)
+    return event
+
+
+def _insert(definition: EventDefinition, instance: Any, *, using: str) -> Any:
+    settings = get_settings()
+    event = _new_event(definition.event_name, "")
+    event.definition, event.source = definition.name, definition.source_label
+    event.source_pk = str(conditions.source_pk(definition, instance))
+    _identify(event, definition, instance)
+    _address(event, definition, instance)
+    if event.due_at and not connections[using].in_atomic_block:
+        # Committed already, before its lines: they get a moment to be written.
+        event.due_at += dt.timedelta(seconds=settings.SETTLE_SECONDS)
+    return _store(event, using)
+
+
+def _identify(event: Event, definition: EventDefinition, instance: Any) -> None:
+    if definition.identity is None:
+        return
+    parts = [_identity_text(each.resolve(instance)) for each in definition.identity]
+    event.dedup_key = _dedup_key(definition.name, event.source, event.source_pk, *parts)
+
+
+def _address(event: Event, definition: EventDefinition, instance: Any) -> None:
+    try:
+        event.destination = definition.destination_for(instance)[:64]
+    except Exception as error:
+        logger.exception("The destination of %s can't be told", definition.name)
+        event.finish(EventStatus.FAILED, Reason.NO_DESTINATION, f"destination raised {error!r}", event.created_at)
+
+
+def _store(event: Event, using: str) -> Any:
+    """INSERT unless the same event is there, in a savepoint where a transaction is open; wake after commit."""
+    tokens = get_settings().TOKENS
+    if event.destination not in tokens and not event.is_finished:
+        reason = f"There is no token for {event.destination!r}: add it to DFINERY['TOKENS'], then rebuild the event."
+        event.finish(EventStatus.FAILED, Reason.NO_DESTINATION, reason, event.created_at)
+    with transaction.atomic(using=using):
+        Event.objects.using(using).bulk_create([event], ignore_conflicts=True)
+    if not event.is_finished:
+        _wake_on_commit(using, event.destination)
+    return event.event_id
+
+
+def _dedup_key(*parts: str) -> str:
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+
+
+def _identity_text(value: Any) -> str:
+    if isinstance(value, dt.datetime):
+        return as_moment(value).astimezone(dt.timezone.utc).isoformat()
+    return str(value)
+
+
+def _database_of(instance: models.Model) -> str:
+    return instance._state.db or router.db_for_write(type(instance), instance=instance)
+
+
+# ── waking ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _wake_on_commit(using: str, destination: str) -> None:
+    hook = _wake_hook(using, destination)
+    # One wake-up per transaction, however many events it captures. A hook that is still listed here can only be
+    # dropped by a rollback that takes this event with it.
+    if not any(entry[1] is hook for entry in reversed(connections[using].run_on_commit)):
+        transaction.on_commit(hook, using=using, robust=True)
+
+
+@lru_cache(maxsize=256)
+def _wake_hook(using: str, destination: str) -> Callable[[], None]:
+    # A plain function: Django 5.2's robust on_commit trips over a partial that fails, and drops later callbacks.
+    def wake_dfinery() -> None:
+        try:
+            request_wake(using, destination)
+        except Exception:
+            logger.exception("No drain could be asked for; the next scheduled one will do")
+
+    return wake_dfinery
+
+
+def request_wake(using: str, destination: str) -> None:
+    """Ask for a drain, unless one is asked for already."""
+    now = timezone.now()
+    lost = now - dt.timedelta(seconds=WAKE_IS_LOST_AFTER_SECONDS)
+    known = Destination.objects.using(using).filter(alias=destination)
+    asleep = known.filter(Q(wake_requested_at__isnull=True) | Q(wake_requested_at__lt=lost))
+    if not asleep.update(wake_requested_at=now):
+        created = Destination.objects.using(using).get_or_create(
+            alias=destination, defaults={"wake_requested_at": now}
+        )[1]
+        if not created:
+            return
+    import_string(get_settings().WAKE)(destination)

@@ -1,0 +1,175 @@
+"""What a dotted path meets on a model: relations to fetch, the type of the field it ends in, a name that isn't there.
+
+Reads ``_meta`` only; never a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models
+from django.db.models import Prefetch, QuerySet
+
+from .values import WireType
+
+#: Manager methods that lead on to one related object.
+_TO_ONE = frozenset({"first", "last"})
+
+_FIELD_TYPES: tuple[tuple[tuple[type[models.Field[Any, Any]], ...], WireType], ...] = (
+    ((models.BooleanField,), WireType.BOOLEAN),
+    ((models.DecimalField, models.FloatField), WireType.DOUBLE),
+    ((models.IntegerField, models.AutoField), WireType.LONG),
+    ((models.CharField, models.TextField, models.UUIDField, models.GenericIPAddressField), WireType.STRING),
+    ((models.DateField, models.TimeField), WireType.STRING),  # ISO 8601 text; DateTimeField is a DateField
+)
+
+
+@dataclass(frozen=True)
+class Hop:
+    """One relation on the way."""
+
+    name: str  # the attribute on the instance
+    relation: Any  # a relational field, a reverse relation or a GenericForeignKey
+    model: type[models.Model] | None  # where it leads; None for a generic relation
+
+    @property
+    def is_many(self) -> bool:
+        return bool(self.relation.one_to_many or self.relation.many_to_many)
+
+    @property
+    def is_joinable(self) -> bool:
+        """Whether a join loses no row: an inner join over a key that dangles would drop the holder."""
+        if self.is_many or self.model is None:
+            return False
+        if not self.relation.concrete or self.relation.null:
+            return True  # left join
+        return bool(self.relation.db_constraint) and self.relation.remote_field.on_delete is not models.DO_NOTHING
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A path followed over a model.
+
+    :ivar hops: the relations passed
+    :ivar field: the concrete field it ends in, if it does
+    :ivar ends_in_relation: whether it ends in a related object or manager
+    :ivar missing: ``(model, part)`` if ``part`` does not exist there
+    """
+
+    hops: tuple[Hop, ...] = ()
+    field: models.Field[Any, Any] | None = None
+    ends_in_relation: bool = False
+    missing: tuple[type[models.Model], str] | None = None
+
+
+def trace(model: type[models.Model], path: str, *, through_many: bool = False) -> Trace:
+    """Follow a dotted path as far as ``_meta`` knows; methods and properties end it.
+
+    :param through_many: go on behind a to-many relation as if behind each of its rows
+    """
+    hops: list[Hop] = []
+    current: type[models.Model] | None = model
+    parts = path.split(".")
+    found: Any = None
+    for index, part in enumerate(parts):
+        if current is None or (hops and hops[-1].is_many and part in _TO_ONE):
+            continue
+        found = _attribute(current, part)
+        if isinstance(found, Hop):
+            hops.append(found)
+            at_manager = (
+                found.is_many and not through_many and parts[index + 1 : index + 2] not in ([w] for w in _TO_ONE)
+            )
+            current = None if at_manager else found.model
+        elif isinstance(found, models.Field):
+            return Trace(tuple(hops), found if index == len(parts) - 1 else None)
+        elif _has(current, part) or (hops and hops[-1].is_many and hasattr(current._base_manager, part)):
+            return Trace(tuple(hops))
+        else:
+            return Trace(tuple(hops), missing=(current, part))
+    return Trace(tuple(hops), ends_in_relation=isinstance(found, Hop))
+
+
+def _attribute(model: type[models.Model], part: str) -> Hop | models.Field[Any, Any] | None:
+    if part == "pk":
+        pk = model._meta.pk
+        return pk if isinstance(pk, models.Field) and not pk.is_relation else None
+    for reverse in model._meta.related_objects:
+        if reverse.get_accessor_name() == part:
+            return Hop(part, reverse, reverse.related_model)
+    try:
+        field: Any = model._meta.get_field(part)
+    except FieldDoesNotExist:
+        return None
+    if field.is_relation and field.related_model is None:
+        return Hop(part, field, None)  # a GenericForeignKey
+    if not field.is_relation:
+        return field if isinstance(field, models.Field) else None
+    if part == field.name and field.related_model and (field.concrete or hasattr(model, part)):
+        return Hop(part, field, field.related_model)
+    return _target_field(field)
+
+
+def _target_field(field: Any) -> models.Field[Any, Any] | None:
+    """The field whose value a ``customer_id`` holds."""
+    target = getattr(field, "target_field", None)
+    return target if isinstance(target, models.Field) else None
+
+
+def _has(model: type[models.Model], part: str) -> bool:
+    # pk of a child model or a composite key; attributes that only __getattr__ knows can't be judged.
+    return part == "pk" or hasattr(model, part) or hasattr(model, "__getattr__")
+
+
+def wire_type(model: type[models.Model], path: str, *, through_many: bool = False) -> WireType | None:
+    """The type of the model field that a path ends in, or ``None`` where it ends in something else."""
+    field: Any = trace(model, path, through_many=through_many).field
+    field = getattr(field, "output_field", field)  # GeneratedField
+    for kinds, result in _FIELD_TYPES:
+        if isinstance(field, kinds):
+            return result
+    return None
+
+
+def fetching(
+    model: type[models.Model], paths: Iterable[str], *, using: str, ordering: Sequence[str] = ()
+) -> QuerySet[models.Model]:
+    """Rows of a model with all that the paths read: joins where safe, one more query for each further table.
+
+    Uses ``_base_manager``: default managers may be scoped, filtered or raise. Paths run through to-many relations.
+    """
+    chains = [trace(model, path, through_many=True).hops for path in paths]
+    return _with_related(model, chains, using).order_by(*ordering)
+
+
+def _with_related(model: type[models.Model], chains: Iterable[Sequence[Hop]], using: str) -> QuerySet[models.Model]:
+    joins: set[str] = set()
+    further: dict[str, tuple[Hop, list[Sequence[Hop]]]] = {}
+    for chain in chains:
+        joined = _leading_joins(chain)
+        if joined:
+            joins.add("__".join(hop.name for hop in joined))
+        for hop in chain[len(joined) : len(joined) + 1]:
+            lookup = "__".join(step.name for step in (*joined, hop))
+            further.setdefault(lookup, (hop, []))[1].append(chain[len(joined) + 1 :])
+    rows = model._base_manager.using(using).all()
+    rows = rows.select_related(*sorted(joins)) if joins else rows
+    return rows.prefetch_related(*(_prefetch(lookup, hop, rest, using) for lookup, (hop, rest) in further.items()))
+
+
+def _leading_joins(chain: Sequence[Hop]) -> Sequence[Hop]:
+    for index, hop in enumerate(chain):
+        if not hop.is_joinable:
+            return chain[:index]
+    return chain
+
+
+def _prefetch(lookup: str, hop: Hop, chains: list[Sequence[Hop]], using: str) -> Prefetch[Any] | str:
+    if hop.model is None:
+        return lookup
+    rows = _with_related(hop.model, chains, using)
+    # Ordered in any case, so that lines keep their order and .first() is answered from what was fetched.
+    return Prefetch(lookup, rows.order_by(*(hop.model._meta.ordering or ["pk"])))

@@ -1,0 +1,107 @@
+"""DFINERY's S2S Event API: one JSON event per POST, bearer token.
+
+Source: help.dfinery.io, article 19327613409305. Judged by HTTP status and ``result_code``, never by
+``result_msg``: the page's texts have placeholders, and 5001 carries the text of 4001. The echoed ``event_id`` is not
+compared: the page's own example echoes another id than it was sent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..states import Outcome
+from .base import Request, Response, Result, WireProtocol
+
+ACCEPTED_CODE = 2000
+INVALID_TOKEN_CODE = 4001
+RATE_LIMIT_CODE = 4006
+#: Wrong format or value (4002), unsupported property (4007): the event will never be taken as it is.
+REJECTED_CODES = frozenset({4002, 4007})
+
+#: Statuses that say "not this token, not this address": the fault is not the event's.
+BLOCKED_STATUSES = frozenset({401, 403, 404, 405})
+
+#: X-Rate-Limit-Reset is epoch milliseconds in the documentation's examples; smaller numbers are read as seconds.
+_FIRST_MILLISECOND_VALUE = 1e11
+
+
+class S2SEventAPI(WireProtocol):
+    PATH = "/api/v1/events"
+
+    def encode(self, batch: Sequence[str]) -> Request:
+        (payload,) = batch
+        headers = {"Authorization": f"Bearer {self.token.reveal()}", "Content-Type": "application/json"}
+        return Request(f"{self.base_url}{self.PATH}", payload.encode(), headers)
+
+    def decode(self, response: Response) -> Result:
+        answer = _envelope(response)
+        code = answer.get("result_code")
+        # bool is an int in Python, and no result code.
+        code = code if isinstance(code, int) and not isinstance(code, bool) else None
+        outcome = _outcome(response.status_code, code)
+        return Result(
+            outcome=outcome,
+            message=_message(response, answer, code, outcome),
+            status_code=response.status_code,
+            result_code="" if code is None else str(code),
+            reset_at=_reset_at(response.headers),
+        )
+
+
+def _outcome(status: int, code: int | None) -> Outcome:
+    """The table of ``states.Outcome``; a body that contradicts its status is not believed, but tried again."""
+    if status == 429 or code == RATE_LIMIT_CODE:
+        return Outcome.THROTTLED
+    if status >= 500:
+        return Outcome.TRANSIENT
+    if status in BLOCKED_STATUSES or 300 <= status < 400 or code == INVALID_TOKEN_CODE:
+        return Outcome.BLOCKED
+    if status == 200 and code == ACCEPTED_CODE:
+        return Outcome.ACCEPTED
+    if status in (413, 422) or (status == 400 and code in REJECTED_CODES):
+        return Outcome.REJECTED
+    return Outcome.TRANSIENT
+
+
+def _envelope(response: Response) -> Mapping[str, Any]:
+    try:
+        answer = json.loads(response.body)
+    except (ValueError, RecursionError):
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+_EXPLANATIONS = {
+    Outcome.TRANSIENT: "DFINERY gave no proper answer; it is tried again",
+    Outcome.THROTTLED: "DFINERY's rate limit is used up",
+    Outcome.REJECTED: "DFINERY refuses this event",
+    Outcome.BLOCKED: "DFINERY refuses us",
+}
+_CAUSES = {401: "the API token is missing or not accepted", 403: "the API token has no right to do this"}
+_WRONG_ADDRESS = "nothing takes events at this address: see BASE_URL"
+
+
+def _message(response: Response, answer: Mapping[str, Any], code: int | None, outcome: Outcome) -> str:
+    if outcome == Outcome.ACCEPTED:
+        return ""
+    cause = _CAUSES.get(response.status_code, "")
+    if outcome == Outcome.BLOCKED and code == INVALID_TOKEN_CODE:
+        cause = "the API token is not valid"
+    elif outcome == Outcome.BLOCKED and not cause:
+        cause = _WRONG_ADDRESS
+    words = str(answer.get("result_msg") or "").strip()
+    said = f"HTTP {response.status_code}" + (f", {code}" if code is not None else "") + (f": {words}" if words else "")
+    return f"{_EXPLANATIONS[outcome]}{f' ({cause})' if cause else ''}. It said: {said[:1000]}"
+
+
+def _reset_at(headers: Mapping[str, str]) -> float | None:
+    """Epoch seconds from ``X-Rate-Limit-Reset`` (seconds or milliseconds, commas tolerated)."""
+    try:
+        number = float(headers.get("x-rate-limit-reset", "").replace(",", ""))
+    except ValueError:
+        return None
+    if not 0 < number < 1e14:  # also refuses NaN
+        return None
+    return number / 1000 if number >= _FIRST_MILLISECOND_VALUE else number

@@ -1,0 +1,154 @@
+"""Which definitions there are: registered classes and the ``EVENTS`` setting, by name and by model."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property, lru_cache
+from typing import Any, TypeVar
+
+from django.core.signals import setting_changed
+from django.db.models import Model
+from django.utils.module_loading import autodiscover_modules, import_string
+
+from .conf import did_you_mean, get_settings
+from .definitions import EventDefinition, from_dict
+from .exceptions import AlreadyRegistered, ConfigurationError, NotRegistered
+
+logger = logging.getLogger("dfinery_django")
+
+D = TypeVar("D", bound=type[EventDefinition])
+
+#: Registered with the decorator. They stay when the settings change.
+_registered: dict[str, type[EventDefinition]] = {}
+
+
+def register(model: Any, *, name: str = "") -> Callable[[D], D]:
+    """Class decorator: ``@register("shop.Order")``.
+
+    :param model: ``"app.Model"`` or a model class
+    :param name: name of the definition; default: its ``event_name``, else the class's name
+    :raises AlreadyRegistered: if the name is taken
+    """
+
+    def decorate(definition_class: D) -> D:
+        definition_class.model = model
+        chosen = definition_class(name).name
+        if chosen in _registered:
+            raise AlreadyRegistered(f"There is an event definition named {chosen!r} already. Give it another name.")
+        _registered[chosen] = definition_class
+        _catalogue.cache_clear()
+        return definition_class
+
+    return decorate
+
+
+def unregister(name: str) -> None:
+    """Take a registered class away again.
+
+    :raises NotRegistered: if none has that name
+    """
+    if _registered.pop(name, None) is None:
+        raise NotRegistered(f"No event definition named {name!r} is registered.")
+    _catalogue.cache_clear()
+
+
+def autodiscover() -> None:
+    """Import ``dfinery_events`` of every installed app."""
+    autodiscover_modules("dfinery_events")
+
+
+class _Catalogue:
+    """The definitions in force, and what is wrong with those that are not."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, EventDefinition] = {name: each(name) for name, each in _registered.items()}
+        self.faults: dict[str, str] = {}
+        self._watchers: dict[type[Model], tuple[EventDefinition, ...]] = {}
+        for name, content in get_settings().EVENTS.items():
+            try:
+                self._add(name, content)
+            except Exception as error:  # noqa: BLE001 - one definition's mistake must not stop the others
+                self.faults[name] = str(error)
+        for definition in list(self.by_name.values()):
+            self._compile(definition)
+
+    def _add(self, name: str, content: Any) -> None:
+        if name in self.by_name:
+            raise ConfigurationError(f"Event {name!r} is both registered as a class and in DFINERY['EVENTS'].")
+        self.by_name[name] = _definition(name, content)
+
+    def _compile(self, definition: EventDefinition) -> None:
+        try:
+            definition.model_class, definition.condition, definition.paths(), definition.identity
+        except Exception as error:  # noqa: BLE001 - as above
+            self.faults[definition.name] = str(error)
+            del self.by_name[definition.name]
+
+    def watching(self, model: type[Model]) -> tuple[EventDefinition, ...]:
+        """Those that watch a model, a parent of it or the model that it is a proxy of."""
+        if model not in self._watchers:
+            concrete = model._meta.concrete_model or model
+            self._watchers[model] = tuple(
+                each
+                for each in self.by_name.values()
+                if issubclass(concrete, each.model_class._meta.concrete_model or each.model_class)
+            )
+        return self._watchers[model]
+
+    @cached_property
+    def fault_report(self) -> str:
+        return "; ".join(f"{name}: {fault}" for name, fault in self.faults.items())
+
+
+def _definition(name: str, content: Any) -> EventDefinition:
+    if isinstance(content, str):
+        content = import_string(content)
+    if isinstance(content, type) and issubclass(content, EventDefinition):
+        return content(name)
+    if isinstance(content, Mapping):
+        return from_dict(name, content)
+    raise ConfigurationError(f"Event {name!r} is neither a dict nor the dotted path of an EventDefinition.")
+
+
+@lru_cache(maxsize=1)
+def _catalogue() -> _Catalogue:
+    catalogue = _Catalogue()
+    if catalogue.faults:
+        logger.error("Event definitions left out: %s (see manage.py check)", catalogue.fault_report)
+    return catalogue
+
+
+def definitions() -> Iterator[EventDefinition]:
+    """All definitions in force."""
+    yield from _catalogue().by_name.values()
+
+
+def faults() -> Mapping[str, str]:
+    """Definition name -> why it is not in force."""
+    return _catalogue().faults
+
+
+def watching(model: type[Model]) -> tuple[EventDefinition, ...]:
+    """The definitions that a save of this model concerns."""
+    return _catalogue().watching(model)
+
+
+def get(name: str) -> EventDefinition:
+    """The definition of that name.
+
+    :raises NotRegistered: if there is none in force
+    """
+    try:
+        return _catalogue().by_name[name]
+    except KeyError:
+        known = tuple(_catalogue().by_name)
+        raise NotRegistered(f"No event definition is named {name!r}. {did_you_mean(name, known)}") from None
+
+
+def _forget_catalogue(*, setting: str, **kwargs: object) -> None:
+    if setting in ("DFINERY", "INSTALLED_APPS"):
+        _catalogue.cache_clear()
+
+
+setting_changed.connect(_forget_catalogue, dispatch_uid="dfinery_django.registry")

@@ -1,0 +1,211 @@
+"""One Python value -> one JSON value of the type that its field has. Lossless, or refused.
+
+DFINERY stores a value by the JSON type it sees, and the same field with another type becomes another field in its
+reports. So the type is the field's, never the value's of the day: ``4000000`` in a Double field goes out as
+``4000000.0``. Knows nothing of fields, models or mappings.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import math
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+from django.utils.functional import Promise
+
+from .exceptions import PayloadError
+
+#: What stands on the wire: JSON string, integer, number with a decimal point, true/false.
+Wire = str | int | float | bool
+
+LONG_MIN, LONG_MAX = -(2**63), 2**63 - 1
+MAP_SCALAR = "Map a path or a callable that ends in a text, number, boolean or date."
+
+
+class WireType(str, enum.Enum):
+    """The four types that DFINERY knows (an integer counts as Long)."""
+
+    STRING = "string"
+    LONG = "long"
+    DOUBLE = "double"
+    BOOLEAN = "boolean"
+
+    @property
+    def label(self) -> str:
+        """The type as DFINERY's page writes it: ``Double``."""
+        return self.value.capitalize()
+
+
+def convert(value: Any, wire_type: WireType | None, path: str) -> Wire:
+    """``value`` as the JSON value of that type; with ``None``, of the type it has by itself.
+
+    :param path: where the value stands in the payload, for the error
+    :raises PayloadError: if it can't be converted without loss
+    """
+    plain = _plain(value, path)
+    return _CONVERTERS[wire_type or _type_of(plain, path)](plain, path)
+
+
+def infer(value: Any, path: str = "value") -> WireType:
+    """The type that a value has by itself.
+
+    :raises PayloadError: if it is none that can be sent
+    """
+    return _type_of(_plain(value, path), path)
+
+
+def epoch_milliseconds(value: Any, path: str = "event_datetime") -> int:
+    """A datetime as milliseconds since 1970 in UTC; naive ones are read in the site's time zone.
+
+    :raises PayloadError: if it is no datetime
+    """
+    moment = as_moment(value, path)
+    # Integer arithmetic: a float's microseconds would be off by one now and then.
+    return (moment - dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)) // dt.timedelta(milliseconds=1)
+
+
+def as_moment(value: Any, path: str = "event_datetime") -> dt.datetime:
+    """An aware datetime; naive ones are read in the site's time zone.
+
+    :raises PayloadError: if it is no datetime
+    """
+    if not isinstance(value, dt.datetime):
+        raise PayloadError(path, f"a {_kind(value)} is no point in time", "Map a datetime, e.g. a DateTimeField.")
+    return value if timezone.is_aware(value) else timezone.make_aware(value, timezone.get_default_timezone())
+
+
+def _plain(value: Any, path: str) -> Any:
+    """The value without what differs between a fresh and a reloaded instance: enums, lazy and marked text."""
+    if isinstance(value, enum.Enum):
+        value = value.value
+    if isinstance(value, (Promise, str)):
+        return _text(str(value), path)
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, dt.datetime):
+        return _utc_text(as_moment(value, path))
+    if isinstance(value, (dt.date, dt.time)):
+        return value.isoformat()
+    return value
+
+
+def _text(text: str, path: str) -> str:
+    try:
+        return text.encode().decode()  # SafeString and other subclasses become plain str
+    except UnicodeEncodeError:
+        problem = "the text has half a character (a lone surrogate)"
+        raise PayloadError(path, problem, "Store it decoded as UTF-8.") from None
+
+
+def _utc_text(moment: dt.datetime) -> str:
+    return moment.astimezone(dt.timezone.utc).isoformat().replace("+00:00", "Z")
+
+
+def _type_of(value: Any, path: str) -> WireType:
+    for kinds, wire_type in _OWN_TYPES:
+        if isinstance(value, kinds):
+            return wire_type
+    raise PayloadError(path, f"a {_kind(value)} can't be sent", _remedy(value))
+
+
+_OWN_TYPES: tuple[tuple[type | tuple[type, ...], WireType], ...] = (
+    (str, WireType.STRING),
+    (bool, WireType.BOOLEAN),  # before int, whose subclass it is
+    (int, WireType.LONG),
+    ((float, Decimal), WireType.DOUBLE),
+)
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
+
+
+def _remedy(value: object) -> str:
+    if hasattr(value, "resolve_expression"):
+        return "It is an unresolved database expression: reload the object before its event is built."
+    if hasattr(value, "_meta"):
+        return "It is a model instance: let the path go on to one of its fields, e.g. '.pk'."
+    if hasattr(value, "amount"):
+        return "It looks like a money object: let the path go on to '.amount'."
+    if isinstance(value, (dict, list, tuple, set)):
+        return "DFINERY takes nested values only in items: map one entry, or a callable that joins them."
+    return MAP_SCALAR
+
+
+def _as_string(value: Any, path: str) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (float, Decimal)):
+        _refuse_not_finite(value, path)
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    _type_of(value, path)
+    return str(value)
+
+
+def _as_boolean(value: Any, path: str) -> bool:
+    if not isinstance(value, bool):
+        raise _mismatch(value, WireType.BOOLEAN, path, "Map True or False, e.g. a BooleanField.")
+    return value
+
+
+def _as_long(value: Any, path: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+        raise _mismatch(value, WireType.LONG, path, "Map a whole number, e.g. int(…) in a callable.")
+    _refuse_not_finite(value, path)
+    if not LONG_MIN <= value <= LONG_MAX:
+        raise PayloadError(path, "the number does not fit into 64 bits", "Send it as a text (String).")
+    if value != int(value):
+        raise _mismatch(value, WireType.LONG, path, "It has a fraction: round it, or send a Double field.")
+    return int(value)
+
+
+def _as_double(value: Any, path: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+        raise _mismatch(value, WireType.DOUBLE, path, "Map a number, e.g. Decimal(…) in a callable.")
+    if isinstance(value, int):
+        return _double_of_int(value, path)
+    _refuse_not_finite(value, path)
+    number = float(value)
+    # A Double is a 64-bit float. A decimal survives if its shortest text reads back as the same decimal.
+    if isinstance(value, Decimal) and Decimal(repr(number)) != value:
+        raise PayloadError(path, f"{value} has more digits than a Double holds", "Round it, e.g. round(value, 2).")
+    return number
+
+
+def _double_of_int(value: int, path: str) -> float:
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if number != value:
+        raise PayloadError(path, "the number is too large for a Double to hold exactly", "Send it as a text (String).")
+    return number
+
+
+def _refuse_not_finite(value: int | float | Decimal, path: str) -> None:
+    is_finite = (
+        value.is_finite() if isinstance(value, Decimal) else not isinstance(value, float) or math.isfinite(value)
+    )
+    if not is_finite:
+        raise PayloadError(path, f"{value} is not a finite number", "Leave the field out (None) instead.")
+
+
+def _mismatch(value: Any, wire_type: WireType, path: str, remedy: str) -> PayloadError:
+    if _kind(value) not in ("bool", "int", "float", "Decimal", "str"):
+        remedy = _remedy(value)
+    shown = f"{_kind(value)} {value!r}" if isinstance(value, (bool, int, float, Decimal)) else f"a {_kind(value)}"
+    return PayloadError(path, f"{shown} is no {wire_type.label}", remedy)
+
+
+_CONVERTERS: dict[WireType, Callable[[Any, str], Wire]] = {
+    WireType.STRING: _as_string,
+    WireType.LONG: _as_long,
+    WireType.DOUBLE: _as_double,
+    WireType.BOOLEAN: _as_boolean,
+}
