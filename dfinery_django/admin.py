@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.http import HttpRequest
 
 from .models import DeliveryAttempt, Destination, Event
+
+if TYPE_CHECKING:
+    EventBase = admin.ModelAdmin[Event]
+    AttemptBase = admin.TabularInline[DeliveryAttempt, Event]
+    DestinationBase = admin.ModelAdmin[Destination]
+else:  # Django's classes are generic for type checkers only
+    EventBase = DestinationBase = admin.ModelAdmin
+    AttemptBase = admin.TabularInline
 
 
 class _ReadOnly:
@@ -23,7 +31,7 @@ class _ReadOnly:
         return False
 
 
-class AttemptInline(_ReadOnly, admin.TabularInline[DeliveryAttempt, Event]):
+class AttemptInline(_ReadOnly, AttemptBase):
     model = DeliveryAttempt
     extra = 0
     fields = ("number", "started_at", "duration_ms", "outcome", "status_code", "result_code", "response_body", "error")
@@ -32,7 +40,7 @@ class AttemptInline(_ReadOnly, admin.TabularInline[DeliveryAttempt, Event]):
 
 
 @admin.register(Event)
-class EventAdmin(_ReadOnly, admin.ModelAdmin[Event]):
+class EventAdmin(_ReadOnly, EventBase):
     list_display = ("event_name", "status", "order_id", "user_id", "occurred_at", "finished_at", "attempt_count", "why")
     list_filter = ("status", "event_name", "destination", "reason_code")
     search_fields = ("=event_id", "=order_id", "=user_id")
@@ -45,11 +53,11 @@ class EventAdmin(_ReadOnly, admin.ModelAdmin[Event]):
     def why(self, event: Event) -> str:
         return event.reason[:120]
 
-    def get_fields(self, request: HttpRequest, obj: Event | None = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Event | None = None) -> Any:
         hidden = {"id", "dedup_key"} | (set() if request.user.has_perm("dfinery_django.view_payload") else {"payload"})
         return [field.name for field in Event._meta.fields if field.name not in hidden]
 
 
 @admin.register(Destination)
-class DestinationAdmin(_ReadOnly, admin.ModelAdmin[Destination]):
+class DestinationAdmin(_ReadOnly, DestinationBase):
     list_display = ("alias", "closed_until", "closed_reason", "failure_count", "paused_by")

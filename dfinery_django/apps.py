@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
-from django.db.models.signals import post_migrate, post_save, pre_save
+from django.db.models.signals import post_migrate, post_save, pre_delete, pre_save
 from django.utils.translation import gettext_lazy as _
+
+from .exceptions import ConfigurationError
 
 
 class DfineryConfig(AppConfig):
@@ -13,10 +15,18 @@ class DfineryConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, outbox, registry, tasks  # noqa: F401 - checks register themselves
+        from . import checks, receivers, registry, tasks  # noqa: F401 - checks register themselves
 
         # Without a sender: the receivers look at the concrete model, so that proxies and children count.
-        pre_save.connect(outbox.before_save, dispatch_uid="dfinery_django.before_save", weak=False)
-        post_save.connect(outbox.after_save, dispatch_uid="dfinery_django.after_save", weak=False)
+        for signal, receiver in (
+            (pre_save, receivers.before_save),
+            (post_save, receivers.after_save),
+            (pre_delete, receivers.before_delete),
+        ):
+            signal.connect(receiver, dispatch_uid=f"dfinery_django.{receiver.__name__}", weak=False)
         post_migrate.connect(tasks.schedule_after_migrate, sender=self, dispatch_uid="dfinery_django.schedules")
         registry.autodiscover()
+        try:
+            receivers.connect_signals()
+        except ConfigurationError:
+            pass  # the system checks tell what is wrong with the setting

@@ -16,6 +16,7 @@ E010   a property that a definition can't map
 E011   ``destination`` is no alias of ``TOKENS``
 E012   ``PROTOCOL`` or ``WAKE`` can't be imported
 E013   a definition's choice (``guests``, ``build``) that does not exist
+E014   ``signal`` can't be listened to
 W001   no ``user``: the key of the source object would be sent as ``user_id``
 W002   django-q2 would stop a drain before it is done
 W003   ``django_q`` is not installed
@@ -38,6 +39,7 @@ from . import registry, schema
 from .conf import did_you_mean, get_settings, masked_setting, problems
 from .definitions import EventDefinition
 from .paths import trace
+from .receivers import connect_signals
 
 #: Behind DRAIN_SECONDS a drain still waits for its last answers and writes them.
 DRAIN_TAIL_SECONDS = 14
@@ -57,6 +59,9 @@ def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
     found += _check_imports()
     found += _check_queue()
     found += [_error("E007", fault, "See the chapter on definitions.") for fault in registry.faults().values()]
+    for name, fault in connect_signals().items():
+        hint = '"signal": ("dotted.path.of.the_signal", "keyword of the instance")'
+        found.append(_error("E014", f"Event {name!r}: its signal can't be listened to: {fault}", hint))
     for definition in registry.definitions():
         found += _check_definition(definition)
     return found

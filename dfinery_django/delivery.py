@@ -10,9 +10,7 @@ import datetime as dt
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from functools import lru_cache
 
 from django.db import router
@@ -21,39 +19,22 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from . import __version__, destinations, registry
-from .backoff import wait_seconds
 from .building import build_due
 from .client import Client
 from .conf import Settings, get_settings
-from .exceptions import TransportError
+from .exchange import Batch, Exchange, Send, announce, apply_result, attempt_of, exchange
 from .models import DeliveryAttempt, Destination, Event, EventQuerySet
-from .protocols.base import Request, Response, Result, WireProtocol
-from .signals import event_delivered, event_expired, event_failed
+from .protocols.base import WireProtocol
+from .signals import event_expired
 from .states import UNFINISHED, EventStatus, Outcome, Reason
 
 logger = logging.getLogger("dfinery_django")
-
-Send = Callable[[Request], Response]
-Batch = Sequence[Event]
 
 #: Results are written when so many have come, or so much time has passed.
 SETTLE_EVERY = 200
 SETTLE_AFTER_SECONDS = 0.5
 EXPIRE_BATCH = 500
-BODY_LENGTH = 2048
 SETTLED_FIELDS = ("status", "due_at", "attempt_count", "reason_code", "reason", "finished_at")
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """One request for a batch: what came of it."""
-
-    batch: Batch
-    started_at: dt.datetime
-    duration_ms: int
-    result: Result
-    body: str = ""
-    error: str = ""
 
 
 def outbox_databases() -> list[str]:
@@ -185,8 +166,7 @@ class _Drain:
             self.waiting.extend(self.protocol.batches(claimed))
 
     def _submit(self, pool: ThreadPoolExecutor, batch: Batch) -> None:
-        payloads = [event.payload for event in batch]
-        future = pool.submit(_exchange, self.protocol, self.send, batch, payloads)
+        future = pool.submit(exchange, self.protocol, self.send, batch)
         self.flying[future] = batch
 
     def _collect(self, timeout: float) -> None:
@@ -199,14 +179,14 @@ class _Drain:
         if self.done and (late or len(self.done) >= SETTLE_EVERY or not (self.flying or self.waiting)):
             self._settle()
 
-    def _take(self, exchange: Exchange) -> None:
-        outcome, batch = exchange.result.outcome, exchange.batch
+    def _take(self, landed: Exchange) -> None:
+        outcome, batch = landed.result.outcome, landed.batch
         if outcome == Outcome.REJECTED and len(batch) > 1:
             # Which one is to blame can't be seen from outside: halve until the culprit stands alone.
             half = len(batch) // 2
             self.waiting.extendleft((batch[half:], batch[:half]))
             return
-        self.done.append(exchange)
+        self.done.append(landed)
         if outcome in (Outcome.BLOCKED, Outcome.THROTTLED):
             self._give_back()
             self.settled_at = float("-inf")  # settle at once: the destination closes
@@ -215,14 +195,14 @@ class _Drain:
         done, self.done, self.settled_at = self.done, [], time.monotonic()
         now = timezone.now()
         DeliveryAttempt.objects.using(self.using).bulk_create(
-            [_attempt(event, exchange) for exchange in done for event in exchange.batch]
+            [attempt_of(event, each) for each in done for event in each.batch]
         )
-        destinations.note(self.destination, [exchange.result for exchange in done], now)
+        destinations.note(self.destination, [each.result for each in done], now)
         leases: dict[dt.datetime | None, list[Event]] = {}
-        for exchange in done:
-            for event in exchange.batch:
+        for each in done:
+            for event in each.batch:
                 leases.setdefault(event.due_at, []).append(event)
-                _apply(event, exchange.result, now)
+                apply_result(event, each.result, now)
         self._write(leases)
 
     def _write(self, leases: dict[dt.datetime | None, list[Event]]) -> None:
@@ -233,7 +213,7 @@ class _Drain:
             self.events.settle(others, SETTLED_FIELDS, status=EventStatus.SENDING, lease=lease)
             for event in events:
                 self.tally[event.status] += 1
-                _tell(event)
+                announce(event)
 
     def _give_back(self) -> None:
         """Return what was claimed and not sent, at once: nobody need wait for its lease."""
@@ -264,60 +244,3 @@ class _Drain:
             logger.error("%s events for %s were not delivered in time", len(expired), self.destination.alias)
             for event in expired:
                 event_expired.send_robust(sender=Event, event=event)
-
-
-def _exchange(protocol: WireProtocol, send: Send, batch: Batch, payloads: Sequence[str]) -> Exchange:
-    """In a thread of the pool: no ORM here."""
-    started_at, started = timezone.now(), time.monotonic()
-    body = error = ""
-    try:
-        response = send(protocol.encode(payloads))
-    except TransportError as failure:
-        outcome = Outcome.BLOCKED if failure.is_local_fault else Outcome.TRANSIENT
-        error = str(failure)
-        result = Result(outcome, f"No answer from DFINERY. {error}")
-    except Exception as failure:
-        logger.exception("A request could not be made")
-        error = f"{type(failure).__name__}: {failure}"
-        result = Result(Outcome.TRANSIENT, f"The request could not be made. {error}")
-    else:
-        result, body = protocol.decode(response), response.text[:BODY_LENGTH].replace("\x00", "")
-    return Exchange(batch, started_at, round((time.monotonic() - started) * 1000), result, body, error)
-
-
-def _attempt(event: Event, exchange: Exchange) -> DeliveryAttempt:
-    return DeliveryAttempt(
-        event_id=event.pk,
-        number=event.attempt_count,
-        started_at=exchange.started_at,
-        duration_ms=exchange.duration_ms,
-        outcome=exchange.result.outcome,
-        status_code=exchange.result.status_code,
-        result_code=exchange.result.result_code[:20],
-        response_body=exchange.body,
-        error=exchange.error,
-    )
-
-
-def _apply(event: Event, result: Result, now: dt.datetime) -> None:
-    """What an outcome does to an event: the table of ``states.Outcome``."""
-    if result.outcome == Outcome.ACCEPTED:
-        event.finish(EventStatus.DELIVERED, Reason.NONE, "", now)
-    elif result.outcome == Outcome.REJECTED:
-        event.finish(EventStatus.FAILED, Reason.REJECTED, result.message, now)
-    elif result.outcome == Outcome.TRANSIENT:
-        due_at = now + dt.timedelta(seconds=wait_seconds(event.attempt_count))
-        event.postpone(EventStatus.PENDING, due_at, Reason.TRANSIENT, result.message)
-    elif result.outcome == Outcome.THROTTLED:
-        event.postpone(EventStatus.PENDING, now, Reason.THROTTLED, result.message)
-    else:
-        event.attempt_count -= 1
-        event.postpone(EventStatus.PENDING, now, Reason.BLOCKED, result.message)
-
-
-def _tell(event: Event) -> None:
-    if event.status == EventStatus.DELIVERED:
-        event_delivered.send_robust(sender=Event, event=event)
-    elif event.status == EventStatus.FAILED:
-        logger.error("Event %s (%s) failed: %s", event.event_id, event.event_name, event.reason)
-        event_failed.send_robust(sender=Event, event=event)

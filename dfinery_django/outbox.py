@@ -1,4 +1,4 @@
-"""Capture: one INSERT in the shop's own transaction. ``track()`` and ``capture()``; the receivers of Django's signals.
+"""Capture: one INSERT in the shop's own transaction; ``track()`` and ``capture()``; the wake-up after commit.
 
 Law: nothing here raises into the shop's code or leaves its transaction broken. Only *that* something happened is
 recorded; what it says is read later (``building``), because at ``post_save`` no shop has stored its lines yet.
@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from . import conditions, registry, schema
-from .building import envelope
+from .building import build, build_due, envelope
 from .conf import get_settings
 from .definitions import EventDefinition
 from .exceptions import PayloadError
@@ -32,89 +32,6 @@ logger = logging.getLogger("dfinery_django")
 
 #: A wake-up that was asked for this long ago and not answered counts as lost.
 WAKE_IS_LOST_AFTER_SECONDS = 60
-#: Where an instance keeps, between its pre_save and post_save, what held before. A stack: saves nest.
-_SAVES = "_dfinery_saves"
-
-
-# ── receivers ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def before_save(
-    sender: type[models.Model], instance: models.Model, using: str, raw: bool = False, **kwargs: Any
-) -> None:
-    """``pre_save``: note which dict conditions already hold."""
-    held: dict[str, bool] = {}
-    for definition in _watching(sender, raw):
-        if conditions.lookups(definition) is not None:
-            try:
-                held[definition.name] = conditions.held_before(definition, instance, using, kwargs.get("update_fields"))
-            except Exception:
-                logger.exception("The condition of %s can't be judged", definition.name)
-                held[definition.name] = True
-    if held:
-        instance.__dict__.setdefault(_SAVES, []).append(held)
-
-
-def after_save(
-    sender: type[models.Model],
-    instance: models.Model,
-    using: str = "",
-    created: bool = False,
-    raw: bool = False,
-    **kwargs: Any,
-) -> None:
-    """``post_save``: capture what this save made true."""
-    definitions = _watching(sender, raw)
-    held = _pop_save(instance) if definitions else {}
-    for definition in definitions:
-        if definition.signal is not None:
-            continue
-        alias = using or _database_of(instance)
-        try:
-            # A post_save that is sent by hand had no pre_save: what was not created counts as true before.
-            if _fires(definition, instance, created, held.get(definition.name, not created), alias, kwargs):
-                _insert(definition, instance, using=alias)
-        except Exception:
-            logger.exception("%s was not captured", definition.name)
-
-
-def _watching(sender: type[models.Model], raw: bool) -> tuple[EventDefinition, ...]:
-    if raw:  # loaddata
-        return ()
-    try:
-        return registry.watching(sender) if get_settings().ENABLED else ()
-    except Exception:
-        logger.exception("DFINERY captures nothing: its setting is wrong, see manage.py check")
-        return ()
-
-
-def _pop_save(instance: models.Model) -> Mapping[str, bool]:
-    saves = instance.__dict__.get(_SAVES)
-    held: Mapping[str, bool] = saves.pop() if saves else {}
-    if not saves:
-        instance.__dict__.pop(_SAVES, None)
-    return held
-
-
-def _fires(
-    definition: EventDefinition,
-    instance: Any,
-    created: bool,
-    held: bool,
-    using: str,
-    kwargs: Mapping[str, Any],
-) -> bool:
-    when = definition.condition
-    if isinstance(when, Mapping):
-        fires = not held and conditions.holds_after(definition, instance, using, kwargs.get("update_fields"))
-    elif callable(when):
-        fires = bool(when(instance, created))
-    else:
-        fires = when == "saved" or (when == "created" and created)
-    return fires and definition.should_capture(instance, created=created)
-
-
-# ── inserting ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def capture(name: str, instance: models.Model, *, using: str | None = None) -> Event | None:
@@ -128,8 +45,8 @@ def capture(name: str, instance: models.Model, *, using: str | None = None) -> E
     definition = registry.get(name)
     if not get_settings().ENABLED:
         return None
-    alias = using or _database_of(instance)
-    event_id = _guarded(name, lambda: _insert(definition, instance, using=alias))
+    alias = using or database_of(instance)
+    event_id = _guarded(name, lambda: insert(definition, instance, using=alias))
     return Event.objects.using(alias).filter(event_id=event_id).first() if event_id else None
 
 
@@ -207,17 +124,39 @@ def _new_event(event_name: str, destination: str) -> Event:
     return event
 
 
-def _insert(definition: EventDefinition, instance: Any, *, using: str) -> Any:
-    settings = get_settings()
+def insert(definition: EventDefinition, instance: Any, *, using: str, build_now: bool = False) -> Any:
+    """Store an event of this definition, unless the same one is there. May raise: callers guard the shop.
+
+    :param build_now: for a source that is about to go: read it here, in the shop's transaction
+    :returns: the event's id
+    """
     event = _new_event(definition.event_name, "")
     event.definition, event.source = definition.name, definition.source_label
     event.source_pk = str(conditions.source_pk(definition, instance))
     _identify(event, definition, instance)
     _address(event, definition, instance)
-    if event.due_at and not connections[using].in_atomic_block:
+    if build_now and not event.is_finished:
+        _build_now(event, using)
+    elif event.due_at and not connections[using].in_atomic_block:
         # Committed already, before its lines: they get a moment to be written.
-        event.due_at += dt.timedelta(seconds=settings.SETTLE_SECONDS)
-    return _store(event, using)
+        event.due_at += dt.timedelta(seconds=get_settings().SETTLE_SECONDS)
+    event_id = _store(event, using)
+    if event.status == EventStatus.CAPTURED and (definition.build or get_settings().BUILD) == "commit":
+        _build_on_commit(event_id, using)
+    return event_id
+
+
+def _build_now(event: Event, using: str) -> None:
+    event.created_at -= dt.timedelta(seconds=get_settings().READY_SECONDS)  # there is nothing to wait for
+    with transaction.atomic(using=using):
+        build([event], using=using, now=timezone.now())
+
+
+def _build_on_commit(event_id: Any, using: str) -> None:
+    def build_dfinery_event() -> None:
+        _guarded(str(event_id), lambda: build_due(Event.objects.using(using).filter(event_id=event_id)))
+
+    transaction.on_commit(build_dfinery_event, using=using, robust=True)
 
 
 def _identify(event: Event, definition: EventDefinition, instance: Any) -> None:
@@ -258,11 +197,9 @@ def _identity_text(value: Any) -> str:
     return str(value)
 
 
-def _database_of(instance: models.Model) -> str:
+def database_of(instance: models.Model) -> str:
+    """The database that an instance lives in."""
     return instance._state.db or router.db_for_write(type(instance), instance=instance)
-
-
-# ── waking ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _wake_on_commit(using: str, destination: str) -> None:
