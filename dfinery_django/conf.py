@@ -234,6 +234,12 @@ def get_settings() -> Settings:
     return Settings(**setting)
 
 
+def default_destination() -> str:
+    """``"default"``, or the only alias there is."""
+    aliases = list(get_settings().TOKENS)
+    return aliases[0] if len(aliases) == 1 else "default"
+
+
 def _forget_settings(*, setting: str, **kwargs: object) -> None:
     if setting == "DFINERY":
         get_settings.cache_clear()

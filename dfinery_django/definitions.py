@@ -11,17 +11,16 @@ from functools import cached_property
 from typing import Any
 
 from django.apps import apps
-from django.db import InterfaceError, OperationalError, models
+from django.db import models
 from django.db.models.manager import BaseManager
 
-from .conf import did_you_mean, get_settings
+from .conf import default_destination, did_you_mean, get_settings
 from .exceptions import ConfigurationError, PayloadError
-from .expressions import Expression, Path, expression
+from .expressions import Expression, Path, expression, read, read_all
 from .paths import wire_type
 from .schema import PATHS, Scope
 from .values import WireType
 
-DEFAULT_DESTINATION = "default"
 WHEN_WORDS = ("created", "saved", "deleted")
 
 
@@ -93,30 +92,30 @@ class EventDefinition:
         """When it happened, a datetime; ``None``: the moment of the save."""
         if self.moment is None:
             return None
-        moment = _read("event_datetime", self.moment, instance)
+        moment = read("event_datetime", self.moment, instance)
         if moment is None:
             raise PayloadError("event_datetime", f"{self.moment!r} is empty", "Map one that is set by then.")
         return moment
 
     def get_event_attributes(self, instance: Any) -> Mapping[str, Any]:
         """Field name -> Python value. Runs at build, may query."""
-        return _resolve(self.event_expressions, instance, PATHS["event"])
+        return read_all(self.event_expressions, instance, PATHS["event"])
 
     def get_items(self, instance: Any) -> Iterable[Mapping[str, Any]] | None:
         """One mapping of field name -> Python value per item; ``None`` for an event without items."""
         if self.items is None:
             return None
         sources = self.get_item_sources(instance)
-        return [_resolve(self.item_expressions, each, f"items[{i}]") for i, each in enumerate(sources)]
+        return [read_all(self.item_expressions, each, f"items[{i}]") for i, each in enumerate(sources)]
 
     def get_user_attributes(self, instance: Any) -> Mapping[str, Any]:
         """Field name -> Python value; ``user_id`` among them unless the event is a guest's."""
-        start = instance if self.user is None else _read("user", self._spec("user"), instance)
-        return {} if start is None else _resolve(self.user_expressions, start, PATHS["user"])
+        start = instance if self.user is None else read("user", self._spec("user"), instance)
+        return {} if start is None else read_all(self.user_expressions, start, PATHS["user"])
 
     def get_item_sources(self, instance: Any) -> Iterable[Any]:
         """The objects that items are made of."""
-        sources = _read("items", self._spec("items"), instance)
+        sources = read("items", self._spec("items"), instance)
         if isinstance(sources, BaseManager):
             sources = sources.all()
         return () if sources is None else sources
@@ -194,11 +193,8 @@ class EventDefinition:
 
     @property
     def fixed_destination(self) -> str:
-        """The alias, where no callable decides: the definition's, ``"default"``, or the only one there is."""
-        if isinstance(self.destination, str):
-            return self.destination
-        aliases = list(get_settings().TOKENS)
-        return aliases[0] if len(aliases) == 1 else DEFAULT_DESTINATION
+        """The alias, where no callable decides."""
+        return self.destination if isinstance(self.destination, str) else default_destination()
 
     def paths(self) -> list[str]:
         """Every dotted path it reads, seen from the instance, for fetching rows in bulk."""
@@ -209,8 +205,7 @@ class EventDefinition:
 
     def type_of(self, scope: Scope, name: str) -> WireType | None:
         """The type of a custom field: declared in ``CUSTOM_FIELDS``, else that of the model field behind its path."""
-        declared = get_settings().CUSTOM_FIELDS.get(scope, {}).get(name)
-        return WireType(declared) if declared else self._model_types.get((scope, name))
+        return declared_type(scope, name) or self._model_types.get((scope, name))
 
     @cached_property
     def _model_types(self) -> Mapping[tuple[Scope, str], WireType]:
@@ -269,6 +264,12 @@ class EventDefinition:
 ATTRIBUTES = tuple(name for name in EventDefinition.__annotations__ if name != "name")
 
 
+def declared_type(scope: Scope, name: str) -> WireType | None:
+    """The type of a custom field according to ``CUSTOM_FIELDS``."""
+    declared = get_settings().CUSTOM_FIELDS.get(scope, {}).get(name)
+    return WireType(declared) if declared else None
+
+
 def from_dict(name: str, content: Mapping[str, Any]) -> EventDefinition:
     """A definition from an entry of ``DFINERY["EVENTS"]``.
 
@@ -280,20 +281,3 @@ def from_dict(name: str, content: Mapping[str, Any]) -> EventDefinition:
     body = {key: staticmethod(value) if inspect.isfunction(value) else value for key, value in content.items()}
     definition: EventDefinition = type("SettingsDefinition", (EventDefinition,), body)(name)
     return definition
-
-
-def _resolve(expressions: Mapping[str, Expression], instance: Any, place: str) -> dict[str, Any]:
-    return {name: _read(f"{place}.{name}", each, instance) for name, each in expressions.items()}
-
-
-def _read(place: str, source: Expression, instance: Any) -> Any:
-    """A value; an error of the mapping becomes one that names the field and what it reads."""
-    try:
-        return source.resolve(instance)
-    except (OperationalError, InterfaceError):
-        raise  # the database's fault, not the mapping's: the event waits
-    except PayloadError as error:
-        raise PayloadError(place, f"path {error.path!r}: {error.problem}", error.remedy) from error
-    except Exception as error:
-        problem = f"{source!r} raised {type(error).__name__}: {error}"
-        raise PayloadError(place, problem, "Mend the mapping or what it calls, then rebuild the event.") from error

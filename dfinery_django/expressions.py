@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
+from django.db import InterfaceError, OperationalError
 from django.db.models.manager import BaseManager
 
 from .exceptions import PayloadError
@@ -183,3 +184,24 @@ class Display(Expression):
 def is_empty(value: Any) -> bool:
     """Whether a value counts as absent. Zero and ``False`` do not."""
     return value is None or value == ""
+
+
+def read_all(expressions: Mapping[str, Expression], instance: Any, place: str) -> dict[str, Any]:
+    """Field name -> Python value; see ``read``."""
+    return {name: read(f"{place}.{name}", each, instance) for name, each in expressions.items()}
+
+
+def read(place: str, source: Expression, instance: Any) -> Any:
+    """A value; an error of the mapping becomes a ``PayloadError`` that names the field and what it reads.
+
+    :param place: the field, e.g. ``items[0].price``
+    """
+    try:
+        return source.resolve(instance)
+    except (OperationalError, InterfaceError):
+        raise  # the database's fault, not the mapping's: the event waits
+    except PayloadError as error:
+        raise PayloadError(place, f"path {error.path!r}: {error.problem}", error.remedy) from error
+    except Exception as error:
+        problem = f"{source!r} raised {type(error).__name__}: {error}"
+        raise PayloadError(place, problem, "Mend the mapping or what it calls, then rebuild the event.") from error

@@ -20,8 +20,8 @@ from django.utils.module_loading import import_string
 
 from . import conditions, registry, schema
 from .building import build, build_due, envelope
-from .conf import get_settings
-from .definitions import EventDefinition
+from .conf import default_destination, get_settings
+from .definitions import EventDefinition, declared_type
 from .exceptions import PayloadError
 from .models import Destination, Event, searchable
 from .payloads import Payload, properties
@@ -75,7 +75,7 @@ def track(
     if not get_settings().ENABLED:
         return None
     alias = using or router.db_for_write(Event)
-    event = _new_event(event_name, destination or EventDefinition(event_name).fixed_destination)
+    event = _new_event(event_name, destination or default_destination())
     event.dedup_key = _dedup_key("track", event_name, dedup_key) if dedup_key is not None else None
     try:
         if occurred_at is not None:
@@ -96,15 +96,14 @@ def _tracked(
     event_attributes: Mapping[str, Any],
     items: Iterable[Mapping[str, Any]] | None,
 ) -> Payload:
-    type_of = EventDefinition(event.event_name).type_of
-    sent_user = properties(user, "user", type_of, schema.PATHS["user"])
+    sent_user = properties(user, "user", declared_type, schema.PATHS["user"])
     if not str(sent_user.get(schema.USER_ID, "")).strip():
         raise PayloadError(f"{schema.PATHS['user']}.{schema.USER_ID}", "it is empty", "Give the user's key.")
     return Payload(
-        envelope(event) | properties(event_attributes, "event", type_of, schema.PATHS["event"]),
+        envelope(event) | properties(event_attributes, "event", declared_type, schema.PATHS["event"]),
         sent_user,
         None if items is None else tuple(
-            properties(item, "item", type_of, f"{schema.PATHS['item']}[{i}]") for i, item in enumerate(items)
+            properties(item, "item", declared_type, f"{schema.PATHS['item']}[{i}]") for i, item in enumerate(items)
         ),
     )  # fmt: skip
 

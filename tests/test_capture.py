@@ -1,0 +1,327 @@
+"""What a save costs and captures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import connection, transaction
+from django.db.models import F
+
+from dfinery_django import capture, track
+from dfinery_django.models import Destination, Event
+from tests.conftest import PURCHASE
+from tests.shop.models import Line, Order
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+asked: list[str] = []
+
+
+def note_wake(destination: str) -> None:
+    asked.append(destination)
+
+
+def broken_wake(destination: str) -> None:
+    raise RuntimeError("no queue")
+
+
+def only_big(order: Any, created: bool) -> bool:
+    return bool(order.total > 100)
+
+
+def failing(*args: Any, **kwargs: Any) -> bool:
+    raise ZeroDivisionError("a bug of the shop")
+
+
+@pytest.fixture(autouse=True)
+def _forget_wakes() -> None:
+    asked.clear()
+
+
+def names() -> list[str]:
+    return list(Event.objects.order_by("pk").values_list("event_name", flat=True))
+
+
+def test_a_matching_save_costs_one_insert_in_a_savepoint(shop: Any, django_assert_num_queries: Any) -> None:
+    """SELECT of the state before, the shop's UPDATE, and our INSERT in its savepoint: five statements."""
+    order = shop.place()
+    Destination.objects.create(alias="default")
+    order.status = "paid"
+    with transaction.atomic(), django_assert_num_queries(5) as queries:
+        order.save()
+    heads = [query["sql"].split()[0] for query in queries.captured_queries]
+    assert heads == ["SELECT", "UPDATE", "SAVEPOINT", "INSERT", "RELEASE"]
+
+
+def test_a_save_that_does_not_match_costs_nothing(shop: Any, django_assert_num_queries: Any) -> None:
+    """No statement of ours where the instance tells that nothing fires."""
+    order = shop.place()
+    with django_assert_num_queries(1):
+        order.save()
+    order.status = "paid"
+    order.save()
+    with django_assert_num_queries(1):
+        order.save(update_fields=["note"])
+
+
+def test_creating_in_the_final_status_needs_no_look_back(shop: Any, django_assert_num_queries: Any) -> None:
+    """A new row has no state before: INSERT of the order, savepoint, our INSERT, release."""
+    with transaction.atomic(), django_assert_num_queries(4):
+        Order.objects.create(status="paid")
+    assert names() == ["purchase"]
+
+
+def test_a_rolled_back_order_leaves_no_event(shop: Any) -> None:
+    """The event is written in the order's own transaction."""
+    with pytest.raises(RuntimeError), transaction.atomic():
+        Order.objects.create(status="paid")
+        raise RuntimeError("the second browser tab")
+    assert not Event.objects.exists()
+
+
+def test_one_event_however_often_the_order_is_saved(shop: Any) -> None:
+    """Saved five times, paid, set back and paid again: one purchase."""
+    order = shop.place()
+    for status in ("paid", "paid", "pending", "paid", "paid"):
+        order.status = status
+        order.save()
+    stale = Order.objects.get(pk=order.pk)
+    stale.save()
+    assert names() == ["purchase"]
+
+
+def test_an_old_paid_order_that_is_edited_fires_nothing(shop: Any) -> None:
+    """What was true before the save does not become true."""
+    Order.objects.bulk_create([Order(number="old", status="paid")])
+    order = Order.objects.get(number="old")
+    order.note = "called the customer"
+    order.save()
+    assert names() == []
+
+
+def test_an_expression_on_the_instance_is_judged_by_the_database(configured: Any) -> None:
+    """F() and the like are not values: the stored row decides."""
+    configured(EVENTS={"big": {**PURCHASE, "when": {"total": 5}}})
+    order = Order.objects.create(total=3)
+    order.total = F("total") + 2
+    order.save()
+    assert names() == ["big"]
+
+
+def test_lookups_over_relations_are_judged_by_the_database(configured: Any, shop: Any) -> None:
+    """``when`` takes any lookup that filter() takes."""
+    configured(EVENTS={"gold": {**PURCHASE, "when": {"customer__grade": "gold", "total__gte": 10}}})
+    shop.place(customer=shop.customer("a", grade="basic"))
+    shop.place(customer=shop.customer("b", grade="gold"), total=9)
+    shop.place(customer=shop.customer("c", grade="gold"), total=10)
+    assert names() == ["gold"]
+
+
+def test_when_created_and_callable(configured: Any) -> None:
+    """``"created"`` fires on the insert only, a callable decides for itself."""
+    configured(EVENTS={"new": {**PURCHASE, "when": "created"}, "big": {**PURCHASE, "when": only_big, "once_per": None}})
+    order = Order.objects.create(total=1)
+    order.total = 1000
+    order.save()
+    order.save()
+    assert names() == ["new", "big", "big"]
+
+
+def test_a_deleted_source_is_built_before_it_goes(configured: Any, shop: Any) -> None:
+    """``"deleted"``: what it says is read while it is there."""
+    configured(EVENTS={"gone": {**PURCHASE, "when": "deleted", "items": None, "item_attributes": {}}})
+    order = shop.place(customer=shop.customer())
+    order.delete()
+    event = Event.objects.get()
+    assert (event.status, event.order_id) == ("pending", "2026-00001")
+
+
+def test_a_signal_with_the_instance_as_keyword(configured: Any, shop: Any) -> None:
+    """A definition may listen to a site's own signal instead of saves."""
+    from django.contrib.auth.signals import user_logged_in
+
+    from dfinery_django.receivers import connect_signals
+
+    login = {"model": "shop.User", "signal": ("django.contrib.auth.signals.user_logged_in", "user"), "once_per": None}
+    configured(EVENTS={"login": login})
+    assert connect_signals() == {}
+    user = shop.customer()
+    for _ in range(2):
+        user_logged_in.send(sender=type(user), request=None, user=user)
+    assert names() == ["login", "login"]
+
+
+def test_built_on_commit_if_the_definition_says_so(configured: Any, shop: Any) -> None:
+    """``build="commit"``: the payload is there when the request ends."""
+    configured(EVENTS={"purchase": {**PURCHASE, "build": "commit"}})
+    shop.place(status="paid", customer=shop.customer())
+    assert Event.objects.get().status == "pending"
+
+
+def test_proxies_and_children_count(configured: Any) -> None:
+    """Receivers look at the concrete model, not at the sender."""
+
+    class Report(Order):
+        class Meta:
+            proxy = True
+            app_label = "shop"
+
+    configured()
+    Report.objects.create(status="paid")
+    assert Event.objects.get().source == "shop.Order"
+
+
+def test_fixtures_fire_nothing(shop: Any) -> None:
+    """raw=True comes from loaddata."""
+    from django.core import serializers
+
+    order = shop.place()
+    text = serializers.serialize("json", [order]).replace("pending", "paid")
+    for each in serializers.deserialize("json", text):
+        each.save()
+    assert names() == []
+
+
+def test_disabled_captures_nothing(configured: Any) -> None:
+    """ENABLED=False: nothing of ours runs."""
+    configured(ENABLED=False)
+    order = Order.objects.create(status="paid")
+    assert capture("purchase", order) is None
+    assert track("x", user_id="u") is None
+    assert not Event.objects.exists()
+
+
+def test_one_wake_up_per_transaction(configured: Any) -> None:
+    """However many events a transaction captures, one drain is asked for, and only when it commits."""
+    configured(WAKE="tests.test_capture.note_wake")
+    with transaction.atomic():
+        for _ in range(3):
+            Order.objects.create(status="paid")
+        assert asked == []
+    assert asked == ["default"]
+    Order.objects.create(status="paid")
+    assert asked == ["default"], "a wake-up is waiting already"
+
+
+def test_a_broken_queue_harms_no_checkout(configured: Any, caplog: Any) -> None:
+    """An error of WAKE is logged; the order and the event stand."""
+    configured(WAKE="tests.test_capture.broken_wake")
+    Order.objects.create(status="paid")
+    assert names() == ["purchase"]
+    assert "No drain could be asked for" in caplog.text
+
+
+@pytest.mark.parametrize("in_transaction", [True, False])
+def test_a_missing_table_harms_no_checkout(shop: Any, in_transaction: bool, caplog: Any) -> None:
+    """migrate forgotten: the checkout succeeds, on PostgreSQL too, and the log says what was not captured."""
+    from dfinery_django.models import DeliveryAttempt
+
+    with connection.schema_editor() as editor:
+        editor.delete_model(DeliveryAttempt)
+        editor.delete_model(Event)
+    try:
+        if in_transaction:
+            with transaction.atomic():
+                Order.objects.create(status="paid", number="kept")
+                Line.objects.create(order=Order.objects.get(), unit_price=1)
+        else:
+            Order.objects.create(status="paid", number="kept")
+        assert Order.objects.get().number == "kept"
+        assert "purchase was not captured" in caplog.text
+    finally:
+        with connection.schema_editor() as editor:
+            editor.create_model(Event)
+            editor.create_model(DeliveryAttempt)
+
+
+@pytest.mark.parametrize("attribute", ["when", "destination"])
+def test_a_bug_in_a_callable_harms_no_checkout(configured: Any, attribute: str, caplog: Any) -> None:
+    """The order stands; what could be told of the event stands in the log or on its row."""
+    configured(EVENTS={"purchase": {**PURCHASE, attribute: failing}})
+    Order.objects.create(status="paid")
+    assert Order.objects.count() == 1
+    assert "ZeroDivisionError" in caplog.text
+    assert [event.reason_code for event in Event.objects.all()] in ([], ["no_destination"])
+
+
+def test_a_wrong_setting_harms_no_checkout(settings: Any, caplog: Any) -> None:
+    """A DFINERY that can't be read is told in the log, not to the customer."""
+    settings.DFINERY = {"TOKENS": {}}
+    Order.objects.create(status="paid")
+    assert "captures nothing" in caplog.text
+
+
+def test_nested_saves_of_one_instance(shop: Any) -> None:
+    """A receiver that saves the order again, before ours has seen the outer save, loses no event."""
+    from django.db.models.signals import post_save
+
+    from dfinery_django import receivers
+
+    def save_again(sender: Any, instance: Any, **kwargs: Any) -> None:
+        if instance.note != "again":
+            instance.note = "again"
+            instance.save()
+
+    order = shop.place()
+    uid = "dfinery_django.after_save"
+    post_save.disconnect(dispatch_uid=uid)
+    post_save.connect(save_again, sender=Order)
+    post_save.connect(receivers.after_save, dispatch_uid=uid, weak=False)
+    try:
+        order.status = "paid"
+        order.save()
+    finally:
+        post_save.disconnect(save_again, sender=Order)
+    assert names() == ["purchase"]
+    assert "_dfinery_saves" not in order.__dict__
+
+
+def test_capture_by_hand_keeps_the_once_only_rule(shop: Any) -> None:
+    """For code that bypasses signals; the second call stores nothing."""
+    order = shop.place()
+    Order.objects.filter(pk=order.pk).update(status="paid")
+    first = capture("purchase", order)
+    assert first is not None
+    assert first.source_pk == str(order.pk)
+    assert capture("purchase", order) is None
+
+
+def test_track_joins_the_transaction_and_keeps_its_key(configured: Any) -> None:
+    """An event without a model: built at once, dropped with the transaction, stored once per key."""
+    configured()
+    event = track("coupon", user_id="u1", event_attributes={"coupon_id": "W15", "order_sales": 3}, dedup_key="k")
+    assert event is not None
+    assert '"order_sales":3.0' in event.payload
+    assert (event.status, event.user_id) == ("pending", "u1")
+    assert track("coupon", user_id="u1", dedup_key="k") is None
+    with pytest.raises(RuntimeError), transaction.atomic():
+        track("coupon", user_id="u2")
+        raise RuntimeError
+    assert Event.objects.count() == 1
+
+
+def test_track_with_a_value_that_cannot_be_sent(configured: Any) -> None:
+    """The caller is not disturbed; the row says field and remedy."""
+    configured()
+    event = track("coupon", user_id="u1", items=[{"price": float("nan")}])
+    assert event is not None
+    assert event.status == "failed"
+    assert "items[0].price" in event.reason
+
+
+def test_an_unknown_destination_is_visible(configured: Any) -> None:
+    """An alias without a token ends on the row, not in the shop."""
+    configured(EVENTS={"purchase": {**PURCHASE, "destination": lambda order: "brand_b"}})
+    Order.objects.create(status="paid")
+    event = Event.objects.get()
+    assert (event.status, event.reason_code) == ("failed", "no_destination")
+
+
+def test_a_user_model_with_sign_up(configured: Any) -> None:
+    """Sign-up is a definition like any other; a login is not a sign-up."""
+    configured(EVENTS={"sign_up": {"model": "shop.User", "when": "created"}})
+    user = get_user_model().objects.create(username="a")
+    user.save(update_fields=["last_login"])
+    assert names() == ["sign_up"]

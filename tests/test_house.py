@@ -1,0 +1,94 @@
+"""The house: which file may import which, and that docs and code agree."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+
+import dfinery_django
+
+ROOT = Path(dfinery_django.__file__).parent
+
+#: A file imports only files before it.
+ORDER = [
+    *("exceptions", "states", "conf", "signals", "backoff"),  # ground: plain Python
+    *("values", "schema", "expressions", "paths", "payloads", "protocols.base", "protocols.s2s"),  # words
+    *("definitions", "registry"),
+    *("models", "conditions", "destinations"),  # memory
+    *("client", "exchange", "building", "outbox", "receivers", "delivery"),  # hands
+]
+DOORS = ["sandbox", "sandbox_rules", "tasks", "checks", "admin"]
+ONLY_HERE = {"requests": "client", "django_q": "tasks", "rest_framework": "api"}
+
+
+def modules() -> dict[str, Path]:
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+        for path in ROOT.rglob("*.py")
+        if "migrations" not in path.parts and path.name != "__init__.py"
+    }
+
+
+def imports(path: Path, name: str) -> set[str]:
+    """The modules a file imports; ours without the package's name."""
+    package = ["dfinery_django", *name.split(".")[:-1]]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join([*package[: len(package) - node.level + 1], *([node.module] if node.module else [])])
+            base = base if node.level else str(node.module)
+            found.update({base} | {f"{base}.{alias.name}" for alias in node.names})
+    return {each.removeprefix("dfinery_django.") for each in found}
+
+
+@pytest.mark.parametrize("name", modules())
+def test_a_file_imports_only_earlier_files(name: str) -> None:
+    """Files have an order and import only earlier ones; doors import no doors."""
+    known = [*ORDER, *DOORS]
+    assert name in known or name in ("apps", "management.commands.dfinery"), f"{name} has no place in the order"
+    own = imports(modules()[name], name) & set(known)
+    if name in ORDER:
+        assert own <= set(ORDER[: ORDER.index(name)])
+    elif name in DOORS:
+        assert not own & set(DOORS) - ({"sandbox_rules"} if name == "sandbox" else set())
+
+
+@pytest.mark.parametrize("package", ONLY_HERE)
+def test_a_package_is_imported_in_one_place(package: str) -> None:
+    """requests only in client.py, django_q only in tasks.py, rest_framework only in api/."""
+    users = {name for name, path in modules().items() for each in imports(path, name) if each.split(".")[0] == package}
+    assert {name.split(".")[0] for name in users} <= {ONLY_HERE[package]}
+
+
+def test_the_sandbox_is_a_second_opinion() -> None:
+    """The sandbox imports nothing of ours."""
+    for name in ("sandbox", "sandbox_rules"):
+        if name in modules():
+            tree = ast.parse(modules()[name].read_text())
+            relative = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level]
+            assert {node.module for node in relative} <= {"sandbox_rules"}
+
+
+def test_what_is_exported_exists() -> None:
+    """Every name of __all__ can be imported."""
+    assert all(getattr(dfinery_django, name) for name in dfinery_django.__all__)
+    with pytest.raises(AttributeError):
+        importlib.import_module("dfinery_django").no_such_name  # noqa: B018
+
+
+@pytest.mark.django_db
+def test_no_migration_is_missing() -> None:
+    """The models and the one migration agree."""
+    call_command("makemigrations", "dfinery_django", check=True, dry_run=True, verbosity=0)
+
+
+@pytest.mark.parametrize("name", modules())
+def test_files_stay_small(name: str) -> None:
+    """No file has more than 300 lines."""
+    assert modules()[name].read_text().count("\n") <= 300
