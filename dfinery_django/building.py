@@ -40,6 +40,15 @@ _REASON_LENGTH = 2000
 _ENDED = {EventStatus.FAILED: event_failed, EventStatus.EXPIRED: event_expired}
 
 
+class _NoUser(PayloadError):
+    def __init__(self) -> None:
+        super().__init__(
+            f"{schema.PATHS['user']}.{schema.USER_ID}",
+            "it is empty, and DFINERY takes no event without a user",
+            'For guests map e.g. Coalesce("customer.pk", Hashed("guest_email")), or set "guests": "skip".',
+        )
+
+
 def build_due(events: EventQuerySet, *, now: dt.datetime | None = None) -> int:
     """Claim one batch of captured events that are due and build it.
 
@@ -115,7 +124,7 @@ def build_one(event: Event, definition: EventDefinition, instance: Any, now: dt.
     except (OperationalError, InterfaceError):
         raise
     except PayloadError as error:
-        code = Reason.NO_USER if error.path == f"{schema.PATHS['user']}.{schema.USER_ID}" else Reason.PAYLOAD
+        code = Reason.NO_USER if isinstance(error, _NoUser) else Reason.PAYLOAD
         event.finish(EventStatus.FAILED, code, _short(str(error)), now)
     except Exception as error:
         logger.exception("Event %s of %s can't be built", event.event_id, definition.name)
@@ -173,7 +182,7 @@ def _payload(event: Event, definition: EventDefinition, instance: Any) -> Payloa
     if not str(user.get(schema.USER_ID, "")).strip():
         if definition.guests == "skip":
             return None
-        raise _no_user(definition)
+        raise _NoUser
     return Payload(
         envelope(event) | properties(
             definition.get_event_attributes(instance), "event", definition.type_of, schema.PATHS["event"],
@@ -200,14 +209,6 @@ def _items(definition: EventDefinition, instance: Any) -> tuple[dict[str, Any], 
     return tuple(
         properties(item, "item", definition.type_of, f"{schema.PATHS['item']}[{index}]", definition.item_expressions)
         for index, item in enumerate(items)
-    )
-
-
-def _no_user(definition: EventDefinition) -> PayloadError:
-    return PayloadError(
-        f"{schema.PATHS['user']}.{schema.USER_ID}",
-        "it is empty, and DFINERY takes no event without a user",
-        'For guests map e.g. Coalesce("customer.pk", Hashed("guest_email")), or set "guests": "skip".',
     )
 
 

@@ -208,9 +208,10 @@ class _Drain:
     def _write(self, leases: dict[dt.datetime | None, list[Event]]) -> None:
         for lease, events in leases.items():
             assert lease is not None  # noqa: S101 - claimed events have one
-            self.events.settle_delivered([each for each in events if each.status == EventStatus.DELIVERED], lease=lease)
+            delivered = [each for each in events if each.status == EventStatus.DELIVERED]
             others = [each for each in events if each.status != EventStatus.DELIVERED]
-            self.events.settle(others, SETTLED_FIELDS, status=EventStatus.SENDING, lease=lease)
+            for group in (delivered, others):
+                self.events.settle(group, SETTLED_FIELDS, status=EventStatus.SENDING, lease=lease)
             for event in events:
                 self.tally[event.status] += 1
                 announce(event)

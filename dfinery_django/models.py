@@ -8,9 +8,11 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from django.db import connections, models, transaction
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -75,19 +77,24 @@ class EventQuerySet(models.QuerySet["Event"]):
         :param lease: the ``due_at`` that they were claimed with
         :returns: how many rows still were ours
         """
-        return self.filter(status=status, due_at=lease).bulk_update(events, list(fields))
-
-    def settle_delivered(self, events: Sequence[Event], *, lease: dt.datetime) -> int:
-        """The same for delivered events, which are all alike: one plain UPDATE."""
+        # bulk_update() would open a transaction, and write out one CASE per field even where all values are alike.
         if not events:
             return 0
-        return self.filter(status=EventStatus.SENDING, due_at=lease, pk__in=[event.pk for event in events]).update(
-            status=EventStatus.DELIVERED,
-            due_at=None,
-            reason_code="",
-            reason="",
-            finished_at=events[0].finished_at,
-        )
+        rows = self.filter(status=status, due_at=lease, pk__in=[event.pk for event in events])
+        return rows.update(**{field: self._value_of(events, field) for field in fields})
+
+    def _value_of(self, events: Sequence[Event], name: str) -> Any:
+        """What to SET a field to: the value that all the events have, or a CASE over their keys."""
+        values = [getattr(event, name) for event in events]
+        if all(value == values[0] for value in values):
+            return values[0]
+        field = self.model._meta.get_field(name)
+        whens = (When(pk=event.pk, then=Value(value, field)) for event, value in zip(events, values, strict=True))
+        return Cast(Case(*whens, output_field=field), field) if self._casts_case else Case(*whens, output_field=field)
+
+    @property
+    def _casts_case(self) -> bool:
+        return connections[self.db].features.requires_casted_case_in_updates
 
     def prune(self, *, before: dt.datetime, limit: int) -> int:
         """Delete a chunk of finished events, oldest first, with their attempts.

@@ -1,0 +1,265 @@
+"""
+How the sandbox judges a body: the answers of the vendor's page, and what an accepted event looks like in the console.
+
+It must not import anything of ``dfinery_django``: it is the second opinion on the wire contract, with tables of its own.
+
+The vendor's page states: the statuses, codes and texts, the required names, the predefined names and their types, the
+four fields that are cast to their type, and that a value of another type becomes another field. This sandbox's own,
+stricter reading, so that a mistake shows before it costs data:
+
+* which mistake earns which text, in this order: form, required values, ``event_datetime``, kinds of value, 4007;
+* ``null``, nested values, integers beyond 64 bits and text that has no UTF-8 form are "unsupported value type";
+* NaN, infinities and numbers beyond a Double are no JSON, so "Invalid request format.";
+* a predefined property in another type than its own is 4007 (the page never says that DFINERY checks, or casts);
+* an ``event_id`` that is not a UUID written with its four hyphens, and an empty property name, are 4007;
+* an event older than 48 hours is answered 200 and never processed (the page states the limit, not the answer).
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, NoReturn
+
+__all__ = ["PROCESSED_FOR_SECONDS", "Arrival", "Property", "Refusal", "judge"]
+
+Scope = Literal["event", "item", "user"]
+ConsoleType = Literal["Double", "Long", "Boolean", "String"]
+
+PROCESSED_FOR_SECONDS = 48 * 3600  # "Only data within a maximum of 48 hours is processed."
+AHEAD_SECONDS = 300  # a clock that runs five minutes ahead deserves a word
+OLDEST_MILLISECONDS = 10**11  # March 1973: anything below was surely meant as seconds
+LONGEST_INTEGER = 30  # characters: far beyond 64 bits, and int() refuses thousands of digits with an error of its own
+
+CONSOLE_TYPES: dict[type, ConsoleType] = {float: "Double", int: "Long", bool: "Boolean", str: "String"}
+PREDEFINED: dict[str, dict[str, ConsoleType]] = {
+    "event": {
+        "event_id": "String",
+        "event_name": "String",
+        "event_datetime": "Long",
+        "order_id": "String",
+        "order_sales": "Double",
+        "payment_method": "String",
+        "discount": "Double",
+        "delivery_charge": "Double",
+    },
+    "item": {
+        "product_id": "String",
+        "product_name": "String",
+        "category1": "String",
+        "category2": "String",
+        "category3": "String",
+        "category4": "String",
+        "category5": "String",
+        "quantity": "Long",
+        "price": "Double",
+        "sales": "Double",
+        "discount": "Double",
+        "coupon_id": "String",
+        "currency": "String",
+    },
+    "user": {
+        "user_id": "String",
+        "user_name": "String",
+        "user_id_hash": "String",
+        "age": "String",
+        "gender": "String",
+    },
+}
+LISTED_YET_CUSTOM = {("user", "user_name")}  # in the page's table, and in its example "user_name -> c:user_name"
+CAST_TO_TEXT = {("event", "event_id"), ("event", "event_name"), ("user", "user_id")}
+REQUIRED = (("event", "event_id"), ("event", "event_name"), ("event", "event_datetime"), ("user", "user_id"))
+PARTS: dict[str, str] = {"event": "event_attributes", "user": "user_attributes"}
+PARTS_IN_REFUSALS: dict[str, str] = {"event": "eventAttribute", "item": "eventItemAttribute", "user": "userAttribute"}
+UUID_PATTERN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+
+
+class Refusal(NamedTuple):
+    """An answer that takes nothing: the HTTP status, the API's code and its text."""
+
+    status: int
+    result_code: int | None
+    message: str | None
+
+
+class Property(NamedTuple):
+    """One value as DFINERY will store it; ``item`` counts from 0 and is None outside the items."""
+
+    scope: Scope
+    item: int | None
+    name: str
+    console_name: str
+    type: ConsoleType
+    value: str | int | float | bool
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One accepted event; ``received_at`` is in epoch seconds, ``raw`` is the body exactly as it came."""
+
+    received_at: float
+    event_id: str
+    event_name: str
+    user_id: str
+    body: dict[str, Any]
+    raw: str
+    processed: bool
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, raw: str, received_at: float, warnings: tuple[str, ...]) -> "Arrival":
+        """Read an accepted body, which may be one remembered by an earlier run."""
+        body = parsed(raw)
+        event, user = body["event_attributes"], body["user_attributes"]
+        age_seconds = received_at - event["event_datetime"] / 1000
+        return cls(
+            received_at=received_at,
+            event_id=as_text(event["event_id"]),
+            event_name=as_text(event["event_name"]),
+            user_id=as_text(user["user_id"]),
+            body=body,
+            raw=raw,
+            processed=age_seconds <= PROCESSED_FOR_SECONDS,
+            warnings=warnings,
+        )
+
+    def properties(self) -> list[Property]:
+        """List every value under the name and type the console will show."""
+        return [as_stored(*found) for found in walk(self.body)]
+
+
+def judge(raw: bytes, received_at: float, content_type: str = "application/json") -> Arrival | Refusal:
+    """Take a body as the API would, or say how it would refuse."""
+    try:
+        body = parsed(raw.decode())
+    except (ValueError, RecursionError):
+        return MALFORMED
+    for rule in RULES:
+        refusal = rule(body)
+        if refusal is not None:
+            return refusal
+    return Arrival.of(raw.decode(), received_at, tuple(warnings_about(body, received_at, content_type)))
+
+
+def parsed(text: str) -> Any:
+    """Parse JSON as its standard has it: Python would also take NaN and make an infinity of 1e999."""
+    return json.loads(text, parse_constant=no_such_number, parse_float=double, parse_int=long)
+
+
+def no_such_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not a JSON number")
+
+
+def double(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else no_such_number(text)
+
+
+def long(text: str) -> int:
+    return int(text) if len(text) < LONGEST_INTEGER else 10**LONGEST_INTEGER
+
+
+def walk(body: dict[str, Any]) -> Iterator[tuple[Scope, int | None, str, Any]]:
+    """Yield scope, item number, name and value of everything in a well-formed body."""
+    event = body["event_attributes"]
+    yield from (("event", None, name, value) for name, value in event.items() if name != "items")
+    for number, item in enumerate(event.get("items", ())):
+        yield from (("item", number, name, value) for name, value in item.items())
+    yield from (("user", None, name, value) for name, value in body["user_attributes"].items())
+
+
+def as_text(value: Any) -> str:
+    """Cast as the service does with event_id, event_name and user_id."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def as_stored(scope: Scope, item: int | None, name: str, value: Any) -> Property:
+    stored = as_text(value) if (scope, name) in CAST_TO_TEXT else value
+    predefined = name in PREDEFINED[scope] and (scope, name) not in LISTED_YET_CUSTOM
+    console_name = ("abx:" if predefined else "c:") + name
+    return Property(scope, item, name, console_name, CONSOLE_TYPES[type(stored)], stored)
+
+
+def is_scalar(value: Any) -> bool:
+    """Answer whether the value is one of the four kinds DFINERY stores."""
+    if isinstance(value, str):
+        return is_unicode(value)
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    return isinstance(value, float)
+
+
+def is_unicode(text: str) -> bool:
+    """Answer whether the text can be written as UTF-8: half a surrogate pair can't."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+# --- The rules, in the order in which they speak
+
+MALFORMED = Refusal(400, 4002, "Invalid request format.")
+EMPTY = Refusal(400, 4002, "Required parameters cannot be empty.")
+NO_DATETIME = Refusal(400, 4002, "Invalid event datetime format.")
+BAD_NAME = Refusal(400, 4007, "Contains unsupported property name.")
+BAD_VALUE = Refusal(400, 4007, "Contains unsupported property value.")
+
+
+def refuse_form(body: Any) -> Refusal | None:
+    if not isinstance(body, dict) or not all(isinstance(body.get(part), dict) for part in PARTS.values()):
+        return MALFORMED
+    items = body["event_attributes"].get("items", [])
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        return MALFORMED
+    return None
+
+
+def refuse_empty(body: dict[str, Any]) -> Refusal | None:
+    given = (body[PARTS[scope]].get(name) for scope, name in REQUIRED)
+    return EMPTY if any(value is None or value == "" for value in given) else None
+
+
+def refuse_datetime(body: dict[str, Any]) -> Refusal | None:
+    return None if type(body["event_attributes"]["event_datetime"]) is int else NO_DATETIME
+
+
+def refuse_kinds(body: dict[str, Any]) -> Refusal | None:
+    for scope, _, _, value in walk(body):
+        if not is_scalar(value):
+            return Refusal(400, 4002, f"{PARTS_IN_REFUSALS[scope]} contains unsupported value type.")
+    return None
+
+
+def refuse_properties(body: dict[str, Any]) -> Refusal | None:
+    for scope, _, name, value in walk(body):
+        if not name or not is_unicode(name):
+            return BAD_NAME
+        own_type = PREDEFINED[scope].get(name)
+        if own_type and (scope, name) not in CAST_TO_TEXT and CONSOLE_TYPES[type(value)] != own_type:
+            return BAD_VALUE
+    is_uuid = UUID_PATTERN.fullmatch(as_text(body["event_attributes"]["event_id"]))
+    return None if is_uuid else BAD_VALUE
+
+
+RULES: tuple[Callable[[Any], Refusal | None], ...] = (
+    refuse_form,
+    refuse_empty,
+    refuse_datetime,
+    refuse_kinds,
+    refuse_properties,
+)
+
+
+def warnings_about(body: dict[str, Any], received_at: float, content_type: str) -> Iterator[str]:
+    """Say what was taken and is probably a mistake all the same."""
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        yield f"Content-Type is {content_type!r}; the API documents application/json."
+    for scope, _, name, value in walk(body):
+        if (scope, name) in CAST_TO_TEXT and not isinstance(value, str):
+            yield f"{name} came as {CONSOLE_TYPES[type(value)]} and is cast to String."
+    for name in sorted(body.keys() - set(PARTS.values())):
+        yield f"{name!r} beside event_attributes and user_attributes is not documented."
+    milliseconds = body["event_attributes"]["event_datetime"]
+    if milliseconds < OLDEST_MILLISECONDS:
+        yield "event_datetime looks like seconds; the API takes milliseconds."
+    if milliseconds / 1000 > received_at + AHEAD_SECONDS:
+        yield "event_datetime lies in the future; what DFINERY does with that is not documented."
