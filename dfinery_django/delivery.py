@@ -126,7 +126,7 @@ class _Drain:
                     pass
             finally:
                 self._finish()
-        return self.tally
+        return +self.tally  # without zeros
 
     def _step(self, pool: ThreadPoolExecutor) -> bool:
         """One round; false when there was nothing to do."""
@@ -135,8 +135,9 @@ class _Drain:
         self._claim()
         while self.waiting and len(self.flying) < self.settings.CONCURRENCY:
             self._submit(pool, self.waiting.popleft())
+        worked = bool(built or self.flying)
         self._collect(timeout=0.05 if built else SETTLE_AFTER_SECONDS)
-        return bool(built or self.flying or self.waiting or self.done)
+        return worked
 
     def _linger(self, patience: float) -> bool:
         """Sleep until the next event is due, if that is soon enough."""
@@ -187,9 +188,8 @@ class _Drain:
             self.waiting.extendleft((batch[half:], batch[:half]))
             return
         self.done.append(landed)
-        if outcome in (Outcome.BLOCKED, Outcome.THROTTLED):
-            self._give_back()
-            self.settled_at = float("-inf")  # settle at once: the destination closes
+        if outcome not in (Outcome.ACCEPTED, Outcome.REJECTED):
+            self.settled_at = float("-inf")  # settle at once: the destination may have to close
 
     def _settle(self) -> None:
         done, self.done, self.settled_at = self.done, [], time.monotonic()
@@ -204,6 +204,8 @@ class _Drain:
                 leases.setdefault(event.due_at, []).append(event)
                 apply_result(event, each.result, now)
         self._write(leases)
+        if not self.destination.places(1, now):
+            self._give_back()
 
     def _write(self, leases: dict[dt.datetime | None, list[Event]]) -> None:
         for lease, events in leases.items():

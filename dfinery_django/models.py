@@ -88,7 +88,7 @@ class EventQuerySet(models.QuerySet["Event"]):
         values = [getattr(event, name) for event in events]
         if all(value == values[0] for value in values):
             return values[0]
-        field = self.model._meta.get_field(name)
+        field: Any = self.model._meta.get_field(name)
         whens = (When(pk=event.pk, then=Value(value, field)) for event, value in zip(events, values, strict=True))
         return Cast(Case(*whens, output_field=field), field) if self._casts_case else Case(*whens, output_field=field)
 
