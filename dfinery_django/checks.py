@@ -100,13 +100,21 @@ def _check_definition(definition: EventDefinition) -> Iterable[CheckMessage]:
 
 
 def _check_paths(definition: EventDefinition) -> Iterator[CheckMessage]:
-    for path in dict.fromkeys(definition.paths()):
-        followed = trace(definition.model_class, path, through_many=True)
+    for path, is_value, is_item in dict.fromkeys(
+        [
+            *((path, False, False) for path in definition.start_paths()),
+            *((path, True, False) for path in definition.value_paths()),
+            *((path, True, True) for path in definition.item_paths()),
+        ]
+    ):
+        followed = trace(definition.model_class, path, through_many=is_item)
         if followed.missing:
             model, part = followed.missing
             hint = did_you_mean(part, tuple(sorted(_names(model))))
+            if part in _names(model):
+                hint = f"There may be several: write '.first.{part}', or map them as items."
             yield _error("E008", f"Event {definition.name!r}: {model._meta.label} has no {part!r} ({path!r}).", hint)
-        elif followed.ends_in_relation and path not in (definition.items, definition.user):
+        elif followed.ends_in_relation and is_value:
             hint = f"Let the path go on to one of its fields: {path + '.pk'!r}."
             yield _error("E008", f"Event {definition.name!r}: {path!r} ends in an object, not a value.", hint)
 

@@ -198,10 +198,20 @@ class EventDefinition:
 
     def paths(self) -> list[str]:
         """Every dotted path it reads, seen from the instance, for fetching rows in bulk."""
+        return [*self.start_paths(), *self.value_paths(), *self.item_paths()]
+
+    def start_paths(self) -> list[str]:
+        """The paths of the items and the user."""
+        return [each for each in (self.items, self.user) if isinstance(each, str)]
+
+    def value_paths(self) -> list[str]:
+        """The paths that lead to a value of the event or the user."""
         found = [path for each in self.event_expressions.values() for path in each.paths()]
-        found += self._prefixed("items", self.item_expressions) if self.items is not None else []
-        found += self._prefixed("user", self.user_expressions)
-        return found + [*(self.moment.paths() if self.moment else ())]
+        return found + self._prefixed("user", self.user_expressions) + [*(self.moment.paths() if self.moment else ())]
+
+    def item_paths(self) -> list[str]:
+        """The paths that lead to a value of an item."""
+        return [] if self.items is None else self._prefixed("items", self.item_expressions)
 
     def type_of(self, scope: Scope, name: str) -> WireType | None:
         """The type of a custom field: declared in ``CUSTOM_FIELDS``, else that of the model field behind its path."""
@@ -233,8 +243,7 @@ class EventDefinition:
         prefix = self._prefix(start)
         if prefix is None:
             return []
-        inner = [prefix + path for each in expressions.values() for path in each.paths()]
-        return ([prefix[:-1]] if prefix else []) + inner
+        return [prefix + path for each in expressions.values() for path in each.paths()]
 
     def _compile(self, place: str, mapping: Mapping[str, Any]) -> Mapping[str, Expression]:
         if not isinstance(mapping, Mapping):

@@ -160,7 +160,8 @@ class Hashed(_Composite):
     def resolve(self, instance: Any) -> Any:
         value = self.sources[0].resolve(instance)
         text = "" if value is None else str(value).strip().lower()
-        return hashlib.sha256(text.encode()).hexdigest() if text else None
+        # Half characters can't be encoded; what stands for them is stable, and only a hash leaves.
+        return hashlib.sha256(text.encode(errors="replace")).hexdigest() if text else None
 
 
 class Display(Expression):

@@ -74,19 +74,23 @@ def trace(model: type[models.Model], path: str, *, through_many: bool = False) -
     current: type[models.Model] | None = model
     parts = path.split(".")
     found: Any = None
+    at_manager = False
     for index, part in enumerate(parts):
-        if current is None or (hops and hops[-1].is_many and part in _TO_ONE):
+        if current is None:
+            break
+        if at_manager and part in _TO_ONE:
+            at_manager = False
             continue
+        if at_manager and not through_many:
+            exists = hasattr(current._base_manager, part)
+            return Trace(tuple(hops), missing=None if exists else (current, part))
         found = _attribute(current, part)
         if isinstance(found, Hop):
             hops.append(found)
-            at_manager = (
-                found.is_many and not through_many and parts[index + 1 : index + 2] not in ([w] for w in _TO_ONE)
-            )
-            current = None if at_manager else found.model
+            current, at_manager = found.model, found.is_many
         elif isinstance(found, models.Field):
             return Trace(tuple(hops), found if index == len(parts) - 1 else None)
-        elif _has(current, part) or (hops and hops[-1].is_many and hasattr(current._base_manager, part)):
+        elif _has(current, part):
             return Trace(tuple(hops))
         else:
             return Trace(tuple(hops), missing=(current, part))
@@ -110,7 +114,7 @@ def _attribute(model: type[models.Model], part: str) -> Hop | models.Field[Any, 
         return field if isinstance(field, models.Field) else None
     if part == field.name and field.related_model and (field.concrete or hasattr(model, part)):
         return Hop(part, field, field.related_model)
-    return _target_field(field)
+    return _target_field(field) if field.concrete else None  # else the name that queries use for a reverse relation
 
 
 def _target_field(field: Any) -> models.Field[Any, Any] | None:

@@ -24,6 +24,7 @@ from .exceptions import PayloadError
 Wire = str | int | float | bool
 
 LONG_MIN, LONG_MAX = -(2**63), 2**63 - 1
+LONGEST_NUMBER = 300
 MAP_SCALAR = "Map a path or a callable that ends in a text, number, boolean or date."
 
 
@@ -88,7 +89,7 @@ def _plain(value: Any, path: str) -> Any:
     if isinstance(value, UUID):
         return str(value)
     if isinstance(value, dt.datetime):
-        return _utc_text(as_moment(value, path))
+        return _utc_text(as_moment(value, path), path)
     if isinstance(value, (dt.date, dt.time)):
         return value.isoformat()
     return value
@@ -102,8 +103,11 @@ def _text(text: str, path: str) -> str:
         raise PayloadError(path, problem, "Store it decoded as UTF-8.") from None
 
 
-def _utc_text(moment: dt.datetime) -> str:
-    return moment.astimezone(dt.timezone.utc).isoformat().replace("+00:00", "Z")
+def _utc_text(moment: dt.datetime, path: str) -> str:
+    try:
+        return moment.astimezone(dt.timezone.utc).isoformat().replace("+00:00", "Z")
+    except OverflowError:  # year 1 or 9999, as shops use for "never"
+        raise PayloadError(path, f"{moment} is no date in UTC", "Leave the field out (None) instead.") from None
 
 
 def _type_of(value: Any, path: str) -> WireType:
@@ -140,8 +144,9 @@ def _remedy(value: object) -> str:
 def _as_string(value: Any, path: str) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (float, Decimal)):
+    if isinstance(value, (int, float, Decimal)):
         _refuse_not_finite(value, path)
+        _refuse_endless(value, path)
     if isinstance(value, Decimal):
         return format(value, "f")
     _type_of(value, path)
@@ -196,11 +201,24 @@ def _refuse_not_finite(value: int | float | Decimal, path: str) -> None:
         raise PayloadError(path, f"{value} is not a finite number", "Leave the field out (None) instead.")
 
 
+def _refuse_endless(value: int | float | Decimal, path: str) -> None:
+    """A number whose digits would fill pages is a mistake, and int refuses to write it."""
+    exponent = value.adjusted() if isinstance(value, Decimal) else 0
+    digits = value.bit_length() / 3 if isinstance(value, int) else 0
+    if abs(exponent) > LONGEST_NUMBER or digits > LONGEST_NUMBER:
+        raise PayloadError(path, f"the number has more than {LONGEST_NUMBER} digits", "Round it in a callable.")
+
+
 def _mismatch(value: Any, wire_type: WireType, path: str, remedy: str) -> PayloadError:
     if _kind(value) not in ("bool", "int", "float", "Decimal", "str"):
         remedy = _remedy(value)
-    shown = f"{_kind(value)} {value!r}" if isinstance(value, (bool, int, float, Decimal)) else f"a {_kind(value)}"
-    return PayloadError(path, f"{shown} is no {wire_type.label}", remedy)
+    return PayloadError(path, f"{_shown(value)} is no {wire_type.label}", remedy)
+
+
+def _shown(value: Any) -> str:
+    """A number as it is, for the error; anything else may be personal, so only its type."""
+    is_short = not isinstance(value, int) or value.bit_length() < 99
+    return f"{_kind(value)} {value!r}" if isinstance(value, (int, float, Decimal)) and is_short else f"a {_kind(value)}"
 
 
 _CONVERTERS: dict[WireType, Callable[[Any, str], Wire]] = {

@@ -110,7 +110,9 @@ class Shop:
 
         return User.objects.create(username=name, **fields)
 
-    def product(self, sku: str = "123456789", name: str = "Macbook Air 13", category: str = "Macbook Air", **f: Any) -> Any:
+    def product(
+        self, sku: str = "123456789", name: str = "Macbook Air 13", category: str = "Macbook Air", **f: Any
+    ) -> Any:
         from tests.shop.models import Category, Product
 
         return Product.objects.create(sku=sku, name=name, category=Category.objects.create(name=category), **f)

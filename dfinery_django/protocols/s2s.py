@@ -39,7 +39,7 @@ class S2SEventAPI(WireProtocol):
         answer = _envelope(response)
         code = answer.get("result_code")
         # bool is an int in Python, and no result code.
-        code = code if isinstance(code, int) and not isinstance(code, bool) else None
+        code = code if isinstance(code, int) and not isinstance(code, bool) and abs(code) < 10**9 else None
         outcome = _outcome(response.status_code, code)
         return Result(
             outcome=outcome,
@@ -91,7 +91,8 @@ def _message(response: Response, answer: Mapping[str, Any], code: int | None, ou
         cause = "the API token is not valid"
     elif outcome == Outcome.BLOCKED and not cause:
         cause = _WRONG_ADDRESS
-    words = str(answer.get("result_msg") or "").strip()
+    # A stored text: no half characters, and none that PostgreSQL refuses.
+    words = str(answer.get("result_msg") or "").encode(errors="replace").decode().replace("\x00", "").strip()
     said = f"HTTP {response.status_code}" + (f", {code}" if code is not None else "") + (f": {words}" if words else "")
     return f"{_EXPLANATIONS[outcome]}{f' ({cause})' if cause else ''}. It said: {said[:1000]}"
 

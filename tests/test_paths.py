@@ -1,0 +1,181 @@
+"""What a dotted path meets on the models of the test shop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connection, models
+from django.test.utils import CaptureQueriesContext
+
+from dfinery_django.expressions import Path
+from dfinery_django.paths import fetching, trace, wire_type
+from dfinery_django.values import WireType
+from tests.conftest import Shop
+from tests.shop.models import Category, Line, Order, Product, User
+
+S, L, D, B = WireType.STRING, WireType.LONG, WireType.DOUBLE, WireType.BOOLEAN
+
+
+@pytest.mark.parametrize(
+    ("model", "path", "hops", "field"),
+    [
+        (Order, "number", [], "shop.Order.number"),
+        (Order, "pk", [], "shop.Order.id"),
+        (Order, "customer_id", [], "shop.User.id"),
+        (Order, "customer.pk", ["customer"], "shop.User.id"),
+        (Order, "customer.username", ["customer"], "shop.User.username"),
+        (Line, "product.category.name", ["product", "category"], "shop.Category.name"),
+        (Order, "lines.first.product.sku", ["lines", "product"], "shop.Product.sku"),
+        (User, "order_set.last.number", ["order_set"], "shop.Order.number"),
+        (Category, "product_set.first.line_set.first.quantity", ["product_set", "line_set"], "shop.Line.quantity"),
+        # what _meta can't know ends the way without a field and without a fault
+        (Order, "get_payment_method_display", [], None),
+        (Order, "customer.get_full_name", ["customer"], None),
+        (Order, "broken", [], None),
+        (Order, "broken.deeper", [], None),
+        (Order, "number.upper", [], None),
+        (Line, "product.specification.ram", ["product"], None),
+    ],
+)
+def test_a_path_is_followed_over_relations(
+    model: type[models.Model], path: str, hops: list[str], field: str | None
+) -> None:
+    """The relations on the way and the field at the end are found, without reading a row."""
+    found = trace(model, path)
+    assert [hop.name for hop in found.hops] == hops
+    assert (str(found.field) if found.field else None) == field
+    assert found.missing is None
+    assert not found.ends_in_relation
+
+
+@pytest.mark.parametrize(
+    ("model", "path"), [(Order, "customer"), (Order, "lines"), (Order, "lines.first"), (Line, "product.category")]
+)
+def test_a_path_may_end_in_a_relation(model: type[models.Model], path: str) -> None:
+    """A path that stops at an object or a manager is told from one that ends in a value."""
+    found = trace(model, path)
+    assert found.ends_in_relation
+    assert found.field is None
+
+
+@pytest.mark.parametrize(
+    ("model", "path", "missing"),
+    [
+        (Order, "totl", (Order, "totl")),
+        (Order, "customer.nam", (User, "nam")),
+        (Order, "customer.nam.upper", (User, "nam")),
+        (Line, "product.categry.name", (Product, "categry")),
+        (Order, "lines.first.produkt.sku", (Line, "produkt")),
+        (User, "orders", (User, "orders")),
+    ],
+)
+def test_a_name_that_does_not_exist_is_found(
+    model: type[models.Model], path: str, missing: tuple[type[models.Model], str]
+) -> None:
+    """A misspelt name is named together with the model that lacks it."""
+    assert trace(model, path).missing == missing
+
+
+def test_items_are_followed_through_the_relation() -> None:
+    """Behind the path of the items, attributes are looked up on each of the rows."""
+    found = trace(Order, "lines.product.sku", through_many=True)
+    assert [hop.name for hop in found.hops] == ["lines", "product"]
+    assert str(found.field) == "shop.Product.sku"
+    assert trace(Order, "lines.produkt", through_many=True).missing == (Line, "produkt")
+
+
+@pytest.mark.parametrize(
+    ("model", "path", "expected"),
+    [
+        (Order, "number", S),
+        (Order, "total", D),
+        (Order, "uses_applepay", B),
+        (Order, "paid_at", S),
+        (Order, "pk", L),
+        (Order, "customer_id", S),
+        (Order, "customer.pk", S),
+        (Order, "guest_email", S),
+        (Line, "quantity", L),
+        (Line, "order_id", L),
+        (Line, "order.discount", D),
+        (Order, "lines.first.unit_price", D),
+        # these have no type of their own
+        (Line, "product.specification", None),
+        (Line, "product.specification.ram", None),
+        (Order, "broken", None),
+        (Order, "get_status_display", None),
+        (Order, "customer", None),
+        (Order, "lines", None),
+        (Order, "totl", None),
+    ],
+)
+def test_a_field_gives_its_type(model: type[models.Model], path: str, expected: WireType | None) -> None:
+    """A path that ends in a model field has that field's type; JSON, properties and methods have none."""
+    assert wire_type(model, path) is expected
+
+
+def test_item_paths_have_types_too() -> None:
+    """The type of an item's attribute is found behind the relation of the items."""
+    assert wire_type(Order, "lines.unit_price", through_many=True) is D
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("model", "paths", "queries"),
+    [
+        (Order, ["number", "get_status_display"], 1),
+        (Order, ["customer.username", "customer.get_full_name"], 1),
+        (Line, ["product.category.name", "order.number", "product.sku"], 1),
+        (Order, ["customer.username", "lines.product.category.name", "lines.quantity"], 2),
+        (Order, ["lines.first.product.sku"], 2),
+        (User, ["order_set.lines.product.sku", "order_set.number"], 3),
+    ],
+)
+def test_rows_come_with_all_that_the_paths_read(
+    shop: Shop, model: type[models.Model], paths: list[str], queries: int
+) -> None:
+    """To-one relations are joined, each to-many relation costs one query more, and reading costs none."""
+    for number in range(3):
+        shop.place(lines=2, customer=shop.customer(f"customer{number}"))
+    with CaptureQueriesContext(connection) as made:
+        rows = list(fetching(model, paths, using="default"))
+        for row in rows:
+            for path in paths:
+                _read(row, path.split("."))
+    assert rows
+    assert len(made) == queries
+
+
+def _read(holder: Any, parts: list[str]) -> None:
+    """Read a path on every row behind a to-many relation, as items are."""
+    for index, part in enumerate(parts):
+        holder = getattr(holder, part)
+        if hasattr(holder, "all"):
+            first = parts[index + 1 : index + 2] == ["first"]
+            rows = [holder.first()] if first else list(holder.all())
+            for row in rows:
+                _read(row, parts[index + (2 if first else 1) :])
+            return
+        if callable(holder):
+            holder = holder()
+
+
+@pytest.mark.django_db
+def test_no_row_is_lost_to_a_join(shop: Shop) -> None:
+    """A guest's order and a line whose product is gone are read like any other."""
+    order = shop.place(lines=1)
+    Line.objects.update(product=None)
+    assert [row.pk for row in fetching(Order, ["customer.username"], using="default")] == [order.pk]
+    (line,) = fetching(Line, ["product.category.name"], using="default")
+    assert Path("product.category.name").resolve(line) is None
+
+
+@pytest.mark.django_db
+def test_rows_and_lines_keep_their_order(shop: Shop) -> None:
+    """Rows come in the order asked for, and fetched lines in that of their model."""
+    numbers = [shop.place(lines=3).number for _ in range(3)]
+    rows = list(fetching(Order, ["lines.quantity"], using="default", ordering=["-number"]))
+    assert [row.number for row in rows] == numbers[::-1]
+    keys = [line.pk for line in rows[0].lines.all()]
+    assert keys == sorted(keys)
