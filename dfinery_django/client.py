@@ -10,6 +10,7 @@ import time
 from http.cookiejar import DefaultCookiePolicy
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 
 from .exceptions import TransportError
@@ -56,7 +57,7 @@ class Client:
             requests.exceptions.MissingSchema,
         ):
             failure = TransportError(f"{request.url} is no usable address", is_local_fault=True)
-        except requests.exceptions.RequestException as error:
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             failure = TransportError(f"{type(error).__name__}: {_words(error)}")
         raise failure
 
@@ -82,10 +83,9 @@ class Client:
 def _read(answer: requests.Response, deadline: float) -> bytes:
     """The body up to the cap. The read timeout holds per piece; the deadline holds for all of them."""
     body = bytearray()
-    for chunk in answer.iter_content(_CHUNK_BYTES):
+    # read1: what is there, not until the chunk is full, which a server that drips could draw out for hours.
+    while len(body) < MAX_BODY_BYTES and (chunk := answer.raw.read1(_CHUNK_BYTES, decode_content=True)):
         body += chunk
-        if len(body) >= MAX_BODY_BYTES:
-            break
         if time.monotonic() > deadline:
             raise requests.exceptions.ReadTimeout("the answer came too slowly")
     return bytes(body[:MAX_BODY_BYTES])

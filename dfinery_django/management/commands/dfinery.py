@@ -93,9 +93,12 @@ class Command(BaseCommand):
             sandbox = Sandbox(host, port, tokens=token, rate_limit=rate_limit, store=store)
         except (OSError, ValueError) as error:
             raise CommandError(f"The sandbox can't listen on {host}:{port}: {error}", returncode=2) from error
-        self.stdout.write(f"Pretend DFINERY on {sandbox.url} (Ctrl-C ends it). Point the shop to it:")
-        self.stdout.write(f'    DFINERY = {{"BASE_URL": "{sandbox.url}", …}}')
-        sandbox.serve_forever()
+        try:
+            self.stdout.write(f"Pretend DFINERY on {sandbox.url} (Ctrl-C ends it). Point the shop to it:")
+            self.stdout.write(f'    DFINERY = {{"BASE_URL": "{sandbox.url}", …}}')
+            sandbox.serve_forever()
+        except KeyboardInterrupt:
+            pass
 
 
 def _summary(total: Counter[str]) -> str:

@@ -1,0 +1,87 @@
+"""What django-q2 runs, and how it is asked."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.utils import timezone
+from django_q.models import OrmQ, Schedule
+
+from dfinery_django import tasks, track
+from dfinery_django.delivery import drain
+from dfinery_django.models import Event
+from tests.conftest import FarSide
+from tests.shop.models import Order
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def queued(configured: Any) -> None:
+    configured(WAKE="dfinery_django.tasks.wake")
+
+
+def test_a_commit_queues_one_drain(queued: None) -> None:
+    """At most one drain waits per destination; its arguments are texts."""
+    with transaction.atomic():
+        Order.objects.create(status="paid")
+        assert not OrmQ.objects.exists()
+    Order.objects.create(status="paid")
+    (queue_row,) = OrmQ.objects.all()
+    assert queue_row.task["func"] == "dfinery_django.tasks.drain"
+    assert queue_row.task["args"] == ("default",)
+
+
+def test_q_options_choose_the_cluster(configured: Any) -> None:
+    """Deliveries can have a cluster of their own."""
+    configured(WAKE="dfinery_django.tasks.wake", Q_OPTIONS={"cluster": "dfinery"})
+    Order.objects.create(status="paid")
+    assert OrmQ.objects.get().key == "dfinery"
+    tasks.ensure_schedules()
+    assert set(Schedule.objects.values_list("cluster", flat=True)) == {"dfinery"}
+
+
+def test_schedules_are_made_by_migrate_once() -> None:
+    """post_migrate makes them, repeating changes nothing, missing ones come back."""
+    call_command("migrate", verbosity=0)
+    call_command("migrate", verbosity=0)
+    names = set(Schedule.objects.values_list("name", "func"))
+    assert names == {("dfinery: drain", "dfinery_django.tasks.drain"), ("dfinery: prune", "dfinery_django.tasks.prune")}
+    Schedule.objects.all().delete()
+    tasks.ensure_schedules()
+    assert Schedule.objects.count() == 2
+
+
+def test_migrating_without_django_q_tables_is_no_error(caplog: Any) -> None:
+    """Only a warning that says what to run."""
+    with connection.schema_editor() as editor:
+        editor.delete_model(Schedule)
+    try:
+        tasks.schedule_after_migrate(using="default")
+    finally:
+        with connection.schema_editor() as editor:
+            editor.create_model(Schedule)
+    assert "No schedules were made" in caplog.text
+
+
+def test_the_scheduled_drain_fans_out(configured: Any) -> None:
+    """With several destinations each gets a task of its own: a slow one never holds up another."""
+    configured(TOKENS={"default": "a", "brand_b": "b"})
+    assert tasks.drain() == {}
+    assert [row.task["args"] for row in OrmQ.objects.order_by("pk")] == [("default",), ("brand_b",)]
+
+
+def test_prune_keeps_the_retention(configured: Any, far_side: FarSide) -> None:
+    """RETENTION_DAYS=None keeps everything."""
+    configured(RETENTION_DAYS=None)
+    assert tasks.prune() == 0
+    configured(RETENTION_DAYS=0.0000001)
+    track("x", user_id="u")
+    drain("default", send=far_side)
+    Event.objects.update(finished_at=timezone.now() - dt.timedelta(seconds=1))
+    assert tasks.prune() == 1
+    assert not Event.objects.exists()
