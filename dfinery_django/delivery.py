@@ -14,7 +14,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import lru_cache
 
 from django.db import router
-from django.db.models import Min
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -34,6 +33,8 @@ logger = logging.getLogger("dfinery_django")
 SETTLE_EVERY = 200
 SETTLE_AFTER_SECONDS = 0.5
 EXPIRE_BATCH = 500
+#: A lingering drain looks for what has become due this often.
+NAP_SECONDS = 0.2
 SETTLED_FIELDS = ("status", "due_at", "attempt_count", "reason_code", "reason", "finished_at")
 
 
@@ -70,12 +71,13 @@ def drain(
     ).run(budget_seconds or settings.DRAIN_SECONDS, linger_seconds)  # fmt: skip
 
 
-def has_due(destination: str, using: str) -> bool:
-    """Whether a drain would find work now."""
+def has_due(destination: str, using: str, *, within_seconds: float = 0) -> bool:
+    """Whether a drain would find work now, or within so many seconds."""
     now = timezone.now()
     events = Event.objects.using(using).filter(destination=destination)
     is_open = destinations.current(destination, using).places(1, now) > 0
-    return events.filter(status__in=UNFINISHED if is_open else [EventStatus.CAPTURED]).due(now).exists()
+    soon = now + dt.timedelta(seconds=within_seconds)
+    return events.filter(status__in=UNFINISHED if is_open else [EventStatus.CAPTURED]).due(soon).exists()
 
 
 @lru_cache(maxsize=4)
@@ -118,7 +120,7 @@ class _Drain:
         deadline = time.monotonic() + budget_seconds
         patience = time.monotonic() + linger_seconds
         # Cleared before the first claim: what is captured from here on asks for a drain of its own.
-        Destination.objects.using(self.using).filter(pk=self.destination.pk).update(wake_requested_at=None)
+        self._set_wake_requested(None)
         self._expire()
         with ThreadPoolExecutor(self.settings.CONCURRENCY, thread_name_prefix="dfinery") as pool:
             try:
@@ -126,6 +128,8 @@ class _Drain:
                     pass
             finally:
                 self._finish()
+        if linger_seconds:
+            self._set_wake_requested(None)  # callers look for work once more (has_due)
         return +self.tally  # without zeros
 
     def _step(self, pool: ThreadPoolExecutor) -> bool:
@@ -140,16 +144,17 @@ class _Drain:
         return worked
 
     def _linger(self, patience: float) -> bool:
-        """Sleep until the next event is due, if that is soon enough."""
+        """Nap for a moment if something is due soon; false when it is time to end."""
         left = patience - time.monotonic()
-        next_due = self.events.unfinished().aggregate(at=Min("due_at"))["at"]
-        if next_due is None or not self.destination.places(1, timezone.now()):
+        if left <= 0 or not has_due(self.destination.alias, self.using, within_seconds=left):
             return False
-        seconds = (next_due - timezone.now()).total_seconds()
-        if seconds > left:
-            return False
-        time.sleep(max(0.05, seconds))
-        return left > 0
+        # Whoever commits meanwhile need not ask for another drain: this one looks again after each nap.
+        self._set_wake_requested(timezone.now())
+        time.sleep(NAP_SECONDS)
+        return True
+
+    def _set_wake_requested(self, at: dt.datetime | None) -> None:
+        Destination.objects.using(self.using).filter(pk=self.destination.pk).update(wake_requested_at=at)
 
     def _claim(self) -> None:
         wanted = 2 * self.settings.CONCURRENCY - len(self.waiting) - len(self.flying)

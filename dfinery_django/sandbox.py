@@ -353,7 +353,7 @@ def rendered(page: dict[str, Any], nonce: str, version: str) -> Answer:
     engine = Engine(dirs=[str(Path(__file__).parent / "templates")])
     html = engine.get_template("dfinery_django/sandbox.html").render(Context(as_text(page)))
     policy = f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'"
-    policy += "; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    policy += "; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy, "ETag": version}
     return Answer(200, html.encode(), headers)
 

@@ -49,8 +49,9 @@ def drain(destination: str | None = None) -> dict[str, int]:
     for alias in aliases:
         for using in delivery.outbox_databases():
             # In django-q2's sync mode this runs in the request: there it must not wait.
-            total += delivery.drain(alias, using=using, linger_seconds=0 if Conf.SYNC else LINGER_SECONDS)
-            if delivery.has_due(alias, using) and not Conf.SYNC:
+            linger_seconds = 0 if Conf.SYNC else LINGER_SECONDS
+            total += delivery.drain(alias, using=using, linger_seconds=linger_seconds)
+            if linger_seconds and delivery.has_due(alias, using, within_seconds=linger_seconds):
                 request_wake(using, alias)
     return dict(total)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import time
 from typing import Any
 
 import pytest
@@ -293,3 +294,23 @@ def test_prune_deletes_old_finished_events_only(far_side: FarSide) -> None:
     assert [Event.objects.all().prune(before=before, limit=2) for _ in range(3)] == [2, 1, 0]
     assert Event.objects.get().status == "pending"
     assert not DeliveryAttempt.objects.exists()
+
+
+def test_a_lingering_drain_serves_what_becomes_due_meanwhile(far_side: FarSide) -> None:
+    """An order in autocommit waits for its lines; who commits in the meantime does not wait for it."""
+    event(1)
+    late = event(2)
+    Event.objects.filter(pk=late.pk).update(due_at=timezone.now() + dt.timedelta(seconds=0.6))
+    times: dict[str, float] = {}
+
+    def note_time(event: Event, **kwargs: object) -> None:
+        times[event.user_id] = time.monotonic()
+        assert event.user_id == "u1" or Destination.objects.get().wake_requested_at is not None
+
+    event_delivered.connect(note_time)
+    try:
+        assert drain("default", send=far_side, linger_seconds=5)["delivered"] == 2
+    finally:
+        event_delivered.disconnect(note_time)
+    assert times["u1"] < times["u2"]
+    assert Destination.objects.get().wake_requested_at is None

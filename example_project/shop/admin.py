@@ -1,0 +1,38 @@
+from django.contrib import admin
+
+from .models import Category, Coupon, Order, OrderLine, Product
+
+
+@admin.register(Category)
+class CategoryAdmin(admin.ModelAdmin):
+    list_display = ["name", "position"]
+    prepopulated_fields = {"slug": ["name"]}
+
+
+@admin.register(Product)
+class ProductAdmin(admin.ModelAdmin):
+    list_display = ["name", "sku", "category", "price", "stock"]
+    list_filter = ["category"]
+    search_fields = ["name", "sku"]
+
+
+@admin.register(Coupon)
+class CouponAdmin(admin.ModelAdmin):
+    list_display = ["code", "percent"]
+
+
+class LineInline(admin.TabularInline):
+    model = OrderLine
+    extra = 0
+
+
+@admin.register(Order)
+class OrderAdmin(admin.ModelAdmin):
+    list_display = ["number", "buyer", "status", "payment_method", "total", "created_at", "paid_at"]
+    list_filter = ["status", "payment_method"]
+    list_select_related = ["customer"]
+    search_fields = ["number", "customer__email", "guest_email"]
+    # Payment and cancellation have their own steps in services.py, each with its moment: not edited by hand.
+    readonly_fields = ["status", "created_at", "paid_at", "cancelled_at"]
+    autocomplete_fields = ["customer"]
+    inlines = [LineInline]

@@ -1,0 +1,2 @@
+class DemoError(Exception):
+    """The demonstration can't go on; the text says why."""

@@ -1,0 +1,98 @@
+"""Everything that runs during a demonstration: the shop, django-q2's cluster and the pretend DFINERY."""
+
+import fcntl
+import os
+import sys
+
+from .errors import DemoError
+from .processes import Process, answers, free_port, local_session
+
+ADMIN_EMAIL, ADMIN_PASSWORD = "admin@example.com", "admin"
+
+
+class Stage:
+    def __init__(self, base_dir, var_dir, *, port, sandbox_port):
+        self.port, self.sandbox_port = free_port(port), free_port(sandbox_port)
+        self.shop_url = f"http://127.0.0.1:{self.port}"
+        self.sandbox_url = f"http://127.0.0.1:{self.sandbox_port}"
+        self._manage = [sys.executable, str(base_dir / "manage.py")]
+        self._logs = var_dir / "log"
+        # Never the developer's own shop.sqlite3.
+        self._database = var_dir / "demo.sqlite3"
+        self._store = var_dir / "demo-arrivals.jsonl"
+        self._env = {
+            **os.environ,
+            "SHOP_DATABASE": str(self._database),
+            "DFINERY_BASE_URL": self.sandbox_url,
+            "DFINERY_API_TOKEN": "sandbox-token",  # a real one has no business in a demonstration
+            "DJANGO_DEBUG": "1",
+            "DJANGO_SUPERUSER_PASSWORD": ADMIN_PASSWORD,
+            "PYTHONUNBUFFERED": "1",
+        }
+        self.sandbox = self._process(
+            "sandbox", "dfinery", "sandbox", "--port", str(self.sandbox_port), "--store", str(self._store)
+        )
+        self.cluster = self._process("cluster", "qcluster")
+        self.shop = self._process("shop", "runserver", "--noreload", f"127.0.0.1:{self.port}")
+        self._processes = [self.sandbox, self.cluster, self.shop]
+
+    def build(self):
+        """An empty database, stocked."""
+        self._claim()
+        self._clear()
+        for name, *arguments in (
+            ("migrate", "migrate", "--no-input"),
+            ("stock", "stock"),
+            ("admin", "createsuperuser", "--no-input", "--email", ADMIN_EMAIL, "--name", "Admin"),
+        ):
+            self._process(name, *arguments).run()
+
+    def open(self):
+        for process in self._processes:
+            process.start()
+        self.cluster.wait_until(lambda: "running." in self.cluster.read_log())
+        self.shop.wait_until(lambda: answers(self.shop_url))
+        self.wait_for_sandbox()
+
+    def close(self):
+        for process in self._processes:
+            process.ask_to_end()  # all at once: then they are waited for one by one
+        for process in self._processes:
+            process.stop()
+
+    def wait_for_sandbox(self):
+        self.sandbox.wait_until(lambda: answers(f"{self.sandbox_url}/events.json"))
+
+    def check_alive(self):
+        for process in self._processes:
+            process.check_alive()
+
+    def tables(self):
+        """What the shop's tables say, as JSON text. Read in a process of its own, which knows the database."""
+        process = self._process("orders", "orders_json")
+        process.log.unlink(missing_ok=True)
+        process.run()
+        return process.read_log()
+
+    def arrivals(self):
+        """What the sandbox holds, in the order in which it arrived."""
+        with local_session() as session:
+            return session.get(f"{self.sandbox_url}/events.json", timeout=10).json()["events"]
+
+    def _process(self, name, *arguments):
+        return Process(name, [*self._manage, *arguments], env=self._env, log=self._logs / f"{name}.log")
+
+    def _claim(self):
+        """One demonstration at a time: they would take each other's database away."""
+        self._lock = self._database.with_suffix(".lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise DemoError("Another demonstration runs in this directory.") from None
+
+    def _clear(self):
+        for suffix in ("", "-wal", "-shm"):
+            self._database.with_name(self._database.name + suffix).unlink(missing_ok=True)
+        self._store.unlink(missing_ok=True)
+        for log in self._logs.glob("*.log"):
+            log.unlink()
