@@ -15,9 +15,9 @@ STOP_SECONDS = 5
 TAIL_LINES = 15
 
 
-def free_port(wanted):
+def free_port(wanted, *, taken=None):
     """The wanted port, or any free one if that is taken."""
-    for port in (wanted, 0):
+    for port in (0,) if wanted == taken else (wanted, 0):
         with socket.socket() as probe:
             # As servers do: a port whose last connections are only just closed counts as free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -12,7 +12,8 @@ ADMIN_EMAIL, ADMIN_PASSWORD = "admin@example.com", "admin"
 
 class Stage:
     def __init__(self, base_dir, var_dir, *, port, sandbox_port):
-        self.port, self.sandbox_port = free_port(port), free_port(sandbox_port)
+        self.port = free_port(port)
+        self.sandbox_port = free_port(sandbox_port, taken=self.port)
         self.shop_url = f"http://127.0.0.1:{self.port}"
         self.sandbox_url = f"http://127.0.0.1:{self.sandbox_port}"
         self._manage = [sys.executable, str(base_dir / "manage.py")]

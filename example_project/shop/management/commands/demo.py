@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import signal
 import sys
 import time
@@ -20,6 +21,8 @@ ARRIVAL_SECONDS = 120
 ARRIVAL_SECONDS_AFTER_OUTAGE = 240
 #: What arrives twice does so soon after the first time.
 GRACE_SECONDS = 1.5
+#: What ends a demonstration from outside: Ctrl-C, ``kill``, a terminal that is closed.
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Command(BaseCommand):
@@ -34,7 +37,7 @@ class Command(BaseCommand):
 
     def handle(self, *, once, outage, port, sandbox_port, **options):
         self.began_at = time.monotonic()
-        signal.signal(signal.SIGTERM, _interrupt)
+        _listen_for_the_end()
         stage = Stage(settings.BASE_DIR, settings.VAR_DIR, port=port, sandbox_port=sandbox_port)
         self._say_ports(stage, port, sandbox_port)
         try:
@@ -46,6 +49,9 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             self._say("Stopped.")
             sys.exit(130)
+        except BrokenPipeError:  # whoever read our output has gone, as in "demo | head"
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
         finally:
             self._close(stage)
         if not is_good:
@@ -117,10 +123,12 @@ class Command(BaseCommand):
             time.sleep(1)
 
     def _close(self, stage):
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in ENDING_SIGNALS:
             signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave processes behind
-        self._say("Closing…")
-        stage.close()
+        try:
+            self._say("Closing…")
+        finally:  # even if there is no terminal any more to say it to
+            stage.close()
 
     def _say_ports(self, stage, port, sandbox_port):
         for name, wanted, taken in (("shop", port, stage.port), ("sandbox", sandbox_port, stage.sandbox_port)):
@@ -142,6 +150,12 @@ def _seconds(text):
     if not (math.isfinite(seconds) and seconds > 0):
         raise ValueError(text)
     return seconds
+
+
+def _listen_for_the_end():
+    for number in ENDING_SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup means it
+            signal.signal(number, _interrupt)
 
 
 def _interrupt(*_):

@@ -1,0 +1,178 @@
+"""HTTP for the sandbox: sockets, requests and answers. It knows neither events nor rules.
+
+It must not import anything of ``dfinery_django``. Connections are kept; closing the server ends them all.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+import secrets
+import socket
+import socketserver
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+from django.template import Context, Engine
+
+MAX_BODY_BYTES, DRAINED_BYTES = 5 * 1024 * 1024, 64 * 1024 * 1024  # the rest is read so that its sender sees the 413
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One HTTP request; ``raw`` is None if the body was too large."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    raw: bytes | None
+
+    def is_from_here(self) -> bool:
+        """Tell the machine's own programs and this very page from a foreign page in the browser."""
+        host = self.headers.get("Host") or ""
+        return is_loopback(re.sub(r":\d*$", "", host)) and self.headers.get("Origin") in (None, f"http://{host}")
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    drop: bool = False
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def is_form(ask: Ask) -> bool:
+    return (ask.headers.get("Content-Type") or "").startswith("application/x-www-form-urlencoded")
+
+
+def as_json(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Answer:
+    text = json.dumps(body, ensure_ascii=False)
+    return Answer(status, text.encode(), {"Content-Type": "application/json", **(headers or {})})
+
+
+def enveloped(status: int, code: int | None, message: str | None, found: Any, headers: Mapping[str, str]) -> Answer:
+    """Wrap as the API does; an answer without a code is no answer of the API's own, but a gateway's."""
+    if code is not None:
+        return as_json(status, {"result_code": code, "result_msg": message, "result_data": found}, headers)
+    return Answer(status, (message or "").encode(), {**({"Content-Type": "text/html"} if message else {}), **headers})
+
+
+def done(ask: Ask, result: dict[str, Any]) -> Answer:
+    return Answer(303, headers={"Location": "/"}) if is_form(ask) else as_json(200, result)
+
+
+def as_text(value: Any) -> Any:
+    """Turn numbers into text all the way down: a template would write them in the site's locale."""
+    if isinstance(value, dict):
+        return {key: as_text(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_text(each) for each in value]
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def rendered(page: dict[str, Any], version: str) -> Answer:
+    """Fill the page; only its own script and style may run in it."""
+    nonce = secrets.token_urlsafe(16)
+    engine = Engine(dirs=[str(Path(__file__).parent.parent / "templates")])
+    html = engine.get_template("dfinery_django/sandbox.html").render(
+        Context(as_text({**page, "nonce": nonce, "version": version}))
+    )
+    policy = f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'"
+    policy += "; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy, "ETag": version}
+    return Answer(200, html.encode(), headers)
+
+
+class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    allow_reuse_address = daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], answer: Callable[[Ask], Answer], stopping: threading.Event) -> None:
+        self.answer, self.stopping = answer, stopping
+        self.connections: set[socket.socket] = set()
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        super().__init__(address, _Connection)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.connections.add(request)
+        super().process_request(request, client_address)
+
+    def close_request(self, request: Any) -> None:
+        super().close_request(request)
+        self.connections.discard(request)
+
+    def close_connections(self) -> None:
+        """End every open connection, and wait a moment for the threads that held them."""
+        for connection in self.connections.copy():
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:  # the other side was faster
+                continue
+        deadline = time.monotonic() + 2
+        while self.connections and time.monotonic() < deadline:
+            time.sleep(0.005)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # a client that went away is no news
+            super().handle_error(request, client_address)
+
+
+class _Connection(BaseHTTPRequestHandler):
+    protocol_version, server_version = "HTTP/1.1", "dfinery-sandbox"
+    disable_nagle_algorithm, wbufsize = True, -1  # headers and body leave in one write
+    server: Server
+
+    def _respond(self) -> None:
+        path, _, query = self.path.partition("?")
+        raw = self._body()
+        answer = self.server.answer(Ask(self.command, path, query, self.headers, raw))  # type: ignore[arg-type]
+        if raw is None or answer.drop or self.server.stopping.is_set():
+            self.close_connection = True
+        if answer.drop or self.server.stopping.is_set():
+            return
+        self.send_response(answer.status)
+        for name, value in {**answer.headers, "Cache-Control": "no-store"}.items():
+            self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        if answer.status != 304:
+            self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        self.wfile.write(answer.body if self.command != "HEAD" else b"")
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _respond  # noqa: N815
+
+    def _body(self) -> bytes | None:
+        """Read the body; one that is too large or of unknown length is read away, as far as that makes sense."""
+        length = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers or not length.isascii() or not length.isdigit():
+            return None
+        if int(length) <= MAX_BODY_BYTES:
+            return self.rfile.read(int(length))
+        left = min(int(length), DRAINED_BYTES)
+        while left > 0 and (piece := self.rfile.read(min(left, 65536))):
+            left -= len(piece)
+        return None
+
+    def handle_expect_100(self) -> bool:
+        going_on = super().handle_expect_100()
+        self.wfile.flush()
+        return going_on
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Stay silent: the page shows what came."""
