@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.text import Truncator
+from django.utils.translation import gettext_lazy as _
 
 from .models import DeliveryAttempt, Destination, Event
 
@@ -41,21 +45,33 @@ class AttemptInline(_ReadOnly, AttemptBase):
 
 @admin.register(Event)
 class EventAdmin(_ReadOnly, EventBase):
-    list_display = ("event_name", "status", "order_id", "user_id", "occurred_at", "finished_at", "attempt_count", "why")
+    list_display = ("event_name", "status", "order_id", "user", "occurred_at", "finished_at", "attempt_count", "why")
     list_filter = ("status", "event_name", "destination", "reason_code")
     search_fields = ("=event_id", "=order_id", "=user_id")
-    search_help_text = "event id, order id or user id, whole"
+    search_help_text = _("event id, order id or user id, whole")
     ordering = ("-pk",)
     show_full_result_count = False
     inlines = (AttemptInline,)
 
-    @admin.display(description="reason")
+    @admin.display(description=_("user id"))
+    def user(self, event: Event) -> str:
+        return Truncator(event.user_id).chars(20)
+
+    @admin.display(description=_("payload"))
+    def pretty_payload(self, event: Event) -> str:
+        text = json.dumps(json.loads(event.payload), ensure_ascii=False, indent=2) if event.payload else "-"
+        return format_html('<pre style="white-space: pre-wrap; overflow-wrap: anywhere; margin: 0">{}</pre>', text)
+
+    @admin.display(description=_("reason"))
     def why(self, event: Event) -> str:
-        return event.reason[:120]
+        return Truncator(event.reason).chars(120)
 
     def get_fields(self, request: HttpRequest, obj: Event | None = None) -> Any:
-        hidden = {"id", "dedup_key"} | (set() if request.user.has_perm("dfinery_django.view_payload") else {"payload"})
-        return [field.name for field in Event._meta.fields if field.name not in hidden]
+        shown = [each.name for each in Event._meta.fields if each.name not in ("id", "dedup_key", "payload")]
+        return [*shown, "pretty_payload"] if request.user.has_perm("dfinery_django.view_payload") else shown
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Event | None = None) -> Any:
+        return self.get_fields(request, obj)
 
 
 @admin.register(Destination)

@@ -40,7 +40,7 @@ def test_the_event_page_is_read_only_and_tells_why(delivered: Event, admin_clien
     url = reverse("admin:dfinery_django_event_change", args=[delivered.pk])
     page = admin_client.get(url).content.decode()
     assert "Invalid request format." in page
-    assert "&quot;order_id&quot;:&quot;A-1&quot;" in page
+    assert "&quot;order_id&quot;: &quot;A-1&quot;" in page
     assert 'name="_save"' not in page
     assert admin_client.post(url, {}).status_code == 403
     assert admin_client.get(reverse("admin:dfinery_django_event_add")).status_code == 403
