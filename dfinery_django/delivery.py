@@ -73,10 +73,9 @@ def drain(
 
 def has_due(destination: str, using: str, *, within_seconds: float = 0) -> bool:
     """Whether a drain would find work now, or within so many seconds."""
-    now = timezone.now()
+    soon = timezone.now() + dt.timedelta(seconds=within_seconds)
     events = Event.objects.using(using).filter(destination=destination)
-    is_open = destinations.current(destination, using).places(1, now) > 0
-    soon = now + dt.timedelta(seconds=within_seconds)
+    is_open = destinations.current(destination, using).places(1, soon) > 0
     return events.filter(status__in=UNFINISHED if is_open else [EventStatus.CAPTURED]).due(soon).exists()
 
 

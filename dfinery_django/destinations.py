@@ -20,6 +20,8 @@ logger = logging.getLogger("dfinery_django")
 FAILURES_TO_CLOSE = 5
 #: However far off the reset that a rate limit announces, the destination is probed this often.
 LONGEST_THROTTLE_SECONDS = 3600.0
+#: An outage passes by itself, and one probe a minute is no burden to anybody.
+LONGEST_OUTAGE_SECONDS = 60.0
 #: A refused token or wrong address is not mended within seconds: its first probe comes later than a retry.
 FIRST_BLOCKED_SECONDS = 30.0
 
@@ -65,7 +67,8 @@ def _note_one(destination: Destination, result: Result, now: dt.datetime) -> Non
         _close(destination, Reason.BLOCKED, result.message, now, wait)
     elif destination.failure_count >= FAILURES_TO_CLOSE or destination.closed_until is not None:
         failures = max(1, destination.failure_count - FAILURES_TO_CLOSE + 1)
-        _close(destination, Reason.TRANSIENT, result.message, now, ceiling_seconds(failures))
+        wait = min(ceiling_seconds(failures), LONGEST_OUTAGE_SECONDS)
+        _close(destination, Reason.TRANSIENT, result.message, now, wait)
 
 
 def _throttle_seconds(destination: Destination, result: Result, now: dt.datetime) -> float:
