@@ -21,6 +21,7 @@ from . import delivery
 from .conf import get_settings
 from .models import Event
 from .outbox import request_wake
+from .reconcile import sweep_all
 
 logger = logging.getLogger("dfinery_django")
 
@@ -32,6 +33,14 @@ SCHEDULES = {
     "dfinery: drain": ("dfinery_django.tasks.drain", 1),
     "dfinery: prune": ("dfinery_django.tasks.prune", 24 * 60),
 }
+RECONCILE_SCHEDULE = "dfinery: reconcile"
+
+
+def schedules() -> dict[str, tuple[str, int]]:
+    """Schedule name -> task, minutes between runs, as the settings want it."""
+    minutes = get_settings().RECONCILE_MINUTES
+    reconciling = {RECONCILE_SCHEDULE: ("dfinery_django.tasks.reconcile", minutes)} if minutes else {}
+    return SCHEDULES | reconciling
 
 
 def drain(destination: str | None = None) -> dict[str, int]:
@@ -54,6 +63,14 @@ def drain(destination: str | None = None) -> dict[str, int]:
             if linger_seconds and delivery.has_due(alias, using, within_seconds=linger_seconds):
                 request_wake(using, alias)
     return dict(total)
+
+
+def reconcile() -> dict[str, int]:
+    """Capture what signals missed: ``queryset.update()``, ``bulk_create()``, raw SQL.
+
+    :returns: definition name -> how many events were captured
+    """
+    return sweep_all()
 
 
 def prune() -> int:
@@ -89,7 +106,9 @@ def ensure_schedules() -> None:
     using = router.db_for_write(Schedule)
     cluster = get_settings().Q_OPTIONS.get("cluster")
     with transaction.atomic(using=using):
-        for name, (task, minutes) in SCHEDULES.items():
+        if not get_settings().RECONCILE_MINUTES:
+            Schedule.objects.using(using).filter(name=RECONCILE_SCHEDULE).delete()
+        for name, (task, minutes) in schedules().items():
             wanted = {"func": task, "schedule_type": Schedule.MINUTES, "minutes": minutes, "cluster": cluster}
             named = Schedule.objects.using(using).filter(name=name)
             if not named.update(**wanted):

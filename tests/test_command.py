@@ -40,6 +40,7 @@ def test_schedule_and_prune_say_what_they_did(configured: Any, capsys: Any) -> N
     assert capsys.readouterr().out.splitlines() == [
         "dfinery: drain: dfinery_django.tasks.drain, every 1 min",
         "dfinery: prune: dfinery_django.tasks.prune, every 1440 min",
+        "dfinery: reconcile: dfinery_django.tasks.reconcile, every 10 min",
         "0 finished events deleted.",
     ]
 
@@ -47,6 +48,7 @@ def test_schedule_and_prune_say_what_they_did(configured: Any, capsys: Any) -> N
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["reconcile", "--definition", "purchas"], "Did you mean 'purchase'"),
         (["drain", "--destination", "brand_b"], "'brand_b' is no alias"),
         (["sandbox", "--host", "0.0.0.0"], "can't listen"),
     ],

@@ -19,7 +19,7 @@ ORDER = [
     *("values", "schema", "expressions", "paths", "payloads", "protocols.base", "protocols.s2s"),  # words
     *("definitions", "registry"),
     *("models", "conditions", "destinations"),  # memory
-    *("client", "exchange", "building", "outbox", "receivers", "delivery"),  # hands
+    *("client", "exchange", "building", "outbox", "receivers", "delivery", "reconcile"),  # hands
 ]
 DOORS = ["tasks", "checks", "admin"]
 ONLY_HERE = {"requests": "client", "django_q": "tasks", "rest_framework": "api"}

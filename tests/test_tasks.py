@@ -50,10 +50,20 @@ def test_schedules_are_made_by_migrate_once() -> None:
     call_command("migrate", verbosity=0)
     call_command("migrate", verbosity=0)
     names = set(Schedule.objects.values_list("name", "func"))
-    assert names == {("dfinery: drain", "dfinery_django.tasks.drain"), ("dfinery: prune", "dfinery_django.tasks.prune")}
+    assert names == {(f"dfinery: {task}", f"dfinery_django.tasks.{task}") for task in ("drain", "reconcile", "prune")}
     Schedule.objects.all().delete()
     tasks.ensure_schedules()
-    assert Schedule.objects.count() == 2
+    assert Schedule.objects.count() == 3
+
+
+def test_reconcile_is_scheduled_as_the_setting_says(configured: Any) -> None:
+    """0 minutes: never, and an older schedule goes."""
+    configured(RECONCILE_MINUTES=5)
+    tasks.ensure_schedules()
+    assert Schedule.objects.get(name="dfinery: reconcile").minutes == 5
+    configured(RECONCILE_MINUTES=0)
+    tasks.ensure_schedules()
+    assert not Schedule.objects.filter(name="dfinery: reconcile").exists()
 
 
 def test_migrating_without_django_q_tables_is_no_error(caplog: Any) -> None:

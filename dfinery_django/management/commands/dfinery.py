@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from argparse import RawDescriptionHelpFormatter
 from collections import Counter
@@ -9,9 +10,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
+from django.utils import timezone
 
-from ... import delivery, tasks
+from ... import delivery, reconcile, registry, tasks
 from ...conf import get_settings
+from ...exceptions import NotRegistered
 from ...sandbox import Sandbox
 
 EXAMPLES = """
@@ -19,6 +22,7 @@ examples:
   manage.py dfinery sandbox --port 8089      a local pretend DFINERY; set "BASE_URL": "http://127.0.0.1:8089"
   manage.py dfinery drain                    deliver what is due, without any django-q2 cluster
   manage.py dfinery drain --forever          the same as a service of its own
+  manage.py dfinery reconcile --dry-run      how many orders no signal told of
   manage.py dfinery schedule                 make django-q2's schedules again, should they be missing
   manage.py dfinery prune                    delete finished events older than RETENTION_DAYS
 """
@@ -40,6 +44,10 @@ class Command(BaseCommand):
         drain.add_argument("--destination", help="alias of TOKENS; default: all")
         drain.add_argument("--budget", type=float, help="seconds until nothing more is claimed (DRAIN_SECONDS)")
         drain.add_argument("--forever", action="store_true", help="go on until it is stopped")
+        reconcile = subcommands.add_parser("reconcile", help="capture what signals missed")
+        reconcile.add_argument("--definition", help="default: all that can be reconciled")
+        reconcile.add_argument("--since", type=hours, metavar="48h", help="how far back (MAX_AGE_HOURS)")
+        reconcile.add_argument("--dry-run", action="store_true", help="only say what would be captured")
         subcommands.add_parser("schedule", help="make django-q2's schedules for this app")
         subcommands.add_parser("prune", help="delete finished events older than RETENTION_DAYS")
         sandbox = subcommands.add_parser("sandbox", help="a local pretend DFINERY, with a page of what arrived")
@@ -73,6 +81,22 @@ class Command(BaseCommand):
                 total += delivery.drain(alias, using=using, budget_seconds=budget)
         return total
 
+    def _reconcile(self, *, definition: str | None, since: float | None, dry_run: bool, **options: Any) -> None:
+        try:
+            chosen = [registry.get(definition)] if definition else list(registry.definitions())
+        except NotRegistered as error:
+            raise CommandError(str(error), returncode=2) from error
+        moment = timezone.now() - dt.timedelta(hours=since) if since else None
+        for each in chosen:
+            reason = reconcile.obstacle(each)
+            if reason:
+                self.stdout.write(f"{each.name}: left out, {reason}.")
+            elif dry_run:
+                count = sum(len(page) for page in reconcile.missed(each, since=moment))
+                self.stdout.write(f"{each.name}: {count} would be captured.")
+            else:
+                self.stdout.write(f"{each.name}: {reconcile.sweep(each, since=moment)} captured.")
+
     def _schedule(self, **options: Any) -> None:
         try:
             tasks.ensure_schedules()
@@ -80,7 +104,7 @@ class Command(BaseCommand):
             raise CommandError(
                 f"django-q2's tables can't be written ({error}). Run manage.py migrate first."
             ) from error
-        for name, (task, minutes) in tasks.SCHEDULES.items():
+        for name, (task, minutes) in tasks.schedules().items():
             self.stdout.write(f"{name}: {task}, every {minutes} min")
 
     def _prune(self, **options: Any) -> None:
@@ -99,6 +123,14 @@ class Command(BaseCommand):
             sandbox.serve_forever()
         except KeyboardInterrupt:
             pass
+
+
+def hours(text: str) -> float:
+    """``48h`` or ``48`` as hours."""
+    number = float(text.removesuffix("h"))
+    if not number > 0:
+        raise ValueError(text)
+    return number
 
 
 def _summary(total: Counter[str]) -> str:
