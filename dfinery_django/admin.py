@@ -1,17 +1,23 @@
-"""The admin: what was sent, what waits, and why. Read only; nothing is added, changed or deleted by hand."""
+"""The admin: what was sent, what waits, and why; resend and rebuild. Nothing is typed or deleted by hand."""
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 
-from .models import DeliveryAttempt, Destination, Event
+from .conf import default_destination, get_settings
+from .models import DeliveryAttempt, Destination, Event, EventQuerySet
+from .outbox import request_wake
 
 if TYPE_CHECKING:
     EventBase = admin.ModelAdmin[Event]
@@ -52,6 +58,30 @@ class EventAdmin(_ReadOnly, EventBase):
     ordering = ("-pk",)
     show_full_result_count = False
     inlines = (AttemptInline,)
+    actions = ("resend", "rebuild")
+
+    def has_resend_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("dfinery_django.resend_event")
+
+    def has_rebuild_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("dfinery_django.rebuild_event")
+
+    @admin.action(description=_("Resend: the same payload again"), permissions=["resend"])
+    def resend(self, request: HttpRequest, queryset: EventQuerySet) -> None:
+        self._send_again(request, queryset, queryset.resend)
+
+    @admin.action(description=_("Rebuild and resend: after a mapping was mended"), permissions=["rebuild"])
+    def rebuild(self, request: HttpRequest, queryset: EventQuerySet) -> None:
+        self._send_again(request, queryset, partial(queryset.rebuild, destination=default_destination()))
+
+    def _send_again(self, request: HttpRequest, queryset: EventQuerySet, start: Callable[[dt.datetime], int]) -> None:
+        chosen, started = queryset.count(), start(timezone.now())
+        for alias in get_settings().TOKENS if started else ():
+            request_wake(queryset.db, alias)
+        self.message_user(request, _("Sent on their way again: %(count)s.") % {"count": started})
+        if started < chosen:
+            why = _("Left alone, being unfinished, never built, or older than DFINERY processes: %(count)s.")
+            self.message_user(request, why % {"count": chosen - started}, messages.WARNING)
 
     @admin.display(description=_("user id"))
     def user(self, event: Event) -> str:

@@ -33,8 +33,8 @@ logger = logging.getLogger("dfinery_django")
 BATCH = 200
 #: What building may change on a row.
 BUILT_FIELDS = (
-    "status", "payload", "user_id", "order_id", "occurred_at", "expires_at", "due_at", "reason_code", "reason",
-    "finished_at",
+    "status", "destination", "payload", "user_id", "order_id", "occurred_at", "expires_at", "due_at", "reason_code",
+    "reason", "finished_at",
 )  # fmt: skip
 _REASON_LENGTH = 2000
 _ENDED = {EventStatus.FAILED: event_failed, EventStatus.EXPIRED: event_expired}
@@ -121,6 +121,7 @@ def build_one(event: Event, definition: EventDefinition, instance: Any, now: dt.
         if _must_wait(event, definition, instance, now):
             return
         payload = _payload(event, definition, instance)
+        event.destination = definition.destination_for(instance)[:64]
     except (OperationalError, InterfaceError):
         raise
     except PayloadError as error:
@@ -140,10 +141,17 @@ def _accept(event: Event, payload: Payload | None, now: dt.datetime) -> None:
         return
     event.payload = payload.to_json()
     event.user_id, event.order_id = searchable(payload.user_id), searchable(payload.order_id)
-    if event.expires_at <= now:
+    if event.destination not in get_settings().TOKENS:
+        event.finish(EventStatus.FAILED, Reason.NO_DESTINATION, no_token(event), now)
+    elif event.expires_at <= now:
         event.finish(EventStatus.EXPIRED, Reason.TOO_OLD, too_old(event), now)
     else:
         event.postpone(EventStatus.PENDING, now, Reason.NONE, "")
+
+
+def no_token(event: Event) -> str:
+    """Why an event that has nowhere to go failed."""
+    return f"There is no token for {event.destination!r}: add it to DFINERY['TOKENS'], then rebuild the event."
 
 
 def too_old(event: Event) -> str:

@@ -33,9 +33,14 @@ logger = logging.getLogger("dfinery_django")
 SETTLE_EVERY = 200
 SETTLE_AFTER_SECONDS = 0.5
 EXPIRE_BATCH = 500
+#: After so many leases in a row that lapsed without a settle an event is sent alone; if that lapses too, it fails.
+LAPSES_TO_SUSPECT = 5
+WORKER_LOST = (
+    f"{LAPSES_TO_SUSPECT + 1} workers in a row ended while sending it. If something else stopped them, resend it."
+)
 #: A lingering drain looks for what has become due this often.
 NAP_SECONDS = 0.2
-SETTLED_FIELDS = ("status", "due_at", "attempt_count", "reason_code", "reason", "finished_at")
+SETTLED_FIELDS = ("status", "due_at", "attempt_count", "lapse_count", "reason_code", "reason", "finished_at")
 
 
 def outbox_databases() -> list[str]:
@@ -136,7 +141,7 @@ class _Drain:
         built = build_due(self.events)
         self.tally["built"] += built
         self._claim()
-        while self.waiting and len(self.flying) < self.settings.CONCURRENCY:
+        while self.waiting and len(self.flying) < self.settings.CONCURRENCY and not self._must_stand_alone():
             self._submit(pool, self.waiting.popleft())
         worked = bool(built or self.flying)
         self._collect(timeout=0.05 if built else SETTLE_AFTER_SECONDS)
@@ -168,7 +173,22 @@ class _Drain:
             ready = self.events.filter(status__in=(EventStatus.PENDING, EventStatus.SENDING), expires_at__gt=now)
             lease = self.settings.LEASE_SECONDS
             claimed = ready.claim(limit=places, now=now, lease_seconds=lease, into=EventStatus.SENDING)
-            self.waiting.extend(self.protocol.batches(claimed))
+            self.waiting.extend(self.protocol.batches(self._drop_killers(claimed)))
+
+    def _must_stand_alone(self) -> bool:
+        """Whether the next batch, or one that is under way, may be what kills workers: it flies by itself."""
+        batches = (self.waiting[0], *self.flying.values())
+        return bool(self.flying) and any(event.lapse_count >= LAPSES_TO_SUSPECT for each in batches for event in each)
+
+    def _drop_killers(self, claimed: list[Event]) -> list[Event]:
+        """Fail what was sent alone and not settled even then; the rest goes on."""
+        lost = [event for event in claimed if event.lapse_count > LAPSES_TO_SUSPECT]
+        if lost:
+            lease, now = lost[0].due_at, timezone.now()
+            for event in lost:
+                event.finish(EventStatus.FAILED, Reason.WORKER_LOST, WORKER_LOST, now)
+            self._write({lease: lost})
+        return [event for event in claimed if event not in lost]
 
     def _submit(self, pool: ThreadPoolExecutor, batch: Batch) -> None:
         future = pool.submit(exchange, self.protocol, self.send, batch)

@@ -74,6 +74,7 @@ def attempt_of(event: Event, made: Exchange) -> DeliveryAttempt:
 
 def apply_result(event: Event, result: Result, now: dt.datetime) -> None:
     """What an outcome does to an event: the table of ``states.Outcome``."""
+    event.lapse_count = 0
     if result.outcome == Outcome.ACCEPTED:
         event.finish(EventStatus.DELIVERED, Reason.NONE, "", now)
     elif result.outcome == Outcome.REJECTED:

@@ -27,6 +27,17 @@ def searchable(text: str) -> str:
     return text.replace("\x00", "")[:SEARCHABLE_LENGTH]
 
 
+#: What a claim for sending counts: an attempt, and a lapse where the last one was never settled.
+_SENDING_COUNTS = {
+    "attempt_count": F("attempt_count") + 1,
+    "lapse_count": F("lapse_count") + Case(When(status=EventStatus.SENDING, then=1), default=0),
+}
+
+
+def _afresh(now: dt.datetime) -> dict[str, Any]:
+    return {"due_at": now, "finished_at": None, "lapse_count": 0, "reason_code": "", "reason": ""}
+
+
 class EventQuerySet(models.QuerySet["Event"]):
     def unfinished(self) -> EventQuerySet:
         return self.filter(status__in=UNFINISHED)
@@ -44,17 +55,20 @@ class EventQuerySet(models.QuerySet["Event"]):
         :param into: ``CAPTURED`` to build, ``SENDING`` to send (which counts an attempt)
         """
         lease = now + dt.timedelta(seconds=lease_seconds)
-        attempts = {"attempt_count": F("attempt_count") + 1} if into == EventStatus.SENDING else {}
+        counts = _SENDING_COUNTS if into == EventStatus.SENDING else {}
         with transaction.atomic(using=self.db):
             skip_locked = connections[self.db].features.has_select_for_update_skip_locked
             free = self.due(now).order_by("expires_at", "pk").select_for_update(skip_locked=skip_locked)
             claimed = list(free[:limit])
             if claimed:
                 rows = self.model.objects.using(self.db).filter(pk__in=[event.pk for event in claimed])
-                rows.update(status=into, due_at=lease, **attempts)
+                # The counts first: MySQL reads columns that stand further left in their new state.
+                rows.update(**counts, status=into, due_at=lease)
         for event in claimed:
+            if counts:
+                event.attempt_count += 1
+                event.lapse_count += event.status == EventStatus.SENDING
             event.status, event.due_at = into, lease
-            event.attempt_count += len(attempts)
         return claimed
 
     def expire(self, *, limit: int, now: dt.datetime) -> list[Event]:
@@ -96,6 +110,24 @@ class EventQuerySet(models.QuerySet["Event"]):
     def _casts_case(self) -> bool:
         return connections[self.db].features.requires_casted_case_in_updates
 
+    def resend(self, now: dt.datetime) -> int:
+        """Send finished events again: same id, same bytes. What is too old or was never built is left alone.
+
+        :returns: how many
+        """
+        again = self.filter(status__in=FINISHED, expires_at__gt=now).exclude(payload="")
+        return again.update(status=EventStatus.PENDING, **_afresh(now))
+
+    def rebuild(self, now: dt.datetime, *, destination: str) -> int:
+        """Build finished events of definitions anew, with the same id, and send them. What is too old is left alone.
+
+        :param destination: whose drain builds those that have none; building sets the right one
+        :returns: how many
+        """
+        again = self.filter(status__in=FINISHED, expires_at__gt=now).exclude(definition="")
+        again.filter(reason_code=Reason.NO_DESTINATION).update(destination=destination)
+        return again.update(status=EventStatus.CAPTURED, **_afresh(now))
+
     def prune(self, *, before: dt.datetime, limit: int) -> int:
         """Delete a chunk of finished events, oldest first, with their attempts.
 
@@ -131,6 +163,8 @@ class Event(models.Model):
     # Null when finished, so that an index over it serves the claim however many rows are finished.
     due_at = models.DateTimeField(_("due at"), null=True, blank=True)
     attempt_count = models.PositiveIntegerField(_("attempts"), default=0)
+    # Leases that lapsed in a row without a settle: its workers may have died of it.
+    lapse_count = models.PositiveIntegerField(default=0, editable=False)
     reason_code = models.CharField(_("reason"), max_length=20, choices=Reason.choices, blank=True)
     reason = models.TextField(_("reason in words"), blank=True)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)

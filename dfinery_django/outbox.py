@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from . import conditions, registry, schema
-from .building import build, build_due, envelope
+from .building import build, build_due, envelope, no_token
 from .conf import default_destination, get_settings
 from .definitions import EventDefinition, declared_type
 from .exceptions import PayloadError
@@ -177,8 +177,7 @@ def _store(event: Event, using: str) -> Any:
     """INSERT unless the same event is there, in a savepoint where a transaction is open; wake after commit."""
     tokens = get_settings().TOKENS
     if event.destination not in tokens and not event.is_finished:
-        reason = f"There is no token for {event.destination!r}: add it to DFINERY['TOKENS'], then rebuild the event."
-        event.finish(EventStatus.FAILED, Reason.NO_DESTINATION, reason, event.created_at)
+        event.finish(EventStatus.FAILED, Reason.NO_DESTINATION, no_token(event), event.created_at)
     with transaction.atomic(using=using):
         Event.objects.using(using).bulk_create([event], ignore_conflicts=True)
     if not event.is_finished:

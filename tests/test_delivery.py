@@ -314,3 +314,33 @@ def test_a_lingering_drain_serves_what_becomes_due_meanwhile(far_side: FarSide) 
         event_delivered.disconnect(note_time)
     assert times["u1"] < times["u2"]
     assert Destination.objects.get().wake_requested_at is None
+
+
+def test_an_event_that_kills_its_workers_ends_as_failed(far_side: FarSide) -> None:
+    """Five lapsed leases in a row: sent alone; six: failed, so that it takes no more workers with it."""
+    killer = event(1)
+    for _ in range(5):
+        Event.objects.filter(pk=killer.pk).claim(limit=1, now=timezone.now(), lease_seconds=60, into="sending")
+        soon(61)
+    event(2)
+    event(3)
+    flying: list[int] = []
+
+    def send(request: Any) -> Any:
+        flying.append(1)
+        time.sleep(0.05)
+        alone = b'"u1"' not in request.body or sum(flying) == 1
+        flying.pop()
+        return answer(200, 2000) if alone else answer(400, 4002, "not alone")
+
+    assert drain("default", send=send)["delivered"] == 3
+    killer.refresh_from_db()
+    assert killer.lapse_count == 0
+    lost = event(4)
+    for _ in range(6):
+        Event.objects.filter(pk=lost.pk).claim(limit=1, now=timezone.now(), lease_seconds=60, into="sending")
+        soon(61)
+    assert drain("default", send=far_side) == {"failed": 1}
+    lost.refresh_from_db()
+    assert lost.reason_code == "worker_lost"
+    assert far_side.requests == []
