@@ -1,6 +1,6 @@
 """Captured rows -> payloads, in batches, from a fresh read. After commit, never from the instance that was saved.
 
-Every error of a mapping ends on the event's row as a reason; only faults of the database pass.
+Every error of a mapping ends on the event's row as a reason; only faults of the outbox's own database pass.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ValidationError
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone, translation
-from django.utils.text import Truncator
 
 from . import registry, schema
+from .backoff import CAP_SECONDS
 from .conf import get_settings
 from .definitions import EventDefinition
 from .exceptions import NotRegistered, PayloadError
@@ -36,7 +36,6 @@ BUILT_FIELDS = (
     "status", "destination", "payload", "user_id", "order_id", "occurred_at", "expires_at", "due_at", "reason_code",
     "reason", "finished_at",
 )  # fmt: skip
-_REASON_LENGTH = 2000
 _ENDED = {EventStatus.FAILED: event_failed, EventStatus.EXPIRED: event_expired}
 
 
@@ -85,8 +84,10 @@ def build(events: Sequence[Event], *, using: str, now: dt.datetime) -> None:
 def _build_group(definition: EventDefinition, events: Sequence[Event], using: str, now: dt.datetime) -> None:
     try:
         instances = _fetch(definition, [event.source_pk for event in events], using)
-    except (OperationalError, InterfaceError):
-        raise
+    except (OperationalError, InterfaceError) as error:
+        for event in events:
+            _look_again(event, error, now)
+        return
     except Exception as error:
         logger.exception("Sources of %s can't be read", definition.name)
         _fail_all(events, Reason.MAPPING, f"{definition.source_label} can't be read: {error}", now)
@@ -122,15 +123,15 @@ def build_one(event: Event, definition: EventDefinition, instance: Any, now: dt.
             return
         payload = _payload(event, definition, instance)
         event.destination = definition.destination_for(instance)[:64]
-    except (OperationalError, InterfaceError):
-        raise
+    except (OperationalError, InterfaceError) as error:
+        _look_again(event, error, now)
     except PayloadError as error:
         code = Reason.NO_USER if isinstance(error, _NoUser) else Reason.PAYLOAD
-        event.finish(EventStatus.FAILED, code, _short(str(error)), now)
+        event.finish(EventStatus.FAILED, code, str(error), now)
     except Exception as error:
         logger.exception("Event %s of %s can't be built", event.event_id, definition.name)
         reason = f"{definition.name} raised {type(error).__name__}: {error}. Mend the definition, then rebuild."
-        event.finish(EventStatus.FAILED, Reason.MAPPING, _short(reason), now)
+        event.finish(EventStatus.FAILED, Reason.MAPPING, reason, now)
     else:
         _accept(event, payload, now)
 
@@ -165,9 +166,21 @@ def _must_wait(event: Event, definition: EventDefinition, instance: Any, now: dt
     waited = (now - event.created_at).total_seconds()
     if waited >= get_settings().READY_SECONDS or _is_ready(definition, instance):
         return False
-    due_at = now + dt.timedelta(seconds=max(1.0, waited))  # each pause as long as all before it
-    event.postpone(EventStatus.CAPTURED, due_at, Reason.NOT_READY, "Its items are not there yet.")
+    event.postpone(EventStatus.CAPTURED, _next_look(event, now), Reason.NOT_READY, "Its items are not there yet.")
     return True
+
+
+def _look_again(event: Event, error: Exception, now: dt.datetime) -> None:
+    """A database that the mapping reads failed: that passes, and no other event need wait for it."""
+    logger.warning("Event %s (%s) can't be built yet: %s", event.event_id, event.definition, error)
+    reason = f"A database that its mapping reads failed ({type(error).__name__}: {error}). It is tried again."
+    event.postpone(EventStatus.CAPTURED, _next_look(event, now), Reason.MAPPING, reason)
+
+
+def _next_look(event: Event, now: dt.datetime) -> dt.datetime:
+    """Each pause as long as all before it, from a second to half an hour."""
+    waited = (now - event.created_at).total_seconds()
+    return now + dt.timedelta(seconds=min(max(1.0, waited), CAP_SECONDS))
 
 
 def _is_ready(definition: EventDefinition, instance: Any) -> bool:
@@ -236,7 +249,7 @@ def preview(name: str, instance: Any) -> Payload | None:
 
 def _fail_all(events: Iterable[Event], code: Reason, reason: str, now: dt.datetime) -> None:
     for event in events:
-        event.finish(EventStatus.FAILED, code, _short(reason), now)
+        event.finish(EventStatus.FAILED, code, reason, now)
 
 
 def _tell(events: Iterable[Event]) -> None:
@@ -245,8 +258,3 @@ def _tell(events: Iterable[Event]) -> None:
         if signal:
             logger.error("Event %s (%s) %s: %s", event.event_id, event.definition, event.status, event.reason)
             signal.send_robust(sender=Event, event=event)
-
-
-def _short(text: str) -> str:
-    # Outer texts may hold what the database can't: PostgreSQL takes no U+0000.
-    return Truncator(text.replace("\x00", "\\x00")).chars(_REASON_LENGTH)

@@ -21,8 +21,8 @@ from . import __version__, destinations, registry
 from .building import build_due
 from .client import Client
 from .conf import Settings, get_settings
-from .exchange import Batch, Exchange, Send, announce, apply_result, attempt_of, exchange
-from .models import DeliveryAttempt, Destination, Event, EventQuerySet
+from .exchange import Batch, Exchange, Send, announce, apply_result, exchange, record
+from .models import Destination, Event, EventQuerySet
 from .protocols.base import WireProtocol
 from .signals import event_expired
 from .states import UNFINISHED, EventStatus, Outcome, Reason
@@ -74,6 +74,26 @@ def drain(
         destination, using or router.db_for_write(Event), settings, send or _client(settings.CONCURRENCY,
         settings.CONNECT_TIMEOUT, settings.READ_TIMEOUT).send,
     ).run(budget_seconds or settings.DRAIN_SECONDS, linger_seconds)  # fmt: skip
+
+
+def expire(events: EventQuerySet) -> int:
+    """Finish the events whose time is over: one log line for all of them, a signal for each.
+
+    :returns: how many
+    """
+    total = 0
+    while expired := events.expire(limit=EXPIRE_BATCH, now=timezone.now()):
+        total += len(expired)
+        for event in expired:
+            event_expired.send_robust(sender=Event, event=event)
+    if total:
+        logger.error("%s events were not delivered while DFINERY would still process them", total)
+    return total
+
+
+def expire_stray(using: str) -> int:
+    """The same for events whose destination is no longer in ``TOKENS``: no drain looks at them."""
+    return expire(Event.objects.using(using).exclude(destination__in=list(get_settings().TOKENS)))
 
 
 def has_due(destination: str, using: str, *, within_seconds: float = 0) -> bool:
@@ -142,6 +162,9 @@ class _Drain:
         self.tally["built"] += built
         self._claim()
         while self.waiting and len(self.flying) < self.settings.CONCURRENCY and not self._must_stand_alone():
+            if not self._has_time_for(self.waiting[0]):
+                self._give_back()
+                break
             self._submit(pool, self.waiting.popleft())
         worked = bool(built or self.flying)
         self._collect(timeout=0.05 if built else SETTLE_AFTER_SECONDS)
@@ -175,6 +198,12 @@ class _Drain:
             claimed = ready.claim(limit=places, now=now, lease_seconds=lease, into=EventStatus.SENDING)
             self.waiting.extend(self.protocol.batches(self._drop_killers(claimed)))
 
+    def _has_time_for(self, batch: Batch) -> bool:
+        """Whether the lease outlasts the request: building may have taken long."""
+        needed = self.settings.CONNECT_TIMEOUT + self.settings.READ_TIMEOUT
+        until = timezone.now() + dt.timedelta(seconds=min(needed, self.settings.LEASE_SECONDS / 2))
+        return all(event.due_at is not None and event.due_at > until for event in batch)
+
     def _must_stand_alone(self) -> bool:
         """Whether the next batch, or one that is under way, may be what kills workers: it flies by itself."""
         batches = (self.waiting[0], *self.flying.values())
@@ -188,6 +217,8 @@ class _Drain:
             for event in lost:
                 event.finish(EventStatus.FAILED, Reason.WORKER_LOST, WORKER_LOST, now)
             self._write({lease: lost})
+            for event in lost:
+                announce(event)
         return [event for event in claimed if event not in lost]
 
     def _submit(self, pool: ThreadPoolExecutor, batch: Batch) -> None:
@@ -216,20 +247,21 @@ class _Drain:
             self.settled_at = float("-inf")  # settle at once: the destination may have to close
 
     def _settle(self) -> None:
-        done, self.done, self.settled_at = self.done, [], time.monotonic()
         now = timezone.now()
-        DeliveryAttempt.objects.using(self.using).bulk_create(
-            [attempt_of(event, each) for each in done for event in each.batch]
-        )
-        destinations.note(self.destination, [each.result for each in done], now)
         leases: dict[dt.datetime | None, list[Event]] = {}
-        for each in done:
+        for each in self.done:
             for event in each.batch:
                 leases.setdefault(event.due_at, []).append(event)
                 apply_result(event, each.result, now)
         self._write(leases)
+        done, self.done, self.settled_at = self.done, [], time.monotonic()
+        destinations.note(self.destination, [each.result for each in done], now)
+        record(done, self.using)
         if not self.destination.places(1, now):
             self._give_back()
+        for each in done:
+            for event in each.batch:
+                announce(event)
 
     def _write(self, leases: dict[dt.datetime | None, list[Event]]) -> None:
         for lease, events in leases.items():
@@ -238,9 +270,7 @@ class _Drain:
             others = [each for each in events if each.status != EventStatus.DELIVERED]
             for group in (delivered, others):
                 self.events.settle(group, SETTLED_FIELDS, status=EventStatus.SENDING, lease=lease)
-            for event in events:
-                self.tally[event.status] += 1
-                announce(event)
+            self.tally.update(event.status for event in events)
 
     def _give_back(self) -> None:
         """Return what was claimed and not sent, at once: nobody need wait for its lease."""
@@ -263,11 +293,4 @@ class _Drain:
             self._settle()
 
     def _expire(self) -> None:
-        while True:
-            expired = self.events.expire(limit=EXPIRE_BATCH, now=timezone.now())
-            if not expired:
-                return
-            self.tally["expired"] += len(expired)
-            logger.error("%s events for %s were not delivered in time", len(expired), self.destination.alias)
-            for event in expired:
-                event_expired.send_robust(sender=Event, event=event)
+        self.tally["expired"] += expire(self.events)

@@ -42,7 +42,8 @@ def note(destination: Destination, results: list[Result], now: dt.datetime) -> N
         _note_one(destination, result, now)
     if before == [getattr(destination, field) for field in _FIELDS]:
         return
-    destination.save(update_fields=_FIELDS)
+    changes = {field: getattr(destination, field) for field in _FIELDS}
+    Destination.objects.using(destination._state.db).filter(pk=destination.pk).update(**changes)
     if destination.closed_code == Reason.BLOCKED and not was_blocked:
         logger.error("Delivery to %s is stopped. %s", destination.alias, destination.closed_reason)
         reason = destination.closed_reason

@@ -1,4 +1,4 @@
-"""One HTTP exchange, its record, and what its outcome does to an event. Nothing is saved here."""
+"""One HTTP exchange, its record, and what its outcome does to an event."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from .backoff import wait_seconds
@@ -44,6 +45,7 @@ def exchange(protocol: WireProtocol, send: Send, batch: Batch) -> Exchange:
     body = error = ""
     try:
         response = send(protocol.encode([event.payload for event in batch]))
+        result, body = protocol.decode(response), response.text[:BODY_LENGTH].replace("\x00", "")
     except TransportError as failure:
         outcome = Outcome.BLOCKED if failure.is_local_fault else Outcome.TRANSIENT
         error = str(failure)
@@ -52,13 +54,24 @@ def exchange(protocol: WireProtocol, send: Send, batch: Batch) -> Exchange:
         logger.exception("A request could not be made")
         error = f"{type(failure).__name__}: {failure}"
         result = Result(Outcome.TRANSIENT, f"The request could not be made. {error}")
-    else:
-        result, body = protocol.decode(response), response.text[:BODY_LENGTH].replace("\x00", "")
     return Exchange(batch, started_at, round((time.monotonic() - started) * 1000), result, body, error)
 
 
-def attempt_of(event: Event, made: Exchange) -> DeliveryAttempt:
-    """The record of an exchange for one of its events."""
+def record(made: Sequence[Exchange], using: str) -> None:
+    """Store the exchanges as attempts. A row that is gone by now, or a fault here, costs the record only."""
+    events = {event.pk for each in made for event in each.batch}
+    try:
+        with transaction.atomic(using=using):
+            present = set(
+                Event.objects.using(using).filter(pk__in=events).select_for_update().values_list("pk", flat=True)
+            )
+            attempts = [_attempt(event, each) for each in made for event in each.batch if event.pk in present]
+            DeliveryAttempt.objects.using(using).bulk_create(attempts)
+    except DatabaseError:
+        logger.exception("%s delivery attempts were not recorded", len(made))
+
+
+def _attempt(event: Event, made: Exchange) -> DeliveryAttempt:
     return DeliveryAttempt(
         event_id=event.pk,
         number=event.attempt_count,

@@ -20,6 +20,7 @@ from .states import FINISHED, UNFINISHED, EventStatus, Outcome, Reason
 
 #: Longest text kept in the indexed copies of user_id and order_id; the payload has them whole.
 SEARCHABLE_LENGTH = 191
+REASON_LENGTH = 2000
 
 
 def searchable(text: str) -> str:
@@ -36,6 +37,12 @@ _SENDING_COUNTS = {
 
 def _afresh(now: dt.datetime) -> dict[str, Any]:
     return {"due_at": now, "finished_at": None, "lapse_count": 0, "reason_code": "", "reason": ""}
+
+
+def storable(text: str) -> str:
+    """A reason as every database takes it: no U+0000, no half characters, not endless."""
+    clean = text.replace("\x00", "\\x00").encode(errors="backslashreplace").decode()
+    return clean if len(clean) <= REASON_LENGTH else f"{clean[: REASON_LENGTH - 1]}…"
 
 
 class EventQuerySet(models.QuerySet["Event"]):
@@ -204,12 +211,12 @@ class Event(models.Model):
 
     def finish(self, status: EventStatus, code: Reason, reason: str, now: dt.datetime) -> None:
         """Set what a finished event has; nothing is saved."""
-        self.status, self.reason_code, self.reason = status, code, reason
+        self.status, self.reason_code, self.reason = status, code, storable(reason)
         self.due_at, self.finished_at = None, now
 
     def postpone(self, status: EventStatus, due_at: dt.datetime, code: Reason, reason: str) -> None:
         """Set what an event has that is looked at again later; nothing is saved."""
-        self.status, self.due_at, self.reason_code, self.reason = status, due_at, code, reason
+        self.status, self.due_at, self.reason_code, self.reason = status, due_at, code, storable(reason)
 
     def happened(self, moment: dt.datetime, max_age_hours: float) -> None:
         """Set when it happened and, from that, until when DFINERY would process it."""

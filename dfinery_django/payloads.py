@@ -82,8 +82,8 @@ def properties(
 
 
 def _refuse_name(name: Any, scope: Scope, path: str) -> None:
-    if not isinstance(name, str) or not name.strip():
-        raise PayloadError(f"{path}.{name}", "a field's name must be a text that is not empty", "Rename it.")
+    if not isinstance(name, str) or not name.strip() or name != name.encode(errors="replace").decode():
+        raise PayloadError(f"{path}.{name!r}", "a field's name must be a text that is not empty", "Rename it.")
     reserved = schema.RESERVED[scope].get(name)
     if reserved:
         raise PayloadError(f"{path}.{name}", f"{name} can't be mapped", f"Leave it out: {reserved}.")

@@ -49,17 +49,23 @@ def drain(destination: str | None = None) -> dict[str, int]:
     :param destination: alias of ``TOKENS``; ``None``, as scheduled: all, each in its own task if there are several
     :returns: how many events were built, expired and settled, by status
     """
-    aliases = list(get_settings().TOKENS) if destination is None else [destination]
+    settings = get_settings()
+    aliases = list(settings.TOKENS) if destination is None else [destination]
+    databases = delivery.outbox_databases()
+    if destination is None and settings.ENABLED:
+        for using in databases:
+            delivery.expire_stray(using)
     if len(aliases) > 1:
         for alias in aliases:
             wake(alias)
         return {}
     total: Counter[str] = Counter()
     for alias in aliases:
-        for using in delivery.outbox_databases():
+        for using in databases:
             # In django-q2's sync mode this runs in the request: there it must not wait.
             linger_seconds = 0 if Conf.SYNC else LINGER_SECONDS
-            total += delivery.drain(alias, using=using, linger_seconds=linger_seconds)
+            budget = settings.DRAIN_SECONDS / len(databases)
+            total += delivery.drain(alias, using=using, budget_seconds=budget, linger_seconds=linger_seconds)
             if linger_seconds and delivery.has_due(alias, using, within_seconds=linger_seconds):
                 request_wake(using, alias)
     return dict(total)
