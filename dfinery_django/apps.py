@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
-from django.db.models.signals import post_migrate, post_save, pre_delete, pre_save
+from django.db.models.signals import post_migrate, post_save, pre_save
 from django.utils.translation import gettext_lazy as _
 
 from .exceptions import ConfigurationError
@@ -21,7 +21,6 @@ class DfineryConfig(AppConfig):
         for signal, receiver in (
             (pre_save, receivers.before_save),
             (post_save, receivers.after_save),
-            (pre_delete, receivers.before_delete),
         ):
             signal.connect(receiver, dispatch_uid=f"dfinery_django.{receiver.__name__}", weak=False)
         post_migrate.connect(tasks.schedule_after_migrate, sender=self, dispatch_uid="dfinery_django.schedules")

@@ -66,8 +66,11 @@ def build_due(events: EventQuerySet, *, now: dt.datetime | None = None) -> int:
     return len(claimed)
 
 
-def build(events: Sequence[Event], *, using: str, now: dt.datetime) -> None:
-    """Read the sources of events afresh and set what building sets; nothing is saved."""
+def build(events: Sequence[Event], *, using: str, now: dt.datetime, waits: bool = True) -> None:
+    """Read the sources of events afresh and set what building sets; nothing is saved.
+
+    :param waits: whether a source that isn't ready yet is waited for
+    """
     by_definition: dict[str, list[Event]] = defaultdict(list)
     for event in events:
         by_definition[event.definition].append(event)
@@ -78,10 +81,12 @@ def build(events: Sequence[Event], *, using: str, now: dt.datetime) -> None:
             except NotRegistered as error:
                 _fail_all(group, Reason.NOT_REGISTERED, f"{error} Bring it back, then rebuild the event.", now)
             else:
-                _build_group(definition, group, using, now)
+                _build_group(definition, group, using, now, waits)
 
 
-def _build_group(definition: EventDefinition, events: Sequence[Event], using: str, now: dt.datetime) -> None:
+def _build_group(
+    definition: EventDefinition, events: Sequence[Event], using: str, now: dt.datetime, waits: bool
+) -> None:
     try:
         instances = _fetch(definition, [event.source_pk for event in events], using)
     except (OperationalError, InterfaceError) as error:
@@ -98,7 +103,7 @@ def _build_group(definition: EventDefinition, events: Sequence[Event], using: st
             reason = f"{event.source} {event.source_pk} is gone: it was deleted before the event was built."
             event.finish(EventStatus.FAILED, Reason.SOURCE_GONE, reason, now)
         else:
-            build_one(event, definition, instance, now)
+            build_one(event, definition, instance, now, waits=waits)
 
 
 def _fetch(definition: EventDefinition, keys: Iterable[str], using: str) -> Mapping[str, Any]:
@@ -116,10 +121,12 @@ def _valid_keys(definition: EventDefinition, keys: Iterable[str]) -> list[Any]:
     return valid
 
 
-def build_one(event: Event, definition: EventDefinition, instance: Any, now: dt.datetime) -> None:
+def build_one(
+    event: Event, definition: EventDefinition, instance: Any, now: dt.datetime, *, waits: bool = True
+) -> None:
     """Set payload and status of one event from its source; nothing is saved, mapping errors end in its reason."""
     try:
-        if _must_wait(event, definition, instance, now):
+        if waits and _must_wait(event, definition, instance, now):
             return
         payload = _payload(event, definition, instance)
         event.destination = definition.destination_for(instance)[:64]

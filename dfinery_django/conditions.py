@@ -6,7 +6,8 @@ at once in real shops, and snapshots lie. Conditions compare raw database values
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
@@ -48,7 +49,9 @@ def holds_after(definition: EventDefinition, instance: models.Model, using: str,
 def source_pk(definition: EventDefinition, instance: models.Model) -> Any:
     """The key of the row that the definition watches; a child model's instance has its parent's."""
     pk = definition.model_class._meta.pk
-    return getattr(instance, pk.attname) if pk.attname else instance.pk
+    value = getattr(instance, pk.attname)
+    # A fresh instance may hold another form of its key than a reloaded one: a UUID as text, a number as text.
+    return value if value is None else pk.to_python(value)
 
 
 def _is_new(instance: models.Model) -> bool:
@@ -126,13 +129,40 @@ def _raw(field: models.Field[Any, Any], value: Any) -> Any:
 def _stored_matches(definition: EventDefinition, instance: models.Model, using: str) -> bool:
     wanted = lookups(definition) or {}
     rows = definition.model_class._base_manager.using(using).filter(pk=source_pk(definition, instance), **wanted)
-    if all(_is_plain(definition, key) for key in wanted) or not connections[using].in_atomic_block:
+    if all(_is_plain(definition, key, value) for key, value in wanted.items()):
         return rows.exists()
-    # A query of the site's making may fail, and on PostgreSQL would take the shop's transaction with it.
-    with transaction.atomic(using=using):
+    with shielded(using):
         return rows.exists()
 
 
-def _is_plain(definition: EventDefinition, key: str) -> bool:
+@contextmanager
+def shielded(using: str) -> Iterator[None]:
+    """Lets the site's own code query inside the shop's transaction: what fails there is rolled back to a savepoint.
+
+    On PostgreSQL an error would otherwise take the checkout with it. The savepoint is opened before the first query,
+    so that code that makes none costs none.
+    """
+    connection = connections[using]
+    if not connection.in_atomic_block:
+        yield
+        return
+    opened = ExitStack()
+
+    def open_first(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
+        if not opening:
+            opening.append(True)
+            opened.enter_context(transaction.atomic(using=using))
+        return execute(sql, parameters, many, context)
+
+    opening: list[bool] = []
+    with opened, connection.execute_wrapper(open_first):
+        yield
+
+
+def _is_plain(definition: EventDefinition, key: str, wanted: Any) -> bool:
     name, _, lookup = key.partition(LOOKUP_SEP)
-    return (lookup or "exact") in _PLAIN and _own_field(definition.model_class, name) is not None
+    return (
+        (lookup or "exact") in _PLAIN
+        and not hasattr(wanted, "resolve_expression")
+        and _own_field(definition.model_class, name) is not None
+    )

@@ -206,7 +206,8 @@ class EventDefinition:
 
     def value_paths(self) -> list[str]:
         """The paths that lead to a value of the event or the user."""
-        found = [path for each in self.event_expressions.values() for path in each.paths()]
+        found = [path for each in self.identity or () for path in each.paths()]
+        found += [path for each in self.event_expressions.values() for path in each.paths()]
         return found + self._prefixed("user", self.user_expressions) + [*(self.moment.paths() if self.moment else ())]
 
     def item_paths(self) -> list[str]:

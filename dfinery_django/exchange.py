@@ -62,9 +62,7 @@ def record(made: Sequence[Exchange], using: str) -> None:
     events = {event.pk for each in made for event in each.batch}
     try:
         with transaction.atomic(using=using):
-            present = set(
-                Event.objects.using(using).filter(pk__in=events).select_for_update().values_list("pk", flat=True)
-            )
+            present = set(Event.objects.using(using).filter(pk__in=events).values_list("pk", flat=True))
             attempts = [_attempt(event, each) for each in made for event in each.batch if event.pk in present]
             DeliveryAttempt.objects.using(using).bulk_create(attempts)
     except DatabaseError:

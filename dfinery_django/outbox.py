@@ -10,8 +10,10 @@ import datetime as dt
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from enum import Enum
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connections, models, router, transaction
 from django.db.models import Q
@@ -22,11 +24,16 @@ from . import conditions, registry, schema
 from .building import build, build_due, envelope, no_token
 from .conf import default_destination, get_settings
 from .definitions import EventDefinition, declared_type
-from .exceptions import PayloadError
-from .models import Destination, Event, searchable
+from .exceptions import ConfigurationError, PayloadError
+from .expressions import Expression, Path
+from .models import SEARCHABLE_LENGTH, Destination, Event, searchable
+from .paths import trace
 from .payloads import Payload, properties
+from .registry import EVENT_NAME_LENGTH
 from .states import EventStatus, Reason
 from .values import as_moment
+
+T = TypeVar("T")
 
 logger = logging.getLogger("dfinery_django")
 
@@ -42,12 +49,15 @@ def capture(name: str, instance: models.Model, *, using: str | None = None) -> E
     :returns: the event, or ``None`` if there was one already, or none could be stored (which is logged)
     :raises NotRegistered: if no definition has that name
     """
-    definition = registry.get(name)
-    if not get_settings().ENABLED:
+    try:
+        definition = registry.get(name)
+        if not get_settings().ENABLED:
+            return None
+    except ConfigurationError:
+        logger.exception("%s was not captured", name)
         return None
     alias = using or database_of(instance)
-    event_id = _guarded(name, lambda: insert(definition, instance, using=alias))
-    return Event.objects.using(alias).filter(event_id=event_id).first() if event_id else None
+    return _guarded(name, lambda: _stored(insert(definition, instance, using=alias), alias))
 
 
 def track(
@@ -72,22 +82,46 @@ def track(
     :returns: the event; one whose values can't be sent is stored as ``failed``, with the reason. ``None`` if the
         key was used before, if it could not be stored (which is logged), or when ``ENABLED`` is false
     """
+    content = (event_attributes or {}, items)
+    user = {"user_id": user_id, **(user_attributes or {})} if isinstance(user_attributes or {}, Mapping) else {}
+    alias = using or router.db_for_write(Event)
+    return _guarded(event_name, lambda: _track(event_name, user, content, occurred_at, dedup_key, destination, alias))
+
+
+def _track(
+    event_name: str,
+    user: Mapping[str, Any],
+    content: tuple[Any, Any],
+    occurred_at: dt.datetime | None,
+    dedup_key: str | None,
+    destination: str | None,
+    using: str,
+) -> Event | None:
     if not get_settings().ENABLED:
         return None
-    alias = using or router.db_for_write(Event)
-    event = _new_event(event_name, destination or default_destination())
+    event = _new_event(str(event_name)[:EVENT_NAME_LENGTH], (destination or default_destination())[:64])
     event.dedup_key = _dedup_key("track", event_name, dedup_key) if dedup_key is not None else None
     try:
+        if len(event_name) > EVENT_NAME_LENGTH:
+            raise PayloadError(schema.EVENT_NAME, f"it has more than {EVENT_NAME_LENGTH} characters", "Shorten it.")
         if occurred_at is not None:
             event.happened(as_moment(occurred_at, "occurred_at"), get_settings().MAX_AGE_HOURS)
-        payload = _tracked(event, {"user_id": user_id, **(user_attributes or {})}, event_attributes or {}, items)
-    except PayloadError as error:
+        payload = _tracked(event, user, *content)
+    except Exception as error:  # noqa: BLE001 - whatever the caller gave: it ends on the row
+        logger.error("Event %s failed: %s", event_name, error)
         event.finish(EventStatus.FAILED, Reason.PAYLOAD, str(error), event.created_at)
     else:
         event.payload, event.status = payload.to_json(), EventStatus.PENDING
         event.user_id, event.order_id = searchable(payload.user_id), searchable(payload.order_id)
-    event_id = _guarded(event_name, lambda: _store(event, alias))
-    return Event.objects.using(alias).filter(event_id=event_id).first() if event_id else None
+    with transaction.atomic(using=using):
+        _store(event, using)
+    _after_store(event, using)
+    return _stored(event.event_id, using)
+
+
+def _stored(event_id: Any, using: str) -> Event | None:
+    """The event, unless the same one was there before."""
+    return Event.objects.using(using).filter(event_id=event_id).first()
 
 
 def _tracked(
@@ -108,7 +142,7 @@ def _tracked(
     )  # fmt: skip
 
 
-def _guarded(name: str, store: Callable[[], Any]) -> Any:
+def _guarded(name: str, store: Callable[[], T]) -> T | None:
     try:
         return store()
     except Exception:
@@ -128,27 +162,46 @@ def insert(definition: EventDefinition, instance: Any, *, using: str, build_now:
 
     :param build_now: for a source that is about to go: read it here, in the shop's transaction
     :returns: the event's id
+    :raises ValueError: if the instance has no key yet
     """
-    event = _new_event(definition.event_name, "")
-    event.definition, event.source = definition.name, definition.source_label
-    event.source_pk = str(conditions.source_pk(definition, instance))
-    _identify(event, definition, instance)
-    _address(event, definition, instance)
-    if build_now and not event.is_finished:
-        _build_now(event, using)
-    elif event.due_at and not connections[using].in_atomic_block:
+    key = conditions.source_pk(definition, instance)
+    if key is None:
+        raise ValueError(f"{definition.source_label} has no key yet: save it first.")
+    event = _new_event(definition.event_name, default_destination())
+    event.definition, event.source, event.source_pk = definition.name, definition.source_label, str(key)
+    if event.due_at and not connections[using].in_atomic_block:
         # Committed already, before its lines: they get a moment to be written.
         event.due_at += dt.timedelta(seconds=get_settings().SETTLE_SECONDS)
-    event_id = _store(event, using)
+    try:
+        # One savepoint for the site's own code and our INSERT: neither may break the shop's transaction.
+        with transaction.atomic(using=using):
+            _fill(event, definition, instance, using, build_now)
+            _store(event, using)
+    except Exception as error:
+        logger.exception("%s of %s %s failed at capture", definition.name, event.source, key)
+        reason = (
+            f"{definition.name} raised {type(error).__name__} at capture: {error}. Mend it, then rebuild the event."
+        )
+        event.finish(EventStatus.FAILED, Reason.MAPPING, reason, event.created_at)
+        with transaction.atomic(using=using):
+            _store(event, using)
+    _after_store(event, using)
     if event.status == EventStatus.CAPTURED and (definition.build or get_settings().BUILD) == "commit":
-        _build_on_commit(event_id, using)
-    return event_id
+        _build_on_commit(event.event_id, using)
+    return event.event_id
 
 
-def _build_now(event: Event, using: str) -> None:
-    event.created_at -= dt.timedelta(seconds=get_settings().READY_SECONDS)  # there is nothing to wait for
-    with transaction.atomic(using=using):
-        build([event], using=using, now=timezone.now())
+def _fill(event: Event, definition: EventDefinition, instance: Any, using: str, build_now: bool) -> None:
+    if definition.identity is not None:
+        parts = [_identity_text(definition, each, instance) for each in definition.identity]
+        event.dedup_key = _dedup_key(definition.name, event.source, event.source_pk, *parts)
+    event.destination = definition.destination_for(instance)[:64]
+    if len(event.source_pk) > SEARCHABLE_LENGTH:
+        raise ValueError(f"its key has more than {SEARCHABLE_LENGTH} characters")
+    if build_now:
+        build([event], using=using, now=timezone.now(), waits=False)
+        if event.status == EventStatus.CAPTURED:  # the database failed, and there is no second time
+            event.finish(EventStatus.FAILED, Reason(event.reason_code), event.reason, event.created_at)
 
 
 def _build_on_commit(event_id: Any, using: str) -> None:
@@ -158,41 +211,33 @@ def _build_on_commit(event_id: Any, using: str) -> None:
     transaction.on_commit(build_dfinery_event, using=using, robust=True)
 
 
-def _identify(event: Event, definition: EventDefinition, instance: Any) -> None:
-    if definition.identity is None:
-        return
-    parts = [_identity_text(each.resolve(instance)) for each in definition.identity]
-    event.dedup_key = _dedup_key(definition.name, event.source, event.source_pk, *parts)
-
-
-def _address(event: Event, definition: EventDefinition, instance: Any) -> None:
-    try:
-        event.destination = definition.destination_for(instance)[:64]
-    except Exception as error:
-        logger.exception("The destination of %s can't be told", definition.name)
-        event.finish(EventStatus.FAILED, Reason.NO_DESTINATION, f"destination raised {error!r}", event.created_at)
-
-
-def _store(event: Event, using: str) -> Any:
-    """INSERT unless the same event is there, in a savepoint where a transaction is open; wake after commit."""
+def _store(event: Event, using: str) -> None:
+    """INSERT unless the same event is there."""
     tokens = get_settings().TOKENS
     if event.destination not in tokens and not event.is_finished:
         event.finish(EventStatus.FAILED, Reason.NO_DESTINATION, no_token(event), event.created_at)
-    with transaction.atomic(using=using):
-        Event.objects.using(using).bulk_create([event], ignore_conflicts=True)
+    Event.objects.using(using).bulk_create([event], ignore_conflicts=True)
+
+
+def _after_store(event: Event, using: str) -> None:
     if not event.is_finished:
         _wake_on_commit(using, event.destination)
-    return event.event_id
 
 
 def _dedup_key(*parts: str) -> str:
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
 
 
-def _identity_text(value: Any) -> str:
+def _identity_text(definition: EventDefinition, source: Expression, instance: Any) -> str:
+    """A value of ``once_per`` as text: the same for a fresh and a reloaded instance."""
+    value = source.resolve(instance)
+    field = trace(definition.model_class, source.path).field if isinstance(source, Path) else None
+    value = field.to_python(value) if field and value is not None else value
     if isinstance(value, dt.datetime):
         return as_moment(value).astimezone(dt.timezone.utc).isoformat()
-    return str(value)
+    if isinstance(value, Decimal):
+        return str(value.normalize())
+    return str(value.value if isinstance(value, Enum) else value)
 
 
 def database_of(instance: models.Model) -> str:

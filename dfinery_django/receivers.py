@@ -9,7 +9,11 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
 from django.db import models
+from django.db.models.signals import pre_delete
 from django.dispatch import Signal
 from django.utils.module_loading import import_string
 
@@ -94,10 +98,16 @@ def _fires(
     if isinstance(when, Mapping):
         fires = not held and conditions.holds_after(definition, instance, using, kwargs.get("update_fields"))
     elif callable(when):
-        fires = bool(when(instance, created))
+        with conditions.shielded(using):
+            fires = bool(when(instance, created))
     else:
         fires = when == "saved" or (when == "created" and created)
-    return fires and definition.should_capture(instance, created=created)
+    return fires and _should_capture(definition, instance, created, using)
+
+
+def _should_capture(definition: EventDefinition, instance: Any, created: bool, using: str) -> bool:
+    with conditions.shielded(using):
+        return definition.should_capture(instance, created=created)
 
 
 def before_delete(sender: type[models.Model], instance: models.Model, using: str, **kwargs: Any) -> None:
@@ -105,19 +115,21 @@ def before_delete(sender: type[models.Model], instance: models.Model, using: str
     for definition in _watching(sender, raw=False):
         if definition.condition == "deleted" and definition.signal is None:
             try:
-                if definition.should_capture(instance, created=False):
+                if _should_capture(definition, instance, False, using):
                     insert(definition, instance, using=using, build_now=True)
             except Exception:
                 logger.exception("%s was not captured", definition.name)
 
 
 def connect_signals() -> dict[str, str]:
-    """Listen to the signals that definitions name.
+    """Listen to the signals that definitions name, and to deletions of the models that need it.
 
     :returns: definition name -> why its signal can't be listened to
     """
     faults = {}
     for definition in registry.definitions():
+        if definition.condition == "deleted":
+            _connect_deletions(definition)
         if definition.signal is not None:
             try:
                 path, keyword = definition.signal
@@ -127,6 +139,26 @@ def connect_signals() -> dict[str, str]:
             except Exception as error:  # noqa: BLE001 - some signals refuse foreign receivers; a check tells
                 faults[definition.name] = f"{type(error).__name__}: {error}"
     return faults
+
+
+def _connect_deletions(definition: EventDefinition) -> None:
+    # By model: a receiver without a sender would take Django's fast deletes from every model of the site.
+    concrete = definition.model_class._meta.concrete_model
+    for model in apps.get_models():
+        if model._meta.concrete_model is concrete:
+            uid = f"dfinery_django.before_delete.{model._meta.label}"
+            pre_delete.connect(before_delete, sender=model, dispatch_uid=uid, weak=False)
+
+
+def _reconnect(*, setting: str, **kwargs: Any) -> None:
+    if setting == "DFINERY":
+        try:
+            connect_signals()
+        except ImproperlyConfigured:
+            pass  # the system checks tell
+
+
+setting_changed.connect(_reconnect, dispatch_uid="dfinery_django.receivers")
 
 
 def _on_signal(name: str, path: str, keyword: str) -> Callable[..., None]:
@@ -154,9 +186,10 @@ def _in_force(name: str, path: str) -> EventDefinition | None:
 
 
 def _fires_on_signal(definition: EventDefinition, instance: Any, created: bool) -> bool:
-    when = definition.condition
+    when, using = definition.condition, database_of(instance)
     if isinstance(when, Mapping):
-        fires = conditions.holds_after(definition, instance, database_of(instance), None)
+        fires = conditions.holds_after(definition, instance, using, None)
     else:
-        fires = bool(when(instance, created)) if callable(when) else True
-    return fires and definition.should_capture(instance, created=created)
+        with conditions.shielded(using):
+            fires = bool(when(instance, created)) if callable(when) else True
+    return fires and _should_capture(definition, instance, created, using)

@@ -17,6 +17,9 @@ from .exceptions import AlreadyRegistered, ConfigurationError, NotRegistered
 
 logger = logging.getLogger("dfinery_django")
 
+#: The widths of the columns that hold them.
+NAME_LENGTH, EVENT_NAME_LENGTH = 100, 255
+
 D = TypeVar("D", bound=type[EventDefinition])
 
 #: Registered with the decorator. They stay when the settings change.
@@ -81,6 +84,7 @@ class _Catalogue:
     def _compile(self, definition: EventDefinition) -> None:
         try:
             definition.model_class, definition.condition, definition.paths(), definition.identity
+            _refuse_long_names(definition)
         except Exception as error:  # noqa: BLE001 - as above
             self.faults[definition.name] = str(error)
             del self.by_name[definition.name]
@@ -99,6 +103,12 @@ class _Catalogue:
     @cached_property
     def fault_report(self) -> str:
         return "; ".join(f"{name}: {fault}" for name, fault in self.faults.items())
+
+
+def _refuse_long_names(definition: EventDefinition) -> None:
+    for text, limit in ((definition.name, NAME_LENGTH), (definition.event_name, EVENT_NAME_LENGTH)):
+        if len(text) > limit:
+            raise ConfigurationError(f"Event {definition.name[:60]!r}: a name has more than {limit} characters.")
 
 
 def _definition(name: str, content: Any) -> EventDefinition:

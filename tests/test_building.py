@@ -222,3 +222,32 @@ def test_a_registered_class_with_hooks(configured: Any, shop: Any) -> None:
     assert content["event_attributes"]["event_name"] == "purchase"
     assert content["event_attributes"]["lines"] == 1
     assert content["event_attributes"]["items"] == [{"price": 1900000.0}]
+
+
+def unreachable(order: Any) -> Any:
+    from django.db import OperationalError
+
+    if order.note == "bad":
+        raise OperationalError("the other database is down")
+    return "fine"
+
+
+def unprintable(order: Any) -> Any:
+    if order.note == "bad":
+        raise ValueError("half a character \ud800 and \x00")
+    return "fine"
+
+
+@pytest.mark.parametrize(
+    ("mapping", "status"), [(unreachable, "captured"), (unprintable, "failed")], ids=["database", "text"]
+)
+def test_one_event_never_holds_up_its_batch(configured: Any, shop: Any, mapping: Any, status: str) -> None:
+    """What fails is looked at again later or fails; its neighbours are built now."""
+    configured(EVENTS={"purchase": {**PURCHASE, "event_attributes": {"x": mapping}}})
+    shop.place(status="paid", customer=shop.customer("a"), note="bad")
+    shop.place(status="paid", customer=shop.customer("b"), note="good")
+    build_due(Event.objects.all())
+    bad, good = Event.objects.order_by("pk")
+    assert (bad.status, good.status) == (status, "pending")
+    assert bad.reason
+    assert bad.due_at is None or bad.due_at > timezone.now()

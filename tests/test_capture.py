@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 from django.db.models import F
+from django.test.utils import CaptureQueriesContext
 
 from dfinery_django import capture, track
 from dfinery_django.models import Destination, Event
@@ -29,6 +30,12 @@ def broken_wake(destination: str) -> None:
 
 def only_big(order: Any, created: bool) -> bool:
     return bool(order.total > 100)
+
+
+def querying(*args: Any, **kwargs: Any) -> Any:
+    """Code of the site whose query fails."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT no_such_column FROM no_such_table")
 
 
 def failing(*args: Any, **kwargs: Any) -> bool:
@@ -243,7 +250,7 @@ def test_a_bug_in_a_callable_harms_no_checkout(configured: Any, attribute: str, 
     Order.objects.create(status="paid")
     assert Order.objects.count() == 1
     assert "ZeroDivisionError" in caplog.text
-    assert [event.reason_code for event in Event.objects.all()] in ([], ["no_destination"])
+    assert [event.reason_code for event in Event.objects.all()] in ([], ["mapping"])
 
 
 def test_a_wrong_setting_harms_no_checkout(settings: Any, caplog: Any) -> None:
@@ -325,3 +332,90 @@ def test_a_user_model_with_sign_up(configured: Any) -> None:
     user = get_user_model().objects.create(username="a")
     user.save(update_fields=["last_login"])
     assert names() == ["sign_up"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"when": querying},
+        {"destination": querying},
+        {"once_per": lambda order: querying()},
+        {"when": "deleted", "event_attributes": {"x": querying}},
+        {"when": {"status": F("no_such_field")}},
+    ],
+    ids=lambda changes: "-".join(changes),
+)
+def test_a_failing_query_of_the_site_leaves_the_transaction_usable(configured: Any, shop: Any, changes: Any) -> None:
+    """On PostgreSQL an error without a savepoint would take the whole checkout with it."""
+    configured(EVENTS={"purchase": {**PURCHASE, **changes}})
+    with transaction.atomic():
+        order = Order.objects.create(status="paid", number="kept")
+        Order.objects.create(status="pending")
+        if changes.get("when") == "deleted":
+            order.delete()
+    assert Order.objects.exists()
+
+
+def test_keys_in_another_form_are_the_same_key(configured: Any) -> None:
+    """A UUID given as text, a Decimal before and after reload: one event, and its source is found."""
+    import uuid
+    from decimal import Decimal
+
+    from dfinery_django.building import build_due
+
+    configured(EVENTS={"sign_up": {"model": "shop.User", "when": "created"}})
+    user = get_user_model().objects.create(id=uuid.uuid4().hex, username="a")
+    assert Event.objects.get().source_pk == str(uuid.UUID(str(user.pk)))
+    build_due(Event.objects.all(), now=Event.objects.get().due_at)
+    assert Event.objects.get().status == "pending"
+    configured(EVENTS={"amount": {**PURCHASE, "when": "saved", "once_per": "total"}})
+    order = Order.objects.create(total=Decimal("10"))
+    Order.objects.get(pk=order.pk).save()
+    assert names().count("amount") == 1
+
+
+def test_deletes_stay_fast(shop: Any) -> None:
+    """Models without a "deleted" definition keep Django's single DELETE."""
+    shop.place(lines=3)
+    with CaptureQueriesContext(connection) as queries:
+        Line.objects.all().delete()
+    heads = [query["sql"].split()[0] for query in queries.captured_queries]
+    assert [head for head in heads if head not in ("BEGIN", "COMMIT")] == ["DELETE"]
+
+
+def test_an_unsaved_instance_is_refused(shop: Any, caplog: Any) -> None:
+    """It has no key: nothing is stored, and the log says why."""
+    assert capture("purchase", Order(status="paid")) is None
+    assert "save it first" in caplog.text
+    assert not Event.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"items": [1]},
+        {"items": 5},
+        {"event_attributes": ["x"]},
+        {"event_attributes": {"a\ud800": 1}},
+        {"event_attributes": {"a\x00": float("nan")}},
+        {"user_attributes": ["x"]},
+        {"event_name": "x" * 300},
+        {"occurred_at": "yesterday"},
+    ],
+    ids=str,
+)
+def test_track_never_raises_into_a_checkout(configured: Any, arguments: Any) -> None:
+    """Whatever it is given ends on a failed row with a reason."""
+    configured()
+    event = track(**{"event_name": "coupon", "user_id": "u1", **arguments})
+    assert event is not None
+    assert event.status == "failed"
+    assert event.reason
+
+
+def test_track_with_a_wrong_setting(settings: Any, caplog: Any) -> None:
+    """A forgotten environment variable breaks no checkout."""
+    settings.DFINERY = {"TOKENS": {"default": None}}
+    assert track("coupon", user_id="u1") is None
+    assert capture("purchase", Order(pk=1)) is None
+    assert "TOKENS" in caplog.text

@@ -45,6 +45,8 @@ def test_a_good_setting_is_silent(configured: Any) -> None:
         ({"item_attributes": {"product_id": "product.skuu"}}, "E008", "'sku'"),
         ({"user_attributes": {"user_id": "pkk"}}, "E008", "'pkk'"),
         ({"event_datetime": "payed_at"}, "E008", "'paid_at'"),
+        ({"once_per": "payed_at"}, "E008", "'paid_at'"),
+        ({"event_name": "x" * 300}, "E007", "255 characters"),
         ({"items": "line"}, "E008", "'lines'"),
         ({"user": "custmer"}, "E008", "'customer'"),
         ({"event_attributes": {"x": "customer"}}, "E008", "customer.pk"),

@@ -344,3 +344,35 @@ def test_an_event_that_kills_its_workers_ends_as_failed(far_side: FarSide) -> No
     lost.refresh_from_db()
     assert lost.reason_code == "worker_lost"
     assert far_side.requests == []
+
+
+def test_a_row_that_vanishes_in_flight_costs_no_other_result(far_side: FarSide) -> None:
+    """Erased while it was sent: its siblings are settled and not sent again."""
+    for number in range(4):
+        event(number)
+    gone = Event.objects.order_by("pk")[0]
+    made = []
+
+    def send(request: Any) -> Any:
+        made.append(request)
+        return answer(200, 2000)
+
+    from dfinery_django import delivery as module
+
+    claimed = Event.objects.all().claim(limit=4, now=timezone.now(), lease_seconds=60, into="sending")
+    Event.objects.filter(pk=gone.pk).delete()
+    run = module._Drain("default", "default", module.get_settings(), send)
+    run.done = [module.exchange(run.protocol, send, [each]) for each in claimed]
+    run._settle()
+    assert list(Event.objects.values_list("status", flat=True)) == ["delivered"] * 3
+    assert DeliveryAttempt.objects.count() == 3
+
+
+def test_events_of_a_destination_that_was_removed_expire(configured: Any) -> None:
+    """No drain looks at them, so the scheduled one ends them when their time is over."""
+    from dfinery_django import tasks
+
+    event()
+    Event.objects.update(destination="old_brand", expires_at=timezone.now())
+    tasks.drain()
+    assert Event.objects.get().status == "expired"
