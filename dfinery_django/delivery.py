@@ -247,14 +247,14 @@ class _Drain:
             self.settled_at = float("-inf")  # settle at once: the destination may have to close
 
     def _settle(self) -> None:
+        done, self.done, self.settled_at = self.done, [], time.monotonic()
         now = timezone.now()
         leases: dict[dt.datetime | None, list[Event]] = {}
-        for each in self.done:
+        for each in done:
             for event in each.batch:
                 leases.setdefault(event.due_at, []).append(event)
                 apply_result(event, each.result, now)
         self._write(leases)
-        done, self.done, self.settled_at = self.done, [], time.monotonic()
         destinations.note(self.destination, [each.result for each in done], now)
         record(done, self.using)
         if not self.destination.places(1, now):

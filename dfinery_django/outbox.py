@@ -82,16 +82,14 @@ def track(
     :returns: the event; one whose values can't be sent is stored as ``failed``, with the reason. ``None`` if the
         key was used before, if it could not be stored (which is logged), or when ``ENABLED`` is false
     """
-    content = (event_attributes or {}, items)
-    user = {"user_id": user_id, **(user_attributes or {})} if isinstance(user_attributes or {}, Mapping) else {}
+    content = (user_id, user_attributes or {}, event_attributes or {}, items)
     alias = using or router.db_for_write(Event)
-    return _guarded(event_name, lambda: _track(event_name, user, content, occurred_at, dedup_key, destination, alias))
+    return _guarded(event_name, lambda: _track(event_name, content, occurred_at, dedup_key, destination, alias))
 
 
 def _track(
     event_name: str,
-    user: Mapping[str, Any],
-    content: tuple[Any, Any],
+    content: tuple[Any, Any, Any, Any],
     occurred_at: dt.datetime | None,
     dedup_key: str | None,
     destination: str | None,
@@ -106,7 +104,7 @@ def _track(
             raise PayloadError(schema.EVENT_NAME, f"it has more than {EVENT_NAME_LENGTH} characters", "Shorten it.")
         if occurred_at is not None:
             event.happened(as_moment(occurred_at, "occurred_at"), get_settings().MAX_AGE_HOURS)
-        payload = _tracked(event, user, *content)
+        payload = _tracked(event, *content)
     except Exception as error:  # noqa: BLE001 - whatever the caller gave: it ends on the row
         logger.error("Event %s failed: %s", event_name, error)
         event.finish(EventStatus.FAILED, Reason.PAYLOAD, str(error), event.created_at)
@@ -126,10 +124,12 @@ def _stored(event_id: Any, using: str) -> Event | None:
 
 def _tracked(
     event: Event,
-    user: Mapping[str, Any],
+    user_id: Any,
+    user_attributes: Mapping[str, Any],
     event_attributes: Mapping[str, Any],
     items: Iterable[Mapping[str, Any]] | None,
 ) -> Payload:
+    user = {schema.USER_ID: user_id, **user_attributes}
     sent_user = properties(user, "user", declared_type, schema.PATHS["user"])
     if not str(sent_user.get(schema.USER_ID, "")).strip():
         raise PayloadError(f"{schema.PATHS['user']}.{schema.USER_ID}", "it is empty", "Give the user's key.")
