@@ -8,10 +8,13 @@ from __future__ import annotations
 import datetime as dt
 import logging
 
+from django.db.models import Count, Min
+
 from .backoff import ceiling_seconds
-from .models import Destination
+from .conf import get_settings
+from .models import Destination, Event
 from .protocols.base import Result
-from .signals import destination_blocked, destination_recovered
+from .signals import destination_blocked, destination_recovered, events_at_risk
 from .states import Outcome, Reason
 
 logger = logging.getLogger("dfinery_django")
@@ -31,6 +34,20 @@ _FIELDS = ["closed_until", "closed_code", "closed_reason", "failure_count"]
 def current(alias: str, using: str) -> Destination:
     """The destination's row, made if it isn't there yet."""
     return Destination.objects.using(using).get_or_create(alias=alias)[0]
+
+
+def warn_of_risk(alias: str, using: str, now: dt.datetime) -> None:
+    """Say once that events have waited for more than half of their time, while there is still some left to act."""
+    soon = now + dt.timedelta(hours=get_settings().MAX_AGE_HOURS) / 2
+    at_risk = Event.objects.using(using).unfinished().filter(destination=alias, expires_at__lt=soon)
+    found = at_risk.aggregate(count=Count("pk"), oldest=Min("occurred_at"))
+    row = Destination.objects.using(using).filter(pk=current(alias, using).pk)
+    if not found["count"]:
+        row.filter(warned_at__isnull=False).update(warned_at=None)
+    elif row.filter(warned_at=None).update(warned_at=now):
+        words = "%s events for %s have waited for more than half of their time, the oldest since %s"
+        logger.error(words, found["count"], alias, found["oldest"])
+        events_at_risk.send_robust(sender=Destination, destination=alias, **found)
 
 
 def note(destination: Destination, results: list[Result], now: dt.datetime) -> None:

@@ -256,6 +256,8 @@ class Destination(models.Model):
     failure_count = models.PositiveIntegerField(_("failures in a row"), default=0)
     paused_by = models.CharField(_("paused by"), max_length=255, blank=True)
     wake_requested_at = models.DateTimeField(null=True, blank=True)
+    # When it was said that events have waited for half of their time; null when none has.
+    warned_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         verbose_name = _("destination")

@@ -17,7 +17,7 @@ from django_q.conf import Conf
 from django_q.models import Schedule
 from django_q.tasks import async_task
 
-from . import delivery
+from . import delivery, destinations
 from .conf import get_settings
 from .models import Event
 from .outbox import request_wake
@@ -55,6 +55,8 @@ def drain(destination: str | None = None) -> dict[str, int]:
     if destination is None and settings.ENABLED:
         for using in databases:
             delivery.expire_stray(using)
+            for alias in aliases:
+                destinations.warn_of_risk(alias, using, timezone.now())
     if len(aliases) > 1:
         for alias in aliases:
             wake(alias)

@@ -376,3 +376,33 @@ def test_events_of_a_destination_that_was_removed_expire(configured: Any) -> Non
     Event.objects.update(destination="old_brand", expires_at=timezone.now())
     tasks.drain()
     assert Event.objects.get().status == "expired"
+
+
+def test_what_waits_too_long_is_said_once_and_in_time(far_side: FarSide, caplog: Any) -> None:
+    """After half of the 48 hours: one ERROR and one signal, and another only when all was well in between."""
+    from dfinery_django import events_at_risk
+    from dfinery_django.destinations import warn_of_risk
+
+    heard: list[Any] = []
+
+    def hear(**kwargs: Any) -> None:
+        heard.append((kwargs["destination"], kwargs["count"]))
+
+    events_at_risk.connect(hear)
+    try:
+        event(1)
+        event(2)
+        warn_of_risk("default", "default", timezone.now())
+        assert heard == []
+        later = timezone.now() + dt.timedelta(hours=25)
+        warn_of_risk("default", "default", later)
+        warn_of_risk("default", "default", later)
+        assert heard == [("default", 2)]
+        drain("default", send=far_side)
+        warn_of_risk("default", "default", later)
+        event(3)
+        warn_of_risk("default", "default", later)
+        assert heard == [("default", 2), ("default", 1)]
+    finally:
+        events_at_risk.disconnect(hear)
+    assert sum("half of their time" in record.message for record in caplog.records) == 2
