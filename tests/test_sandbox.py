@@ -321,7 +321,7 @@ def test_only_loopback_is_served() -> None:
 
 
 def test_many_at_once(sandbox: Sandbox) -> None:
-    """32 senders with 20 events each, over kept connections, all arrive, and quickly."""
+    """32 senders with 50 events each, over kept connections, all arrive, and quickly."""
 
     def sender(number: int) -> list[int]:
         with requests.Session() as session:
@@ -333,14 +333,14 @@ def test_many_at_once(sandbox: Sandbox) -> None:
                     headers={"Authorization": "Bearer t"},
                     timeout=30,
                 ).status_code
-                for turn in range(20)
+                for turn in range(50)
             ]
 
     started = time.monotonic()
     with ThreadPoolExecutor(32) as pool:
         assert {status for statuses in pool.map(sender, range(32)) for status in statuses} == {200}
     assert time.monotonic() - started < 30
-    assert len({arrival.user_id for arrival in sandbox.arrivals}) == sandbox.requests_seen == 640
+    assert len({arrival.user_id for arrival in sandbox.arrivals}) == sandbox.requests_seen == 1600
 
 
 # --- Faults
@@ -493,6 +493,27 @@ def test_a_store_outlives_the_sandbox(send: Send, tmp_path: Path) -> None:
             assert len(again.arrivals) == len(before) + runs
     again.clear()
     assert (again.arrivals, store.read_text()) == ([], "")
+
+
+@pytest.mark.parametrize("line", ["12", "null", '"text"', "{}", '{"raw": 1, "received_at": 2, "warnings": []}'])
+def test_a_store_with_foreign_lines_is_read(tmp_path: Path, line: str) -> None:
+    """A line the sandbox did not write is passed over and left in the file."""
+    store = tmp_path / "arrived.jsonl"
+    store.write_text(f"{line}\n")
+    with Sandbox(store=store) as sandbox:
+        assert sandbox.arrivals == []
+    assert store.read_text() == f"{line}\n"
+
+
+@pytest.mark.parametrize("extra", ['"\\ud800"', "[" * 600 + "]" * 600])
+def test_an_undocumented_part_does_not_break_the_page(
+    session: requests.Session, send: Send, sandbox: Sandbox, extra: str
+) -> None:
+    """What stands beside the two parts can be listed and shown, however odd it is."""
+    assert send(f'{json.dumps(BODY)[:-1]}, "extra": {extra}}}'.encode()).status_code == 200
+    listed = session.get(f"{sandbox.url}/events.json", timeout=10).json()
+    assert listed["events"][0]["body"]["extra"] == json.loads(extra)
+    assert session.get(sandbox.url, timeout=10).status_code == 200
 
 
 @pytest.mark.parametrize(("method", "path"), [("DELETE", "/events.json"), ("POST", "/clear")])

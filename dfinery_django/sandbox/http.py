@@ -62,7 +62,8 @@ def is_form(ask: Ask) -> bool:
 
 def as_json(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Answer:
     text = json.dumps(body, ensure_ascii=False)
-    return Answer(status, text.encode(), {"Content-Type": "application/json", **(headers or {})})
+    raw = text.encode(errors="backslashreplace")  # half a surrogate pair, as JSON writes it
+    return Answer(status, raw, {"Content-Type": "application/json", **(headers or {})})
 
 
 def enveloped(status: int, code: int | None, message: str | None, found: Any, headers: Mapping[str, str]) -> Answer:

@@ -55,9 +55,10 @@ class Memory:
         for line in text.split("\n"):
             try:
                 known = json.loads(line)
-            except ValueError:
+                arrival = Arrival.of(known["raw"], known["received_at"], tuple(known["warnings"]))
+            except (KeyError, TypeError, ValueError):  # torn, or not of the sandbox's making
                 continue
-            self._know(Arrival.of(known["raw"], known["received_at"], tuple(known["warnings"])))
+            self._know(arrival)
 
     def _know(self, arrival: Arrival) -> None:
         self.arrivals.append(arrival)

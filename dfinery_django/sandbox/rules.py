@@ -122,7 +122,11 @@ def judge(raw: bytes, received_at: float, content_type: str = "application/json"
         refusal = rule(body)
         if refusal is not None:
             return refusal
-    return Arrival.of(raw.decode(), received_at, tuple(warnings_about(body, received_at, content_type)))
+    warnings = tuple(warnings_about(body, received_at, content_type))
+    try:
+        return Arrival.of(raw.decode(), received_at, warnings)
+    except RecursionError:  # nested just as deep as the first reading could bear
+        return MALFORMED
 
 
 def parsed(text: str) -> Any:

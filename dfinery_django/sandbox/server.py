@@ -238,7 +238,7 @@ class Sandbox:
                 "refused_count": memory.refused_count,
             }
             newest = list(enumerate(page["events"], 1))[: -SHOWN_ARRIVALS - 1 : -1]
-            page["events"] = [{"number": number, **memory.shown(each)} for number, each in newest]
+            page["events"] = [{"number": number, **memory.shown(each), "body": None} for number, each in newest]
             page |= {"shown": len(newest), "refused_shown": len(page["refused"])}
         page |= {"refused": page["refused"][::-1], "faults": list(FAULTS)}
         return rendered(page, version)
