@@ -18,11 +18,14 @@ from .exceptions import (
     PayloadError,
     TransportError,
 )
-from .expressions import Coalesce, Display, Hashed, Value
+from .expressions import Coalesce, Display, Hashed, Joined, Value
 from .registry import register
 from .signals import (
     destination_blocked,
+    destination_closed,
+    destination_paused,
     destination_recovered,
+    destination_resumed,
     event_delivered,
     event_expired,
     event_failed,
@@ -30,8 +33,10 @@ from .signals import (
 )
 
 if TYPE_CHECKING:
-    from .building import preview
+    from .asynchronous import acapture, atrack
+    from .forgetting import Forgotten, forget
     from .outbox import capture, track
+    from .reading import preview
 
 __version__ = "0.1.0"
 
@@ -42,24 +47,40 @@ __all__ = [
     "DfineryError",
     "Display",
     "EventDefinition",
+    "Forgotten",
     "Hashed",
+    "Joined",
     "NotRegistered",
     "PayloadError",
     "TransportError",
     "Value",
+    "acapture",
+    "atrack",
     "capture",
     "destination_blocked",
+    "destination_closed",
+    "destination_paused",
     "destination_recovered",
+    "destination_resumed",
     "event_delivered",
     "event_expired",
     "event_failed",
     "events_at_risk",
+    "forget",
     "preview",
     "register",
     "track",
 ]
 
-_NEED_MODELS = {"capture": "outbox", "track": "outbox", "preview": "building"}
+_NEED_MODELS = {
+    "Forgotten": "forgetting",
+    "acapture": "asynchronous",
+    "atrack": "asynchronous",
+    "capture": "outbox",
+    "forget": "forgetting",
+    "preview": "reading",
+    "track": "outbox",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -15,7 +15,7 @@ class DfineryConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, receivers, registry, tasks  # noqa: F401 - checks register themselves
+        from . import checks, custom_fields, receivers, registry, tasks  # noqa: F401 - checks register themselves
 
         # Without a sender: the receivers look at the concrete model, so that proxies and children count.
         for signal, receiver in (
@@ -24,6 +24,8 @@ class DfineryConfig(AppConfig):
         ):
             signal.connect(receiver, dispatch_uid=f"dfinery_django.{receiver.__name__}", weak=False)
         post_migrate.connect(tasks.schedule_after_migrate, sender=self, dispatch_uid="dfinery_django.schedules")
+        # Tests that empty their tables say so, too.
+        post_migrate.connect(custom_fields.forget_what_is_known, sender=self, dispatch_uid="dfinery_django.fields")
         registry.autodiscover()
         try:
             receivers.connect_signals()

@@ -6,139 +6,173 @@ Every error of a mapping ends on the event's row as a reason; only faults of the
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import logging
+import math
+import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.conf import settings as django_settings
-from django.core.exceptions import ValidationError
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone, translation
 
-from . import registry, schema
+from . import consent, registry
 from .backoff import CAP_SECONDS
 from .conf import get_settings
+from .custom_fields import SeenFields
 from .definitions import EventDefinition
-from .exceptions import NotRegistered, PayloadError
-from .models import Event, EventQuerySet, searchable
-from .paths import fetching
-from .payloads import Payload, properties
-from .signals import event_expired, event_failed
+from .endings import tell
+from .exceptions import NotRegistered, PayloadError, in_words
+from .logs import about
+from .models import Event, searchable
+from .patience import patiently
+from .payloads import Payload
+from .queries import LAPSES_TO_SUSPECT, EventQuerySet
+from .reading import NoUser, ids_of, payload_of
+from .sources import fetch_sources
 from .states import EventStatus, Reason
-from .values import as_moment, epoch_milliseconds
 
 logger = logging.getLogger("dfinery_django")
 
 BATCH = 200
+#: What a batch has not come to by then is given back: a mapping that is slow must not outlast the lease of all.
+BATCH_SECONDS = 5.0
+WORKER_LOST = (
+    f"{LAPSES_TO_SUSPECT + 1} workers in a row ended while building it: its mapping hangs, or takes too much memory. "
+    "Mend it, then rebuild the event."
+)
 #: What building may change on a row.
 BUILT_FIELDS = (
-    "status", "destination", "payload", "user_id", "order_id", "occurred_at", "expires_at", "due_at", "reason_code",
-    "reason", "finished_at",
+    "status", "destination", "payload", "user_id", "order_id", "occurred_at", "expires_at", "due_at", "lapse_count",
+    "reason_code", "reason", "finished_at",
 )  # fmt: skip
-_ENDED = {EventStatus.FAILED: event_failed, EventStatus.EXPIRED: event_expired}
 
 
-class _NoUser(PayloadError):
-    def __init__(self) -> None:
-        super().__init__(
-            f"{schema.PATHS['user']}.{schema.USER_ID}",
-            "it is empty, and DFINERY takes no event without a user",
-            'For guests map e.g. Coalesce("customer.pk", Hashed("guest_email")), or set "guests": "skip".',
-        )
-
-
-def build_due(events: EventQuerySet, *, now: dt.datetime | None = None) -> int:
+def build_due(events: EventQuerySet, *, now: dt.datetime | None = None, until: float = 0) -> int:
     """Claim one batch of captured events that are due and build it.
 
+    :param until: ``time.monotonic()`` until which a fault of the outbox's database is waited out
     :returns: how many were claimed; 0 when none is due
     """
     now = now or timezone.now()
     captured = events.filter(status=EventStatus.CAPTURED)
-    lease = get_settings().LEASE_SECONDS
-    claimed = captured.claim(limit=BATCH, now=now, lease_seconds=lease, into=EventStatus.CAPTURED)
+    claimed = patiently(lambda: _claim(captured, now), using=events.db, until=until)
     if claimed:
         held_until = claimed[0].due_at
         assert held_until is not None  # noqa: S101 - a claimed event has a lease
-        build(claimed, using=events.db, now=now)
-        events.settle(claimed, BUILT_FIELDS, status=EventStatus.CAPTURED, lease=held_until)
-        _tell(claimed)
+        if claimed[0].lapse_count > LAPSES_TO_SUSPECT:
+            _fail_all(claimed, Reason.WORKER_LOST, WORKER_LOST, now)
+        else:
+            build(claimed, using=events.db, now=now, until=time.monotonic() + BATCH_SECONDS)
+        for event in claimed:
+            event.lapse_count = 0
+        settle = functools.partial(events.settle, claimed, BUILT_FIELDS, status=EventStatus.CAPTURED, lease=held_until)
+        tell(patiently(settle, using=events.db, until=until), events.db)
     return len(claimed)
 
 
-def build(events: Sequence[Event], *, using: str, now: dt.datetime, waits: bool = True) -> None:
+def _claim(captured: EventQuerySet, now: dt.datetime) -> list[Event]:
+    """A batch. Where one was never settled, each of its events alone: any of them may have been the reason."""
+    lease = get_settings().LEASE_SECONDS
+    sound = captured.filter(lapse_count=0)
+    claimed = sound.claim(limit=BATCH, now=now, lease_seconds=lease, into=EventStatus.CAPTURED)
+    return claimed or captured.claim(limit=1, now=now, lease_seconds=lease, into=EventStatus.CAPTURED)
+
+
+def build(
+    events: Sequence[Event], *, using: str, now: dt.datetime, waits: bool = True, until: float = math.inf
+) -> None:
     """Read the sources of events afresh and set what building sets; nothing is saved.
 
     :param waits: whether a source that isn't ready yet is waited for
+    :param until: ``time.monotonic()`` after which the rest is left for another time
     """
     by_definition: dict[str, list[Event]] = defaultdict(list)
     for event in events:
         by_definition[event.definition].append(event)
+    seen = SeenFields(using)
     with translation.override(django_settings.LANGUAGE_CODE):
-        for name, group in by_definition.items():
+        for number, (name, group) in enumerate(by_definition.items()):
+            if number and time.monotonic() > until:
+                _leave(group, now)
+                continue
             try:
                 definition = registry.get(name)
             except NotRegistered as error:
                 _fail_all(group, Reason.NOT_REGISTERED, f"{error} Bring it back, then rebuild the event.", now)
             else:
-                _build_group(definition, group, using, now, waits)
+                _build_group(definition, group, seen, now, waits, until)
+    seen.save()
 
 
 def _build_group(
-    definition: EventDefinition, events: Sequence[Event], using: str, now: dt.datetime, waits: bool
+    definition: EventDefinition, events: Sequence[Event], seen: SeenFields, now: dt.datetime, waits: bool, until: float
 ) -> None:
     try:
-        instances = _fetch(definition, [event.source_pk for event in events], using)
+        instances = fetch_sources(definition, [event.source_pk for event in events], seen.using)
     except (OperationalError, InterfaceError) as error:
         for event in events:
             _look_again(event, error, now)
         return
-    except Exception as error:
-        logger.exception("Sources of %s can't be read", definition.name)
-        _fail_all(events, Reason.MAPPING, f"{definition.source_label} can't be read: {error}", now)
+    except Exception as error:  # noqa: BLE001 - told when it is settled
+        if len(events) > 1:  # one of them may be the reason
+            for event in events:
+                _build_group(definition, [event], seen, now, waits, until)
+            return
+        for event in events:
+            event.fault = error
+        _fail_all(events, Reason.MAPPING, f"{definition.source_label} can't be read: {in_words(error)}", now)
         return
-    for event in events:
+    for number, event in enumerate(events):
         instance = instances.get(event.source_pk)
-        if instance is None:
+        if number and time.monotonic() > until:  # one is built in any case: to read them may take as long
+            _leave([event], now)
+        elif instance is None:
             reason = f"{event.source} {event.source_pk} is gone: it was deleted before the event was built."
             event.finish(EventStatus.FAILED, Reason.SOURCE_GONE, reason, now)
         else:
-            build_one(event, definition, instance, now, waits=waits)
+            build_one(event, definition, instance, seen, now, waits=waits)
 
 
-def _fetch(definition: EventDefinition, keys: Iterable[str], using: str) -> Mapping[str, Any]:
-    rows = fetching(definition.model_class, definition.paths(), using=using)
-    return {str(row.pk): row for row in rows.filter(pk__in=_valid_keys(definition, keys))}
-
-
-def _valid_keys(definition: EventDefinition, keys: Iterable[str]) -> list[Any]:
-    valid = []
-    for key in keys:
-        try:
-            valid.append(definition.model_class._meta.pk.to_python(key))
-        except ValidationError:  # the key's type has changed since: the source counts as gone
-            continue
-    return valid
+def _leave(events: Iterable[Event], now: dt.datetime) -> None:
+    for event in events:
+        event.due_at = now
 
 
 def build_one(
-    event: Event, definition: EventDefinition, instance: Any, now: dt.datetime, *, waits: bool = True
+    event: Event, definition: EventDefinition, instance: Any, seen: SeenFields, now: dt.datetime, *, waits: bool = True
 ) -> None:
     """Set payload and status of one event from its source; nothing is saved, mapping errors end in its reason."""
     try:
-        if waits and _must_wait(event, definition, instance, now):
-            return
-        payload = _payload(event, definition, instance)
-        event.destination = definition.destination_for(instance)[:64]
+        try_to_build(event, definition, instance, seen, now, waits=waits)
     except (OperationalError, InterfaceError) as error:
         _look_again(event, error, now)
+    except Exception as error:  # noqa: BLE001 - as above
+        event.fault = error
+        event.finish(EventStatus.FAILED, Reason.MAPPING, raised(definition, error), now)
+
+
+def try_to_build(
+    event: Event, definition: EventDefinition, instance: Any, seen: SeenFields, now: dt.datetime, *, waits: bool
+) -> None:
+    """Like ``build_one``, without a word in the log.
+
+    :raises Exception: what the definition's own code raised; a value that can't be sent ends in the event's reason
+    """
+    try:
+        if waits and _must_wait(event, definition, instance, now):
+            return
+        if not consent.is_given(definition, instance):
+            _refuse(event, now)
+            return
+        payload = payload_of(event, definition, instance, seen)
+        event.destination = definition.destination_for(instance)[:64]
     except PayloadError as error:
-        code = Reason.NO_USER if isinstance(error, _NoUser) else Reason.PAYLOAD
+        code = Reason.NO_USER if isinstance(error, NoUser) else Reason.PAYLOAD
         event.finish(EventStatus.FAILED, code, str(error), now)
-    except Exception as error:
-        logger.exception("Event %s of %s can't be built", event.event_id, definition.name)
-        reason = f"{definition.name} raised {type(error).__name__}: {error}. Mend the definition, then rebuild."
-        event.finish(EventStatus.FAILED, Reason.MAPPING, reason, now)
+        event.user_id, event.order_id = map(searchable, ids_of(definition, instance))
     else:
         _accept(event, payload, now)
 
@@ -157,6 +191,17 @@ def _accept(event: Event, payload: Payload | None, now: dt.datetime) -> None:
         event.postpone(EventStatus.PENDING, now, Reason.NONE, "")
 
 
+def _refuse(event: Event, now: dt.datetime) -> None:
+    """Consent was withdrawn after capture: the row says so, and says nothing else of whom it is about."""
+    event.payload = event.user_id = event.order_id = ""
+    event.finish(EventStatus.CANCELLED, Reason.NO_CONSENT, consent.REFUSED, now)
+
+
+def raised(definition: EventDefinition, error: Exception) -> str:
+    """Why an event failed whose definition's own code did."""
+    return f"{definition.name} raised {in_words(error)}. Mend the definition, then rebuild."
+
+
 def no_token(event: Event) -> str:
     """Why an event that has nowhere to go failed."""
     return f"There is no token for {event.destination!r}: add it to DFINERY['TOKENS'], then rebuild the event."
@@ -171,16 +216,17 @@ def too_old(event: Event) -> str:
 def _must_wait(event: Event, definition: EventDefinition, instance: Any, now: dt.datetime) -> bool:
     """Postpone an event whose lines aren't written yet, with growing pauses, for ``READY_SECONDS`` at most."""
     waited = (now - event.created_at).total_seconds()
-    if waited >= get_settings().READY_SECONDS or _is_ready(definition, instance):
+    if waited >= get_settings().READY_SECONDS or is_ready(definition, instance):
         return False
     event.postpone(EventStatus.CAPTURED, _next_look(event, now), Reason.NOT_READY, "Its items are not there yet.")
     return True
 
 
 def _look_again(event: Event, error: Exception, now: dt.datetime) -> None:
-    """A database that the mapping reads failed: that passes, and no other event need wait for it."""
-    logger.warning("Event %s (%s) can't be built yet: %s", event.event_id, event.definition, error)
-    reason = f"A database that its mapping reads failed ({type(error).__name__}: {error}). It is tried again."
+    """The database failed: that passes, and no other event need wait for it."""
+    extra = about(event_id=str(event.event_id), definition=event.definition)
+    logger.warning("Event %s (%s) can't be built yet: %s", event.event_id, event.definition, error, extra=extra)
+    reason = f"A database that its mapping reads failed ({in_words(error)}). It is tried again."
     event.postpone(EventStatus.CAPTURED, _next_look(event, now), Reason.MAPPING, reason)
 
 
@@ -190,78 +236,12 @@ def _next_look(event: Event, now: dt.datetime) -> dt.datetime:
     return now + dt.timedelta(seconds=min(max(1.0, waited), CAP_SECONDS))
 
 
-def _is_ready(definition: EventDefinition, instance: Any) -> bool:
+def is_ready(definition: EventDefinition, instance: Any) -> bool:
+    """Whether a source has the items that its event needs, and the definition says so."""
     has_items = definition.items is None or any(True for _ in definition.get_item_sources(instance))
     return has_items and definition.is_ready(instance)
-
-
-def _payload(event: Event, definition: EventDefinition, instance: Any) -> Payload | None:
-    """The payload; ``None`` for a guest whom the definition skips.
-
-    :raises PayloadError: for a value that can't be sent
-    """
-    moment = definition.get_event_datetime(instance)
-    if moment is not None:
-        event.happened(as_moment(moment), get_settings().MAX_AGE_HOURS)
-    user = properties(
-        definition.get_user_attributes(instance), "user", definition.type_of, schema.PATHS["user"],
-        definition.user_expressions,
-    )  # fmt: skip
-    if not str(user.get(schema.USER_ID, "")).strip():
-        if definition.guests == "skip":
-            return None
-        raise _NoUser
-    return Payload(
-        envelope(event) | properties(
-            definition.get_event_attributes(instance), "event", definition.type_of, schema.PATHS["event"],
-            definition.event_expressions,
-        ),
-        user,
-        _items(definition, instance),
-    )  # fmt: skip
-
-
-def envelope(event: Event) -> dict[str, Any]:
-    """What every event says of itself."""
-    return {
-        schema.EVENT_ID: str(event.event_id),
-        schema.EVENT_NAME: event.event_name,
-        schema.EVENT_DATETIME: epoch_milliseconds(event.occurred_at),
-    }
-
-
-def _items(definition: EventDefinition, instance: Any) -> tuple[dict[str, Any], ...] | None:
-    items = definition.get_items(instance)
-    if items is None:
-        return None
-    return tuple(
-        properties(item, "item", definition.type_of, f"{schema.PATHS['item']}[{index}]", definition.item_expressions)
-        for index, item in enumerate(items)
-    )
-
-
-def preview(name: str, instance: Any) -> Payload | None:
-    """The payload that the definition would send for this object; nothing is stored.
-
-    :returns: ``None`` for a guest whom the definition skips
-    :raises NotRegistered: if no definition has that name
-    :raises PayloadError: if a value can't be sent; ``.path`` says where
-    """
-    definition = registry.get(name)
-    event = Event(definition=name, event_name=definition.event_name)
-    event.happened(timezone.now(), get_settings().MAX_AGE_HOURS)
-    with translation.override(django_settings.LANGUAGE_CODE):
-        return _payload(event, definition, instance)
 
 
 def _fail_all(events: Iterable[Event], code: Reason, reason: str, now: dt.datetime) -> None:
     for event in events:
         event.finish(EventStatus.FAILED, code, reason, now)
-
-
-def _tell(events: Iterable[Event]) -> None:
-    for event in events:
-        signal = _ENDED.get(EventStatus(event.status))
-        if signal:
-            logger.error("Event %s (%s) %s: %s", event.event_id, event.definition, event.status, event.reason)
-            signal.send_robust(sender=Event, event=event)

@@ -6,18 +6,26 @@ at once in real shops, and snapshots lie. Conditions compare raw database values
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
-from django.core.exceptions import FieldDoesNotExist
-from django.db import connections, models, transaction
+from django.core.exceptions import EmptyResultSet, FieldDoesNotExist
+from django.db import connections, models
+from django.db.models import lookups as builtin
 from django.db.models.constants import LOOKUP_SEP
+from django.db.models.fields.related_lookups import RelatedExact, RelatedIn, RelatedIsNull
 
 from .definitions import EventDefinition
+from .sources import by_key, key_of, source_key
+from .transactions import shielded
 
-#: Lookups that are judged in memory.
+#: Lookups that are judged in memory, where the field's own is one of Django's plain ones: JSON, arrays and the like
+#: compare in ways that only the database knows.
 _PLAIN = frozenset({"exact", "in", "isnull"})
+_PLAIN_LOOKUPS = frozenset(
+    {builtin.Exact, builtin.In, builtin.IsNull, builtin.IntegerFieldExact, RelatedExact, RelatedIn, RelatedIsNull}
+)
 
 
 def lookups(definition: EventDefinition) -> Mapping[str, Any] | None:
@@ -33,49 +41,35 @@ def held_before(definition: EventDefinition, instance: models.Model, using: str,
     """
     if not _touches(definition, update_fields):
         return True
-    if _is_new(instance) or _matches_in_memory(definition, instance) is False:
+    if _is_new(definition, instance) or _matches_in_memory(definition, instance, update_fields) is False:
         return False  # a receiver that runs after this one may still change the instance
     return _stored_matches(definition, instance, using)
 
 
 def holds_after(definition: EventDefinition, instance: models.Model, using: str, update_fields: Any) -> bool:
     """In ``post_save``: whether the stored row matches now. No query where the instance tells."""
-    verdict = _matches_in_memory(definition, instance)
-    if verdict is None or (verdict and not _wrote_all(definition, update_fields)):
-        return _stored_matches(definition, instance, using)
-    return verdict
+    verdict = _matches_in_memory(definition, instance, update_fields)
+    return _stored_matches(definition, instance, using) if verdict is None else verdict
 
 
-def source_pk(definition: EventDefinition, instance: models.Model) -> Any:
-    """The key of the row that the definition watches; a child model's instance has its parent's."""
-    pk = definition.model_class._meta.pk
-    value = getattr(instance, pk.attname)
-    # A fresh instance may hold another form of its key than a reloaded one: a UUID as text, a number as text.
-    return value if value is None else pk.to_python(value)
-
-
-def _is_new(instance: models.Model) -> bool:
+def _is_new(definition: EventDefinition, instance: models.Model) -> bool:
     """Whether the save can only insert. An instance made with a key by hand may overwrite a row."""
-    pk = instance._meta.pk
-    return instance._state.adding and (instance.pk is None or pk.has_default() or pk.has_db_default())
+    keys = definition.model_class._meta.pk_fields
+    return instance._state.adding and all(field.has_default() or field.has_db_default() for field in keys)
 
 
 def _touches(definition: EventDefinition, update_fields: Any) -> bool:
     """Whether a save of these fields can change what the condition reads."""
     if update_fields is None:
         return True
-    own = _own_names(definition)
-    return not own or bool(own & set(update_fields))
+    wanted, own = lookups(definition) or {}, list(_own_fields(definition))
+    # The database works out generated fields and expressions from others.
+    reads_others = any(hasattr(value, "resolve_expression") for value in wanted.values())
+    return reads_others or not own or any(field.generated or _is_among(field, update_fields) for field in own)
 
 
-def _wrote_all(definition: EventDefinition, update_fields: Any) -> bool:
-    return update_fields is None or all(
-        {field.name, field.attname} & set(update_fields) for field in _own_fields(definition)
-    )
-
-
-def _own_names(definition: EventDefinition) -> set[str]:
-    return {name for field in _own_fields(definition) for name in (field.name, field.attname)}
+def _is_among(field: models.Field[Any, Any], update_fields: Any) -> bool:
+    return field.name in update_fields or field.attname in update_fields
 
 
 def _own_fields(definition: EventDefinition) -> Iterable[models.Field[Any, Any]]:
@@ -93,76 +87,119 @@ def _own_field(model: type[models.Model], name: str) -> models.Field[Any, Any] |
     return field if isinstance(field, models.Field) and field.concrete and not field.many_to_many else None
 
 
-def _matches_in_memory(definition: EventDefinition, instance: models.Model) -> bool | None:
-    """The verdict of the instance's own values; ``None`` if they can't tell."""
-    verdicts = [_judge(definition, instance, key, wanted) for key, wanted in (lookups(definition) or {}).items()]
+def _matches_in_memory(definition: EventDefinition, instance: models.Model, update_fields: Any) -> bool | None:
+    """The verdict of the values that a save writes; ``None`` if they can't tell."""
+    verdicts = [
+        _judge(definition, instance, key, wanted, update_fields) for key, wanted in (lookups(definition) or {}).items()
+    ]
     if False in verdicts:
         return False
     return None if None in verdicts else True
 
 
-def _judge(definition: EventDefinition, instance: models.Model, key: str, wanted: Any) -> bool | None:
+def _judge(
+    definition: EventDefinition, instance: models.Model, key: str, wanted: Any, update_fields: Any
+) -> bool | None:
     name, _, lookup = key.partition(LOOKUP_SEP)
-    lookup = lookup or "exact"
     field = _own_field(definition.model_class, name)
-    if field is None or lookup not in _PLAIN or field.attname not in instance.__dict__:
+    if field is None or field.attname not in instance.__dict__ or not _is_plain_lookup(field, lookup):
         return None
+    if update_fields is not None and not _is_among(field, update_fields):
+        return None  # another instance may have written it since this one was loaded
     value = instance.__dict__[field.attname]
-    if hasattr(value, "resolve_expression") or hasattr(wanted, "resolve_expression"):
-        return None
     try:
+        if hasattr(value, "resolve_expression") or hasattr(wanted, "resolve_expression"):
+            return None
         if lookup == "isnull" or wanted is None:
             return (value is None) == (wanted is not False)
-        choices = wanted if lookup == "in" else (wanted,)
+        choices = [choice for choice in wanted if choice is not None] if lookup == "in" else [wanted]
         return _raw(field, value) in [_raw(field, choice) for choice in choices]
     except Exception:  # noqa: BLE001 - what can't be compared here, the database compares
         return None
 
 
-def _raw(field: models.Field[Any, Any], value: Any) -> Any:
+def _is_plain_lookup(field: models.Field[Any, Any], lookup: str) -> bool:
+    """Whether a field of the instance can be compared in memory: what the database works out is not there yet."""
+    lookup = lookup or "exact"
+    return lookup in _PLAIN and not field.generated and field.get_lookup(lookup) in _PLAIN_LOOKUPS
+
+
+def _raw(field: Any, value: Any) -> Any:
     """The value as the column has it: an enum member's value, a related object's key, a number's text."""
     if isinstance(value, models.Model):
-        value = value.pk
+        value = getattr(value, field.target_field.attname)
     return field.get_prep_value(value)
 
 
 def _stored_matches(definition: EventDefinition, instance: models.Model, using: str) -> bool:
-    wanted = lookups(definition) or {}
-    rows = definition.model_class._base_manager.using(using).filter(pk=source_pk(definition, instance), **wanted)
-    if all(_is_plain(definition, key, value) for key, value in wanted.items()):
-        return rows.exists()
-    with shielded(using):
-        return rows.exists()
+    text = source_key(definition, instance)
+    if text is None:
+        return False
+    look, key = _look(definition, using), key_of(definition, text)
+    if not look.is_plain:
+        with shielded(using):
+            return look.rows(key).exists()
+    try:
+        sql, parameters = look.statement(key)
+    except EmptyResultSet:  # {"status__in": []}
+        return False
+    with connections[using].cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.fetchone() is not None
 
 
-@contextmanager
-def shielded(using: str) -> Iterator[None]:
-    """Lets the site's own code query inside the shop's transaction: what fails there is rolled back to a savepoint.
+@lru_cache(maxsize=256)
+def _look(definition: EventDefinition, using: str) -> _Look:
+    return _Look(definition, using)
 
-    On PostgreSQL an error would otherwise take the checkout with it. The savepoint is opened before the first query,
-    so that code that makes none costs none.
+
+class _Look:
+    """The question whether the row of a key matches the lookups: a checkout pays for it.
+
+    Where they are plain, the ORM takes longer to write it than the database to answer, so it is written twice, for two
+    keys; from where they differ one sees where the key goes.
     """
-    connection = connections[using]
-    if not connection.in_atomic_block:
-        yield
-        return
-    opened = ExitStack()
 
-    def open_first(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
-        if not opening:
-            opening.append(True)
-            opened.enter_context(transaction.atomic(using=using))
-        return execute(sql, parameters, many, context)
+    def __init__(self, definition: EventDefinition, using: str) -> None:
+        self.definition, self.using = definition, using
+        self._wanted = lookups(definition) or {}
+        self.is_plain = all(_is_plain(definition, each, value) for each, value in self._wanted.items())
+        self._written: list[tuple[str, tuple[Any, ...]]] = []
+        self._place: int | None = None
 
-    opening: list[bool] = []
-    with opened, connection.execute_wrapper(open_first):
-        yield
+    def rows(self, key: Any) -> models.QuerySet[models.Model]:
+        return by_key(self.definition, key, self.using).filter(**self._wanted)
+
+    def statement(self, key: Any) -> tuple[str, tuple[Any, ...]]:
+        """SQL and parameters."""
+        if self._place is None:
+            query = self.rows(key).query.exists()
+            sql, parameters = query.get_compiler(self.using).as_sql()
+            if len(self._written) < 2:
+                self._learn(key, (sql, tuple(parameters)))
+            return sql, tuple(parameters)
+        sql, parameters = self._written[0]
+        return sql, (*parameters[: self._place], self._parameter(key), *parameters[self._place + 1 :])
+
+    def _parameter(self, key: Any) -> Any:
+        return self.definition.model_class._meta.pk.get_db_prep_value(key, connections[self.using])
+
+    def _learn(self, key: Any, written: tuple[str, tuple[Any, ...]]) -> None:
+        model = self.definition.model_class
+        # A manager of the site's own may filter by whom it serves; a composite key goes to several places.
+        if type(model._base_manager) is not models.Manager or len(model._meta.pk_fields) > 1:
+            return
+        if written in self._written:
+            return
+        self._written.append(written)
+        if len(self._written) == 2:
+            (sql, first), (other_sql, second) = self._written
+            places = [place for place, pair in enumerate(zip(first, second, strict=False)) if pair[0] != pair[1]]
+            if sql == other_sql and len(places) == 1 and second[places[0]] == self._parameter(key):
+                self._place = places[0]
 
 
 def _is_plain(definition: EventDefinition, key: str, wanted: Any) -> bool:
     name, _, lookup = key.partition(LOOKUP_SEP)
-    return (
-        (lookup or "exact") in _PLAIN
-        and not hasattr(wanted, "resolve_expression")
-        and _own_field(definition.model_class, name) is not None
-    )
+    field = _own_field(definition.model_class, name)
+    return field is not None and _is_plain_lookup(field, lookup) and not hasattr(wanted, "resolve_expression")

@@ -78,8 +78,11 @@ class Settings:
     BUILD: str = "worker"
     RECONCILE_MINUTES: int = 10
     RETENTION_DAYS: float | None = 30
+    KEEP_PAYLOADS: bool = True
+    CONSENT: str = ""
     Q_OPTIONS: Mapping[str, Any] = field(default_factory=dict)
     WAKE: str = "dfinery_django.tasks.wake"
+    METRICS: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ class Problem:
 CHOICES = {"TYPE_DRIFT": ("warn", "fail"), "BUILD": ("worker", "commit")}
 POSITIVE = ("CONNECT_TIMEOUT", "READ_TIMEOUT", "MAX_AGE_HOURS", "DRAIN_SECONDS", "LEASE_SECONDS")
 NOT_NEGATIVE = ("SETTLE_SECONDS", "READY_SECONDS")
+LONGEST = {"LEASE_SECONDS": 1800}  # a lapsed lease is what a dead worker's events wait for
 MAPPINGS = ("EVENTS", "USER_ATTRIBUTES", "CUSTOM_FIELDS", "Q_OPTIONS")
 SCOPES = ("event", "item", "user")
 FIELD_TYPES = ("string", "long", "double", "boolean")
@@ -150,8 +154,8 @@ def _shape_problems(raw: Mapping[str, Any]) -> list[Problem]:
 def _shape_fault(key: str, value: Any) -> str:
     if key in CHOICES and value not in CHOICES[key]:
         return f"is {value!r}, not one of {', '.join(map(repr, CHOICES[key]))}"
-    if key in POSITIVE and not (_is_number(value) and value > 0):
-        return f"is {value!r}, not a number above 0"
+    if key in POSITIVE and not (_is_number(value) and 0 < value <= LONGEST.get(key, float("inf"))):
+        return f"is {value!r}, not a number above 0" + (f" and up to {LONGEST[key]}" if key in LONGEST else "")
     if key in NOT_NEGATIVE and not (_is_number(value) and value >= 0):
         return f"is {value!r}, not a number of at least 0"
     if key == "CONCURRENCY" and not (_is_whole(value) and 1 <= value <= 256):
@@ -160,11 +164,12 @@ def _shape_fault(key: str, value: Any) -> str:
         return f"is {value!r}, not a whole number of at least 0"
     if key == "RETENTION_DAYS" and not (value is None or (_is_number(value) and value > 0)):
         return f"is {value!r}, not a number above 0 or None"
-    if key == "ENABLED" and not isinstance(value, bool):
+    if key in ("ENABLED", "METRICS", "KEEP_PAYLOADS") and not isinstance(value, bool):
         return f"is {value!r}, not True or False"
     if key in MAPPINGS and not isinstance(value, Mapping):
         return f"is a {type(value).__name__}, not a dict"
-    if key in ("PROTOCOL", "WAKE") and not (isinstance(value, str) and "." in value):
+    is_left_out = key == "CONSENT" and value == ""
+    if key in ("PROTOCOL", "WAKE", "CONSENT") and not is_left_out and not (isinstance(value, str) and "." in value):
         return f"is {value!r}, not a dotted path"
     return ""
 

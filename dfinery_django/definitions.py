@@ -6,19 +6,19 @@ Says what to read and when; reads no rows itself and writes none.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
-from django.apps import apps
 from django.db import models
 from django.db.models.manager import BaseManager
+from django.utils.module_loading import import_string
 
 from .conf import default_destination, did_you_mean, get_settings
 from .exceptions import ConfigurationError, PayloadError
 from .expressions import Expression, Path, expression, read, read_all
-from .paths import wire_type
-from .schema import PATHS, Scope
+from .paths import installed_model, wire_type
+from .schema import PATHS, PREDEFINED, Scope
 from .values import WireType
 
 WHEN_WORDS = ("created", "saved", "deleted")
@@ -49,9 +49,12 @@ class EventDefinition:
     :cvar user_attributes: default: the setting ``USER_ATTRIBUTES``; without ``user`` they start at the instance
     :cvar once_per: path or tuple of paths that together with the instance make an event the same event; ``None``:
         every firing is an event of its own
+    :cvar consent: callable ``(instance, user) -> bool``, or its dotted path; default: the setting ``CONSENT``
     :cvar guests: ``"fail"`` or ``"skip"`` an event that ends up without a user_id
     :cvar destination: alias of ``TOKENS``, or a callable ``(instance) -> alias``
     :cvar signal: ``("dotted.path.of.a_signal", "keyword of the instance")`` to listen to instead of saves
+    :cvar settle_seconds: how long a captured event waits for what the shop writes after its commit, 600 at most;
+        default: not at all, and outside a transaction for the setting ``SETTLE_SECONDS``
     :cvar build: ``"worker"`` or ``"commit"``; default: the setting ``BUILD``
     """
 
@@ -68,7 +71,9 @@ class EventDefinition:
     user_attributes: Mapping[str, Any] | None = None
     once_per: Any = INSTANCE
     guests: str = "fail"
+    consent: Any = None
     destination: Any = None
+    settle_seconds: float | None = None
     build: str | None = None
 
     def __init__(self, name: str = "") -> None:
@@ -79,7 +84,6 @@ class EventDefinition:
         return f"<{type(self).__name__} {self.name}>"
 
     # ── hooks ──────────────────────────────────────────────────────────────────────────────────────────────────
-
     def should_capture(self, instance: Any, *, created: bool) -> bool:
         """Asked in the shop's transaction, after ``when`` held: be cheap, make no queries."""
         return True
@@ -110,8 +114,12 @@ class EventDefinition:
 
     def get_user_attributes(self, instance: Any) -> Mapping[str, Any]:
         """Field name -> Python value; ``user_id`` among them unless the event is a guest's."""
-        start = instance if self.user is None else read("user", self._spec("user"), instance)
+        start = self.get_user_source(instance)
         return {} if start is None else read_all(self.user_expressions, start, PATHS["user"])
+
+    def get_user_source(self, instance: Any) -> Any:
+        """The object that the user's attributes are read from; ``None`` where there is none."""
+        return instance if self.user is None else read("user", self._spec("user"), instance)
 
     def get_item_sources(self, instance: Any) -> Iterable[Any]:
         """The objects that items are made of."""
@@ -121,21 +129,16 @@ class EventDefinition:
         return () if sources is None else sources
 
     # ── compiled ───────────────────────────────────────────────────────────────────────────────────────────────
-
     @cached_property
     def model_class(self) -> type[models.Model]:
         """The model it watches.
 
         :raises ConfigurationError: if there is no such model
         """
-        if isinstance(self.model, type) and issubclass(self.model, models.Model):
-            return self.model
         try:
-            return apps.get_model(self.model)
-        except (LookupError, ValueError, AttributeError, TypeError) as error:
-            raise ConfigurationError(
-                f'Event {self.name!r} watches {self.model!r}, which is no installed model. Write "model": "app.Model".'
-            ) from error
+            return installed_model(self.model)
+        except LookupError as error:
+            raise ConfigurationError(f"Event {self.name!r} watches {error.args[0]}") from error
 
     @property
     def source_label(self) -> str:
@@ -186,6 +189,13 @@ class EventDefinition:
             )
         return function
 
+    @cached_property
+    def asks_consent(self) -> Callable[[Any, Any], Any] | None:
+        """``(instance, user) -> bool``, whether an event may be made of somebody; ``None``: nobody is asked."""
+        own = self._callable("consent", parameters=2) or self.consent
+        wanted = (get_settings().CONSENT or None) if own is None else own
+        return import_string(wanted) if isinstance(wanted, str) else wanted
+
     def destination_for(self, instance: Any) -> str:
         """The alias of the token to send with."""
         function = self._callable("destination", parameters=1)
@@ -218,16 +228,22 @@ class EventDefinition:
         """The type of a custom field: declared in ``CUSTOM_FIELDS``, else that of the model field behind its path."""
         return declared_type(scope, name) or self._model_types.get((scope, name))
 
+    def custom_names(self) -> Iterator[tuple[Scope, str]]:
+        """The custom fields that it maps; hooks may add others."""
+        for scope, _, expressions in self._mappings():
+            yield from ((scope, name) for name in expressions if name not in PREDEFINED[scope])
+
+    def _mappings(self) -> Iterable[tuple[Scope, str, Mapping[str, Expression]]]:
+        """Scope, the attribute that says where its paths start, and what is mapped."""
+        yield "event", "", self.event_expressions
+        yield "item", "items", self.item_expressions
+        yield "user", "user", self.user_expressions
+
     @cached_property
     def _model_types(self) -> Mapping[tuple[Scope, str], WireType]:
-        parts: tuple[tuple[Scope, str, Mapping[str, Expression]], ...] = (
-            ("event", "", self.event_expressions),
-            ("item", "items", self.item_expressions),
-            ("user", "user", self.user_expressions),
-        )
         return {
             (scope, name): found
-            for scope, start, expressions in parts
+            for scope, start, expressions in self._mappings()
             for name, each in expressions.items()
             if isinstance(each, Path) and (prefix := self._prefix(start)) is not None
             if (found := wire_type(self.model_class, prefix + each.path, through_many=True))
@@ -242,9 +258,7 @@ class EventDefinition:
 
     def _prefixed(self, start: str, expressions: Mapping[str, Expression]) -> list[str]:
         prefix = self._prefix(start)
-        if prefix is None:
-            return []
-        return [prefix + path for each in expressions.values() for path in each.paths()]
+        return [] if prefix is None else [prefix + path for each in expressions.values() for path in each.paths()]
 
     def _compile(self, place: str, mapping: Mapping[str, Any]) -> Mapping[str, Expression]:
         if not isinstance(mapping, Mapping):
@@ -278,16 +292,3 @@ def declared_type(scope: Scope, name: str) -> WireType | None:
     """The type of a custom field according to ``CUSTOM_FIELDS``."""
     declared = get_settings().CUSTOM_FIELDS.get(scope, {}).get(name)
     return WireType(declared) if declared else None
-
-
-def from_dict(name: str, content: Mapping[str, Any]) -> EventDefinition:
-    """A definition from an entry of ``DFINERY["EVENTS"]``.
-
-    :raises ConfigurationError: for a key that a definition doesn't have
-    """
-    for key in content:
-        if key not in ATTRIBUTES:
-            raise ConfigurationError(f"Event {name!r} has an unknown key {key!r}. {did_you_mean(key, ATTRIBUTES)}")
-    body = {key: staticmethod(value) if inspect.isfunction(value) else value for key, value in content.items()}
-    definition: EventDefinition = type("SettingsDefinition", (EventDefinition,), body)(name)
-    return definition

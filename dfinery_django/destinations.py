@@ -1,21 +1,36 @@
 """Open, closed, half-open, paused: what results do to a destination, and whether it may be sent to.
 
-No event has to know: a closed destination offers no rows to claim, a half-open one exactly one, as a probe.
+No event has to know: a closed destination offers no rows to claim, a half-open one exactly one, as a probe. The row is
+shared by all workers, so that each change is made under its lock, and told once.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
+import math
+from collections.abc import Sequence
+from typing import Any
 
-from django.db.models import Count, Min
+from django.db import router, transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
+from . import registry
 from .backoff import ceiling_seconds
-from .conf import get_settings
+from .conf import Settings
+from .logs import about
 from .models import Destination, Event
 from .protocols.base import Result
-from .signals import destination_blocked, destination_recovered, events_at_risk
-from .states import Outcome, Reason
+from .signals import (
+    destination_blocked,
+    destination_closed,
+    destination_paused,
+    destination_recovered,
+    destination_resumed,
+)
+from .states import UNFINISHED, EventStatus, Outcome, Reason
 
 logger = logging.getLogger("dfinery_django")
 
@@ -27,8 +42,25 @@ LONGEST_THROTTLE_SECONDS = 3600.0
 LONGEST_OUTAGE_SECONDS = 60.0
 #: A refused token or wrong address is not mended within seconds: its first probe comes later than a retry.
 FIRST_BLOCKED_SECONDS = 30.0
+#: With more requests left than this a rate limit is no concern, and the workers need not share what is left of it.
+SCARCE_QUOTA = 2000
 
-_FIELDS = ["closed_until", "closed_code", "closed_reason", "failure_count"]
+#: Reasons to be closed: a later one is not forgotten for an earlier one.
+_GRAVITY = (Reason.NONE, Reason.TRANSIENT, Reason.THROTTLED, Reason.BLOCKED, Reason.TOKEN)
+#: We are refused, and no waiting mends that.
+REFUSED = (Reason.BLOCKED, Reason.TOKEN)
+
+_FIELDS = ("closed_until", "closed_code", "closed_reason", "closed_at", "closed_wire", "failure_count")
+_QUOTA = ("quota_left", "quota_resets_at")
+
+
+def outbox_databases() -> list[str]:
+    """The databases that hold events: a source's own, since an event is written in its transaction."""
+    found = {router.db_for_write(Event)}
+    sources = {router.db_for_write(each.model_class) for each in registry.definitions()}
+    # Where the site lets us have no tables there are no events, and no drain should fail for it; a check tells.
+    found.update(alias for alias in sources if router.allow_migrate_model(alias, Event))
+    return sorted(found)
 
 
 def current(alias: str, using: str) -> Destination:
@@ -36,67 +68,198 @@ def current(alias: str, using: str) -> Destination:
     return Destination.objects.using(using).get_or_create(alias=alias)[0]
 
 
-def warn_of_risk(alias: str, using: str, now: dt.datetime) -> None:
-    """Say once that events have waited for more than half of their time, while there is still some left to act."""
-    soon = now + dt.timedelta(hours=get_settings().MAX_AGE_HOURS) / 2
-    at_risk = Event.objects.using(using).unfinished().filter(destination=alias, expires_at__lt=soon)
-    found = at_risk.aggregate(count=Count("pk"), oldest=Min("occurred_at"))
-    row = Destination.objects.using(using).filter(pk=current(alias, using).pk)
-    if not found["count"]:
-        row.filter(warned_at__isnull=False).update(warned_at=None)
-    elif row.filter(warned_at=None).update(warned_at=now):
-        words = "%s events for %s have waited for more than half of their time, the oldest since %s"
-        logger.error(words, found["count"], alias, found["oldest"])
-        events_at_risk.send_robust(sender=Destination, destination=alias, **found)
+def fingerprint(alias: str, settings: Settings) -> str:
+    """Tells a token and address from another one; says nothing of either."""
+    wire = "\x1f".join((settings.PROTOCOL, settings.BASE_URL, settings.TOKENS[alias].reveal()))
+    return salted_hmac("dfinery_django.wire", wire, algorithm="sha256").hexdigest()[:16]
 
 
-def note(destination: Destination, results: list[Result], now: dt.datetime) -> None:
-    """Take results in the order in which they came; saved only if they change something."""
-    before = [getattr(destination, field) for field in _FIELDS]
-    was_blocked = destination.closed_code == Reason.BLOCKED
-    was_closed = destination.closed_until is not None
-    for result in results:
-        _note_one(destination, result, now)
-    if before == [getattr(destination, field) for field in _FIELDS]:
+def pause(alias: str, *, by: str, using: str) -> None:
+    """Send nothing to a destination until it is resumed; what happens meanwhile is stored and waits.
+
+    :param by: who wants it so, for whoever asks why nothing arrives
+    """
+    destination = current(alias, using)
+    by = by[:255] or "somebody"
+    changed = _row(destination).filter(paused_by="").update(paused_by=by, paused_at=timezone.now())
+    if changed:
+        destination.refresh_from_db()
+        logger.warning("Delivery to %s is paused by %s", alias, destination.paused_by, extra=about(destination=alias))
+        destination_paused.send_robust(sender=Destination, destination=destination)
+
+
+def resume(alias: str, *, using: str) -> None:
+    """Take back a pause; a closed destination is tried by the next drain, whatever its time."""
+    destination = current(alias, using)
+    _row(destination).filter(closed_until__isnull=False).update(closed_until=timezone.now())
+    if _row(destination).exclude(paused_by="").update(paused_by="", paused_at=None):
+        destination.refresh_from_db()
+        logger.info("Delivery to %s is resumed", alias, extra=about(destination=alias))
+        destination_resumed.send_robust(sender=Destination, destination=destination)
+
+
+def try_mended(destination: Destination, wire: str) -> None:
+    """Probe at once where the token or address that was refused is not the one now in force."""
+    if destination.closed_code in REFUSED and destination.closed_wire not in ("", wire):
+        _row(destination).filter(closed_wire=destination.closed_wire).update(
+            closed_until=timezone.now(), closed_wire=""
+        )
+        destination.refresh_from_db()
+
+
+def reserve(destination: Destination, wanted: int, now: dt.datetime, probe_seconds: float) -> int:
+    """How many events may be claimed now, against what all workers share.
+
+    :param probe_seconds: how long a probe may take: for so long no other worker sends one
+    """
+    places = destination.places(wanted, now)
+    row = _row(destination)
+    if places and destination.closed_until is not None:
+        until = now + dt.timedelta(seconds=probe_seconds)
+        if not row.filter(closed_until=destination.closed_until).update(closed_until=until):
+            return 0
+        destination.closed_until = until
+        extra = about(destination=destination.alias)
+        logger.info("Delivery to %s is tried with one event", destination.alias, extra=extra)
+    if not places or not destination.has_quota(now):
+        return places
+    return places if row.filter(quota_left__gte=places).update(quota_left=F("quota_left") - places) else 0
+
+
+def release(destination: Destination, places: int, now: dt.datetime) -> None:
+    """Give back what was reserved and not used."""
+    if places and destination.has_quota(now):
+        same_period = _row(destination).filter(quota_left__isnull=False, quota_resets_at=destination.quota_resets_at)
+        same_period.update(quota_left=F("quota_left") + places)
+
+
+def has_due(alias: str, using: str, *, within_seconds: float = 0) -> bool:
+    """Whether a drain would find work now, or within so many seconds."""
+    soon = timezone.now() + dt.timedelta(seconds=within_seconds)
+    events = Event.objects.using(using).filter(destination=alias)
+    is_open = current(alias, using).places(1, soon) > 0
+    return events.filter(status__in=UNFINISHED if is_open else [EventStatus.CAPTURED]).due(soon).exists()
+
+
+def note(
+    destination: Destination,
+    results: Sequence[Result],
+    now: dt.datetime,
+    *,
+    wire: str = "",
+    was_probe: bool = False,
+    in_hand: int = 0,
+) -> None:
+    """Take results in the order in which they came; the row is written only if they change something.
+
+    :param wire: the ``fingerprint`` that they were had with
+    :param was_probe: whether they answer the one event that tries a closed destination
+    :param in_hand: events that this worker has claimed and not heard of: the rate limit has not counted them yet
+    """
+    quota = _quota(results, now)
+    works = all(result.outcome in (Outcome.ACCEPTED, Outcome.REJECTED) for result in results)
+    is_clean = destination.closed_until is None and not destination.failure_count
+    is_plenty = destination.quota_left is None and (quota is None or quota[0] > SCARCE_QUOTA)
+    if works and is_clean and is_plenty:
         return
-    changes = {field: getattr(destination, field) for field in _FIELDS}
-    Destination.objects.using(destination._state.db).filter(pk=destination.pk).update(**changes)
-    if destination.closed_code == Reason.BLOCKED and not was_blocked:
-        logger.error("Delivery to %s is stopped. %s", destination.alias, destination.closed_reason)
-        reason = destination.closed_reason
-        destination_blocked.send_robust(sender=Destination, destination=destination, reason=reason)
-    elif was_closed and destination.closed_until is None:
-        logger.info("Delivery to %s goes on", destination.alias)
-        destination_recovered.send_robust(sender=Destination, destination=destination)
+    with transaction.atomic(using=destination._state.db):
+        shared = _row(destination).select_for_update().get()
+        before = {field: getattr(shared, field) for field in (*_FIELDS, *_QUOTA)}
+        for result in results:
+            _note_one(shared, result, now, was_probe)
+            was_probe = False
+        if shared.closed_code in REFUSED and shared.closed_until != before["closed_until"]:
+            shared.closed_wire = wire
+        _note_quota(shared, quota, in_hand)
+        changes = {field: getattr(shared, field) for field in before if getattr(shared, field) != before[field]}
+        if changes:
+            _row(destination).update(**changes)
+    for field in before:
+        setattr(destination, field, getattr(shared, field))
+    _tell(destination, before)
 
 
-def _note_one(destination: Destination, result: Result, now: dt.datetime) -> None:
+def _tell(destination: Destination, before: dict[str, Any]) -> None:
+    """One log line and one signal per change, whoever of the workers made it."""
+    code, was_closed = destination.closed_code, before["closed_until"] is not None
+    told: dict[str, Any] = {"sender": Destination, "destination": destination, "reason": destination.closed_reason}
+    if destination.closed_until is None:
+        if was_closed:
+            logger.info("Delivery to %s goes on", destination.alias, extra=about(destination=destination.alias))
+            destination_recovered.send_robust(sender=Destination, destination=destination)
+    elif not was_closed or (code in REFUSED and before["closed_code"] != code):
+        level = logging.ERROR if code in REFUSED else logging.WARNING
+        extra = about(destination=destination.alias, reason_code=str(code))
+        logger.log(level, "Delivery to %s is stopped. %s", destination.alias, destination.closed_reason, extra=extra)
+        destination_closed.send_robust(**told)
+        if code in REFUSED:
+            destination_blocked.send_robust(**told)
+
+
+def _row(destination: Destination) -> Any:
+    return Destination.objects.using(destination._state.db).filter(pk=destination.pk)
+
+
+def _note_one(destination: Destination, result: Result, now: dt.datetime, was_probe: bool) -> None:
     if result.outcome in (Outcome.ACCEPTED, Outcome.REJECTED):
+        if destination.is_closed(now) and not was_probe and destination.closed_code != Reason.TRANSIENT:
+            return  # under way when it closed: says nothing about the token or the limit since
         destination.failure_count = 0
-        destination.closed_until, destination.closed_code, destination.closed_reason = None, Reason.NONE, ""
+        destination.closed_until = destination.closed_at = None
+        destination.closed_code, destination.closed_reason, destination.closed_wire = Reason.NONE, "", ""
         return
-    if destination.closed_until is None or destination.closed_until <= now:
-        # Requests that were under way when it closed don't lengthen the wait.
-        destination.failure_count += 1
+    # Requests that were under way when it closed don't change the wait, unless they have a graver reason.
+    counts = was_probe or not destination.is_closed(now)
+    destination.failure_count += counts
     if result.outcome == Outcome.THROTTLED:
-        _close(destination, Reason.THROTTLED, result.message, now, _throttle_seconds(destination, result, now))
+        seconds, code = _throttle_seconds(destination, result, now), Reason.THROTTLED
     elif result.outcome == Outcome.BLOCKED:
-        wait = max(FIRST_BLOCKED_SECONDS, ceiling_seconds(destination.failure_count))
-        _close(destination, Reason.BLOCKED, result.message, now, wait)
+        seconds = max(FIRST_BLOCKED_SECONDS, ceiling_seconds(destination.failure_count))
+        code = Reason.TOKEN if result.blames_token else Reason.BLOCKED
     elif destination.failure_count >= FAILURES_TO_CLOSE or destination.closed_until is not None:
         failures = max(1, destination.failure_count - FAILURES_TO_CLOSE + 1)
-        wait = min(ceiling_seconds(failures), LONGEST_OUTAGE_SECONDS)
-        _close(destination, Reason.TRANSIENT, result.message, now, wait)
+        seconds, code = min(ceiling_seconds(failures), LONGEST_OUTAGE_SECONDS), Reason.TRANSIENT
+    else:
+        return
+    if counts or _GRAVITY.index(code) > _GRAVITY.index(Reason(destination.closed_code)):
+        if destination.closed_code != code:
+            destination.closed_at = now
+        destination.closed_until = now + dt.timedelta(seconds=seconds)
+        destination.closed_code, destination.closed_reason = code, result.message
 
 
 def _throttle_seconds(destination: Destination, result: Result, now: dt.datetime) -> float:
+    """Until the reset, but no longer than a period, should the clocks differ."""
+    longest = min(result.period_seconds or LONGEST_THROTTLE_SECONDS, LONGEST_THROTTLE_SECONDS)
     if result.reset_at is None or result.reset_at <= now.timestamp():
-        return ceiling_seconds(destination.failure_count)
-    return min(result.reset_at - now.timestamp(), LONGEST_THROTTLE_SECONDS)
+        return min(ceiling_seconds(destination.failure_count), longest)
+    return min(result.reset_at - now.timestamp(), longest)
 
 
-def _close(destination: Destination, code: Reason, reason: str, now: dt.datetime, seconds: float) -> None:
-    if destination.closed_until is not None and destination.closed_until > now and destination.closed_code == code:
-        return  # closed already, by a request that came back first
-    destination.closed_until = now + dt.timedelta(seconds=seconds)
-    destination.closed_code, destination.closed_reason = code, reason
+def _quota(results: Sequence[Result], now: dt.datetime) -> tuple[int, float] | None:
+    """What is left of the newest period that the answers tell of, and when it ends."""
+    told = [
+        # No further off than a period, should the clocks differ.
+        (min(each.reset_at, now.timestamp() + (each.period_seconds or math.inf)), each.remaining)
+        for each in results
+        if each.remaining is not None and each.reset_at is not None and each.reset_at > now.timestamp()
+    ]
+    if not told:
+        return None
+    newest = max(reset_at for reset_at, _ in told)
+    return min(left for reset_at, left in told if reset_at > newest - 1), newest
+
+
+def _note_quota(destination: Destination, quota: tuple[int, float] | None, in_hand: int) -> None:
+    if quota is None:
+        return
+    left, resets_at = max(0, quota[0] - in_hand), dt.datetime.fromtimestamp(quota[1], dt.timezone.utc)
+    known = destination.quota_resets_at
+    is_same_period = known is not None and abs((known - resets_at).total_seconds()) < 1
+    if left > SCARCE_QUOTA:
+        if not is_same_period:
+            destination.quota_left = destination.quota_resets_at = None
+    elif not is_same_period or destination.quota_left is None:
+        destination.quota_left, destination.quota_resets_at = left, resets_at
+    else:
+        destination.quota_left = min(destination.quota_left, left)

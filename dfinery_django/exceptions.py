@@ -5,6 +5,7 @@
     DfineryError                     catch this for everything below
     ├── PayloadError                 a value can't become what DFINERY takes; ``.path`` says where
     ├── TransportError               no answer was had: refused, timed out, TLS, unreadable
+    ├── RefusedInTests               tests run, and the address is not this machine
     ├── AlreadyRegistered            two definitions with one name
     └── NotRegistered                no definition of that name
     ImproperlyConfigured (Django)
@@ -50,6 +51,10 @@ class TransportError(DfineryError):
         super().__init__(message)
 
 
+class RefusedInTests(DfineryError):
+    """Tests run, and something was about to be sent to a host that is not this machine."""
+
+
 class AlreadyRegistered(DfineryError):
     """A definition of this name is registered already."""
 
@@ -60,3 +65,11 @@ class NotRegistered(DfineryError):
 
 class ConfigurationError(ImproperlyConfigured):
     """The ``DFINERY`` setting or an event definition is wrong; the message says which line to write."""
+
+
+def in_words(error: BaseException) -> str:
+    """Kind and text of any error: that of the site's own classes may be the next thing that fails."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - see above
+        return type(error).__name__

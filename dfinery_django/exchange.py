@@ -5,18 +5,22 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, InterfaceError, transaction
 from django.utils import timezone
 
+from . import totals
 from .backoff import wait_seconds
+from .conf import get_settings
+from .display import visible
 from .exceptions import TransportError
+from .logs import about, events_logger
 from .models import DeliveryAttempt, Event
 from .protocols.base import Request, Response, Result, WireProtocol
-from .signals import event_delivered, event_failed
 from .states import EventStatus, Outcome, Reason
+from .transactions import before_swallowing
 
 logger = logging.getLogger("dfinery_django")
 
@@ -57,6 +61,24 @@ def exchange(protocol: WireProtocol, send: Send, batch: Batch) -> Exchange:
     return Exchange(batch, started_at, round((time.monotonic() - started) * 1000), result, body, error)
 
 
+def hung(batch: Batch, seconds: float) -> Exchange:
+    """The exchange of a request that never came back, not even as an error."""
+    error = f"no end after {seconds:.0f} seconds (does the resolver answer?)"
+    result = Result(Outcome.TRANSIENT, f"No answer from DFINERY. {error}")
+    started_at = timezone.now() - dt.timedelta(seconds=seconds)
+    return Exchange(batch, started_at, round(seconds * 1000), result, error=error)
+
+
+def by_lease(batches: Iterable[Batch]) -> dict[dt.datetime, list[Event]]:
+    """Events by the lease that they were claimed with: what ``settle`` and ``give_back`` ask for."""
+    leases: dict[dt.datetime, list[Event]] = {}
+    for batch in batches:
+        for event in batch:
+            assert event.due_at is not None  # noqa: S101 - claimed events have a lease
+            leases.setdefault(event.due_at, []).append(event)
+    return leases
+
+
 def record(made: Sequence[Exchange], using: str) -> None:
     """Store the exchanges as attempts. A row that is gone by now, or a fault here, costs the record only."""
     events = {event.pk for each in made for event in each.batch}
@@ -65,7 +87,8 @@ def record(made: Sequence[Exchange], using: str) -> None:
             present = set(Event.objects.using(using).filter(pk__in=events).values_list("pk", flat=True))
             attempts = [_attempt(event, each) for each in made for event in each.batch if event.pk in present]
             DeliveryAttempt.objects.using(using).bulk_create(attempts)
-    except DatabaseError:
+    except (DatabaseError, InterfaceError) as error:
+        before_swallowing(error, using)
         logger.exception("%s delivery attempts were not recorded", len(made))
 
 
@@ -83,11 +106,15 @@ def _attempt(event: Event, made: Exchange) -> DeliveryAttempt:
     )
 
 
-def apply_result(event: Event, result: Result, now: dt.datetime) -> None:
-    """What an outcome does to an event: the table of ``states.Outcome``."""
+def apply_result(event: Event, result: Result, now: dt.datetime, *, keeps_payload: bool = True) -> None:
+    """What an outcome does to an event: the table of ``states.Outcome``.
+
+    :param keeps_payload: the setting ``KEEP_PAYLOADS``: whether a delivered event keeps what it said
+    """
     event.lapse_count = 0
     if result.outcome == Outcome.ACCEPTED:
         event.finish(EventStatus.DELIVERED, Reason.NONE, "", now)
+        event.payload = event.payload if keeps_payload else ""
     elif result.outcome == Outcome.REJECTED:
         event.finish(EventStatus.FAILED, Reason.REJECTED, result.message, now)
     elif result.outcome == Outcome.TRANSIENT:
@@ -100,10 +127,31 @@ def apply_result(event: Event, result: Result, now: dt.datetime) -> None:
         event.postpone(EventStatus.PENDING, now, Reason.BLOCKED, result.message)
 
 
-def announce(event: Event) -> None:
-    """Tell the site what became of an event."""
-    if event.status == EventStatus.DELIVERED:
-        event_delivered.send_robust(sender=Event, event=event)
-    elif event.status == EventStatus.FAILED:
-        logger.error("Event %s (%s) failed: %s", event.event_id, event.event_name, event.reason)
-        event_failed.send_robust(sender=Event, event=event)
+def tell_attempts(made: Sequence[Exchange], using: str) -> None:
+    """A log record for each event of each exchange, and totals. What the answer says stands in the admin alone."""
+    if events_logger.isEnabledFor(logging.INFO):
+        for each in made:
+            for event in each.batch:
+                events_logger.info(
+                    "Event %s (%s): %s after %s ms",
+                    *(event.event_id, visible(event.event_name), each.result.outcome, each.duration_ms),
+                    extra=_about(event, each),
+                )
+    for each in made if get_settings().METRICS else ():
+        alias = each.batch[0].destination
+        totals.count(using, "attempts", alias, str(each.result.outcome))
+        totals.observe(using, "request_duration_seconds", alias, seconds=each.duration_ms / 1000)
+
+
+def _about(event: Event, made: Exchange) -> dict[str, object]:
+    return about(
+        event_id=str(event.event_id),
+        event_name=event.event_name,
+        definition=event.definition,
+        destination=event.destination,
+        outcome=str(made.result.outcome),
+        attempt=event.attempt_count,
+        duration_ms=made.duration_ms,
+        status_code=made.result.status_code,
+        result_code=made.result.result_code,
+    )

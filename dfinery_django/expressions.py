@@ -1,4 +1,4 @@
-"""What a mapping may say: a dotted path, a callable, ``Value``, ``Coalesce``, ``Hashed``, ``Display``.
+"""What a mapping may say: a dotted path, a callable, ``Value``, ``Coalesce``, ``Hashed``, ``Display``, ``Joined``.
 
 An expression reads one value from an instance; it does not convert it. ``None`` means "leave the field out".
 Importable from a settings module: nothing here touches models or the app registry at import.
@@ -15,7 +15,8 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import InterfaceError, OperationalError
 from django.db.models.manager import BaseManager
 
-from .exceptions import PayloadError
+from .exceptions import PayloadError, in_words
+from .values import WireType, convert
 
 
 class Expression(ABC):
@@ -182,6 +183,31 @@ class Display(Expression):
         return f"Display({self.source!r})"
 
 
+class Joined(Expression):
+    """What several rows say, as one text: ``Joined("discounts", "voucher_code")``.
+
+    Each text once, in the order of the rows; empty ones are passed over, and without any there is no value.
+
+    :param rows: the path of a to-many relation
+    :param source: path or expression, from each row
+    """
+
+    def __init__(self, rows: str, source: Any, *, separator: str = ",") -> None:
+        self.rows, self.source, self.separator = Path(rows), expression(source), separator
+
+    def resolve(self, instance: Any) -> Any:
+        rows = self.rows.resolve(instance)
+        values = [self.source.resolve(row) for row in (rows.all() if isinstance(rows, BaseManager) else rows or ())]
+        texts = [convert(value, WireType.STRING, repr(self.source)) for value in values if not is_empty(value)]
+        return self.separator.join(map(str, dict.fromkeys(texts))) or None
+
+    def paths(self) -> Sequence[str]:
+        return [f"{self.rows.path}.all.{path}" for path in self.source.paths()]
+
+    def __repr__(self) -> str:
+        return f"Joined({self.rows!r}, {self.source!r})"
+
+
 def is_empty(value: Any) -> bool:
     """Whether a value counts as absent. Zero and ``False`` do not."""
     return value is None or value == ""
@@ -204,5 +230,5 @@ def read(place: str, source: Expression, instance: Any) -> Any:
     except PayloadError as error:
         raise PayloadError(place, f"path {error.path!r}: {error.problem}", error.remedy) from error
     except Exception as error:
-        problem = f"{source!r} raised {type(error).__name__}: {error}"
+        problem = f"{source!r} raised {in_words(error)}"
         raise PayloadError(place, problem, "Mend the mapping or what it calls, then rebuild the event.") from error

@@ -1,22 +1,28 @@
-"""The outbox: Event, DeliveryAttempt, Destination. The row is the truth; the task queue is an alarm clock.
+"""The outbox: Event, DeliveryAttempt, Destination, Repair; CustomField. The row is the truth, the queue an alarm clock.
 
-Claims and settles are here, as queries; what to do with a claimed event is ``building`` and ``delivery``.
+Claims and settles are ``queries``; what to do with a claimed event is ``building`` and ``lanes``.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import uuid
-from collections.abc import Iterable, Sequence
-from typing import Any
 
-from django.db import connections, models, transaction
-from django.db.models import Case, F, Q, Value, When
-from django.db.models.functions import Cast
+from django.db import models
+from django.db.models import Q
 from django.utils import timezone
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
-from .states import FINISHED, UNFINISHED, EventStatus, Outcome, Reason
+from .display import visible
+from .incidents import Incident
+from .queries import LONGEST_WAIT, EventQuerySet
+from .states import FINISHED, UNFINISHED, Action, DestinationState, EventStatus, Outcome, Reason
+from .totals import Total
+
+__all__ = ["CustomField", "DeliveryAttempt", "Destination", "Event", "Incident", "Overview", "Repair", "Total"]
 
 #: Longest text kept in the indexed copies of user_id and order_id; the payload has them whole.
 SEARCHABLE_LENGTH = 191
@@ -28,166 +34,59 @@ def searchable(text: str) -> str:
     return text.replace("\x00", "")[:SEARCHABLE_LENGTH]
 
 
-#: What a claim for sending counts: an attempt, and a lapse where the last one was never settled.
-_SENDING_COUNTS = {
-    "attempt_count": F("attempt_count") + 1,
-    "lapse_count": F("lapse_count") + Case(When(status=EventStatus.SENDING, then=1), default=0),
-}
-
-
-def _afresh(now: dt.datetime) -> dict[str, Any]:
-    return {"due_at": now, "finished_at": None, "lapse_count": 0, "reason_code": "", "reason": ""}
-
-
 def storable(text: str) -> str:
     """A reason as every database takes it: no U+0000, no half characters, not endless."""
     clean = text.replace("\x00", "\\x00").encode(errors="backslashreplace").decode()
     return clean if len(clean) <= REASON_LENGTH else f"{clean[: REASON_LENGTH - 1]}…"
 
 
-class EventQuerySet(models.QuerySet["Event"]):
-    def unfinished(self) -> EventQuerySet:
-        return self.filter(status__in=UNFINISHED)
-
-    def due(self, now: dt.datetime) -> EventQuerySet:
-        """Unfinished events that somebody need look at by now."""
-        return self.filter(due_at__lte=now)
-
-    def claim(self, *, limit: int, now: dt.datetime, lease_seconds: float, into: EventStatus) -> list[Event]:
-        """Take due events of this queryset for a while; nobody else is given them before their lease is over.
-
-        Two statements in one short transaction: a LIMIT inside an UPDATE may be planned to take more. What expires
-        first comes first. The lease (``due_at`` of the events returned) is the fencing token of ``settle``.
-
-        :param into: ``CAPTURED`` to build, ``SENDING`` to send (which counts an attempt)
-        """
-        lease = now + dt.timedelta(seconds=lease_seconds)
-        counts = _SENDING_COUNTS if into == EventStatus.SENDING else {}
-        with transaction.atomic(using=self.db):
-            skip_locked = connections[self.db].features.has_select_for_update_skip_locked
-            free = self.due(now).order_by("expires_at", "pk").select_for_update(skip_locked=skip_locked)
-            claimed = list(free[:limit])
-            if claimed:
-                rows = self.model.objects.using(self.db).filter(pk__in=[event.pk for event in claimed])
-                # The counts first: MySQL reads columns that stand further left in their new state.
-                rows.update(**counts, status=into, due_at=lease)
-        for event in claimed:
-            if counts:
-                event.attempt_count += 1
-                event.lapse_count += event.status == EventStatus.SENDING
-            event.status, event.due_at = into, lease
-        return claimed
-
-    def expire(self, *, limit: int, now: dt.datetime) -> list[Event]:
-        """Finish unfinished events whose time is over, except those that somebody holds a lease on."""
-        late = self.unfinished().filter(expires_at__lte=now).exclude(status=EventStatus.SENDING, due_at__gt=now)
-        with transaction.atomic(using=self.db):
-            skip_locked = connections[self.db].features.has_select_for_update_skip_locked
-            expired = list(late.select_for_update(skip_locked=skip_locked)[:limit])
-            for event in expired:
-                last = f" Last: {event.reason}" if event.reason else ""
-                reason = f"It could not be delivered while DFINERY would still process it.{last}"
-                event.finish(EventStatus.EXPIRED, Reason.TOO_OLD, reason, now)
-            self.bulk_update(expired, ["status", "due_at", "reason_code", "reason", "finished_at"])
-        return expired
-
-    def settle(self, events: Sequence[Event], fields: Iterable[str], *, status: EventStatus, lease: dt.datetime) -> int:
-        """Write events that were claimed together, as far as the claim still holds.
-
-        :param status: what they were claimed into
-        :param lease: the ``due_at`` that they were claimed with
-        :returns: how many rows still were ours
-        """
-        # bulk_update() would open a transaction, and write out one CASE per field even where all values are alike.
-        if not events:
-            return 0
-        rows = self.filter(status=status, due_at=lease, pk__in=[event.pk for event in events])
-        return rows.update(**{field: self._value_of(events, field) for field in fields})
-
-    def _value_of(self, events: Sequence[Event], name: str) -> Any:
-        """What to SET a field to: the value that all the events have, or a CASE over their keys."""
-        values = [getattr(event, name) for event in events]
-        if all(value == values[0] for value in values):
-            return values[0]
-        field: Any = self.model._meta.get_field(name)
-        whens = (When(pk=event.pk, then=Value(value, field)) for event, value in zip(events, values, strict=True))
-        return Cast(Case(*whens, output_field=field), field) if self._casts_case else Case(*whens, output_field=field)
-
-    @property
-    def _casts_case(self) -> bool:
-        return connections[self.db].features.requires_casted_case_in_updates
-
-    def resend(self, now: dt.datetime) -> int:
-        """Send finished events again: same id, same bytes. What is too old or was never built is left alone.
-
-        :returns: how many
-        """
-        again = self.filter(status__in=FINISHED, expires_at__gt=now).exclude(payload="")
-        return again.update(status=EventStatus.PENDING, **_afresh(now))
-
-    def rebuild(self, now: dt.datetime, *, destination: str) -> int:
-        """Build finished events of definitions anew, with the same id, and send them. What is too old is left alone.
-
-        :param destination: whose drain builds those that have none; building sets the right one
-        :returns: how many
-        """
-        again = self.filter(status__in=FINISHED, expires_at__gt=now).exclude(definition="")
-        again.filter(reason_code=Reason.NO_DESTINATION).update(destination=destination)
-        return again.update(status=EventStatus.CAPTURED, **_afresh(now))
-
-    def prune(self, *, before: dt.datetime, limit: int) -> int:
-        """Delete a chunk of finished events, oldest first, with their attempts.
-
-        :returns: how many; 0 when none is left
-        """
-        old = self.filter(finished_at__lt=before).order_by("finished_at").values_list("pk", flat=True)[:limit]
-        pks = list(old)
-        if pks:
-            with transaction.atomic(using=self.db):
-                DeliveryAttempt.objects.using(self.db).filter(event__in=pks).delete()
-                self.filter(pk__in=pks, status__in=FINISHED).delete()
-        return len(pks)
-
-
 class Event(models.Model):
     """Something that happened, on its way to DFINERY."""
 
     event_id = models.UUIDField(_("event id"), default=uuid.uuid4, unique=True, editable=False)
-    definition = models.CharField(_("definition"), max_length=100, blank=True)
-    event_name = models.CharField(_("event"), max_length=255)
-    destination = models.CharField(_("destination"), max_length=64)
+    definition = models.CharField(pgettext_lazy("event", "definition"), max_length=100, blank=True)
+    event_name = models.CharField(pgettext_lazy("model", "event"), max_length=255)
+    destination = models.CharField(pgettext_lazy("model", "destination"), max_length=64)
     source = models.CharField(_("source model"), max_length=120, blank=True)
     source_pk = models.CharField(_("source key"), max_length=SEARCHABLE_LENGTH, blank=True)
     # A hash: MariaDB and MySQL compare text without regard to case and trailing blanks.
     dedup_key = models.CharField(max_length=64, unique=True, null=True, editable=False)
-    status = models.CharField(_("status"), max_length=10, choices=EventStatus.choices, default=EventStatus.CAPTURED)
+    status = models.CharField(
+        pgettext_lazy("event", "status"), max_length=10, choices=EventStatus.choices, default=EventStatus.CAPTURED
+    )
     # Text, not JSON: a jsonb column turns 1e22 into an integer. What is stored is what is sent, byte for byte.
-    payload = models.TextField(_("payload"), blank=True)
+    payload = models.TextField(pgettext_lazy("event", "payload"), blank=True)
     user_id = models.CharField(_("user id"), max_length=SEARCHABLE_LENGTH, blank=True)
     order_id = models.CharField(_("order id"), max_length=SEARCHABLE_LENGTH, blank=True)
     occurred_at = models.DateTimeField(_("occurred at"))
     expires_at = models.DateTimeField(_("expires at"))
     # Null when finished, so that an index over it serves the claim however many rows are finished.
     due_at = models.DateTimeField(_("due at"), null=True, blank=True)
-    attempt_count = models.PositiveIntegerField(_("attempts"), default=0)
+    attempt_count = models.PositiveIntegerField(pgettext_lazy("event", "attempts"), default=0)
     # Leases that lapsed in a row without a settle: its workers may have died of it.
     lapse_count = models.PositiveIntegerField(default=0, editable=False)
-    reason_code = models.CharField(_("reason"), max_length=20, choices=Reason.choices, blank=True)
+    reason_code = models.CharField(pgettext_lazy("event", "reason"), max_length=20, choices=Reason.choices, blank=True)
     reason = models.TextField(_("reason in words"), blank=True)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
     created_at = models.DateTimeField(_("captured at"), default=timezone.now)
 
     objects = EventQuerySet.as_manager()
+    #: What its definition raised, for the log; not stored.
+    fault: Exception | None = None
 
     class Meta:
-        verbose_name = _("event")
-        verbose_name_plural = _("events")
+        verbose_name = pgettext_lazy("model", "event")
+        verbose_name_plural = pgettext_lazy("model", "events")
         indexes = [
-            models.Index(fields=["destination", "status", "due_at"], name="dfinery_event_due"),
+            # The claim walks it in the order in which events expire; few of them are not due yet.
+            models.Index(fields=["destination", "status", "expires_at", "id"], name="dfinery_event_claim"),
             models.Index(fields=["definition", "source_pk"], name="dfinery_event_source"),
-            models.Index(fields=["user_id"], name="dfinery_event_user"),
-            models.Index(fields=["order_id"], name="dfinery_event_order"),
+            # On PostgreSQL only this class of operators serves LIKE 'x%'; it serves = as well. Others ignore it.
+            models.Index(fields=["user_id"], name="dfinery_event_user", opclasses=["varchar_pattern_ops"]),
+            models.Index(fields=["order_id"], name="dfinery_event_order", opclasses=["varchar_pattern_ops"]),
             models.Index(fields=["finished_at"], name="dfinery_event_finished"),
+            models.Index(fields=["occurred_at"], name="dfinery_event_occurred"),
+            models.Index(fields=["event_name", "id"], name="dfinery_event_name"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -199,11 +98,12 @@ class Event(models.Model):
             ("resend_event", "Can resend events"),
             ("rebuild_event", "Can rebuild and resend events"),
             ("cancel_event", "Can cancel events"),
+            ("forget_user", "Can erase the events of users"),
             ("view_payload", "Can see payloads"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.event_name} {self.event_id}"
+        return f"{visible(self.event_name)} {self.event_id}"
 
     @property
     def is_finished(self) -> bool:
@@ -227,15 +127,17 @@ class Event(models.Model):
 class DeliveryAttempt(models.Model):
     """One HTTP exchange for an event. No headers are stored: they hold the token."""
 
-    event = models.ForeignKey(Event, models.CASCADE, related_name="attempts", verbose_name=_("event"))
-    number = models.PositiveIntegerField(_("number"))
+    event = models.ForeignKey(
+        Event, models.CASCADE, related_name="attempts", verbose_name=pgettext_lazy("model", "event")
+    )
+    number = models.PositiveIntegerField(pgettext_lazy("attempt", "number"))
     started_at = models.DateTimeField(_("started at"))
     duration_ms = models.PositiveIntegerField(_("duration (ms)"))
-    outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome.choices)
+    outcome = models.CharField(pgettext_lazy("attempt", "outcome"), max_length=10, choices=Outcome.choices)
     status_code = models.PositiveSmallIntegerField(_("HTTP status"), null=True, blank=True)
     result_code = models.CharField(_("result code"), max_length=20, blank=True)
     response_body = models.TextField(_("response body"), blank=True)
-    error = models.TextField(_("error"), blank=True)
+    error = models.TextField(pgettext_lazy("attempt", "error"), blank=True)
 
     class Meta:
         verbose_name = _("delivery attempt")
@@ -249,25 +151,132 @@ class DeliveryAttempt(models.Model):
 class Destination(models.Model):
     """One DFINERY app, one token: open, closed until a time, half-open (closed, and that time is over) or paused."""
 
-    alias = models.CharField(_("alias"), max_length=64, primary_key=True)
+    alias = models.CharField(pgettext_lazy("destination", "alias"), max_length=64, primary_key=True)
     closed_until = models.DateTimeField(_("closed until"), null=True, blank=True)
     closed_code = models.CharField(max_length=20, choices=Reason.choices, blank=True)
-    closed_reason = models.TextField(_("why"), blank=True)
+    closed_reason = models.TextField(pgettext_lazy("destination", "why"), blank=True)
+    # When it closed for this reason; probes that fail for the same one don't change it.
+    closed_at = models.DateTimeField(_("closed since"), null=True, blank=True)
     failure_count = models.PositiveIntegerField(_("failures in a row"), default=0)
+    # What refused us: a fingerprint of token and address, so that a mended one is tried at once.
+    closed_wire = models.CharField(max_length=16, blank=True, editable=False)
+    # How many requests the rate limit still allows until it resets, shared by all workers; null while there are plenty.
+    quota_left = models.PositiveIntegerField(_("requests left"), null=True, blank=True)
+    quota_resets_at = models.DateTimeField(_("rate limit resets at"), null=True, blank=True)
     paused_by = models.CharField(_("paused by"), max_length=255, blank=True)
+    paused_at = models.DateTimeField(_("paused since"), null=True, blank=True)
     wake_requested_at = models.DateTimeField(null=True, blank=True)
+    # When a drain last began. With a schedule of one a minute, an old one means that nobody delivers.
+    drained_at = models.DateTimeField(_("last drain"), null=True, blank=True)
     # When it was said that events have waited for half of their time; null when none has.
     warned_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        verbose_name = _("destination")
-        verbose_name_plural = _("destinations")
+        verbose_name = pgettext_lazy("model", "destination")
+        verbose_name_plural = pgettext_lazy("model", "destinations")
+        permissions = [
+            ("pause_destination", "Can pause and resume destinations"),
+            ("send_test_event", "Can send test events"),
+        ]
 
     def __str__(self) -> str:
         return self.alias
 
+    def is_closed(self, now: dt.datetime) -> bool:
+        # A time further off than any wait of ours was written before the clock was set back.
+        return self.closed_until is not None and now < self.closed_until <= now + LONGEST_WAIT
+
+    def is_stopped(self, now: dt.datetime) -> bool:
+        return bool(self.paused_by) or self.is_closed(now)
+
+    def state(self, now: dt.datetime) -> DestinationState:
+        if self.paused_by:
+            return DestinationState.PAUSED
+        if self.closed_until is None:
+            return DestinationState.OPEN
+        return DestinationState.CLOSED if self.is_closed(now) else DestinationState.HALF_OPEN
+
     def places(self, wanted: int, now: dt.datetime) -> int:
         """How many events may be sent now: none when paused or closed, one to probe when half-open."""
-        if self.paused_by or (self.closed_until and self.closed_until > now):
+        if self.is_stopped(now):
             return 0
+        if self.has_quota(now):
+            wanted = min(wanted, self.quota_left or 0)
         return min(1, wanted) if self.closed_until else wanted
+
+    def has_quota(self, now: dt.datetime) -> bool:
+        """Whether little is left of the rate limit, and its reset near enough to be waited for."""
+        resets_at = self.quota_resets_at
+        return self.quota_left is not None and resets_at is not None and now < resets_at <= now + LONGEST_WAIT
+
+
+class Overview(Event):
+    """No rows of its own: what the admin hangs the overview page on."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        verbose_name = pgettext_lazy("model", "overview")
+        # The admin sorts its menu by name: a blank stands before all letters, and no page shows it.
+        verbose_name_plural = format_lazy(" {}", pgettext_lazy("model", "Overview"))
+
+
+class CustomField(models.Model):
+    """A custom field that was sent, with the type it has had so far; or, without a scope, a custom event."""
+
+    # A hash: MariaDB and MySQL compare text without regard to case, DFINERY does not.
+    key = models.CharField(max_length=64, primary_key=True, editable=False)
+    scope = models.CharField(pgettext_lazy("custom field", "scope"), max_length=5, blank=True)
+    name = models.TextField(pgettext_lazy("custom field", "name"))
+    type = models.CharField(pgettext_lazy("custom field", "type"), max_length=7, blank=True)
+    first_seen_at = models.DateTimeField(_("first seen at"))
+    last_seen_at = models.DateTimeField(_("last seen at"))
+    # How often a value had another type, which DFINERY files as another field; which, and when for the last time.
+    drift_count = models.PositiveIntegerField(pgettext_lazy("custom field", "drifts"), default=0)
+    drift_type = models.CharField(_("other type"), max_length=7, blank=True)
+    drifted_at = models.DateTimeField(_("drifted at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("custom field")
+        verbose_name_plural = _("custom fields")
+
+    def __str__(self) -> str:
+        return f"{self.scope} {self.name}".strip()
+
+    @staticmethod
+    def key_of(scope: str, name: str) -> str:
+        return hashlib.sha256(f"{scope}\x1f{name}".encode()).hexdigest()
+
+
+class Repair(models.Model):
+    """What an operator wants done to a selection of events, and how far it is. Done in chunks by ``repair``."""
+
+    action = models.CharField(pgettext_lazy("repair", "action"), max_length=10, choices=Action.choices)
+    selection = models.TextField(pgettext_lazy("repair", "selection"), help_text=_("which events, as JSON"))
+    asked_by = models.CharField(_("asked by"), max_length=255)
+    asked_at = models.DateTimeField(_("asked at"), default=timezone.now)
+    # What changed after the operator looked is left alone, so that doing a chunk again does nothing.
+    seen_at = models.DateTimeField(_("as seen at"))
+    last_pk = models.BigIntegerField(editable=False)
+    reached_pk = models.BigIntegerField(default=0, editable=False)
+    event_count = models.PositiveIntegerField(_("events selected"), default=0)
+    tally = models.JSONField(_("so far"), default=dict)
+    error = models.TextField(pgettext_lazy("repair", "error"), blank=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True, db_index=True)
+
+    class Meta:
+        verbose_name = pgettext_lazy("model", "repair")
+        verbose_name_plural = pgettext_lazy("model", "repairs")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.get_action_display()} ({self.event_count})"
+
+    @property
+    def is_finished(self) -> bool:
+        return self.finished_at is not None
+
+    @property
+    def seen_count(self) -> int:
+        """How many events it has come to so far."""
+        return sum(self.tally.values())

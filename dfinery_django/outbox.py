@@ -1,44 +1,42 @@
 """Capture: one INSERT in the shop's own transaction; ``track()`` and ``capture()``; the wake-up after commit.
 
-Law: nothing here raises into the shop's code or leaves its transaction broken. Only *that* something happened is
-recorded; what it says is read later (``building``), because at ``post_save`` no shop has stored its lines yet.
+Law: nothing here raises into the shop's code or leaves its transaction broken, unless the database has ended that
+transaction. Only *that* something happened is recorded; what it says is read later (``building``), because at
+``post_save`` no shop has stored its lines yet.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
-from enum import Enum
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from django.db import connections, models, router, transaction
-from django.db.models import Q
-from django.utils import timezone
-from django.utils.module_loading import import_string
+from django.conf import settings as django_settings
+from django.db import connections, models, router
+from django.utils import timezone, translation
 
-from . import conditions, registry, schema
-from .building import build, build_due, envelope, no_token
+from . import consent, registry, schema, totals, transactions
+from .building import build, build_due, no_token
 from .conf import default_destination, get_settings
+from .custom_fields import SeenFields
 from .definitions import EventDefinition, declared_type
-from .exceptions import ConfigurationError, PayloadError
-from .expressions import Expression, Path
-from .models import SEARCHABLE_LENGTH, Destination, Event, searchable
-from .paths import trace
+from .destinations import outbox_databases
+from .endings import say
+from .exceptions import ConfigurationError, PayloadError, in_words
+from .models import SEARCHABLE_LENGTH, Event, searchable
 from .payloads import Payload, properties
+from .reading import envelope
 from .registry import EVENT_NAME_LENGTH
+from .sources import database_of, dedup_key_from, identity_key, is_source, source_key
 from .states import EventStatus, Reason
 from .values import as_moment
+from .waking import wake_on_commit
 
 T = TypeVar("T")
 
 logger = logging.getLogger("dfinery_django")
-
-#: A wake-up that was asked for this long ago and not answered counts as lost.
-WAKE_IS_LOST_AFTER_SECONDS = 60
 
 
 def capture(name: str, instance: models.Model, *, using: str | None = None) -> Event | None:
@@ -46,7 +44,8 @@ def capture(name: str, instance: models.Model, *, using: str | None = None) -> E
 
     Joins the caller's transaction. The once-only rule holds: what was captured before is not captured again.
 
-    :returns: the event, or ``None`` if there was one already, or none could be stored (which is logged)
+    :returns: the event, or ``None`` if there was one already, if ``consent`` says no, or none could be stored (which is
+        logged)
     :raises NotRegistered: if no definition has that name
     """
     try:
@@ -57,7 +56,9 @@ def capture(name: str, instance: models.Model, *, using: str | None = None) -> E
         logger.exception("%s was not captured", name)
         return None
     alias = using or database_of(instance)
-    return _guarded(name, lambda: _stored(insert(definition, instance, using=alias), alias))
+    if not consent.allows_capture(definition, instance, alias):
+        return None
+    return _guarded(name, alias, lambda: _stored(insert(definition, instance, using=alias), alias))
 
 
 def track(
@@ -84,7 +85,7 @@ def track(
     """
     content = (user_id, user_attributes or {}, event_attributes or {}, items)
     alias = using or router.db_for_write(Event)
-    return _guarded(event_name, lambda: _track(event_name, content, occurred_at, dedup_key, destination, alias))
+    return _guarded(event_name, alias, lambda: _track(event_name, content, occurred_at, dedup_key, destination, alias))
 
 
 def _track(
@@ -97,23 +98,27 @@ def _track(
 ) -> Event | None:
     if not get_settings().ENABLED:
         return None
-    event = _new_event(str(event_name)[:EVENT_NAME_LENGTH], (destination or default_destination())[:64])
-    event.dedup_key = _dedup_key("track", event_name, dedup_key) if dedup_key is not None else None
+    event, seen = (
+        _new_event(str(event_name)[:EVENT_NAME_LENGTH], (destination or default_destination())[:64]),
+        SeenFields(using),
+    )
+    event.dedup_key = dedup_key_from("track", event_name, dedup_key) if dedup_key is not None else None
     try:
         if len(event_name) > EVENT_NAME_LENGTH:
             raise PayloadError(schema.EVENT_NAME, f"it has more than {EVENT_NAME_LENGTH} characters", "Shorten it.")
         if occurred_at is not None:
             event.happened(as_moment(occurred_at, "occurred_at"), get_settings().MAX_AGE_HOURS)
-        payload = _tracked(event, *content)
+        with translation.override(django_settings.LANGUAGE_CODE):  # as at build: no request's language leaks
+            payload = _tracked(event, seen, *content)
     except Exception as error:  # noqa: BLE001 - whatever the caller gave: it ends on the row
-        logger.error("Event %s failed: %s", event_name, error)
+        event.fault = None if isinstance(error, PayloadError) else error
         event.finish(EventStatus.FAILED, Reason.PAYLOAD, str(error), event.created_at)
     else:
         event.payload, event.status = payload.to_json(), EventStatus.PENDING
         event.user_id, event.order_id = searchable(payload.user_id), searchable(payload.order_id)
-    with transaction.atomic(using=using):
-        _store(event, using)
+    _store(event, using)
     _after_store(event, using)
+    seen.save()
     return _stored(event.event_id, using)
 
 
@@ -124,28 +129,32 @@ def _stored(event_id: Any, using: str) -> Event | None:
 
 def _tracked(
     event: Event,
+    seen: SeenFields,
     user_id: Any,
     user_attributes: Mapping[str, Any],
     event_attributes: Mapping[str, Any],
     items: Iterable[Mapping[str, Any]] | None,
 ) -> Payload:
     user = {schema.USER_ID: user_id, **user_attributes}
-    sent_user = properties(user, "user", declared_type, schema.PATHS["user"])
+    sent_user = properties(user, "user", declared_type, schema.PATHS["user"], memory=seen)
     if not str(sent_user.get(schema.USER_ID, "")).strip():
         raise PayloadError(f"{schema.PATHS['user']}.{schema.USER_ID}", "it is empty", "Give the user's key.")
+    seen.event(event.event_name)
     return Payload(
-        envelope(event) | properties(event_attributes, "event", declared_type, schema.PATHS["event"]),
+        envelope(event) | properties(event_attributes, "event", declared_type, schema.PATHS["event"], memory=seen),
         sent_user,
         None if items is None else tuple(
-            properties(item, "item", declared_type, f"{schema.PATHS['item']}[{i}]") for i, item in enumerate(items)
+            properties(item, "item", declared_type, f"{schema.PATHS['item']}[{i}]", memory=seen)
+            for i, item in enumerate(items)
         ),
     )  # fmt: skip
 
 
-def _guarded(name: str, store: Callable[[], T]) -> T | None:
+def _guarded(name: str, using: str, store: Callable[[], T]) -> T | None:
     try:
         return store()
-    except Exception:
+    except Exception as error:
+        transactions.before_swallowing(error, using)
         logger.exception("%s was not captured", name)
         return None
 
@@ -157,48 +166,46 @@ def _new_event(event_name: str, destination: str) -> Event:
     return event
 
 
-def insert(definition: EventDefinition, instance: Any, *, using: str, build_now: bool = False) -> Any:
+def insert(definition: EventDefinition, instance: Any, *, using: str) -> Any:
     """Store an event of this definition, unless the same one is there. May raise: callers guard the shop.
 
-    :param build_now: for a source that is about to go: read it here, in the shop's transaction
     :returns: the event's id
-    :raises ValueError: if the instance has no key yet
+    :raises TypeError: if the instance is of another model
+    :raises ValueError: if it has no key yet
     """
-    key = conditions.source_pk(definition, instance)
+    if not is_source(definition, instance):
+        raise TypeError(f"{definition.name} is made of {definition.source_label}, not of {type(instance).__name__}.")
+    key = source_key(definition, instance)
     if key is None:
         raise ValueError(f"{definition.source_label} has no key yet: save it first.")
     event = _new_event(definition.event_name, default_destination())
-    event.definition, event.source, event.source_pk = definition.name, definition.source_label, str(key)
-    if event.due_at and not connections[using].in_atomic_block:
-        # Committed already, before its lines: they get a moment to be written.
-        event.due_at += dt.timedelta(seconds=get_settings().SETTLE_SECONDS)
+    event.definition, event.source, event.source_pk = definition.name, definition.source_label, key
+    grace = definition.settle_seconds
+    if grace is None and not connections[using].in_atomic_block:
+        grace = get_settings().SETTLE_SECONDS  # committed already, before its lines: they get a moment to be written
+    event.due_at = event.created_at + dt.timedelta(seconds=grace or 0)
     try:
-        # One savepoint for the site's own code and our INSERT: neither may break the shop's transaction.
-        with transaction.atomic(using=using):
-            _fill(event, definition, instance, using, build_now)
-            _store(event, using)
-    except Exception as error:
-        logger.exception("%s of %s %s failed at capture", definition.name, event.source, key)
-        reason = (
-            f"{definition.name} raised {type(error).__name__} at capture: {error}. Mend it, then rebuild the event."
-        )
+        with transactions.shielded(using):
+            _fill(event, definition, instance, using)
+        _store(event, using)
+    except Exception as error:  # noqa: BLE001 - told after commit
+        transactions.before_swallowing(error, using)
+        event.fault = error
+        reason = f"{definition.name}, at capture, raised {in_words(error)}. Mend it, then rebuild the event."
         event.finish(EventStatus.FAILED, Reason.MAPPING, reason, event.created_at)
-        with transaction.atomic(using=using):
-            _store(event, using)
+        _store(event, using)
     _after_store(event, using)
     if event.status == EventStatus.CAPTURED and (definition.build or get_settings().BUILD) == "commit":
         _build_on_commit(event.event_id, using)
     return event.event_id
 
 
-def _fill(event: Event, definition: EventDefinition, instance: Any, using: str, build_now: bool) -> None:
-    if definition.identity is not None:
-        parts = [_identity_text(definition, each, instance) for each in definition.identity]
-        event.dedup_key = _dedup_key(definition.name, event.source, event.source_pk, *parts)
+def _fill(event: Event, definition: EventDefinition, instance: Any, using: str) -> None:
+    event.dedup_key = identity_key(definition, event.source_pk, instance, using)
     event.destination = definition.destination_for(instance)[:64]
     if len(event.source_pk) > SEARCHABLE_LENGTH:
         raise ValueError(f"its key has more than {SEARCHABLE_LENGTH} characters")
-    if build_now:
+    if definition.condition == "deleted":  # its source is about to go
         build([event], using=using, now=timezone.now(), waits=False)
         if event.status == EventStatus.CAPTURED:  # the database failed, and there is no second time
             event.finish(EventStatus.FAILED, Reason(event.reason_code), event.reason, event.created_at)
@@ -206,75 +213,38 @@ def _fill(event: Event, definition: EventDefinition, instance: Any, using: str, 
 
 def _build_on_commit(event_id: Any, using: str) -> None:
     def build_dfinery_event() -> None:
-        _guarded(str(event_id), lambda: build_due(Event.objects.using(using).filter(event_id=event_id)))
+        _guarded(str(event_id), using, lambda: build_due(Event.objects.using(using).filter(event_id=event_id)))
 
-    transaction.on_commit(build_dfinery_event, using=using, robust=True)
+    transactions.after_commit(build_dfinery_event, using)
 
 
 def _store(event: Event, using: str) -> None:
-    """INSERT unless the same event is there."""
+    """INSERT unless the same event is there, in a savepoint of its own."""
     tokens = get_settings().TOKENS
     if event.destination not in tokens and not event.is_finished:
         event.finish(EventStatus.FAILED, Reason.NO_DESTINATION, no_token(event), event.created_at)
-    Event.objects.using(using).bulk_create([event], ignore_conflicts=True)
+    Event.objects.using(using).insert(event)
+    _say_if_unwatched(using)
+
+
+@lru_cache
+def _say_if_unwatched(using: str) -> None:
+    if using not in outbox_databases():
+        logger.error(
+            "Events are stored in database %r, where no drain looks: let DATABASE_ROUTERS send a definition's model or "
+            "dfinery_django there, or drain it by dfinery_django.delivery.drain(using=%r)",
+            *(using, using),
+        )
 
 
 def _after_store(event: Event, using: str) -> None:
     if not event.is_finished:
-        _wake_on_commit(using, event.destination)
+        wake_on_commit(using, event.destination)
+        return
 
+    def tell_of_dfinery_event() -> None:
+        if Event.objects.using(using).filter(event_id=event.event_id).exists():
+            say([event], using)
+            totals.flush(using)
 
-def _dedup_key(*parts: str) -> str:
-    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
-
-
-def _identity_text(definition: EventDefinition, source: Expression, instance: Any) -> str:
-    """A value of ``once_per`` as text: the same for a fresh and a reloaded instance."""
-    value = source.resolve(instance)
-    field = trace(definition.model_class, source.path).field if isinstance(source, Path) else None
-    value = field.to_python(value) if field and value is not None else value
-    if isinstance(value, dt.datetime):
-        return as_moment(value).astimezone(dt.timezone.utc).isoformat()
-    if isinstance(value, Decimal):
-        return str(value.normalize())
-    return str(value.value if isinstance(value, Enum) else value)
-
-
-def database_of(instance: models.Model) -> str:
-    """The database that an instance lives in."""
-    return instance._state.db or router.db_for_write(type(instance), instance=instance)
-
-
-def _wake_on_commit(using: str, destination: str) -> None:
-    hook = _wake_hook(using, destination)
-    # One wake-up per transaction, however many events it captures. A hook that is still listed here can only be
-    # dropped by a rollback that takes this event with it.
-    if not any(entry[1] is hook for entry in reversed(connections[using].run_on_commit)):
-        transaction.on_commit(hook, using=using, robust=True)
-
-
-@lru_cache(maxsize=256)
-def _wake_hook(using: str, destination: str) -> Callable[[], None]:
-    # A plain function: Django 5.2's robust on_commit trips over a partial that fails, and drops later callbacks.
-    def wake_dfinery() -> None:
-        try:
-            request_wake(using, destination)
-        except Exception:
-            logger.exception("No drain could be asked for; the next scheduled one will do")
-
-    return wake_dfinery
-
-
-def request_wake(using: str, destination: str) -> None:
-    """Ask for a drain, unless one is asked for already."""
-    now = timezone.now()
-    lost = now - dt.timedelta(seconds=WAKE_IS_LOST_AFTER_SECONDS)
-    known = Destination.objects.using(using).filter(alias=destination)
-    asleep = known.filter(Q(wake_requested_at__isnull=True) | Q(wake_requested_at__lt=lost))
-    if not asleep.update(wake_requested_at=now):
-        created = Destination.objects.using(using).get_or_create(
-            alias=destination, defaults={"wake_requested_at": now}
-        )[1]
-        if not created:
-            return
-    import_string(get_settings().WAKE)(destination)
+    transactions.after_commit(tell_of_dfinery_event, using)

@@ -9,14 +9,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.db.models import Prefetch, QuerySet
 
 from .values import WireType
 
-#: Manager methods that lead on to one related object.
-_TO_ONE = frozenset({"first", "last"})
+#: Manager methods that lead on to related objects: one of them, or each (``Joined``).
+_TO_ROWS = frozenset({"first", "last", "all"})
 
 _FIELD_TYPES: tuple[tuple[tuple[type[models.Field[Any, Any]], ...], WireType], ...] = (
     ((models.BooleanField,), WireType.BOOLEAN),
@@ -78,7 +79,7 @@ def trace(model: type[models.Model], path: str, *, through_many: bool = False) -
     for index, part in enumerate(parts):
         if current is None:
             break
-        if at_manager and part in _TO_ONE:
+        if at_manager and part in _TO_ROWS:
             at_manager = False
             continue
         if at_manager and not through_many:
@@ -126,6 +127,25 @@ def _target_field(field: Any) -> models.Field[Any, Any] | None:
 def _has(model: type[models.Model], part: str) -> bool:
     # pk of a child model or a composite key; attributes that only __getattr__ knows can't be judged.
     return part == "pk" or hasattr(model, part) or hasattr(model, "__getattr__")
+
+
+def installed_model(model: Any) -> type[models.Model]:
+    """``"app.Model"`` or a model class as the class.
+
+    :raises LookupError: with the words, if there is no such model, or it has no table
+    """
+    found: Any = model
+    if not (isinstance(found, type) and issubclass(found, models.Model)):
+        try:
+            found = apps.get_model(model)
+        except (LookupError, ValueError, AttributeError, TypeError) as error:
+            raise LookupError(f'{model!r}, which is no installed model. Write "model": "app.Model".') from error
+    if found._meta.abstract:
+        raise LookupError(f"{found.__name__}, which is abstract. Write a definition for each model that is made of it.")
+    if found._meta.swapped:
+        words = f'which the site has replaced. Write "model": "{found._meta.swapped}".'
+        raise LookupError(f"{found._meta.label}, {words}")
+    return found  # type: ignore[no-any-return]
 
 
 def wire_type(model: type[models.Model], path: str, *, through_many: bool = False) -> WireType | None:

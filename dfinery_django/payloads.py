@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from . import schema
 from .exceptions import PayloadError
@@ -19,6 +19,24 @@ from .values import Wire, WireType, convert
 
 Properties = dict[str, Wire]
 TypeOf = Callable[[Scope, str], WireType | None]
+
+
+class Memory(Protocol):
+    """What is known of custom fields from the values that they had before."""
+
+    def fit(self, scope: Scope, name: str, value: Any, wire_type: WireType | None, path: str) -> Wire:
+        """``value`` in the type of its field, which is ``wire_type`` if anything says so.
+
+        :raises PayloadError: if it can't be sent so
+        """
+
+
+class _NoMemory:
+    def fit(self, scope: Scope, name: str, value: Any, wire_type: WireType | None, path: str) -> Wire:
+        return convert(value, wire_type, path)
+
+
+NO_MEMORY = _NoMemory()
 
 
 @dataclass(frozen=True)
@@ -59,26 +77,38 @@ class Payload:
 
 
 def properties(
-    values: Mapping[str, Any], scope: Scope, type_of: TypeOf, path: str, sources: Mapping[str, object] = {}
+    values: Mapping[str, Any],
+    scope: Scope,
+    type_of: TypeOf,
+    path: str,
+    sources: Mapping[str, object] = {},
+    memory: Memory = NO_MEMORY,
 ) -> Properties:
     """Python values as wire values; ``None`` is left out.
 
-    :param type_of: the type of a custom field, or ``None`` to go by the value
+    :param type_of: the type of a custom field, or ``None`` where nothing says it
     :param path: where these stand in the payload: ``items[0]``
     :param sources: field name -> what it was read from, for the error
+    :param memory: the types that custom fields had before
     :raises PayloadError: naming ``path.field``
     """
     converted: Properties = {}
     for name, value in values.items():
         _refuse_name(name, scope, path)
         if value is not None:
-            wire_type = schema.predefined_type(scope, name) or type_of(scope, name)
             try:
-                converted[name] = convert(value, wire_type, f"{path}.{name}")
+                converted[name] = _converted(value, scope, name, type_of, f"{path}.{name}", memory)
             except PayloadError as error:
                 source = f" (from {sources[name]!r})" if name in sources else ""
                 raise PayloadError(error.path, error.problem + source, error.remedy) from None
     return converted
+
+
+def _converted(value: Any, scope: Scope, name: str, type_of: TypeOf, path: str, memory: Memory) -> Wire:
+    predefined = schema.predefined_type(scope, name)
+    if predefined is not None:
+        return convert(value, predefined, path)
+    return memory.fit(scope, name, value, type_of(scope, name), path)
 
 
 def _refuse_name(name: Any, scope: Scope, path: str) -> None:

@@ -1,6 +1,6 @@
 """The receivers of Django's signals: what a save, a deletion or a site's own signal makes true is captured.
 
-Law: nothing here raises into the shop's code.
+Law: nothing here raises into the shop's code, unless the database has ended its transaction.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from django.db.models.signals import pre_delete
 from django.dispatch import Signal
 from django.utils.module_loading import import_string
 
-from . import conditions, registry
+from . import conditions, consent, registry, transactions
 from .conf import get_settings
 from .definitions import EventDefinition
 from .exceptions import NotRegistered
-from .outbox import database_of, insert
+from .outbox import insert
+from .sources import database_of, is_source
 
 logger = logging.getLogger("dfinery_django")
 
@@ -29,16 +30,17 @@ logger = logging.getLogger("dfinery_django")
 _SAVES = "_dfinery_saves"
 
 
-def before_save(
-    sender: type[models.Model], instance: models.Model, using: str, raw: bool = False, **kwargs: Any
-) -> None:
+# Signals may be sent by hand, with whatever arguments: none is required.
+def before_save(sender: Any = None, instance: Any = None, using: str = "", raw: bool = False, **kwargs: Any) -> None:
     """``pre_save``: note which dict conditions already hold."""
     held: dict[str, bool] = {}
-    for definition in _watching(sender, raw):
+    for definition in _watching(sender, instance, raw):
         if conditions.lookups(definition) is not None:
+            alias = using or database_of(instance)
             try:
-                held[definition.name] = conditions.held_before(definition, instance, using, kwargs.get("update_fields"))
-            except Exception:
+                held[definition.name] = conditions.held_before(definition, instance, alias, kwargs.get("update_fields"))
+            except Exception as error:
+                transactions.before_swallowing(error, alias)
                 logger.exception("The condition of %s can't be judged", definition.name)
                 held[definition.name] = True
     if held:
@@ -46,30 +48,31 @@ def before_save(
 
 
 def after_save(
-    sender: type[models.Model],
-    instance: models.Model,
+    sender: Any = None,
+    instance: Any = None,
     using: str = "",
     created: bool = False,
     raw: bool = False,
     **kwargs: Any,
 ) -> None:
     """``post_save``: capture what this save made true."""
-    definitions = _watching(sender, raw)
+    definitions = _watching(sender, instance, raw)
     held = _pop_save(instance) if definitions else {}
     for definition in definitions:
-        if definition.signal is not None:
-            continue
         alias = using or database_of(instance)
         try:
             # A post_save that is sent by hand had no pre_save: what was not created counts as true before.
             if _fires(definition, instance, created, held.get(definition.name, not created), alias, kwargs):
                 insert(definition, instance, using=alias)
-        except Exception:
+                for outer in instance.__dict__.get(_SAVES, ()):  # what the saves around this one need not tell again
+                    outer[definition.name] = True
+        except Exception as error:
+            transactions.before_swallowing(error, alias)
             logger.exception("%s was not captured", definition.name)
 
 
-def _watching(sender: type[models.Model], raw: bool) -> tuple[EventDefinition, ...]:
-    if raw:  # loaddata
+def _watching(sender: Any, instance: Any, raw: bool) -> tuple[EventDefinition, ...]:
+    if raw or not isinstance(instance, models.Model):  # raw: loaddata
         return ()
     try:
         return registry.watching(sender) if get_settings().ENABLED else ()
@@ -78,9 +81,9 @@ def _watching(sender: type[models.Model], raw: bool) -> tuple[EventDefinition, .
         return ()
 
 
-def _pop_save(instance: models.Model) -> Mapping[str, bool]:
+def _pop_save(instance: models.Model) -> dict[str, bool]:
     saves = instance.__dict__.get(_SAVES)
-    held: Mapping[str, bool] = saves.pop() if saves else {}
+    held: dict[str, bool] = saves.pop() if saves else {}
     if not saves:
         instance.__dict__.pop(_SAVES, None)
     return held
@@ -98,7 +101,7 @@ def _fires(
     if isinstance(when, Mapping):
         fires = not held and conditions.holds_after(definition, instance, using, kwargs.get("update_fields"))
     elif callable(when):
-        with conditions.shielded(using):
+        with transactions.shielded(using):
             fires = bool(when(instance, created))
     else:
         fires = when == "saved" or (when == "created" and created)
@@ -106,18 +109,21 @@ def _fires(
 
 
 def _should_capture(definition: EventDefinition, instance: Any, created: bool, using: str) -> bool:
-    with conditions.shielded(using):
-        return definition.should_capture(instance, created=created)
+    with transactions.shielded(using):
+        is_wanted = definition.should_capture(instance, created=created)
+    return is_wanted and consent.allows_capture(definition, instance, using)
 
 
-def before_delete(sender: type[models.Model], instance: models.Model, using: str, **kwargs: Any) -> None:
-    """``pre_delete``: capture and build at once, since the row is about to go."""
-    for definition in _watching(sender, raw=False):
-        if definition.condition == "deleted" and definition.signal is None:
+def before_delete(sender: Any = None, instance: Any = None, using: str = "", **kwargs: Any) -> None:
+    """``pre_delete``: capture what is about to go."""
+    for definition in _watching(sender, instance, raw=False):
+        if definition.condition == "deleted":
+            alias = using or database_of(instance)
             try:
-                if _should_capture(definition, instance, False, using):
-                    insert(definition, instance, using=using, build_now=True)
-            except Exception:
+                if _should_capture(definition, instance, False, alias):
+                    insert(definition, instance, using=alias)
+            except Exception as error:
+                transactions.before_swallowing(error, alias)
                 logger.exception("%s was not captured", definition.name)
 
 
@@ -128,26 +134,31 @@ def connect_signals() -> dict[str, str]:
     """
     faults = {}
     for definition in registry.definitions():
-        if definition.condition == "deleted":
-            _connect_deletions(definition)
-        if definition.signal is not None:
+        if definition.signal is None:
+            if definition.condition == "deleted":
+                _connect_deletions(definition, is_wanted=get_settings().ENABLED)
+        else:
             try:
-                path, keyword = definition.signal
+                path, _ = definition.signal
                 signal: Signal = import_string(path)
                 uid = f"dfinery_django.{definition.name}.{path}"
-                signal.connect(_on_signal(definition.name, path, keyword), dispatch_uid=uid, weak=False)
+                signal.connect(_on_signal(definition.name, path), dispatch_uid=uid, weak=False)
             except Exception as error:  # noqa: BLE001 - some signals refuse foreign receivers; a check tells
                 faults[definition.name] = f"{type(error).__name__}: {error}"
     return faults
 
 
-def _connect_deletions(definition: EventDefinition) -> None:
-    # By model: a receiver without a sender would take Django's fast deletes from every model of the site.
+def _connect_deletions(definition: EventDefinition, *, is_wanted: bool) -> None:
+    # By model: a receiver without a sender would take Django's fast deletes from every model of the site. Switched off,
+    # it takes them from none.
     concrete = definition.model_class._meta.concrete_model
     for model in apps.get_models():
         if model._meta.concrete_model is concrete:
             uid = f"dfinery_django.before_delete.{model._meta.label}"
-            pre_delete.connect(before_delete, sender=model, dispatch_uid=uid, weak=False)
+            if is_wanted:
+                pre_delete.connect(before_delete, sender=model, dispatch_uid=uid, weak=False)
+            else:
+                pre_delete.disconnect(sender=model, dispatch_uid=uid)
 
 
 def _reconnect(*, setting: str, **kwargs: Any) -> None:
@@ -161,14 +172,19 @@ def _reconnect(*, setting: str, **kwargs: Any) -> None:
 setting_changed.connect(_reconnect, dispatch_uid="dfinery_django.receivers")
 
 
-def _on_signal(name: str, path: str, keyword: str) -> Callable[..., None]:
+def _on_signal(name: str, path: str) -> Callable[..., None]:
     def capture_signal(sender: Any = None, **kwargs: Any) -> None:
+        using = ""
         try:
             definition = _in_force(name, path)
-            instance = sender if keyword == "sender" else kwargs[keyword]
-            if definition and _fires_on_signal(definition, instance, bool(kwargs.get("created", False))):
-                insert(definition, instance, using=database_of(instance))
-        except Exception:
+            instance = _carried(definition, sender, kwargs) if definition else None
+            if definition and instance is not None:
+                using = database_of(instance)
+                if _fires_on_signal(definition, instance, kwargs.get("created"), using):
+                    insert(definition, instance, using=using)
+        except Exception as error:
+            if using:
+                transactions.before_swallowing(error, using)
             logger.exception("%s was not captured", name)
 
     return capture_signal
@@ -185,11 +201,30 @@ def _in_force(name: str, path: str) -> EventDefinition | None:
     return definition if definition.signal and definition.signal[0] == path else None
 
 
-def _fires_on_signal(definition: EventDefinition, instance: Any, created: bool) -> bool:
-    when, using = definition.condition, database_of(instance)
+def _carried(definition: EventDefinition, sender: Any, kwargs: Mapping[str, Any]) -> Any:
+    """The instance that a signal carries; ``None`` if it carries none, or one of another model: many signals serve all.
+
+    :raises LookupError: if it has no such keyword
+    """
+    path, keyword = definition.signal or ("", "")
+    if keyword != "sender" and keyword not in kwargs:
+        raise LookupError(f"{path} carries no {keyword!r}, but: sender, {', '.join(kwargs)}.")
+    instance = sender if keyword == "sender" else kwargs[keyword]
+    if is_source(definition, instance):
+        return instance
+    if instance is not None:
+        logger.debug("%s: %s carried a %s", definition.name, path, type(instance).__name__)
+    return None
+
+
+def _fires_on_signal(definition: EventDefinition, instance: Any, created: bool | None, using: str) -> bool:
+    when = definition.condition
     if isinstance(when, Mapping):
         fires = conditions.holds_after(definition, instance, using, None)
+    elif callable(when):
+        with transactions.shielded(using):
+            fires = bool(when(instance, bool(created)))
     else:
-        with conditions.shielded(using):
-            fires = bool(when(instance, created)) if callable(when) else True
-    return fires and _should_capture(definition, instance, created, using)
+        # A signal that says nothing of it (order_placed) is sent for what is new.
+        fires = when != "created" or created is not False
+    return fires and _should_capture(definition, instance, bool(created), using)

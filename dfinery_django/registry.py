@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, lru_cache
@@ -12,13 +13,15 @@ from django.db.models import Model
 from django.utils.module_loading import autodiscover_modules, import_string
 
 from .conf import did_you_mean, get_settings
-from .definitions import EventDefinition, from_dict
+from .definitions import ATTRIBUTES, EventDefinition
 from .exceptions import AlreadyRegistered, ConfigurationError, NotRegistered
 
 logger = logging.getLogger("dfinery_django")
 
 #: The widths of the columns that hold them.
 NAME_LENGTH, EVENT_NAME_LENGTH = 100, 255
+#: Well below what ``EventQuerySet.due`` takes for a clock that was set back.
+LONGEST_SETTLE_SECONDS = 600
 
 D = TypeVar("D", bound=type[EventDefinition])
 
@@ -85,18 +88,20 @@ class _Catalogue:
         try:
             definition.model_class, definition.condition, definition.paths(), definition.identity
             _refuse_long_names(definition)
+            _refuse_long_waits(definition)
         except Exception as error:  # noqa: BLE001 - as above
             self.faults[definition.name] = str(error)
             del self.by_name[definition.name]
 
     def watching(self, model: type[Model]) -> tuple[EventDefinition, ...]:
-        """Those that watch a model, a parent of it or the model that it is a proxy of."""
+        """Those that watch the saves of a model, a parent of it or the model that it is a proxy of."""
         if model not in self._watchers:
             concrete = model._meta.concrete_model or model
             self._watchers[model] = tuple(
                 each
                 for each in self.by_name.values()
-                if issubclass(concrete, each.model_class._meta.concrete_model or each.model_class)
+                if each.signal is None
+                and issubclass(concrete, each.model_class._meta.concrete_model or each.model_class)
             )
         return self._watchers[model]
 
@@ -111,6 +116,14 @@ def _refuse_long_names(definition: EventDefinition) -> None:
             raise ConfigurationError(f"Event {definition.name[:60]!r}: a name has more than {limit} characters.")
 
 
+def _refuse_long_waits(definition: EventDefinition) -> None:
+    wait = definition.settle_seconds
+    if wait is not None and (not isinstance(wait, (int, float)) or not 0 <= wait <= LONGEST_SETTLE_SECONDS):
+        raise ConfigurationError(
+            f"Event {definition.name!r}: settle_seconds={wait!r} is not a number from 0 to {LONGEST_SETTLE_SECONDS}."
+        )
+
+
 def _definition(name: str, content: Any) -> EventDefinition:
     if isinstance(content, str):
         content = import_string(content)
@@ -119,6 +132,19 @@ def _definition(name: str, content: Any) -> EventDefinition:
     if isinstance(content, Mapping):
         return from_dict(name, content)
     raise ConfigurationError(f"Event {name!r} is neither a dict nor the dotted path of an EventDefinition.")
+
+
+def from_dict(name: str, content: Mapping[str, Any]) -> EventDefinition:
+    """A definition from an entry of ``DFINERY["EVENTS"]``.
+
+    :raises ConfigurationError: for a key that a definition doesn't have
+    """
+    for key in content:
+        if key not in ATTRIBUTES:
+            raise ConfigurationError(f"Event {name!r} has an unknown key {key!r}. {did_you_mean(key, ATTRIBUTES)}")
+    body = {key: staticmethod(value) if inspect.isfunction(value) else value for key, value in content.items()}
+    definition: EventDefinition = type("SettingsDefinition", (EventDefinition,), body)(name)
+    return definition
 
 
 @lru_cache(maxsize=1)

@@ -84,10 +84,19 @@ RESERVED: Mapping[Scope, Mapping[str, str]] = {
 PATHS: Mapping[Scope, str] = {"event": "event_attributes", "item": "items", "user": "user_attributes"}
 
 
+#: Events that DFINERY knows by itself (type-information page); every other name is a custom event.
+PREDEFINED_EVENTS = frozenset({"purchase"})
+
+
 def predefined_type(scope: Scope, name: str) -> WireType | None:
     """The type of a predefined property, or ``None`` for a custom field."""
     entry = PREDEFINED[scope].get(name)
     return entry.type if entry else None
+
+
+def console_event_name(name: str) -> str:
+    """The name under which DFINERY's console shows an event: ``abx:purchase``, ``c:sign_up``."""
+    return f"{'abx' if name in PREDEFINED_EVENTS else 'c'}:{name}"
 
 
 def console_name(scope: Scope, name: str) -> str:

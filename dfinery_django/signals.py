@@ -21,3 +21,9 @@ destination_recovered = Signal()
 #: Events have waited for more than half of their time. Arguments: ``destination`` (alias, str), ``count``,
 #: ``oldest`` (datetime).
 events_at_risk = Signal()
+#: A destination was closed, whatever the reason: no proper answers, rate limit, or as in ``destination_blocked``.
+#: Arguments: ``destination``, ``reason`` (str).
+destination_closed = Signal()
+#: An operator paused or resumed a destination. Arguments: ``destination``.
+destination_paused = Signal()
+destination_resumed = Signal()

@@ -19,20 +19,30 @@ from __future__ import annotations
 
 from django.db.models.enums import TextChoices
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class EventStatus(TextChoices):
-    CAPTURED = "captured", _("captured")
-    PENDING = "pending", _("pending")
-    SENDING = "sending", _("sending")
-    DELIVERED = "delivered", _("delivered")
-    FAILED = "failed", _("failed")
-    EXPIRED = "expired", _("expired")
-    CANCELLED = "cancelled", _("cancelled")
+    CAPTURED = "captured", pgettext_lazy("event status", "captured")
+    PENDING = "pending", pgettext_lazy("event status", "pending")
+    SENDING = "sending", pgettext_lazy("event status", "sending")
+    DELIVERED = "delivered", pgettext_lazy("event status", "delivered")
+    FAILED = "failed", pgettext_lazy("event status", "failed")
+    EXPIRED = "expired", pgettext_lazy("event status", "expired")
+    CANCELLED = "cancelled", pgettext_lazy("event status", "cancelled")
 
 
 UNFINISHED = (EventStatus.CAPTURED, EventStatus.PENDING, EventStatus.SENDING)
 FINISHED = (EventStatus.DELIVERED, EventStatus.FAILED, EventStatus.EXPIRED, EventStatus.CANCELLED)
+
+
+class DestinationState(TextChoices):
+    """Whether a destination is sent to; how it comes to be so: the table of ``Outcome``."""
+
+    OPEN = "open", pgettext_lazy("destination state", "open")
+    HALF_OPEN = "half_open", pgettext_lazy("destination state", "tried again")
+    CLOSED = "closed", pgettext_lazy("destination state", "stopped")
+    PAUSED = "paused", pgettext_lazy("destination state", "paused")
 
 
 class Outcome(TextChoices):
@@ -50,21 +60,25 @@ class Outcome(TextChoices):
     ============  ==============================  ===========================================================
     """
 
-    ACCEPTED = "accepted", _("accepted")
-    TRANSIENT = "transient", _("transient")
-    THROTTLED = "throttled", _("throttled")
-    REJECTED = "rejected", _("rejected")
-    BLOCKED = "blocked", _("blocked")
+    ACCEPTED = "accepted", pgettext_lazy("outcome", "accepted")
+    TRANSIENT = "transient", pgettext_lazy("outcome", "transient")
+    THROTTLED = "throttled", pgettext_lazy("outcome", "throttled")
+    REJECTED = "rejected", pgettext_lazy("outcome", "rejected")
+    BLOCKED = "blocked", pgettext_lazy("outcome", "blocked")
 
 
 class Reason(TextChoices):
-    """``Event.reason_code``: why an event is not (yet) delivered. The sentence is in ``Event.reason``."""
+    """``Event.reason_code``: why an event is not (yet) delivered. The sentence is in ``Event.reason``.
+
+    ``Destination.closed_code`` says with the same words why nothing is sent; ``token`` is said of destinations alone.
+    """
 
     NONE = "", ""
     PAYLOAD = "payload", _("a value can't be sent")
     MAPPING = "mapping", _("the mapping raised an error")
     NO_USER = "no_user", _("no user_id")
     GUEST = "guest", _("guest, skipped by the definition")
+    NO_CONSENT = "no_consent", _("no consent")
     SOURCE_GONE = "source_gone", _("the source object is gone")
     NOT_REGISTERED = "not_registered", _("its definition is gone")
     NO_DESTINATION = "no_destination", _("its destination is not configured")
@@ -73,5 +87,39 @@ class Reason(TextChoices):
     TRANSIENT = "transient", _("no proper answer yet")
     THROTTLED = "throttled", _("rate limit")
     BLOCKED = "blocked", _("the destination refuses us")
+    TOKEN = "token", _("DFINERY refuses the API token")
     TOO_OLD = "too_old", _("older than DFINERY processes")
     WORKER_LOST = "worker_lost", _("its workers died while sending it")
+    BY_HAND = "by_hand", _("cancelled by hand")
+    FORGOTTEN = "forgotten", _("its person was forgotten")
+
+
+class Action(TextChoices):
+    """What an operator can do to an event."""
+
+    RESEND = "resend", pgettext_lazy("action", "resend")
+    REBUILD = "rebuild", pgettext_lazy("action", "rebuild and resend")
+    CANCEL = "cancel", pgettext_lazy("action", "cancel")
+
+
+class Verdict(TextChoices):
+    """What an ``Action`` does to one event, or why it leaves it alone. Each reads on after "12 left alone: "."""
+
+    READY = "ready", _("nothing speaks against it")
+    DELIVERED = "delivered", _("delivered already")
+    UNSURE = "unsure", _("an attempt was made of which no answer is known")
+    UNFINISHED = "unfinished", _("still on the way")
+    FINISHED = "finished", _("finished, with nothing left to cancel")
+    IN_FLIGHT = "in_flight", _("being sent at this moment, which nothing can call back; look again in a minute")
+    TOO_OLD = "too_old", _("past the hours in which DFINERY takes events; it would drop them without a word")
+    NOT_BUILT = "not_built", _("never built, with nothing to send; rebuild instead")
+    DROPPED = "dropped", _("the content was dropped on delivery (KEEP_PAYLOADS); rebuild instead")
+    FORGOTTEN = "forgotten", _("its person was forgotten")
+    NO_DEFINITION = "no_definition", _("no definition in force to build from")
+    NO_DESTINATION = "no_destination", _("the destination has no token")
+    SOURCE_GONE = "source_gone", _("the source object is gone")
+    CHANGED = "changed", _("changed since you looked")
+
+
+#: Verdicts of events that an action changes; the others are left alone.
+DONE = (Verdict.READY, Verdict.DELIVERED, Verdict.UNSURE)

@@ -1,27 +1,32 @@
 """What django-q2 runs, and how a drain is asked for. The only file that imports django_q.
 
 The dotted paths of the tasks are stored in django-q2's rows, so they are public names. Arguments are texts: no object
-of ours is pickled.
+of ours is pickled. A site with a ``WAKE`` of its own may leave django_q out of ``INSTALLED_APPS``, where its models
+can't be imported: each import of it stands in the function that needs it.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections import Counter
-from contextlib import nullcontext
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
+from django.apps import apps
 from django.db import DatabaseError, router, transaction
 from django.utils import timezone
-from django_q.conf import Conf
-from django_q.models import Schedule
-from django_q.tasks import async_task
 
 from . import delivery, destinations
-from .conf import get_settings
-from .models import Event
-from .outbox import request_wake
+from .conf import Settings, get_settings
+from .exceptions import ConfigurationError
+from .models import Event, Incident, Repair
 from .reconcile import sweep_all
+from .waking import request_wake
 
 logger = logging.getLogger("dfinery_django")
 
@@ -46,31 +51,66 @@ def schedules() -> dict[str, tuple[str, int]]:
 def drain(destination: str | None = None) -> dict[str, int]:
     """Deliver what is due, within ``DRAIN_SECONDS``.
 
-    :param destination: alias of ``TOKENS``; ``None``, as scheduled: all, each in its own task if there are several
+    :param destination: alias of ``TOKENS``; ``None``, as scheduled: all of them, side by side
     :returns: how many events were built, expired and settled, by status
     """
     settings = get_settings()
-    aliases = list(settings.TOKENS) if destination is None else [destination]
-    databases = delivery.outbox_databases()
-    if destination is None and settings.ENABLED:
-        for using in databases:
-            delivery.expire_stray(using)
-            for alias in aliases:
-                destinations.warn_of_risk(alias, using, timezone.now())
-    if len(aliases) > 1:
-        for alias in aliases:
-            wake(alias)
-        return {}
-    total: Counter[str] = Counter()
-    for alias in aliases:
-        for using in databases:
-            # In django-q2's sync mode this runs in the request: there it must not wait.
-            linger_seconds = 0 if Conf.SYNC else LINGER_SECONDS
-            budget = settings.DRAIN_SECONDS / len(databases)
-            total += delivery.drain(alias, using=using, budget_seconds=budget, linger_seconds=linger_seconds)
-            if linger_seconds and delivery.has_due(alias, using, within_seconds=linger_seconds):
+    linger_seconds = 0 if _runs_in_the_request() else LINGER_SECONDS
+    with stop_asked_for() as should_stop:
+        total = delivery.drain(destination, linger_seconds=linger_seconds, should_stop=should_stop)
+    # All of them: the drain may have taken others along.
+    for alias in settings.TOKENS if settings.ENABLED and linger_seconds else ():
+        for using in destinations.outbox_databases():
+            if destinations.has_due(alias, using, within_seconds=linger_seconds):
                 request_wake(using, alias)
     return dict(total)
+
+
+def _runs_in_the_request() -> bool:
+    """Whether django-q2 is in its sync mode: there a drain must not wait."""
+    if not apps.is_installed("django_q"):
+        return False
+    from django_q.conf import Conf
+
+    return bool(Conf.SYNC)
+
+
+@contextmanager
+def stop_asked_for() -> Iterator[Callable[[], bool]]:
+    """Whether the process was asked to end, by SIGTERM or by the cluster that it works for.
+
+    SIGTERM takes effect, in the way it would have, once the drain has come to its end.
+    """
+    stopping = _cluster_stops()
+    caught: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield stopping  # signals are the main thread's
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: caught.append(number))
+    try:
+        yield lambda: bool(caught) or stopping()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if caught:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _cluster_stops() -> Callable[[], bool]:
+    """Whether django-q2's cluster is stopping: it waits for its workers, and tells them nothing.
+
+    A worker is forked in the midst of its sentinel's work, whose frames, with the cluster's stop event, are below ours.
+    """
+    if not apps.is_installed("django_q"):
+        return lambda: False
+    from django_q.cluster import Sentinel
+
+    frame = sys._getframe()  # noqa: SLF001
+    while frame := frame.f_back:  # type: ignore[assignment]
+        sentinel = frame.f_locals.get("self")
+        if isinstance(sentinel, Sentinel):
+            event = sentinel.stop_event
+            return lambda: bool(event.is_set())
+    return lambda: False
 
 
 def reconcile() -> dict[str, int]:
@@ -81,29 +121,54 @@ def reconcile() -> dict[str, int]:
     return sweep_all()
 
 
-def prune() -> int:
-    """Delete events that finished more than ``RETENTION_DAYS`` ago.
+def prune(progress: Callable[[int], object] | None = None) -> int:
+    """Delete events that finished more than ``RETENTION_DAYS`` ago, and traces of forgotten people that did their work.
 
-    :returns: how many
+    :param progress: called with the number of events of each chunk that is deleted
+    :returns: how many events
     """
     days = get_settings().RETENTION_DAYS
-    if days is None:
+    if not get_settings().ENABLED:
         return 0
-    before = timezone.now() - dt.timedelta(days=days)
+    before = None if days is None else timezone.now() - dt.timedelta(days=days)
     total = 0
-    for using in delivery.outbox_databases():
-        while chunk := Event.objects.using(using).prune(before=before, limit=PRUNE_CHUNK):
+    for using in destinations.outbox_databases():
+        events = Event.objects.using(using)
+        events.prune_traces()
+        while before and (chunk := events.prune(before=before, limit=PRUNE_CHUNK)):
             total += chunk
+            if progress:
+                progress(chunk)
+        if before:
+            Repair.objects.using(using).filter(finished_at__lt=before).delete()
+            Incident.objects.using(using).filter(last_at__lt=before).delete()
     return total
 
 
 def wake(destination: str) -> None:
     """Ask django-q2 for a drain: the default of the setting ``WAKE``."""
+    from django_q.tasks import async_task
+
     options = {"task_name": f"dfinery: drain {destination}", "save": False, **get_settings().Q_OPTIONS}
     # In autocommit its ORM broker closes and reopens the database connection; in a transaction it does not.
-    keeps_connection = transaction.atomic(using=str(Conf.ORM)) if Conf.ORM and not Conf.SYNC else nullcontext()
+    database = queue_database()
+    keeps_connection = transaction.atomic(using=database, savepoint=False) if database else nullcontext()
     with keeps_connection:
         async_task("dfinery_django.tasks.drain", destination, q_options=options)  # type: ignore[no-untyped-call]
+
+
+def queue_database() -> str | None:
+    """The alias of the database that django-q2's queue is in, if it is in one."""
+    from django_q.conf import Conf
+
+    options = get_settings().Q_OPTIONS
+    is_elsewhere = Conf.BROKER_CLASS or Conf.IRON_MQ or Conf.SQS or "broker" in options
+    runs_at_once = Conf.SYNC or options.get("sync")  # the drain itself, which talks to DFINERY: in no transaction
+    return str(Conf.ORM) if Conf.ORM and not is_elsewhere and not runs_at_once else None
+
+
+#: So that ``waking`` can write its note and the task in one transaction.
+wake.queue_database = queue_database  # type: ignore[attr-defined]
 
 
 def ensure_schedules() -> None:
@@ -111,6 +176,8 @@ def ensure_schedules() -> None:
 
     :raises DatabaseError: if django-q2's tables are missing
     """
+    from django_q.models import Schedule
+
     using = router.db_for_write(Schedule)
     cluster = get_settings().Q_OPTIONS.get("cluster")
     with transaction.atomic(using=using):
@@ -123,8 +190,34 @@ def ensure_schedules() -> None:
                 named.create(name=name, repeats=-1, **wanted)
 
 
+def _is_enabled() -> bool:
+    try:
+        return get_settings().ENABLED
+    except ConfigurationError:
+        return True  # the checks tell what is wrong, and migrations go on as they did
+
+
+def planned() -> dict[str, dt.datetime | None]:
+    """When django-q2 will next do what this app needs; ``None`` where a schedule is missing.
+
+    :returns: schedule name -> moment; nothing where another queue than django-q2 is asked
+    :raises DatabaseError: if django-q2's tables are missing
+    """
+    if not apps.is_installed("django_q") or get_settings().WAKE != Settings.WAKE:
+        return {}
+    from django_q.models import Schedule
+
+    rows = Schedule.objects.using(router.db_for_write(Schedule)).filter(name__in=list(schedules())).exclude(repeats=0)
+    runs: dict[Any, Any] = dict(rows.values_list("name", "next_run"))
+    return {name: runs.get(name) for name in schedules()}
+
+
 def schedule_after_migrate(using: str, **kwargs: object) -> None:
     """``post_migrate``: a site need not know that schedules exist."""
+    if not apps.is_installed("django_q") or not _is_enabled():
+        return
+    from django_q.models import Schedule
+
     if using != router.db_for_write(Schedule):
         return
     try:

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import threading
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import hypothesis
 import pytest
 from django.db import transaction
 
 from dfinery_django.protocols.base import Request, Response
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    # Started with "&" by a script: processes that tests start would inherit that Ctrl-C is not heard.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# CI draws the same examples each time: what a new draw finds belongs to whoever runs the tests at home.
+hypothesis.settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    hypothesis.settings.load_profile("ci")
+
+#: What needs packages and settings of its own (``pytest tests/oscar``), or a browser (``pytest tests/browser``).
+collect_ignore = ["api", "browser", "oscar"]
 
 PURCHASE = {
     "model": "shop.Order",
@@ -47,6 +62,29 @@ def dfinery(**changes: Any) -> dict[str, Any]:
 
 def no_wake(destination: str) -> None:
     """A WAKE that leaves draining to the test."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quick_flush() -> None:
+    """Between tests PostgreSQL's tables are emptied by DELETE: TRUNCATE makes and syncs a file for each of them."""
+    from django.db.backends.postgresql.operations import DatabaseOperations
+
+    truncate = DatabaseOperations.sql_flush
+
+    def sql_flush(self: Any, style: Any, tables: Any, *, reset_sequences: bool = False, **options: Any) -> list[str]:
+        if reset_sequences:
+            return truncate(self, style, tables, reset_sequences=True, **options)
+        return [f"DELETE FROM {self.quote_name(table)}" for table in tables]
+
+    DatabaseOperations.sql_flush = sql_flush
+
+
+@pytest.fixture(autouse=True)
+def _no_known_fields() -> None:
+    """The ledger is read afresh: each test has one of its own."""
+    from dfinery_django.custom_fields import forget_what_is_known
+
+    forget_what_is_known()
 
 
 @pytest.fixture

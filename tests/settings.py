@@ -1,12 +1,18 @@
-"""Settings of the test suite. ``DATABASE`` chooses the server: sqlite (default), postgresql, mariadb."""
+"""Settings of the test suite. ``DATABASE`` chooses the server: sqlite (default), postgresql, mariadb.
+
+``DATABASE_NAME``: for several runs on one server at once, each with databases of its own.
+"""
 
 from __future__ import annotations
 
 import os
+from copy import deepcopy
+from typing import Any
 
 DATABASE = os.environ.get("DATABASE", "sqlite")
+DATABASE_NAME = os.environ.get("DATABASE_NAME", "dfinery")
 
-DATABASES = {
+DATABASES: dict[str, dict[str, Any]] = {
     "sqlite": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": ":memory:",
@@ -14,7 +20,7 @@ DATABASES = {
     },
     "postgresql": {
         "ENGINE": "django.db.backends.postgresql",
-        "NAME": "dfinery",
+        "NAME": DATABASE_NAME,
         "USER": os.environ.get("PGUSER", "postgres"),
         "PASSWORD": os.environ.get("PGPASSWORD", ""),
         "HOST": os.environ.get("PGHOST", "127.0.0.1"),
@@ -22,7 +28,7 @@ DATABASES = {
     },
     "mariadb": {
         "ENGINE": "django.db.backends.mysql",
-        "NAME": "dfinery",
+        "NAME": DATABASE_NAME,
         "USER": os.environ.get("MYSQL_USER", "root"),
         "PASSWORD": os.environ.get("MYSQL_PASSWORD", ""),
         "HOST": os.environ.get("MYSQL_HOST", "127.0.0.1"),
@@ -31,7 +37,9 @@ DATABASES = {
         "TEST": {"CHARSET": "utf8mb4"},
     },
 }
-DATABASES = {"default": DATABASES[DATABASE]}
+#: "other": a second database, made only for the tests that ask for it (``databases=["default", "other"]``).
+OTHER_NAME = ":memory:" if DATABASE == "sqlite" else f"{DATABASE_NAME}_other"
+DATABASES = {"default": DATABASES[DATABASE], "other": {**deepcopy(DATABASES[DATABASE]), "NAME": OTHER_NAME}}
 
 SECRET_KEY = "only for tests"
 INSTALLED_APPS = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import time
 from typing import Any
 
 import pytest
@@ -47,6 +48,17 @@ def test_building_200_orders_takes_at_most_8_queries(shop: Any, django_assert_ma
     payloads = [json.loads(event.payload) for event in Event.objects.filter(status="pending")]
     assert len(payloads) == 200
     assert all(len(each["event_attributes"]["items"]) == 2 for each in payloads)
+
+
+def test_an_event_that_cannot_be_built_is_found_by_its_order(configured: Any, shop: Any) -> None:
+    """A value that can't be sent fails the event, but order and user are on its row: people look for them."""
+    sums = {**PURCHASE["event_attributes"], "order_sales": "number"}
+    configured(EVENTS={"purchase": {**PURCHASE, "event_attributes": sums}})
+    customer = shop.customer()
+    order = shop.place(status="paid", customer=customer)
+    event = built()
+    assert (event.status, event.reason_code) == ("failed", "payload")
+    assert (event.order_id, event.user_id) == (order.number, str(customer.pk))
 
 
 def test_the_moment_it_happened_comes_from_the_source(configured: Any, shop: Any) -> None:
@@ -154,6 +166,23 @@ def test_lines_that_are_not_written_yet_are_waited_for(shop: Any) -> None:
     assert Event.objects.get().status == "pending"
 
 
+def test_an_event_waits_for_what_the_shop_writes_after_its_commit(shop: Any, configured: Any) -> None:
+    """With ``settle_seconds`` also an order that was written in a transaction: its payment may come after it."""
+    configured(EVENTS={"purchase": {**PURCHASE, "settle_seconds": 20}})
+    shop.place(status="paid", customer=shop.customer())
+    now = timezone.now()
+    assert build_due(Event.objects.all(), now=now + dt.timedelta(seconds=19)) == 0
+    assert build_due(Event.objects.all(), now=now + dt.timedelta(seconds=21)) == 1
+    assert Event.objects.get().status == "pending"
+
+
+def test_a_definition_says_how_long_its_events_settle(shop: Any, configured: Any) -> None:
+    """Also outside a transaction, where it stands before the setting: 0 waits for nothing."""
+    configured(EVENTS={"purchase": {**PURCHASE, "items": None, "settle_seconds": 0}}, SETTLE_SECONDS=60)
+    Order.objects.create(status="paid", customer=shop.customer())
+    assert build_due(Event.objects.all()) == 1
+
+
 def test_what_never_gets_lines_is_sent_without(shop: Any) -> None:
     """After READY_SECONDS what is there is built."""
     Order.objects.create(status="paid", customer=shop.customer())
@@ -178,7 +207,7 @@ def test_a_claim_that_was_lost_changes_nothing(shop: Any) -> None:
     lease = claimed[0].due_at
     Event.objects.update(status="delivered", due_at=None, payload="{}")
     claimed[0].status = "pending"
-    assert Event.objects.all().settle(claimed, ["status"], status="captured", lease=lease) == 0
+    assert Event.objects.all().settle(claimed, ["status"], status="captured", lease=lease) == []
     assert Event.objects.get().status == "delivered"
 
 
@@ -251,3 +280,38 @@ def test_one_event_never_holds_up_its_batch(configured: Any, shop: Any, mapping:
     assert (bad.status, good.status) == (status, "pending")
     assert bad.reason
     assert bad.due_at is None or bad.due_at > timezone.now()
+
+
+def test_a_slow_mapping_keeps_its_lease(configured: Any, shop: Any, monkeypatch: Any) -> None:
+    """A batch ends in time, and what it has not come to is due again at once."""
+    monkeypatch.setattr("dfinery_django.building.BATCH_SECONDS", 0.05)
+    configured(EVENTS={"purchase": {**PURCHASE, "event_attributes": {"x": lambda order: time.sleep(0.04) or "fine"}}})
+    for name in "abcd":
+        shop.place(status="paid", customer=shop.customer(name))
+    rounds = 0
+    while build_due(Event.objects.all()):
+        rounds += 1
+    assert 1 < rounds <= 4
+    assert set(Event.objects.values_list("status", "lapse_count")) == {("pending", 0)}
+
+
+def test_a_mapping_that_kills_its_workers(shop: Any) -> None:
+    """A batch that was never settled is built one by one; what kills again and again fails, and nothing else does."""
+    for name in "abc":
+        shop.place(status="paid", customer=shop.customer(name))
+    killer, *_ = events = list(Event.objects.order_by("pk"))
+    Event.objects.update(lapse_count=1)  # one worker died of the batch
+    assert [build_due(Event.objects.exclude(pk=killer.pk)) for _ in events] == [1, 1, 0]
+    Event.objects.filter(pk=killer.pk).update(lapse_count=6)
+    assert build_due(Event.objects.all()) == 1
+    killer.refresh_from_db()
+    assert (killer.status, killer.reason_code, killer.lapse_count) == ("failed", "worker_lost", 0)
+    assert set(Event.objects.exclude(pk=killer.pk).values_list("status", flat=True)) == {"pending"}
+
+
+def test_a_claim_for_building_counts_until_it_is_settled(shop: Any) -> None:
+    """A builder that dies leaves its mark on the rows that it held."""
+    shop.place(status="paid", customer=shop.customer())
+    for expected in (1, 2):
+        claimed = Event.objects.all().claim(limit=1, now=timezone.now(), lease_seconds=0, into="captured")
+        assert claimed[0].lapse_count == expected == Event.objects.get().lapse_count

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import connection, transaction
-from django.db.models import F
+from django.db import connection, models, transaction
+from django.db.models import F, Value
+from django.db.models.functions import Lower
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from dfinery_django import capture, track
 from dfinery_django.models import Destination, Event
 from tests.conftest import PURCHASE
+from tests.settings import DATABASE
 from tests.shop.models import Line, Order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -51,15 +56,61 @@ def names() -> list[str]:
     return list(Event.objects.order_by("pk").values_list("event_name", flat=True))
 
 
+#: Statements, and trips to the server: on PostgreSQL the INSERT takes its savepoint along, and SQLite needs none.
+INSERT_IN_A_SAVEPOINT = {
+    "postgresql": (["SAVEPOINT", "INSERT", "RELEASE"], 1),
+    "mariadb": (["SAVEPOINT", "INSERT", "RELEASE"], 3),
+    "sqlite": (["INSERT"], 1),
+}[DATABASE]
+
+
+def heads(queries: Any) -> list[str]:
+    return [sql.split()[0] for query in queries.captured_queries for sql in query["sql"].split("; ")]
+
+
+def test_the_look_at_the_state_before_is_right_for_each_row(shop: Any) -> None:
+    """However many were looked at before: its statement is written once, for whatever key."""
+    orders = [shop.place(number=f"N{number}") for number in range(6)]
+    Order.objects.filter(number__in=["N1", "N3", "N5"]).update(status="paid")
+    for order in orders:
+        Order(pk=order.pk, number=order.number, status="paid").save()
+    captured = Event.objects.order_by("pk").values_list("source_pk", flat=True)
+    assert list(captured) == [str(orders[number].pk) for number in (0, 2, 4)]
+
+
 def test_a_matching_save_costs_one_insert_in_a_savepoint(shop: Any, django_assert_num_queries: Any) -> None:
-    """SELECT of the state before, the shop's UPDATE, and our INSERT in its savepoint: five statements."""
+    """SELECT of the state before, the shop's UPDATE, and our INSERT in its savepoint."""
     order = shop.place()
-    Destination.objects.create(alias="default")
     order.status = "paid"
-    with transaction.atomic(), django_assert_num_queries(5) as queries:
+    statements, trips = INSERT_IN_A_SAVEPOINT
+    with transaction.atomic(), django_assert_num_queries(2 + trips) as queries:
         order.save()
-    heads = [query["sql"].split()[0] for query in queries.captured_queries]
-    assert heads == ["SELECT", "UPDATE", "SAVEPOINT", "INSERT", "RELEASE"]
+    assert heads(queries) == ["SELECT", "UPDATE", *statements]
+
+
+def test_a_matching_save_in_autocommit_costs_the_insert_alone(configured: Any) -> None:
+    """Without a transaction to keep whole there is no savepoint; after it, a look whether a drain is asked for."""
+    configured(WAKE="tests.test_capture.note_wake")
+    Destination.objects.create(alias="default", wake_requested_at=timezone.now())
+    with CaptureQueriesContext(connection) as queries:
+        Order.objects.create(status="paid")
+    assert [head for head in heads(queries) if head not in ("BEGIN", "COMMIT")] == ["INSERT", "INSERT", "SELECT"]
+    assert asked == []
+
+
+@pytest.mark.skipif(DATABASE != "postgresql", reason="an option of PostgreSQL's driver")
+def test_a_driver_that_takes_one_statement_at_a_time(shop: Any) -> None:
+    """With server-side binding no statement takes another along, and an event is captured all the same."""
+    connection.settings_dict["OPTIONS"]["server_side_binding"] = True
+    connection.close()
+    try:
+        with transaction.atomic():
+            Order.objects.create(status="paid")
+        Order.objects.create(status="paid")
+    finally:
+        del connection.settings_dict["OPTIONS"]["server_side_binding"]
+        connection.close()
+    assert names() == ["purchase"] * 2
 
 
 def test_a_save_that_does_not_match_costs_nothing(shop: Any, django_assert_num_queries: Any) -> None:
@@ -74,9 +125,11 @@ def test_a_save_that_does_not_match_costs_nothing(shop: Any, django_assert_num_q
 
 
 def test_creating_in_the_final_status_needs_no_look_back(shop: Any, django_assert_num_queries: Any) -> None:
-    """A new row has no state before: INSERT of the order, savepoint, our INSERT, release."""
-    with transaction.atomic(), django_assert_num_queries(4):
+    """A new row has no state before: INSERT of the order, then ours in its savepoint."""
+    statements, trips = INSERT_IN_A_SAVEPOINT
+    with transaction.atomic(), django_assert_num_queries(1 + trips) as queries:
         Order.objects.create(status="paid")
+    assert heads(queries) == ["INSERT", *statements]
     assert names() == ["purchase"]
 
 
@@ -105,6 +158,66 @@ def test_an_old_paid_order_that_is_edited_fires_nothing(shop: Any) -> None:
     order = Order.objects.get(number="old")
     order.note = "called the customer"
     order.save()
+    assert names() == []
+
+
+@pytest.mark.parametrize(
+    ("when", "fields"),
+    [
+        ({"status__in": ["paid", Order.Status.CANCELLED]}, {"status": "cancelled"}),
+        ({"paid_at__isnull": False}, {"paid_at": dt.datetime(2026, 1, 1, tzinfo=dt.timezone.utc)}),
+        ({"total": Decimal("10")}, {"total": 10}),
+        ({"status": "paid", "customer": None}, {"status": "paid"}),
+        ({"uses_applepay": True, "note__in": {"b"}}, {"note": "b"}),
+    ],
+    ids=str,
+)
+def test_plain_conditions_know_the_state_before(configured: Any, when: Any, fields: Any) -> None:
+    """An order that matched before fires nothing, one that did not fires once; time and again."""
+    configured(EVENTS={"purchase": {**PURCHASE, "when": when}})
+    for number in ("1", "2"):
+        Order.objects.bulk_create([Order(number=number, **fields), Order(number=f"new {number}", uses_applepay=False)])
+        Order.objects.get(number=number).save()
+        assert names() == ["purchase"] * (int(number) - 1)
+        order = Order.objects.get(number=f"new {number}")
+        for name, value in {"uses_applepay": True, **fields}.items():
+            setattr(order, name, value)
+        order.save()
+        order.save()
+        assert names() == ["purchase"] * int(number)
+
+
+def test_a_condition_that_nothing_can_match(configured: Any, caplog: Any) -> None:
+    """An empty list is a condition, too, even where only the database could judge."""
+    configured(EVENTS={"purchase": {**PURCHASE, "when": {"status__in": []}}})
+    order = Order.objects.create(status="paid")
+    order.status = Lower(Value("PAID"))
+    order.save()
+    assert names() == []
+    assert not caplog.text
+
+
+def test_a_manager_of_the_site_is_asked_each_time(configured: Any) -> None:
+    """Its rows may be other ones with each request."""
+    numbers = ["a"]
+
+    class OfThisRequest(models.Manager[Any]):
+        def get_queryset(self) -> Any:
+            return super().get_queryset().filter(number=numbers[-1])
+
+    class OrderOfThisRequest(Order):
+        objects = OfThisRequest()
+
+        class Meta:
+            proxy = True
+            app_label = "shop"
+            base_manager_name = "objects"
+
+    configured(EVENTS={"purchase": {**PURCHASE, "model": OrderOfThisRequest}})
+    Order.objects.bulk_create([Order(number="a", status="paid"), Order(number="b", status="paid")])
+    for number in ("a", "b"):
+        numbers.append(number)
+        Order.objects.get(number=number).save()
     assert names() == []
 
 
@@ -359,7 +472,6 @@ def test_a_failing_query_of_the_site_leaves_the_transaction_usable(configured: A
 def test_keys_in_another_form_are_the_same_key(configured: Any) -> None:
     """A UUID given as text, a Decimal before and after reload: one event, and its source is found."""
     import uuid
-    from decimal import Decimal
 
     from dfinery_django.building import build_due
 

@@ -7,20 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.checks import run_checks
+from django.core.checks import messages, run_checks
 
-from dfinery_django import Coalesce, Hashed, Value, checks
+from dfinery_django import Coalesce, Hashed, Joined, Value, checks
 from tests.conftest import PURCHASE
 
 
-def found(tags: Any = ("dfinery",)) -> list[Any]:
-    return run_checks(tags=list(tags))
+def found() -> list[Any]:
+    """What is wrong; I001 is no mistake."""
+    return [message for message in run_checks(tags=["dfinery"]) if message.level > messages.INFO]
 
 
 def test_a_good_setting_is_silent(configured: Any) -> None:
     """No message for the purchase of the documentation, guests included."""
     user = {"user_id": Coalesce("customer.pk", Hashed("guest_email")), "grade": "customer.get_grade_display"}
     attributes = {**PURCHASE["event_attributes"], "first_sku": "lines.first.product.sku", "source_type": Value("WEB")}
+    attributes["coupons"] = Joined("lines", "coupon")
     configured(
         EVENTS={
             "purchase": PURCHASE,
@@ -57,6 +59,12 @@ def test_a_good_setting_is_silent(configured: Any) -> None:
         ({"event_attributes": {"event_id": "pk"}}, "E010", "event_id"),
         ({"event_attributes": {"items": Value(1)}}, "E010", "item_attributes"),
         ({"destination": "brand_b"}, "E011", "default"),
+        ({"event_attributes": {"x": Joined("lines", "product.skuu")}}, "E008", "'sku'"),
+        ({"event_attributes": {"x": Joined("line", "product.sku")}}, "E008", "'lines'"),
+        ({"event_attributes": {"x": Joined("lines", "product")}}, "E008", "product.pk"),
+        ({"settle_seconds": "5"}, "E007", "from 0 to 600"),
+        ({"settle_seconds": 601}, "E007", "settle_seconds=601"),
+        ({"settle_seconds": -1}, "E007", "settle_seconds=-1"),
         ({"guests": "ignore"}, "E013", "guests"),
         ({"build": "later"}, "E013", "build"),
         ({"signal": ("no.such.signal", "order")}, "E014", "No module"),
@@ -79,6 +87,8 @@ def test_every_mistake_of_a_definition(configured: Any, changes: Any, number: st
         ({"PROTOCOL": "dfinery_django.protocols.nope.API"}, "E012"),
         ({"WAKE": "nowhere.wake"}, "E012"),
         ({"DRAIN_SECONDS": 3600}, "W002"),
+        ({"READ_TIMEOUT": 60, "LEASE_SECONDS": 200}, "W002"),
+        ({"LEASE_SECONDS": 20}, "W005"),
         ({"BASE_URL": "http://example.com"}, "E005"),
         ({"EVENTS": {"purchase": "nowhere.Purchase"}}, "E007"),
         ({"EVENTS": {"purchase": 7}}, "E007"),
@@ -88,6 +98,51 @@ def test_every_mistake_of_the_setting(configured: Any, changes: Any, number: str
     """What conf can't see by itself: imports, the queue, definitions by path."""
     configured(**changes)
     assert [message.id for message in found()] == [f"dfinery.{number}"]
+
+
+def test_the_timeout_is_that_of_the_cluster_which_delivers(configured: Any, settings: Any) -> None:
+    """A cluster of its own, or a timeout of the task, is what W002 judges."""
+    settings.Q_CLUSTER = {"timeout": 60, "ALT_CLUSTERS": {"dfinery": {"timeout": 30}, "late": {"workers": 2}}}
+    configured(Q_OPTIONS={"cluster": "dfinery"})
+    (message,) = found()
+    assert (message.id, "ALT_CLUSTERS" in message.msg, "30 s" in message.msg) == ("dfinery.W002", True, True)
+    configured(Q_OPTIONS={"cluster": "late"})
+    assert found() == []
+    configured(Q_OPTIONS={"cluster": "dfinery", "timeout": 90})
+    assert found() == []
+
+
+def test_a_cluster_that_is_misspelt(configured: Any, settings: Any) -> None:
+    """What is queued for a cluster that nobody runs would wait for ever."""
+    settings.Q_CLUSTER = {"name": "shop", "timeout": 60, "ALT_CLUSTERS": {"dfinery": {"workers": 2}}}
+    configured(Q_OPTIONS={"cluster": "dfinerry"})
+    (message,) = found()
+    assert (message.id, message.hint) == ("dfinery.W004", "Did you mean 'dfinery'?")
+    configured(Q_OPTIONS={"cluster": "shop"})
+    assert found() == []
+
+
+def test_what_reconcile_can_not_cover_is_told_once(configured: Any) -> None:
+    """One message for all definitions, with the reason of each, and how to silence it; none where all is covered."""
+    covered = {**PURCHASE, "event_datetime": "paid_at"}
+    configured(
+        EVENTS={
+            "covered": covered,
+            "no_moment": PURCHASE,
+            "callable": {**covered, "when": lambda order, created: True},
+            "login": {"model": "shop.User", "signal": ("django.contrib.auth.signals.user_logged_in", "user")},
+        }
+    )
+    (message,) = run_checks(tags=["dfinery"])
+    assert (message.id, message.level) == ("dfinery.I001", messages.INFO)
+    assert [name in message.msg for name in ("'covered'", "'no_moment'", "'callable'", "'login'")] == [
+        *(False, True, True, True)
+    ]
+    assert 'SILENCED_SYSTEM_CHECKS = ["dfinery.I001"]' in message.hint
+    configured(EVENTS={"covered": covered})
+    assert run_checks(tags=["dfinery"]) == []
+    configured(RECONCILE_MINUTES=0)
+    assert run_checks(tags=["dfinery"]) == []
 
 
 def test_one_bad_definition_leaves_the_others_in_force(configured: Any) -> None:
@@ -103,6 +158,20 @@ def test_every_id_is_listed() -> None:
     from dfinery_django import conf
 
     source = "".join(Path(str(module.__file__)).read_text() for module in (checks, conf))
-    given = set(re.findall(r'"([EW]\d{3})"', source))
-    listed = set(re.findall(r"^([EW]\d{3})", str(checks.__doc__), re.MULTILINE))
+    given = set(re.findall(r'"([EWI]\d{3})"', source))
+    listed = set(re.findall(r"^([EWI]\d{3})", str(checks.__doc__), re.MULTILINE))
     assert given == listed
+
+
+def test_one_custom_field_two_types(configured: Any) -> None:
+    """Two definitions that would split a field in DFINERY's reports are told, until the site decides."""
+    events = {
+        name: {**PURCHASE, "event_attributes": {"order_id": "number", "grade": path}}
+        for name, path in (("purchase", "pk"), ("cancelled", "status"))
+    }
+    configured(EVENTS=events)
+    assert [(each.id, "long in 'purchase', string in 'cancelled'" in each.msg) for each in found()] == [
+        ("dfinery.W006", True)
+    ]
+    configured(EVENTS=events, CUSTOM_FIELDS={"event": {"grade": "string"}})
+    assert found() == []

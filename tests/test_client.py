@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +16,7 @@ import pytest
 
 from dfinery_django import TransportError
 from dfinery_django.client import MAX_BODY_BYTES, Client
+from dfinery_django.loopback import live_dfinery
 from dfinery_django.protocols.base import Request
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Rate-Limit-Limit: 1m\r\n\r\n{}"
@@ -60,6 +64,13 @@ def drips(connection: socket.socket) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
     for _ in range(100):
         connection.sendall(b"x")
+        time.sleep(0.05)
+
+
+def drips_headers(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\n")
+    for number in range(100):
+        connection.sendall(f"X-Drip-{number}: x\r\n".encode())
         time.sleep(0.05)
 
 
@@ -139,8 +150,9 @@ def test_a_long_answer_is_cut(client: Client) -> None:
         says(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"),
         lambda connection: time.sleep(1),
         drips,
+        drips_headers,
     ],
-    ids=["closed", "garbage", "truncated", "silent", "drips"],
+    ids=["closed", "garbage", "truncated", "silent", "drips", "drips-headers"],
 )
 def test_what_is_no_answer(client: Client, answer: Any) -> None:
     """Closed, unreadable, cut off, late, or too slow as a whole: TransportError, in time."""
@@ -176,3 +188,107 @@ def test_no_frame_of_the_error_holds_the_token(client: Client) -> None:
     assert caught.value.__context__ is None
     shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
     assert "Bearer secret-token" not in shown.replace(repr(request_to("").headers), "")
+
+
+def test_a_connection_closed_while_idle_costs_nothing(client: Client) -> None:
+    """A server may close between two requests: the next one goes out over a new connection, once."""
+
+    def once(connection: socket.socket) -> None:
+        connection.sendall(OK)  # says keep-alive, and closes
+
+    with server(once, once) as (url, received):
+        client.send(request_to(url))
+        time.sleep(0.1)
+        assert client.send(request_to(url)).status_code == 200
+    assert len(received) == 2
+
+
+def test_an_idle_connection_is_not_trusted(client: Client, monkeypatch: Any) -> None:
+    """After a pause a gateway may have forgotten it without a word, and would swallow what is sent."""
+    monkeypatch.setattr("dfinery_django.client.REUSED_WITHIN_SECONDS", 0.05)
+
+    def waits(connection: socket.socket) -> None:
+        connection.sendall(OK)
+        connection.settimeout(0.4)
+        try:
+            assert connection.recv(1) == b""
+        except TimeoutError:
+            pass
+
+    with server(waits, says(OK)) as (url, received):
+        client.send(request_to(url))
+        time.sleep(0.1)
+        assert client.send(request_to(url)).status_code == 200
+    assert len(received) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        (b"HTTP/1.0 200 OK\r\n\r\n{}", b"{}"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", b"{}"),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 22\r\n\r\n" + gzip.compress(b"{}"), b"{}"),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", b""),
+    ],
+    ids=["http-1.0", "chunked", "gzip", "no-content"],
+)
+def test_every_form_of_answer(client: Client, answer: bytes, body: bytes) -> None:
+    """Old, chunked, compressed and empty answers are read."""
+    with server(says(answer)) as (url, _):
+        assert client.send(request_to(url)).body == body
+
+
+def test_a_host_that_is_not_there(client: Client) -> None:
+    """A name that no DNS knows: passes by itself."""
+    with live_dfinery(), pytest.raises(TransportError) as caught:
+        client.send(request_to("http://no-such-host.invalid/"))
+    assert not caught.value.is_local_fault
+
+
+def test_a_server_that_takes_no_connection(client: Client) -> None:
+    """A full backlog: the connect timeout ends it."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=0)
+    crowd = []
+    try:
+        for _ in range(8):
+            each = socket.socket()
+            each.setblocking(False)
+            each.connect_ex(listener.getsockname())
+            crowd.append(each)
+        time.sleep(0.1)
+        started = time.monotonic()
+        with pytest.raises(TransportError) as caught:
+            client.send(request_to(f"http://127.0.0.1:{listener.getsockname()[1]}/"))
+        assert time.monotonic() - started < 1.5
+        assert not caught.value.is_local_fault
+    finally:
+        for each in (*crowd, listener):
+            each.close()
+
+
+def test_a_forked_child_has_connections_of_its_own() -> None:
+    """Two processes that write into one socket would mix their requests."""
+    script = """
+import os
+from dfinery_django.client import shared_client
+wanted = dict(connections=1, connect_timeout=1, read_timeout=1, user_agent="x")
+shared = shared_client(**wanted)
+assert shared_client(**wanted) is shared
+child = os.fork()
+if child == 0:
+    os._exit(0 if shared_client(**wanted) is not shared else 1)
+assert os.waitpid(child, 0)[1] == 0
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=30)
+
+
+def test_the_responses_library_sees_what_is_sent(client: Client) -> None:
+    """A site's tests may put ``responses`` between us and the network."""
+    import responses
+
+    with responses.RequestsMock() as mock:
+        mock.post("http://dfinery.test/api", json={"result_code": 2000}, headers={"X-Rate-Limit-Limit": "1m"})
+        response = client.send(request_to("http://dfinery.test/api"))
+        assert mock.calls[0].request.body == b'{"a":1}'
+    assert (response.status_code, response.body) == (200, b'{"result_code": 2000}')
+    assert response.headers["x-rate-limit-limit"] == "1m"

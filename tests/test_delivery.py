@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -19,7 +20,10 @@ from dfinery_django import (
     event_failed,
     track,
 )
+from dfinery_django.conf import get_settings
 from dfinery_django.delivery import drain
+from dfinery_django.exchange import exchange
+from dfinery_django.lanes import Lane
 from dfinery_django.models import DeliveryAttempt, Destination, Event
 from tests.conftest import FarSide, answer
 
@@ -223,7 +227,7 @@ def test_a_late_report_changes_nothing() -> None:
     assert lease is not None
     Event.objects.filter(pk=stored.pk).update(status="delivered", due_at=None)
     claimed[0].status = "failed"
-    assert Event.objects.all().settle(claimed, ["status"], status="sending", lease=lease) == 0
+    assert Event.objects.all().settle(claimed, ["status"], status="sending", lease=lease) == []
     stored.refresh_from_db()
     assert stored.status == "delivered"
 
@@ -289,7 +293,8 @@ def test_prune_deletes_old_finished_events_only(far_side: FarSide) -> None:
         event(number)
     drain("default", send=far_side)
     event(9)
-    Event.objects.filter(status="delivered").update(finished_at=timezone.now() - dt.timedelta(days=31))
+    then = timezone.now() - dt.timedelta(days=31)
+    Event.objects.filter(status="delivered").update(finished_at=then, expires_at=then + dt.timedelta(hours=48))
     before = timezone.now() - dt.timedelta(days=30)
     assert [Event.objects.all().prune(before=before, limit=2) for _ in range(3)] == [2, 1, 0]
     assert Event.objects.get().status == "pending"
@@ -357,13 +362,11 @@ def test_a_row_that_vanishes_in_flight_costs_no_other_result(far_side: FarSide) 
         made.append(request)
         return answer(200, 2000)
 
-    from dfinery_django import delivery as module
-
+    lane = Lane("default", "default", get_settings(), send, SimpleQueue(), float("inf"))
     claimed = Event.objects.all().claim(limit=4, now=timezone.now(), lease_seconds=60, into="sending")
     Event.objects.filter(pk=gone.pk).delete()
-    run = module._Drain("default", "default", module.get_settings(), send)
-    run.done = [module.exchange(run.protocol, send, [each]) for each in claimed]
-    run._settle()
+    lane.done = [exchange(lane.protocol, send, [each]) for each in claimed]
+    lane.settle_if_due()
     assert list(Event.objects.values_list("status", flat=True)) == ["delivered"] * 3
     assert DeliveryAttempt.objects.count() == 3
 
@@ -372,8 +375,10 @@ def test_events_of_a_destination_that_was_removed_expire(configured: Any) -> Non
     """No drain looks at them, so the scheduled one ends them when their time is over."""
     from dfinery_django import tasks
 
-    event()
-    Event.objects.update(destination="old_brand", expires_at=timezone.now())
+    configured(TOKENS={"default": "t", "old_brand": "t"})
+    track("coupon", user_id="u", destination="old_brand")
+    configured()
+    Event.objects.update(expires_at=timezone.now())
     tasks.drain()
     assert Event.objects.get().status == "expired"
 
@@ -381,7 +386,7 @@ def test_events_of_a_destination_that_was_removed_expire(configured: Any) -> Non
 def test_what_waits_too_long_is_said_once_and_in_time(far_side: FarSide, caplog: Any) -> None:
     """After half of the 48 hours: one ERROR and one signal, and another only when all was well in between."""
     from dfinery_django import events_at_risk
-    from dfinery_django.destinations import warn_of_risk
+    from dfinery_django.deadlines import warn_of_risk
 
     heard: list[Any] = []
 

@@ -11,7 +11,18 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.utils.translation import gettext_lazy
 
 from dfinery_django.exceptions import PayloadError
-from dfinery_django.expressions import Call, Coalesce, Display, Expression, Hashed, Path, Value, expression, is_empty
+from dfinery_django.expressions import (
+    Call,
+    Coalesce,
+    Display,
+    Expression,
+    Hashed,
+    Joined,
+    Path,
+    Value,
+    expression,
+    is_empty,
+)
 from tests.conftest import Shop
 from tests.shop.models import Line, Order, User
 
@@ -223,6 +234,31 @@ def test_display_of_a_field_without_choices_is_an_error() -> None:
         Display("number").resolve(Order())
 
 
+@pytest.mark.django_db
+def test_joined_is_what_several_rows_say(shop: Shop) -> None:
+    """Each text once, in the order of the rows, without empty ones; numbers as the wire writes them."""
+    order = shop.place(lines=4)
+    for line, coupon in zip(order.lines.all(), ("B", "A", "", "B"), strict=True):
+        Line.objects.filter(pk=line.pk).update(coupon=coupon)
+    assert Joined("lines", "coupon").resolve(order) == "B,A"
+    assert Joined("lines", Coalesce("coupon", Value("none")), separator=" + ").resolve(order) == "B + A + none"
+    assert Joined("lines", "unit_price").resolve(order) == "1900000.00"
+
+
+@pytest.mark.parametrize("rows", ["empty", "related", "none"])
+def test_joined_of_nothing_is_nothing(rows: str) -> None:
+    """Without rows, or without any that says something, the field is left out."""
+    basket = Basket()
+    basket.none = [SimpleNamespace(code=""), SimpleNamespace(code=None)]  # type: ignore[attr-defined]
+    assert Joined(rows, "code").resolve(basket) is None
+
+
+def test_joined_takes_texts_not_objects() -> None:
+    """A row's object, or a list of it, is refused as it would be anywhere."""
+    with pytest.raises(PayloadError, match="SimpleNamespace can't be sent"):
+        Joined("owners", "self").resolve(SimpleNamespace(owners=[SimpleNamespace(self=SimpleNamespace())]))
+
+
 @pytest.mark.parametrize(
     ("source", "paths", "shown"),
     [
@@ -231,6 +267,7 @@ def test_display_of_a_field_without_choices_is_an_error() -> None:
         (Value("WEB"), [], "Value('WEB')"),
         (Coalesce("a.b", Hashed("c")), ["a.b", "c"], "Coalesce('a.b', Hashed('c'))"),
         (Display("customer.grade"), ["customer.get_grade_display"], "Display('customer.grade')"),
+        (Joined("lines", "product.sku"), ["lines.all.product.sku"], "Joined('lines', 'product.sku')"),
     ],
 )
 def test_expressions_tell_what_they_read(source: Expression, paths: list[str], shown: str) -> None:

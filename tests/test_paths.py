@@ -28,6 +28,7 @@ S, L, D, B = WireType.STRING, WireType.LONG, WireType.DOUBLE, WireType.BOOLEAN
         (Line, "product.category.name", ["product", "category"], "shop.Category.name"),
         (Order, "lines.first.product.sku", ["lines", "product"], "shop.Product.sku"),
         (User, "order_set.last.number", ["order_set"], "shop.Order.number"),
+        (Order, "lines.all.product.sku", ["lines", "product"], "shop.Product.sku"),
         (Category, "product_set.first.line_set.first.quantity", ["product_set", "line_set"], "shop.Line.quantity"),
         # what _meta can't know ends the way without a field and without a fault
         (Order, "get_payment_method_display", [], None),
@@ -129,6 +130,7 @@ def test_item_paths_have_types_too() -> None:
         (Line, ["product.category.name", "order.number", "product.sku"], 1),
         (Order, ["customer.username", "lines.product.category.name", "lines.quantity"], 2),
         (Order, ["lines.first.product.sku"], 2),
+        (Order, ["lines.all.product.sku"], 2),
         (User, ["order_set.lines.product.sku", "order_set.number"], 3),
     ],
 )
@@ -152,10 +154,10 @@ def _read(holder: Any, parts: list[str]) -> None:
     for index, part in enumerate(parts):
         holder = getattr(holder, part)
         if hasattr(holder, "all"):
-            first = parts[index + 1 : index + 2] == ["first"]
-            rows = [holder.first()] if first else list(holder.all())
+            following = parts[index + 1 : index + 2]
+            rows = [holder.first()] if following == ["first"] else list(holder.all())
             for row in rows:
-                _read(row, parts[index + (2 if first else 1) :])
+                _read(row, parts[index + (2 if following in (["first"], ["all"]) else 1) :])
             return
         if callable(holder):
             holder = holder()

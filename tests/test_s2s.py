@@ -238,6 +238,55 @@ def test_an_answer_without_the_header_tells_no_reset() -> None:
     assert API.decode(Response(429)).reset_at is None
 
 
+@pytest.mark.parametrize(
+    ("header", "remaining"),
+    [
+        ("0", 0),
+        ("9999", 9999),
+        ("99,999", 99_999),
+        ("9,999,999", 9_999_999),
+        (" 7 ", 7),
+        *[(garbage, None) for garbage in ("", "-1", "1.5", "many", "nan", "0x10", "٣", "1e3", "9" * 12)],
+    ],
+)
+@pytest.mark.parametrize("status", [200, 429])
+def test_what_is_left_of_the_rate_limit(status: int, header: str, remaining: int | None) -> None:
+    """How many requests are left is read with or without commas, and nothing is made of what is no whole number."""
+    assert API.decode(Response(status, {"x-rate-limit-remaining": header})).remaining == remaining
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("1s", 1),
+        ("1m", 60),
+        ("10m", 600),
+        ("1H", 3600),
+        ("1d", 86_400),
+        ("1M", 30 * 86_400),
+        ("1y", 365 * 86_400),
+        (" 1m ", 60),
+        *[(garbage, None) for garbage in ("", "m", "1", "1h", "1D", "1S", "0m", "-1m", "1.5m", "1 m", "m1", "٣m")],
+        ("9" * 6 + "y", None),
+        ("10000", None),
+    ],
+)
+def test_the_period_of_the_rate_limit(header: str, seconds: float | None) -> None:
+    """The limit is a period, whose unit's case matters: a minute is not a month."""
+    assert API.decode(Response(200, {"x-rate-limit-limit": header})).period_seconds == seconds
+
+
+def test_the_headers_of_the_documentation() -> None:
+    """The documentation's own examples, as they are printed."""
+    headers = {
+        "x-rate-limit-limit": "1d",
+        "x-rate-limit-remaining": "99,999",
+        "x-rate-limit-reset": "1682640000000",
+    }
+    result = API.decode(Response(200, headers, b'{"result_code": 2000}'))
+    assert (result.period_seconds, result.remaining, result.reset_at) == (86_400, 99_999, 1682640000.0)
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -253,11 +302,12 @@ ENVELOPES = st.builds(
 @given(
     status=st.integers(100, 599),
     body=st.binary() | JSON.map(lambda content: json.dumps(content).encode()) | ENVELOPES,
-    reset=st.none() | st.text() | st.floats().map(str),
+    header=st.none() | st.text() | st.floats().map(str) | st.integers().map(str),
 )
-def test_decoding_never_raises(status: int, body: bytes, reset: str | None) -> None:
+def test_decoding_never_raises(status: int, body: bytes, header: str | None) -> None:
     """Whatever comes back is an outcome, never an exception, and only 200 with 2000 is a delivery."""
-    headers = {} if reset is None else {"x-rate-limit-reset": reset}
+    names = ("x-rate-limit-reset", "x-rate-limit-remaining", "x-rate-limit-limit")
+    headers = {} if header is None else dict.fromkeys(names, header)
     result = API.decode(Response(status, headers, body))
     assert result.outcome in Outcome
     assert result.status_code == status

@@ -351,6 +351,11 @@ def test_many_at_once(sandbox: Sandbox) -> None:
     [
         ("401", 401, b""),
         ("4001", 400, b'{"result_code": 4001, "result_msg": "Invalid API Token Error.", "result_data": null}'),
+        (
+            "4007",
+            400,
+            b'{"result_code": 4007, "result_msg": "Contains unsupported property value.", "result_data": null}',
+        ),
         ("429", 429, b'{"result_code": 4006, "result_msg": "API RateLimit exceeded.", "result_data": null}'),
         ("500", 500, b'{"result_code": 5001, "result_msg": "Invalid API Token Error.", "result_data": null}'),
     ],

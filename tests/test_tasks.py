@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import signal
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from django_q.models import OrmQ, Schedule
 from dfinery_django import tasks, track
 from dfinery_django.delivery import drain
 from dfinery_django.models import Event
+from dfinery_django.sandbox import Sandbox
 from tests.conftest import FarSide
 from tests.shop.models import Order
 
@@ -78,20 +81,41 @@ def test_migrating_without_django_q_tables_is_no_error(caplog: Any) -> None:
     assert "No schedules were made" in caplog.text
 
 
-def test_the_scheduled_drain_fans_out(configured: Any) -> None:
-    """With several destinations each gets a task of its own: a slow one never holds up another."""
-    configured(TOKENS={"default": "a", "brand_b": "b"})
-    assert tasks.drain() == {}
-    assert [row.task["args"] for row in OrmQ.objects.order_by("pk")] == [("default",), ("brand_b",)]
+def test_the_scheduled_drain_serves_every_destination(configured: Any) -> None:
+    """One task drains them all, side by side."""
+    with Sandbox(tokens=["a", "b"]) as sandbox:
+        configured(TOKENS={"default": "a", "brand_b": "b"}, BASE_URL=sandbox.url)
+        track("x", user_id="1")
+        track("x", user_id="2", destination="brand_b")
+        assert tasks.drain() == {"delivered": 2}
+
+
+def test_sigterm_waits_for_the_drain(configured: Any) -> None:
+    """What is under way ends; the signal takes effect afterwards, as it would have."""
+    caught: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: caught.append(number))
+    try:
+        with tasks.stop_asked_for() as should_stop:
+            assert not should_stop()
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert should_stop()
+            assert caught == []
+        assert caught == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_prune_keeps_the_retention(configured: Any, far_side: FarSide) -> None:
-    """RETENTION_DAYS=None keeps everything."""
+    """RETENTION_DAYS=None keeps everything; what DFINERY would still process stays in any case, or reconcile would
+    capture its source again.
+    """
     configured(RETENTION_DAYS=None)
     assert tasks.prune() == 0
     configured(RETENTION_DAYS=0.0000001)
     track("x", user_id="u")
     drain("default", send=far_side)
     Event.objects.update(finished_at=timezone.now() - dt.timedelta(seconds=1))
+    assert tasks.prune() == 0
+    Event.objects.update(expires_at=timezone.now() - dt.timedelta(seconds=1))
     assert tasks.prune() == 1
     assert not Event.objects.exists()

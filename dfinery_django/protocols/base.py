@@ -43,14 +43,20 @@ class Result:
     :ivar status_code: HTTP status, ``None`` if no answer came
     :ivar result_code: the API's own code, as text
     :ivar message: a sentence for whoever runs the shop, with the far side's own words
+    :ivar blames_token: whether it is the token that is refused
     :ivar reset_at: epoch seconds at which the rate limit resets, if the answer says so
+    :ivar remaining: how many requests it still allows until then
+    :ivar period_seconds: how long its period is
     """
 
     outcome: Outcome
     message: str = ""
     status_code: int | None = None
     result_code: str = ""
+    blames_token: bool = False
     reset_at: float | None = None
+    remaining: int | None = None
+    period_seconds: float | None = None
 
 
 class WireProtocol(ABC):

@@ -27,6 +27,10 @@ BLOCKED_STATUSES = frozenset({401, 403, 404, 405})
 _FIRST_MILLISECOND_VALUE = 1e11
 
 
+#: X-Rate-Limit-Limit is a period, e.g. ``1m`` (minute), ``1M`` (month): the case matters.
+_UNIT_SECONDS = {"s": 1, "m": 60, "H": 3600, "d": 86400, "M": 30 * 86400, "y": 365 * 86400}
+
+
 class S2SEventAPI(WireProtocol):
     PATH = "/api/v1/events"
 
@@ -46,7 +50,10 @@ class S2SEventAPI(WireProtocol):
             message=_message(response, answer, code, outcome),
             status_code=response.status_code,
             result_code="" if code is None else str(code),
+            blames_token=outcome == Outcome.BLOCKED and (response.status_code in _CAUSES or code == INVALID_TOKEN_CODE),
             reset_at=_reset_at(response.headers),
+            remaining=_remaining(response.headers),
+            period_seconds=_period_seconds(response.headers),
         )
 
 
@@ -106,3 +113,18 @@ def _reset_at(headers: Mapping[str, str]) -> float | None:
     if not 0 < number < 1e14:  # also refuses NaN
         return None
     return number / 1000 if number >= _FIRST_MILLISECOND_VALUE else number
+
+
+def _remaining(headers: Mapping[str, str]) -> int | None:
+    """``X-Rate-Limit-Remaining``; the documentation's tables print it with commas."""
+    text = headers.get("x-rate-limit-remaining", "").replace(",", "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else None
+
+
+def _period_seconds(headers: Mapping[str, str]) -> float | None:
+    """The length of the period in ``X-Rate-Limit-Limit``."""
+    text = headers.get("x-rate-limit-limit", "").strip()
+    number, unit = text[:-1], text[-1:]
+    if unit not in _UNIT_SECONDS or not (number.isascii() and number.isdigit() and len(number) < 6):
+        return None
+    return float(int(number) * _UNIT_SECONDS[unit]) or None

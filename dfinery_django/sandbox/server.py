@@ -57,6 +57,7 @@ class Fault:
 FAULTS: dict[str, Fault] = {
     "401": Fault(401),
     "4001": Fault(*INVALID_TOKEN),
+    "4007": Fault(400, 4007, "Contains unsupported property value."),
     "429": Fault(*RATE_LIMITED),
     "500": Fault(500, 5001, "Invalid API Token Error."),
     "502": Fault(502, None, GATEWAY_PAGE.format("502 Bad Gateway")),

@@ -3,6 +3,7 @@ from django.urls import include, path
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("dfinery/", include("dfinery_django.api.urls")),
     path("account/", include("accounts.urls")),
     path("", include("shop.urls")),
 ]

@@ -1,5 +1,7 @@
 from django.contrib import admin
 
+from dfinery_django.admin import DfineryEventsMixin
+
 from .models import Category, Coupon, Order, OrderLine, Product
 
 
@@ -27,7 +29,7 @@ class LineInline(admin.TabularInline):
 
 
 @admin.register(Order)
-class OrderAdmin(admin.ModelAdmin):
+class OrderAdmin(DfineryEventsMixin, admin.ModelAdmin):
     list_display = ["number", "buyer", "status", "payment_method", "total", "created_at", "paid_at"]
     list_filter = ["status", "payment_method"]
     list_select_related = ["customer"]

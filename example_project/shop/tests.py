@@ -1,15 +1,19 @@
 """What the shop promises: to its customers, and to DFINERY."""
 # ruff: noqa: PT009, PT027 - the assertions of Django's own test classes
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.test import TestCase
+from django.db.models import F
+from django.test import TestCase, TransactionTestCase
 from django.urls import reverse
 
 from dfinery_django import preview
 from dfinery_django.models import Event
+from dfinery_django.sandbox import Sandbox
 
 from . import services, stocking
 from .models import Coupon, Order, Product
+from .past import Past
 
 
 class ShopTestCase(TestCase):
@@ -129,3 +133,20 @@ class PagesTests(ShopTestCase):
         page = self.client.post(reverse("accounts:sign_up"), form, follow=True)
         self.assertContains(page, "Log out Jun")
         self.assertTrue(get_user_model().objects.filter(email="jun@example.com").exists())
+
+
+class PastTests(TransactionTestCase):
+    def test_two_days_have_events_of_every_kind_each_in_its_time(self):
+        stocking.fill_shelves()
+        with Sandbox() as sandbox:
+            to_sandbox = {**settings.DFINERY, "BASE_URL": sandbox.url}
+            with self.settings(DFINERY=to_sandbox), self.assertLogs("dfinery_django"):
+                past = Past(sandbox.url)
+                counts = past.fill()
+        self.assertEqual(counts, {"delivered": counts["delivered"], "expired": 7, "failed": 10, "pending": 4})
+        self.assertEqual(len(sandbox.arrivals), counts["delivered"])
+        reasons = set(Event.objects.values_list("reason_code", flat=True))
+        self.assertEqual(reasons, {"", "no_user", "payload", "rejected", "too_old", "transient"})
+        self.assertFalse(Event.objects.exclude(created_at=F("occurred_at")).exists())
+        self.assertFalse(Event.objects.filter(finished_at__lt=F("created_at")).exists())
+        self.assertFalse(Event.objects.filter(finished_at__gt=past.now).exists())

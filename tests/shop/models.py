@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from decimal import Decimal
+from typing import Any
 
 from django.contrib.auth.models import AbstractUser
+from django.contrib.contenttypes.fields import GenericForeignKey
+from django.contrib.contenttypes.models import ContentType
 from django.db import models
 
 
@@ -58,3 +62,118 @@ class Line(models.Model):
 
     class Meta:
         ordering = ["pk"]
+
+
+# ── the kinds of models that real shops have besides ───────────────────────────────────────────────────────────────
+
+
+class OrderReport(Order):
+    """What an admin page of orders works with."""
+
+    class Meta:
+        proxy = True
+
+
+class GiftOrder(Order):
+    """A child with a table of its own."""
+
+    greeting = models.CharField(max_length=50, blank=True)
+
+
+class Money:
+    """An amount with its currency, as several packages have it."""
+
+    def __init__(self, amount: Decimal, currency: str) -> None:
+        self.amount, self.currency = amount, currency
+
+
+class Priced(models.Model):
+    """An abstract base, as shops derive their orders from."""
+
+    amount = models.DecimalField(max_digits=14, decimal_places=2, default=0)
+    rebate = models.DecimalField(max_digits=14, decimal_places=2, default=0)
+    net = models.GeneratedField(
+        expression=models.F("amount") - models.F("rebate"),
+        output_field=models.DecimalField(max_digits=14, decimal_places=2),
+        db_persist=True,
+    )
+
+    class Meta:
+        abstract = True
+
+    @property
+    def price(self) -> Money:
+        return Money(self.amount, "KRW")
+
+
+class AnyCaseField(models.CharField):  # type: ignore[type-arg]
+    """A text that the database compares in its own way, like citext and encrypted columns."""
+
+
+@AnyCaseField.register_lookup
+class AnyCaseExact(models.Lookup):
+    lookup_name = "exact"
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        (left, left_values), (right, right_values) = (
+            side(compiler, connection) for side in (self.process_lhs, self.process_rhs)
+        )
+        return f"LOWER({left}) = LOWER({right})", [*left_values, *right_values]
+
+
+class Stage(models.Model):
+    """An order's status as a row."""
+
+    identifier = models.CharField(max_length=20, unique=True)
+
+
+class Booking(Priced):
+    """A UUID as key, a status that is a row, a JSON column."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    stage = models.ForeignKey(Stage, models.PROTECT, null=True)
+    grade = models.IntegerField(default=0)
+    content = models.JSONField(default=dict, null=True)
+    channel = AnyCaseField(max_length=10, blank=True)
+    customer = models.ForeignKey(User, models.SET_NULL, null=True)
+
+
+class NoScopeError(RuntimeError):
+    pass
+
+
+class Scoped(models.Manager["Ticket"]):
+    """A manager that refuses to work outside of a request, as multi-tenant shops have it."""
+
+    def get_queryset(self) -> models.QuerySet[Ticket]:
+        raise NoScopeError("no tenant")
+
+
+class Ticket(models.Model):
+    booking = models.ForeignKey(Booking, models.CASCADE, related_name="tickets")
+    title = models.CharField(max_length=50)
+    is_cancelled = models.BooleanField(default=False)
+    seat = models.ForeignKey(Stage, models.DO_NOTHING, default=404, db_constraint=False)  # may lead nowhere
+
+    objects = Scoped()
+
+
+class Voucher(Priced):
+    """A text as key; an owner of any model."""
+
+    code = models.CharField(max_length=30, primary_key=True)
+    is_used = models.BooleanField(default=False)
+    owner_type = models.ForeignKey(ContentType, models.CASCADE, null=True)
+    owner_id = models.CharField(max_length=40, blank=True)
+    owner = GenericForeignKey("owner_type", "owner_id")
+
+
+class BranchOrder(models.Model):
+    """Numbers that are unique in a branch only."""
+
+    pk = models.CompositePrimaryKey("branch", "number")
+    branch = models.CharField(max_length=10)
+    number = models.IntegerField()
+    status = models.CharField(max_length=10, default="pending")
+    customer = models.ForeignKey(User, models.SET_NULL, null=True)
+    paid_at = models.DateTimeField(null=True)

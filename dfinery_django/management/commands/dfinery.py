@@ -1,114 +1,228 @@
-"""``manage.py dfinery``: thin doors, a method per subcommand."""
+"""``manage.py dfinery``: thin doors, a method per subcommand. What they take stands in ``arguments``."""
 
 from __future__ import annotations
 
 import datetime as dt
+import json
+import shutil
 import time
 from argparse import RawDescriptionHelpFormatter
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
+from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import DatabaseError, connections
 from django.utils import timezone
+from django.utils.translation import override
+from tqdm import tqdm
 
-from ... import delivery, reconcile, registry, tasks
+from ... import custom_fields, delivery, reconcile, registry, tasks
 from ...conf import get_settings
-from ...exceptions import NotRegistered
+from ...destinations import outbox_databases
+from ...exceptions import ConfigurationError, NotRegistered
+from ...explain import explain
+from ...forgetting import forget
+from ...patience import PASSING_FAULTS
 from ...sandbox import Sandbox
-
-EXAMPLES = """
-examples:
-  manage.py dfinery sandbox --port 8089      a local pretend DFINERY; set "BASE_URL": "http://127.0.0.1:8089"
-  manage.py dfinery drain                    deliver what is due, without any django-q2 cluster
-  manage.py dfinery drain --forever          the same as a service of its own
-  manage.py dfinery reconcile --dry-run      how many orders no signal told of
-  manage.py dfinery schedule                 make django-q2's schedules again, should they be missing
-  manage.py dfinery prune                    delete finished events older than RETENTION_DAYS
-"""
+from ...states import Action
+from ...token_check import AGE, EVENT_NAME, check_token
+from .. import arguments, choosing, erased, faults, printing, repairing, standing, tables
 
 #: Between two drains of ``drain --forever`` when nothing was due.
 IDLE_SECONDS = 1.0
+#: The system checks stop and precede these alone: the others look at what is wrong, put it right, or read no mapping.
+CHECKED = ("drain", "reconcile", "prune", "schedule")
 
 
 class Command(BaseCommand):
     help = "Deliver events to DFINERY and look after them."
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        kwargs.update(epilog=EXAMPLES, formatter_class=RawDescriptionHelpFormatter)
+        kwargs.update(epilog=arguments.EXIT_CODES, formatter_class=RawDescriptionHelpFormatter)
         return super().create_parser(prog_name, subcommand, **kwargs)
 
     def add_arguments(self, parser: CommandParser) -> None:
-        subcommands = parser.add_subparsers(dest="subcommand", required=True, metavar="subcommand")
-        drain = subcommands.add_parser("drain", help="deliver what is due")
-        drain.add_argument("--destination", help="alias of TOKENS; default: all")
-        drain.add_argument("--budget", type=float, help="seconds until nothing more is claimed (DRAIN_SECONDS)")
-        drain.add_argument("--forever", action="store_true", help="go on until it is stopped")
-        reconcile = subcommands.add_parser("reconcile", help="capture what signals missed")
-        reconcile.add_argument("--definition", help="default: all that can be reconciled")
-        reconcile.add_argument("--since", type=hours, metavar="48h", help="how far back (MAX_AGE_HOURS)")
-        reconcile.add_argument("--dry-run", action="store_true", help="only say what would be captured")
-        subcommands.add_parser("schedule", help="make django-q2's schedules for this app")
-        subcommands.add_parser("prune", help="delete finished events older than RETENTION_DAYS")
-        sandbox = subcommands.add_parser("sandbox", help="a local pretend DFINERY, with a page of what arrived")
-        sandbox.add_argument("--host", default="127.0.0.1", help="a loopback address (default: %(default)s)")
-        sandbox.add_argument("--port", type=int, default=8089, help="default: %(default)s")
-        sandbox.add_argument("--token", action="append", default=[], help="take only this token (repeatable)")
-        sandbox.add_argument("--rate-limit", type=int, help="events per minute")
-        sandbox.add_argument("--store", help="a file that remembers what arrived")
+        arguments.add_to(parser)
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        if options["subcommand"] not in CHECKED:
+            options["skip_checks"] = True
+        with faults.told():
+            return super().execute(*args, **options)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        getattr(self, f"_{options['subcommand']}")(**options)
+        getattr(self, f"_{options['subcommand'].replace('-', '_')}")(**options)
+
+    def _status(self, **options: Any) -> None:
+        planned: standing.Planned = {}
+        fault = ""
+        try:
+            planned = tasks.planned()
+        except ConfigurationError:
+            pass  # the overview tells
+        except DatabaseError as error:
+            fault = faults.one_line(error)
+        found = standing.stand(planned, fault=fault)
+        if options["json"]:
+            text = json.dumps(standing.as_json(found), indent=2)
+        else:
+            width = standing.columns(self.stdout, shutil.get_terminal_size((100, 24)).columns)
+            text = "\n".join(standing.lines(found, self.style, width))
+        self.stdout.write(text)
+        if found.health.needs_a_person:
+            self.stdout.flush()
+            raise SystemExit(faults.FAILED)
 
     def _drain(self, *, destination: str | None, budget: float | None, forever: bool, **options: Any) -> None:
-        aliases = [destination] if destination else list(get_settings().TOKENS)
-        for alias in aliases:
-            if alias not in get_settings().TOKENS:
-                raise CommandError(f"{alias!r} is no alias of DFINERY['TOKENS'].", returncode=2)
-        while True:
-            total = self._drain_once(aliases, budget)
-            if total or not forever:
-                self.stdout.write(_summary(total))
-            if not forever:
-                return
-            if not total:
-                time.sleep(IDLE_SECONDS)
+        choosing.destinations(destination)
+        with tasks.stop_asked_for() as should_stop:
+            while not should_stop():
+                total = self._drain_once(destination, budget, should_stop, forever)
+                if total or not forever:
+                    self.stdout.write(tables.summary(total))
+                    self.stdout.flush()
+                if not forever:
+                    return
+                if not total:
+                    time.sleep(IDLE_SECONDS)
 
-    def _drain_once(self, aliases: list[str], budget: float | None) -> Counter[str]:
-        total: Counter[str] = Counter()
-        for using in delivery.outbox_databases():
-            for alias in aliases:
-                total += delivery.drain(alias, using=using, budget_seconds=budget)
-        return total
+    def _drain_once(
+        self, destination: str | None, budget: float | None, should_stop: Callable[[], bool], forever: bool
+    ) -> Counter[str]:
+        try:
+            return delivery.drain(destination, budget_seconds=budget, should_stop=should_stop)
+        except PASSING_FAULTS as error:
+            if not forever:
+                raise
+            self.stderr.write(f"The database can't be used, it is tried again: {faults.one_line(error)}")
+            connections.close_all()
+            return Counter()
 
     def _reconcile(self, *, definition: str | None, since: float | None, dry_run: bool, **options: Any) -> None:
         try:
             chosen = [registry.get(definition)] if definition else list(registry.definitions())
         except NotRegistered as error:
-            raise CommandError(str(error), returncode=2) from error
+            raise CommandError(str(error), returncode=faults.WRONG_USE) from error
+        longest = get_settings().MAX_AGE_HOURS
+        if since is not None and since > longest:
+            message = f"DFINERY processes nothing older than {longest:g} hours: --since {longest:g}h"
+            raise CommandError(message, returncode=faults.WRONG_USE)
         moment = timezone.now() - dt.timedelta(hours=since) if since else None
         for each in chosen:
-            reason = reconcile.obstacle(each)
-            if reason:
+            if reason := reconcile.obstacle(each):
                 self.stdout.write(f"{each.name}: left out, {reason}.")
-            elif dry_run:
-                count = sum(len(page) for page in reconcile.missed(each, since=moment))
-                self.stdout.write(f"{each.name}: {count} would be captured.")
-            else:
-                self.stdout.write(f"{each.name}: {reconcile.sweep(each, since=moment)} captured.")
+                continue
+            with tqdm(desc=each.name, unit=" orders", leave=False, disable=None) as bar:
+                if dry_run:
+                    words, count = "would be captured", 0
+                    for page in reconcile.missed(each, since=moment):
+                        count += len(page)
+                        bar.update(len(page))
+                else:
+                    words, count = "captured", reconcile.sweep(each, since=moment, progress=bar.update)
+            self.stdout.write(f"{each.name}: {count} {words}.")
+
+    def _resend(self, *, rebuild: bool, **options: Any) -> None:
+        self._repair(Action.REBUILD if rebuild else Action.RESEND, options)
+
+    def _cancel(self, **options: Any) -> None:
+        self._repair(Action.CANCEL, options)
+
+    def _repair(self, action: Action, options: dict[str, Any]) -> None:
+        wishes = repairing.wishes(action, repairing.selections(options))
+        if not wishes:
+            self.stdout.write("No event is like that.")
+            return
+        self.stdout.write("\n".join(repairing.foretold(wishes)))
+        self.stdout.flush()
+        wishes = [each for each in wishes if each.forecast.done]
+        if options["dry_run"] or not wishes:
+            self.stdout.write("Nothing was done: --dry-run." if wishes else "Nothing to do.")
+            return
+        if options["interactive"]:
+            repairing.confirm(action, wishes, is_all=options["all"])
+        for each in wishes:
+            self.stdout.write("\n".join(repairing.carry_out(each)))
+
+    def _fields(self, *, form: str, **options: Any) -> None:
+        listed = custom_fields.listing(outbox_databases())
+        if form == "json":
+            self.stdout.write(json.dumps([asdict(each) for each in listed], cls=DjangoJSONEncoder, indent=2))
+        elif form == "csv":
+            custom_fields.write_csv(listed, self.stdout)
+        else:
+            self.stdout.write("\n".join(tables.of_fields(listed)))
+
+    def _preview(
+        self, *, model: str, pk: str, definition: str | None, items: int, database: str | None, **options: Any
+    ) -> None:
+        watched = choosing.model(model)
+        chosen = choosing.watching(watched, definition)
+        for name, fault in registry.faults().items():
+            self.stderr.write(f"{name} is left out: {fault}")
+        using = choosing.database(database, watched)
+        instance = choosing.instance(watched, pk, using)
+        try:
+            explanations = [explain(each, instance, using=using, items=items) for each in chosen]
+        except LookupError as error:
+            raise CommandError(str(error), returncode=faults.WRONG_USE) from error
+        if options["json"]:
+            self.stdout.write(json.dumps([printing.as_json(each) for each in explanations], indent=2))
+            return
+        width = shutil.get_terminal_size((100, 24)).columns
+        texts = ["\n".join(printing.lines(each, self.style, width)) for each in explanations]
+        # At once: whoever reads the first lines of it only would break the pipe.
+        self.stdout.write("\n\n".join([f"{watched._meta.label} {instance.pk} in database {using!r}", *texts]))
 
     def _schedule(self, **options: Any) -> None:
-        try:
-            tasks.ensure_schedules()
-        except DatabaseError as error:
-            raise CommandError(
-                f"django-q2's tables can't be written ({error}). Run manage.py migrate first."
-            ) from error
+        if not apps.is_installed("django_q"):
+            message = "django_q is not in INSTALLED_APPS: let what runs your WAKE run the schedule, too."
+            raise CommandError(message, returncode=faults.WRONG_USE)
+        tasks.ensure_schedules()
         for name, (task, minutes) in tasks.schedules().items():
             self.stdout.write(f"{name}: {task}, every {minutes} min")
 
     def _prune(self, **options: Any) -> None:
-        self.stdout.write(f"{tasks.prune()} finished events deleted.")
+        if get_settings().RETENTION_DAYS is None:
+            self.stdout.write("DFINERY['RETENTION_DAYS'] is None: finished events are kept.")
+        with tqdm(desc="prune", unit=" events", leave=False, disable=None) as bar:
+            count = tasks.prune(progress=bar.update)
+        self.stdout.write(f"{count} finished events deleted.")
+
+    def _check_token(self, *, destination: str | None, **options: Any) -> None:
+        aliases = choosing.destinations(destination)
+        when = f"{timezone.now() - AGE:%Y-%m-%d}"
+        address = get_settings().BASE_URL
+        self.stdout.write(f"Sent to {address}: an event {EVENT_NAME!r} of {when}, too old for DFINERY to keep.")
+        answers = []
+        for alias in aliases:
+            found = check_token(alias)
+            answers.append(found.is_accepted)
+            paint = self.style.SUCCESS if found.is_accepted else self.style.ERROR
+            with override("en"):
+                self.stdout.write(
+                    paint(found.text) + (f" {found.said}" if found.said else f" ({found.duration_ms} ms)")
+                )
+        if not all(answers):
+            self.stdout.flush()
+            raise SystemExit(faults.FAILED)
+
+    def _forget(self, *, user_id: str, database: str | None, dry_run: bool, **options: Any) -> None:
+        if database is not None and database not in connections:
+            raise CommandError(f"{database!r} is no alias of DATABASES.", returncode=2)
+        try:
+            found = forget(user_id, using=database, dry_run=dry_run)
+        except ValueError as error:
+            raise CommandError(str(error), returncode=2) from error
+        if options["json"]:
+            self.stdout.write(json.dumps(asdict(found), indent=2))
+            return
+        for line in erased.lines(found, hours=get_settings().MAX_AGE_HOURS, dry_run=dry_run):
+            self.stdout.write(line)
 
     def _sandbox(
         self, *, host: str, port: int, token: list[str], rate_limit: int | None, store: str | None, **options: Any
@@ -116,22 +230,12 @@ class Command(BaseCommand):
         try:
             sandbox = Sandbox(host, port, tokens=token, rate_limit=rate_limit, store=store)
         except (OSError, ValueError) as error:
-            raise CommandError(f"The sandbox can't listen on {host}:{port}: {error}", returncode=2) from error
+            message = f"The sandbox can't listen on {host}:{port}: {error}"
+            raise CommandError(message, returncode=faults.WRONG_USE) from error
         try:
             self.stdout.write(f"Pretend DFINERY on {sandbox.url} (Ctrl-C ends it). Point the shop to it:")
             self.stdout.write(f'    DFINERY = {{"BASE_URL": "{sandbox.url}", …}}')
+            self.stdout.flush()
             sandbox.serve_forever()
         except KeyboardInterrupt:
             pass
-
-
-def hours(text: str) -> float:
-    """``48h`` or ``48`` as hours."""
-    number = float(text.removesuffix("h"))
-    if not number > 0:
-        raise ValueError(text)
-    return number
-
-
-def _summary(total: Counter[str]) -> str:
-    return ", ".join(f"{count} {word}" for word, count in sorted(total.items()) if count) or "Nothing was due."

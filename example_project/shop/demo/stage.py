@@ -17,6 +17,7 @@ class Stage:
         self.shop_url = f"http://127.0.0.1:{self.port}"
         self.sandbox_url = f"http://127.0.0.1:{self.sandbox_port}"
         self._manage = [sys.executable, str(base_dir / "manage.py")]
+        self._lock = None
         self._logs = var_dir / "log"
         # Never the developer's own shop.sqlite3.
         self._database = var_dir / "demo.sqlite3"
@@ -55,11 +56,21 @@ class Stage:
         self.shop.wait_until(lambda: answers(self.shop_url))
         self.wait_for_sandbox()
 
+    def live_through_the_past(self):
+        """Two days of business before today; how many events there are of each status. The cluster rests meanwhile."""
+        self.cluster.stop()
+        process = self._process("past", "past")
+        process.run()
+        self.cluster.start()
+        return process.read_log().splitlines()[-1]
+
     def close(self):
         for process in self._processes:
             process.ask_to_end()  # all at once: then they are waited for one by one
         for process in self._processes:
             process.stop()
+        if self._lock:
+            self._lock.close()
 
     def wait_for_sandbox(self):
         self.sandbox.wait_until(lambda: answers(f"{self.sandbox_url}/events.json"))

@@ -43,6 +43,8 @@ class Command(BaseCommand):
         try:
             is_good = self._perform(stage, outage)
             if not once:
+                self._say("Two days of business before today, for the administration…")
+                self._say(stage.live_through_the_past())
                 self._stay(stage)
         except (DemoError, requests.RequestException) as error:
             raise CommandError(f"The demonstration broke off: {error}") from error

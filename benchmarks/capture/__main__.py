@@ -1,0 +1,163 @@
+"""``python -m benchmarks.capture``: what a checkout pays for an event, in milliseconds beside the plain save.
+
+plain           no receiver at all
+ours, busy      this app; a drain is asked for already, as in a shop with an order every second
+ours, idle      this app; each save must ask for a drain anew
+task            a receiver that calls django-q2's async_task(), in the transaction if there is one
+task on commit  the same from transaction.on_commit()
+inline post     a receiver that posts over a kept connection to a server that answers in 50 ms
+
+Each contestant is a process of its own; they take turns in short blocks, in an order drawn anew each round, so that a
+change of the machine's mood meets all of them. The first order of a block is not counted. *Added* is the difference of
+the medians, and of the fastest tenths, which a machine that others use has less to do with; *trips* are those to the
+database, with BEGIN, COMMIT and savepoints.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from statistics import median, quantiles
+from typing import Any
+
+from benchmarks.capture.contestants import CASES
+from benchmarks.surroundings import ROOT, database, machine, server
+
+CONTESTANTS = ("plain", "ours, busy", "ours, idle", "task", "task on commit", "inline post")
+LATENCY_MS = 50
+PLACE, PAY, AUTOCOMMIT, *QUIET = CASES
+
+#: Goal: a case, ours, whose added time it may be a share of, and which share at most. In an idle shop a save asks for a
+#: drain after its commit, which is a task of its own: it is compared with a task on commit.
+GOALS = (
+    (PLACE, "ours, busy", "task", 1.5),
+    (PAY, "ours, busy", "task", 1.5),
+    (PLACE, "ours, idle", "task on commit", 0.25),
+    (PAY, "ours, idle", "task on commit", 0.25),
+    (AUTOCOMMIT, "ours, busy", "task", 0.25),
+    (AUTOCOMMIT, "ours, idle", "task", 0.25),
+    *((case, ours, "inline post", 0.05) for case in (PLACE, PAY, AUTOCOMMIT) for ours in ("ours, busy", "ours, idle")),
+)
+
+Times = dict[tuple[str, str], list[float]]
+Figure = Callable[[list[float]], float]
+
+
+class Asked:
+    """A contestant's process; it answers one question a line."""
+
+    def __init__(self, contestant: str, environment: dict[str, str]) -> None:
+        without_us = {} if contestant.startswith("ours") else {"BENCHMARK_WITHOUT_US": "yes"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.capture.contestants", contestant],
+            cwd=ROOT,
+            env={**os.environ, **environment, **without_us},
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+
+    def ask(self, *question: Any) -> Any:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(question) + "\n")
+        self.process.stdin.flush()
+        return self.answer()
+
+    def answer(self) -> Any:
+        assert self.process.stdout is not None
+        return json.loads(self.process.stdout.readline())
+
+
+@contextmanager
+def asked(kind: str) -> Iterator[dict[str, Asked]]:
+    """The contestants, at work on one database."""
+    with ExitStack() as stack:
+        environment = stack.enter_context(database(kind))
+        environment = {**environment, "BENCHMARK_URL": stack.enter_context(server(LATENCY_MS))}
+        started = {name: Asked(name, environment) for name in CONTESTANTS}
+        for each in started.values():
+            stack.enter_context(each.process)
+        for each in started.values():
+            each.answer()
+        yield started
+
+
+def turns(contestants: dict[str, Asked], orders: int, block: int) -> Times:
+    found: Times = {(case, name): [] for case in CASES for name in contestants}
+    draw = random.Random(1)
+    for _ in range(orders // block):
+        for case, name in draw.sample(sorted(found), len(found)):
+            found[case, name] += contestants[name].ask(case, block + 1)[1:]
+    return found
+
+
+def fastest_tenth(found: list[float]) -> float:
+    """What a machine that others use has least to do with: the time that a tenth of the orders stay below."""
+    return quantiles(found, n=10)[0]
+
+
+def added(times: Times, case: str, contestant: str, figure: Figure = median) -> float:
+    return figure(times[case, contestant]) - figure(times[case, "plain"])
+
+
+def tell_times(times: Times) -> None:
+    print(f"| median / p95 ms | {' | '.join(CONTESTANTS)} |\n|---|{'---|' * len(CONTESTANTS)}")
+    for case in CASES:
+        found = [times[case, name] for name in CONTESTANTS]
+        cells = [f"{median(each):.2f} / {quantiles(each, n=20)[-1]:.2f}" for each in found]
+        print(f"| {case} | {' | '.join(cells)} |")
+
+
+def tell_added(times: Times, trips: dict[tuple[str, str], int]) -> None:
+    print(f"\n| added ms: median; fastest tenth (trips) | {' | '.join(CONTESTANTS[1:])} |")
+    print(f"|---|{'---|' * (len(CONTESTANTS) - 1)}")
+    for case in CASES:
+        cells = []
+        for name in CONTESTANTS[1:]:
+            figures = [f"{added(times, case, name, figure):+.2f}" for figure in (median, fastest_tenth)]
+            cells.append(f"{'; '.join(figures)} ({trips[case, name] - trips[case, 'plain']:+d})")
+        print(f"| {case} | {' | '.join(cells)} |")
+
+
+def tell_goals(times: Times) -> None:
+    print("\n| goal | at most | by median | | by fastest tenth | |\n|---|---|---|---|---|---|")
+    for case, ours, other, most in GOALS:
+        verdicts = [verdict(times, case, ours, other, most, figure) for figure in (median, fastest_tenth)]
+        print(f"| {case}: {ours} ÷ {other} | {most:g} | {' | '.join(verdicts)} |")
+
+
+def verdict(times: Times, case: str, ours: str, other: str, most: float, figure: Figure) -> str:
+    theirs = added(times, case, other, figure)
+    if theirs <= 0:
+        return "| too noisy to tell"
+    ratio = added(times, case, ours, figure) / theirs
+    return f"{ratio:.2f} | {'met' if ratio <= most else '**missed**'}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.capture", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--orders", type=int, default=300, help="of each contestant in each case")
+    parser.add_argument("--block", type=int, default=10, help="orders before the next one's turn")
+    parser.add_argument("--databases", nargs="+", default=["postgresql", "sqlite"])
+    chosen = parser.parse_args()
+    print(f"{chosen.orders} orders per contestant and case; {machine()}")
+    for kind in chosen.databases:
+        print(f"\n{kind}\n", flush=True)
+        with asked(kind) as contestants:
+            times = turns(contestants, chosen.orders, chosen.block)
+            trips = {(case, name): contestants[name].ask(case, 0) for case, name in times}
+        tell_times(times)
+        tell_added(times, trips)
+        tell_goals(times)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""What every page of the admin shares."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import translation
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+
+if TYPE_CHECKING:
+    Base = admin.ModelAdmin[Any]
+else:
+    Base = object
+
+
+def site_language() -> AbstractContextManager[None]:
+    """For Django's log: others read it than whoever was logged."""
+    return translation.override(settings.LANGUAGE_CODE)
+
+
+class ReadOnly(Base):
+    """The row is the truth, and nobody types the truth."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        # Django asks to select something, which nobody need do here; not all of its translations fit any name.
+        title = capfirst(self.opts.verbose_name_plural)
+        return super().changelist_view(request, {"title": title, **(extra_context or {})})
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = {"title": capfirst(self.opts.verbose_name), **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, context)
+
+    def address(self, page: str, *args: Any) -> str:
+        """The address of a page of ours in this admin site: ``event_changelist``."""
+        return reverse(f"admin:dfinery_django_{page}", args=args, current_app=self.admin_site.name)
+
+    def not_there(self, request: HttpRequest) -> HttpResponse:
+        """Back to the list, with a word: what is old is deleted in time."""
+        self.message_user(request, _("That does not exist. Perhaps it was old, and deleted."), messages.WARNING)
+        return HttpResponseRedirect(self.address(f"{self.model._meta.model_name}_changelist"))

@@ -1,0 +1,142 @@
+"""The event list and an event's page: what became of it, and what can be done. Nothing is typed or deleted by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.formats import date_format, get_format
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from ..display import badge, shown, visible
+from ..models import Event
+from ..standing import due_in, time_left
+from ..standing import moment as full_time
+from .event_page import event_context, source_url
+from .filters import FILTERS, LAST_HOURS, PARAMETERS, SEARCH, SINCE, UNTIL, selected
+from .paging import BoundedPaginator
+from .people import PeopleActions
+
+if TYPE_CHECKING:
+    EventBase = admin.ModelAdmin[Event]
+else:  # Django's classes are generic for type checkers only
+    EventBase = admin.ModelAdmin
+
+
+def short_time(moment: Any) -> str:
+    """A time in a narrow column, with the full one for whoever points at it."""
+    local, today = timezone.localtime(moment), timezone.localdate()
+    # Months of English and its neighbours are long words.
+    day = get_format("MONTH_DAY_FORMAT").replace("F", "M") if local.year == today.year else "SHORT_DATE_FORMAT"
+    short = date_format(local, "H:i")
+    if local.date() != today:
+        short = f"{date_format(local, day)} {short}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(), full_time(local), short)
+
+
+@admin.register(Event)
+class EventAdmin(PeopleActions, EventBase):
+    list_display = ("badge", "event", "order", "user", "happened", "arrived", "attempt_count", "left")
+    list_display_links = ("event",)
+    list_filter = FILTERS
+    search_fields = ("event_id", "order_id", "user_id")
+    # Columns that an index has in order; any other would be sorted anew for each page.
+    sortable_by = ("happened", "arrived")
+    ordering = ("-pk",)
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    list_per_page = 50
+
+    class Media:
+        css = {"all": ["dfinery_django/events.css"]}
+        js = ["dfinery_django/events.js"]
+
+    # ── the list ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).defer("payload", "dedup_key")
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """Narrow the list to what its filters and its search field ask for, all at once."""
+        chosen = selected({**request.GET.dict(), SEARCH: search_term})
+        return chosen.resolved(queryset.order_by()).narrow(queryset), False
+
+    def get_ordering(self, request: HttpRequest) -> Any:
+        has_time = any(request.GET.get(name) for name in (LAST_HOURS, SINCE, UNTIL))
+        return ("-occurred_at", "-pk") if has_time else self.ordering
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        return lookup in PARAMETERS
+
+    @admin.display(description=pgettext_lazy("event", "status"))
+    def badge(self, event: Event) -> str:
+        shown_badge = badge(event.status, event.get_status_display())
+        if not event.reason_code:
+            return shown_badge
+        why = event.get_reason_code_display()
+        return format_html(
+            '{}<div class="dfinery-why" title="{}">{}</div>', shown_badge, visible(event.reason[:300]), why
+        )
+
+    @admin.display(description=pgettext_lazy("model", "event"))
+    def event(self, event: Event) -> str:
+        return shown(event.event_name, chars=40)
+
+    @admin.display(description=pgettext_lazy("event", "order"), empty_value="")
+    def order(self, event: Event) -> str:
+        return shown(event.order_id, chars=24) if event.order_id else ""
+
+    @admin.display(description=pgettext_lazy("event", "user"), empty_value="")
+    def user(self, event: Event) -> str:
+        if not event.user_id:
+            return ""
+        return format_html('<span title="{}">{}</span>', visible(event.user_id), shown(event.user_id, chars=13))
+
+    @admin.display(description=pgettext_lazy("event", "happened"), ordering="occurred_at")
+    def happened(self, event: Event) -> str:
+        return short_time(event.occurred_at)
+
+    @admin.display(description=_("arrived or next due"), ordering="finished_at")
+    def arrived(self, event: Event) -> str:
+        if event.due_at is not None:
+            return due_in(event.due_at, timezone.now())
+        return short_time(event.finished_at) if event.finished_at else ""
+
+    @admin.display(description=_("time left"), empty_value="-")
+    def left(self, event: Event) -> str:
+        return "" if event.status == "delivered" else time_left(event, timezone.now())
+
+    # ── an event's page ────────────────────────────────────────────────────────────────────────────────────────
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        if request.method not in ("GET", "HEAD"):
+            raise PermissionDenied
+        queryset = super().get_queryset(request)
+        event = self._event(queryset, unquote(object_id))
+        if not self.has_view_permission(request, event):
+            raise PermissionDenied
+        if event is None:
+            return self.not_there(request)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": pgettext_lazy("model", "Event"), "subtitle": None, "original": event,
+            "opts": self.model._meta, "media": self.media,
+            "has_view_permission": True, "preserved_filters": self.get_preserved_filters(request),
+            "source_url": source_url(request, self.admin_site, event),
+            **event_context(request, event, self.allowed(request)),
+            **(extra_context or {}),
+        }  # fmt: skip
+        return TemplateResponse(request, "admin/dfinery_django/event/page.html", context)
+
+    def _event(self, queryset: Any, key: str) -> Event | None:
+        return queryset.filter(pk=int(key)).first() if key.isdecimal() and len(key) < 19 else None

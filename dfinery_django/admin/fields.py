@@ -1,0 +1,82 @@
+"""What to register in DFINERY's console: each custom event and field with its type, and which of them drift."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.template.response import TemplateResponse
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from .. import custom_fields
+from ..destinations import outbox_databases
+from ..models import CustomField
+from ..values import WireType
+from .base import ReadOnly
+
+if TYPE_CHECKING:
+    FieldBase = admin.ModelAdmin[CustomField]
+else:  # Django's classes are generic for type checkers only
+    FieldBase = admin.ModelAdmin
+
+HEADINGS = {
+    "": pgettext_lazy("model", "Events"),
+    "event": _("Fields of events"),
+    "item": _("Fields of items"),
+    "user": _("Fields of users"),
+}
+ORIGINS = {
+    "declared": pgettext_lazy("custom field", "declared"),
+    "model": pgettext_lazy("custom field", "a model's field"),
+    "seen": pgettext_lazy("custom field", "its first value"),
+}
+
+
+@admin.register(CustomField)
+class CustomFieldAdmin(ReadOnly, FieldBase):
+    """One page: the ledger beside what the mapping says. A row has nothing more to show."""
+
+    class Media:
+        css = {"all": ["dfinery_django/events.css"]}
+
+    def get_urls(self) -> Any:
+        return super().get_urls()[:1]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        listed = custom_fields.listing(outbox_databases())
+        if request.GET.get("format") == "csv":
+            headers = {"Content-Disposition": 'attachment; filename="dfinery-fields.csv"'}
+            # The mark at the beginning tells spreadsheets that it is UTF-8.
+            answer = HttpResponse("\ufeff", content_type="text/csv; charset=utf-8", headers=headers)
+            custom_fields.write_csv(listed, answer)
+            return answer
+        context = {
+            **self.admin_site.each_context(request),
+            "title": capfirst(self.opts.verbose_name_plural), "opts": self.opts, "media": self.media,
+            "sections": [
+                {"heading": heading, "fields": [_row(each) for each in listed if each.scope == scope], "scope": scope}
+                for scope, heading in HEADINGS.items()
+            ],
+            "drifting": sum(1 for each in listed if each.drift_count), "is_empty": not listed,
+            **(extra_context or {}),
+        }  # fmt: skip
+        return TemplateResponse(request, "admin/dfinery_django/fields.html", context)
+
+
+def _row(listed: custom_fields.Listed) -> dict[str, Any]:
+    """A field in the reader's words."""
+    return {
+        "listed": listed,
+        "type": WireType(listed.type).label if listed.type else "",
+        "other_type": WireType(listed.drift_type).label if listed.drift_type else "",
+        "origin": ORIGINS[listed.origin],
+        "line": f'DFINERY["CUSTOM_FIELDS"]["{listed.scope}"]["{listed.name}"]',
+    }

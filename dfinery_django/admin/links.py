@@ -1,0 +1,92 @@
+"""From an object of the shop to its events: a line on the pages of watched models' own admins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext_lazy as _
+
+from .. import registry
+from ..display import badge, shown
+from ..exceptions import ConfigurationError
+from ..models import Event
+from ..sources import source_key
+from .filters import DEFINITIONS, SOURCE
+
+if TYPE_CHECKING:
+    Base = admin.ModelAdmin[Any]
+else:
+    Base = object
+
+#: The latest of an object's events are shown in full; the link leads to all.
+SHOWN = 5
+FIELD = "dfinery_events"
+
+
+class DfineryEventsMixin(Base):
+    """For the admin of a model that definitions watch: what became of this object's events, and a link to them.
+
+    A read-only field, so that it stands in any template; only for whoever may view events::
+
+        class OrderAdmin(DfineryEventsMixin, admin.ModelAdmin): ...
+    """
+
+    @admin.display(description=_("DFINERY events"))
+    def dfinery_events(self, obj: Any) -> str:
+        """The latest events of the object."""
+        definitions = registry.watching(type(obj))
+        keys = {source_key(each, obj) or "" for each in definitions}
+        names = [each.name for each in definitions]
+        if not names:
+            return str(_("No definition watches this model."))
+        events = Event.objects.filter(definition__in=names, source_pk__in=keys)
+        latest = events.defer("payload").order_by("-pk")[:SHOWN]
+        lines = format_html_join("", "<li>{} {} {}</li>", (self._dfinery_line(event) for event in latest))
+        address = urlencode({DEFINITIONS: ",".join(names), SOURCE: next(iter(keys))})
+        site = self.admin_site.name
+        return format_html(
+            '<ul class="dfinery-events">{}</ul><a href="{}?{}">{}</a>',
+            lines or format_html("<li>{}</li>", _("none yet")),
+            reverse("admin:dfinery_django_event_changelist", current_app=site), address, _("All DFINERY events of it"),
+        )  # fmt: skip
+
+    def _dfinery_line(self, event: Event) -> tuple[str, str, str]:
+        page = reverse("admin:dfinery_django_event_change", args=[event.pk], current_app=self.admin_site.name)
+        name = format_html('<a href="{}">{}</a>', page, shown(event.event_name))
+        return badge(event.status, event.get_status_display()), name, event.get_reason_code_display()
+
+    def _shows_dfinery_events(self, request: HttpRequest, obj: Any) -> bool:
+        if obj is None or not request.user.has_perm("dfinery_django.view_event"):
+            return False
+        try:
+            reverse("admin:dfinery_django_event_changelist", current_app=self.admin_site.name)
+            return bool(registry.watching(type(obj)))
+        except (NoReverseMatch, ConfigurationError):
+            return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = super().get_readonly_fields(request, obj)
+        return [*fields, FIELD] if self._shows_dfinery_events(request, obj) else fields
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """In a fieldset of its own at the end, whatever the admin says of its fields."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if not self._shows_dfinery_events(request, obj):
+            return fieldsets
+        others = [(title, {**options, "fields": _without(options["fields"])}) for title, options in fieldsets]
+        return [*others, (_("DFINERY"), {"fields": [FIELD]})]
+
+    @property
+    def media(self) -> Any:
+        from django.forms import Media
+
+        return super().media + Media(css={"all": ["dfinery_django/events.css"]})
+
+
+def _without(fields: Any) -> list[Any]:
+    return [each for each in fields if each != FIELD]

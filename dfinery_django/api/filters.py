@@ -1,0 +1,76 @@
+"""The query parameters of a list of events: the filters of the admin's list, and its search. Bad values are told."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from ..models import searchable
+from ..queries import EventQuerySet
+from ..selection import Selection
+from ..states import EventStatus, Reason
+from .errors import bad_request
+
+STATUSES = EventStatus.values
+REASONS = [value for value in Reason.values if value]
+IDS = ("order_id", "user_id")
+PARAMETERS = (
+    *("status", "reason_code", "definition", "since", "until", "event_id", "cursor", "page_size"),
+    *("event_name", "destination", "source_pk", "search"), *IDS,
+)  # fmt: skip
+
+
+def narrowed(events: EventQuerySet, chosen: Mapping[str, str]) -> EventQuerySet:
+    """The events that an address asks for.
+
+    :raises ApiError: for a value that none of its kind has
+    """
+    selection = Selection(
+        status=_word("status", STATUSES, chosen),
+        reason_code=_word("reason_code", REASONS, chosen),
+        definitions=tuple(filter(None, chosen.get("definition", "").split(","))),
+        since=_moment("since", chosen),
+        until=_moment("until", chosen),
+        event_name=chosen.get("event_name", ""),
+        destination=chosen.get("destination", ""),
+        source_pk=chosen.get("source_pk", ""),
+        search=chosen.get("search", ""),
+    )
+    events = selection.resolved(events).narrow(events)
+    exact: dict[str, Any] = {name: searchable(chosen[name]) for name in IDS if chosen.get(name)}
+    if chosen.get("event_id"):
+        exact["event_id"] = _uuid(chosen["event_id"])
+    return events.filter(**exact)
+
+
+def _word(name: str, words: list[str], chosen: Mapping[str, str]) -> str:
+    value = chosen.get(name, "")
+    if value and value not in words:
+        raise bad_request(f"{name}: {value[:100]!r} is none. Known: {', '.join(words)}.")
+    return value
+
+
+def _moment(name: str, chosen: Mapping[str, str]) -> dt.datetime | None:
+    """A time; a naive one is read in the site's time zone."""
+    text = chosen.get(name, "")
+    if not text:
+        return None
+    try:
+        moment = parse_datetime(text) or dt.datetime.fromisoformat(text)
+        aware = moment if timezone.is_aware(moment) else timezone.make_aware(moment)
+        return aware.astimezone(dt.timezone.utc)
+    except (ValueError, OverflowError):
+        example = "2026-01-31T18:00:00+09:00"
+        raise bad_request(f"{name}: {text[:100]!r} is no time. Write e.g. {example} (a + as %2B).") from None
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise bad_request(f"event_id: {text[:100]!r} is no UUID.") from None

@@ -1,0 +1,81 @@
+"""Is all well, for uptime monitors: numbers and codes, no personal data."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import Any
+
+from django.db import DatabaseError
+from django.utils import translation
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from ..findings import Finding
+from ..health import assess
+from ..overview import Overview, look
+from ..states import EventStatus
+from .base import DfineryView, needs
+from .errors import unavailable
+from .shapes import HealthShape
+
+logger = logging.getLogger("dfinery_django")
+
+
+class Health(DfineryView):
+    """200 while all is well or worth a look, 503 once a person is needed."""
+
+    permissions = {"GET": (needs("view_destination"), needs("view_event"))}
+
+    def get(self, request: Request) -> Response:
+        try:
+            overview = look()
+        except DatabaseError:
+            logger.exception("The outbox can't be read")
+            raise unavailable("The outbox can't be read: see the log.") from None
+        with translation.override("en"):  # a monitor's words don't depend on its headers
+            health = assess(_without_people(overview))
+        shape = HealthShape(
+            {
+                "level": health.level.name.lower(),
+                "reasons": list(map(_told, health.findings)),
+                **_numbers(overview),
+                "destinations": overview.destinations,
+            }
+        )
+        return Response(
+            shape.data, status.HTTP_503_SERVICE_UNAVAILABLE if health.needs_a_person else status.HTTP_200_OK
+        )
+
+
+def _without_people(overview: Overview) -> Overview:
+    """The same, without the name of whoever paused a destination."""
+    nameless = (
+        dataclasses.replace(each, paused_by=each.paused_by and "somebody") for each in overview.destinations
+    )  # fmt: skip
+    return dataclasses.replace(overview, destinations=tuple(nameless))
+
+
+def _told(finding: Finding) -> dict[str, Any]:
+    # Not what was said word for word: a mapping's error or DFINERY's words may quote a value.
+    return {
+        "code": finding.code,
+        "level": finding.level.name.lower(),
+        "destination": finding.destination,
+        "text": finding.text,
+    }
+
+
+def _numbers(overview: Overview) -> dict[str, Any]:
+    first = overview.first_to_expire
+    return {
+        "waiting": overview.waiting,
+        **{str(status): overview.lately.get(status, 0) for status in _ENDS},
+        "oldest_waiting_at": overview.oldest_waiting_at,
+        "expires_next_at": first.expires_next_at if first else None,
+        "last_delivered_at": overview.last_delivered_at,
+    }
+
+
+_ENDS = (EventStatus.DELIVERED, EventStatus.FAILED, EventStatus.EXPIRED)

@@ -1,0 +1,112 @@
+"""Pages of events, newest first, without a count. A page far back costs no more than the first.
+
+DRF's own cursor counts rows from a position where many have the same: whoever arrives meanwhile moves them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q
+from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
+from rest_framework.utils.urls import replace_query_param
+
+from .errors import bad_request
+
+LARGEST_PAGE = 200
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
+_MICROSECOND = dt.timedelta(microseconds=1)
+#: Direction, key and, where events are in the order in which they happened, the microseconds since 1970.
+_CURSOR = re.compile(r"([np])([0-9]{1,18})(?:t(-?[0-9]{1,18}))?")
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Beside which event a page begins, and whether it goes on to older ones.
+
+    :ivar moment: ``None`` where events are in the order in which they were stored
+    """
+
+    is_forward: bool
+    pk: int
+    moment: dt.datetime | None
+
+    def __str__(self) -> str:
+        time = "" if self.moment is None else f"t{(self.moment - _EPOCH) // _MICROSECOND}"
+        return f"{'n' if self.is_forward else 'p'}{self.pk}{time}"
+
+    def beyond(self) -> Q:
+        """What comes after it."""
+        word = "lt" if self.is_forward else "gt"
+        if self.moment is None:
+            return Q(**{f"pk__{word}": self.pk})
+        # The first for the index, the rest for those of the same moment.
+        later = Q(**{f"occurred_at__{word}": self.moment}) | Q(**{f"pk__{word}": self.pk})
+        return Q(**{f"occurred_at__{word}e": self.moment}) & later
+
+
+class EventPagination(CursorPagination):
+    page_size = 50
+    page_size_query_param = "page_size"
+    max_page_size = LARGEST_PAGE
+    ordering = "-pk"
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        self.base_url = request.build_absolute_uri()
+        # What an index has in order: with a range of time its own, or all that came later would be read before.
+        self._by_time = bool(request.query_params.get("since") or request.query_params.get("until"))
+        self._place = place = self._read(request.query_params.get(self.cursor_query_param, ""))
+        size = self.get_page_size(request)
+        is_forward = place is None or place.is_forward
+        sign = "-" if is_forward else ""
+        rows = queryset.order_by(*(f"{sign}{name}" for name in (("occurred_at", "pk") if self._by_time else ("pk",))))
+        found = list((rows.filter(place.beyond()) if place else rows)[: size + 1])
+        self.page = found[:size] if is_forward else found[:size][::-1]
+        self.has_next = len(found) > size if is_forward else True
+        self.has_previous = place is not None if is_forward else len(found) > size
+        self.display_page_controls = self.has_next or self.has_previous
+        return self.page
+
+    def get_page_size(self, request: Request) -> int:
+        text = request.query_params.get("page_size", "")
+        if not text:
+            return self.page_size or LARGEST_PAGE
+        if not (text.isascii() and text.isdecimal() and len(text) < 6 and 1 <= int(text) <= LARGEST_PAGE):
+            raise bad_request(f"page_size: a whole number from 1 to {LARGEST_PAGE}.")
+        return int(text)
+
+    def get_next_link(self) -> str | None:
+        return self._link(True, -1) if self.has_next else None
+
+    def get_previous_link(self) -> str | None:
+        return self._link(False, 0) if self.has_previous else None
+
+    def _link(self, is_forward: bool, end: int) -> str | None:
+        if self.page:
+            event = self.page[end]
+            place = _Place(is_forward, event.pk, event.occurred_at if self._by_time else None)
+        elif self._place:  # what was there is gone
+            place = _Place(is_forward, self._place.pk, self._place.moment)
+        else:
+            return None
+        return replace_query_param(str(self.base_url), self.cursor_query_param, str(place))
+
+    def _read(self, text: str) -> _Place | None:
+        """
+        :raises ApiError: if it is no place in this order
+        """
+        if not text:
+            return None
+        found = _CURSOR.fullmatch(text)
+        try:
+            if found and bool(found[3]) == self._by_time:
+                moment = _EPOCH + int(found[3]) * _MICROSECOND if found[3] else None
+                return _Place(found[1] == "n", int(found[2]), moment)
+        except OverflowError:
+            pass
+        raise bad_request("cursor: take it from 'next' or 'previous' of an answer to the same filters.")

@@ -1,0 +1,269 @@
+"""The ledger of custom fields: the type that each has had so far, and what DFINERY's console has to know of.
+
+DFINERY files the same field with another JSON type as another field. So a field whose type nobody says keeps that of
+its first value. Nothing here fails an event but ``TYPE_DRIFT = "fail"``, and in the steady state nothing here asks the
+database but one SELECT a minute in each process.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass
+from dataclasses import fields as dataclass_fields
+from functools import lru_cache
+from typing import Any
+
+from django.db.models import F
+from django.utils import timezone
+
+from . import registry, schema
+from .conf import get_settings
+from .definitions import EventDefinition, declared_type
+from .exceptions import PayloadError
+from .models import CustomField
+from .schema import Scope
+from .transactions import after_commit, before_swallowing, shielded
+from .values import Wire, WireType, convert, infer
+
+logger = logging.getLogger("dfinery_django")
+
+RELOAD_SECONDS = 60
+#: ``last_seen_at`` is that exact.
+SEEN_AGAIN = dt.timedelta(hours=1)
+#: A site that makes up names as it goes would fill the memory of every process.
+MOST_FIELDS = 5000
+
+#: (scope, name), and no scope for an event's name.
+Key = tuple[str, str]
+
+
+class _Known:
+    """What the ledger said when it was read."""
+
+    def __init__(self, using: str) -> None:
+        self.read_at = time.monotonic()
+        self.types: dict[Key, WireType | None] = {}
+        self.seen_at: dict[Key, dt.datetime] = {}
+        fields = CustomField.objects.using(using).values_list("scope", "name", "type", "last_seen_at")
+        for scope, name, type_name, seen_at in fields[:MOST_FIELDS]:
+            self.types[scope, name] = WireType(type_name) if type_name else None
+            self.seen_at[scope, name] = seen_at
+
+
+_known: dict[str, _Known] = {}
+
+
+def forget_what_is_known(**kwargs: Any) -> None:
+    """Read the ledger again before its next use."""
+    _known.clear()
+
+
+class SeenFields:
+    """What a batch of payloads shows of custom fields; a ``payloads.Memory``.
+
+    :param using: the database of the outbox
+    """
+
+    def __init__(self, using: str) -> None:
+        self.using = using
+        self._new: dict[Key, WireType | None] = {}
+        self._drifted: Counter[tuple[Key, WireType]] = Counter()
+        self._declared: dict[Key, WireType] = {}
+        self._again: set[Key] = set()
+
+    def fit(self, scope: Scope, name: str, value: Any, wire_type: WireType | None, path: str) -> Wire:
+        """The value in the field's type: the given one, else the remembered one, else its own.
+
+        :raises PayloadError: if it can't be sent so; with ``TYPE_DRIFT = "fail"`` also if it does not fit what it was
+        """
+        remembered = self._type((scope, name))
+        if wire_type is None and remembered is not None:
+            wire = _fit_remembered(scope, name, value, remembered, path)
+        else:
+            wire = convert(value, wire_type, path)
+        self._note((scope, name), infer(wire))
+        return wire
+
+    def remembered(self, scope: Scope, name: str) -> WireType | None:
+        """The type that a field had before this batch."""
+        known = self._known()
+        return known.types.get((scope, name)) if known else None
+
+    def event(self, name: str) -> None:
+        """An event of this name was built."""
+        if name not in schema.PREDEFINED_EVENTS:
+            self._note(("", name), None)
+
+    def save(self) -> None:
+        """Write down what is new: after commit, since a checkout must not wait for another one's ledger."""
+        if self._new or self._drifted or self._declared or self._again:
+            after_commit(self._write_down, self.using)
+
+    def _known(self) -> _Known | None:
+        known = _known.get(self.using)
+        if known is None or time.monotonic() - known.read_at > RELOAD_SECONDS:
+            try:
+                with shielded(self.using):
+                    known = _known[self.using] = _Known(self.using)
+            except Exception as error:
+                before_swallowing(error, self.using)
+                logger.exception("The custom fields seen so far can't be read: types go by the values")
+        return known
+
+    def _type(self, key: Key) -> WireType | None:
+        if key in self._new:
+            return self._new[key]
+        known = self._known()
+        return known.types.get(key) if known else None
+
+    def _note(self, key: Key, found: WireType | None) -> None:
+        known = self._known()
+        if known is None:
+            return
+        if key not in known.types and key not in self._new:
+            if len(known.types) + len(self._new) < MOST_FIELDS:
+                self._new[key] = found
+        elif found is not None and found != self._type(key):
+            if declared_type(key[0], key[1]):  # type: ignore[arg-type]
+                self._declared[key] = found
+            else:
+                self._drifted[key, found] += 1
+        elif key in known.seen_at and timezone.now() - known.seen_at[key] > SEEN_AGAIN:
+            self._again.add(key)
+
+    def _write_down(self) -> None:
+        try:
+            self._write()
+        except Exception as error:
+            before_swallowing(error, self.using)
+            logger.exception("Custom fields were not written down")
+
+    def _write(self) -> None:
+        now, fields = timezone.now(), CustomField.objects.using(self.using)
+        if self._new:
+            fields.bulk_create([_row(key, found, now) for key, found in self._new.items()], ignore_conflicts=True)
+        for key, found in self._declared.items():
+            fields.filter(key=CustomField.key_of(*key)).update(type=found.value, last_seen_at=now)
+        for (key, found), count in self._drifted.items():
+            fields.filter(key=CustomField.key_of(*key)).update(
+                drift_count=F("drift_count") + count, drift_type=found.value, drifted_at=now, last_seen_at=now
+            )
+            _say_drifted(*key, found)
+        if self._again:
+            fields.filter(key__in=[CustomField.key_of(*key) for key in self._again]).update(last_seen_at=now)
+        forget_what_is_known()
+
+
+def _fit_remembered(scope: Scope, name: str, value: Any, remembered: WireType, path: str) -> Wire:
+    try:
+        return convert(value, remembered, path)
+    except PayloadError:
+        wire = convert(value, None, path)  # what can't be sent in any type says so
+    if get_settings().TYPE_DRIFT == "warn":
+        return wire
+    found = infer(wire)
+    raise PayloadError(
+        path,
+        f"a {found.label} where {name!r} was a {remembered.label} so far",
+        f'Convert it in the mapping, or decide: DFINERY["CUSTOM_FIELDS"]["{scope}"]["{name}"] = "{found.value}".',
+    )
+
+
+def _row(key: Key, found: WireType | None, now: dt.datetime) -> CustomField:
+    type_name = found.value if found else ""
+    return CustomField(
+        key=CustomField.key_of(*key), scope=key[0], name=key[1], type=type_name, first_seen_at=now, last_seen_at=now
+    )
+
+
+@lru_cache(maxsize=1000)
+def _say_drifted(scope: str, name: str, found: WireType) -> None:
+    """Once per process: a field that drifts does so with every other event."""
+    logger.warning(
+        "The custom field %r (%s) came as %s, another type than before: DFINERY files it as another field. "
+        "Declare it in DFINERY['CUSTOM_FIELDS'].", name, scope, found.label,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A custom field or event: what to register in DFINERY's console."""
+
+    scope: str  # event, item or user; "" for an event's name
+    name: str
+    console_name: str
+    type: str  # string, long, double or boolean; "" for an event's name, and where no value has shown it yet
+    origin: str  # what says its type: declared (CUSTOM_FIELDS), model (a model's field), seen (its first value)
+    definitions: tuple[str, ...]  # those that map it
+    first_seen_at: dt.datetime | None
+    last_seen_at: dt.datetime | None  # exact to an hour
+    drift_count: int
+    drift_type: str
+
+
+def listing(databases: Iterable[str]) -> list[Listed]:
+    """All custom fields and events that are declared, mapped or were ever sent; events first.
+
+    :param databases: those of the outboxes
+    """
+    mapped = _mapped()
+    declared = {(scope, name) for scope, fields in get_settings().CUSTOM_FIELDS.items() for name in fields}
+    rows: dict[Key, list[CustomField]] = {key: [] for key in (*mapped, *declared)}
+    for using in databases:
+        for row in CustomField.objects.using(using).iterator():
+            rows.setdefault((row.scope, row.name), []).append(row)
+    order = ("", *schema.PREDEFINED)
+    return [_listed(key, rows[key], mapped.get(key, [])) for key in sorted(rows, key=lambda k: (order.index(k[0]), k))]
+
+
+def write_csv(listed: Iterable[Listed], file: Any) -> None:
+    """A line for each, under the names of ``Listed``; definitions with blanks between them.
+
+    :param file: whatever has ``write(text)``
+    """
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([each.name for each in dataclass_fields(Listed)])
+    for each in listed:
+        writer.writerow([" ".join(cell) if isinstance(cell, tuple) else cell for cell in astuple(each)])
+
+
+def _mapped() -> dict[Key, list[EventDefinition]]:
+    mapped: dict[Key, list[EventDefinition]] = {}
+    for definition in registry.definitions():
+        for key in dict.fromkeys([("", definition.event_name), *definition.custom_names()]):
+            if key[0] or key[1] not in schema.PREDEFINED_EVENTS:
+                mapped.setdefault(key, []).append(definition)
+    return mapped
+
+
+def _listed(key: Key, rows: list[CustomField], definitions: list[EventDefinition]) -> Listed:
+    type_name, origin = _type_and_origin(key, definitions)
+    return Listed(
+        scope=key[0],
+        name=key[1],
+        console_name=schema.console_name(key[0], key[1]) if key[0] else schema.console_event_name(key[1]),  # type: ignore[arg-type]
+        type=type_name or next((row.type for row in rows), ""),
+        origin=origin,
+        definitions=tuple(each.name for each in definitions),
+        first_seen_at=min((row.first_seen_at for row in rows), default=None),
+        last_seen_at=max((row.last_seen_at for row in rows), default=None),
+        drift_count=sum(row.drift_count for row in rows),
+        drift_type=next((row.drift_type for row in rows if row.drift_type), ""),
+    )
+
+
+def _type_and_origin(key: Key, definitions: list[EventDefinition]) -> tuple[str, str]:
+    scope, name = key
+    if not scope:
+        return "", "declared" if definitions else "seen"  # a definition's, or track()'s
+    if declared := declared_type(scope, name):  # type: ignore[arg-type]
+        return declared.value, "declared"
+    for each in definitions:
+        if found := each.type_of(scope, name):  # type: ignore[arg-type]
+            return found.value, "model"
+    return "", "seen"

@@ -1,0 +1,59 @@
+"""The 48 hours: events whose time is over are ended, and it is said in time when that is near."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import math
+import time
+
+from django.utils import timezone
+
+from .conf import get_settings
+from .destinations import current
+from .endings import tell
+from .logs import about
+from .models import Destination, Event
+from .queries import EventQuerySet
+from .signals import events_at_risk
+
+logger = logging.getLogger("dfinery_django")
+
+EXPIRE_BATCH = 500
+
+
+def expire(events: EventQuerySet, *, until: float = math.inf) -> int:
+    """Finish the events whose time is over, with a signal for each.
+
+    :param until: ``time.monotonic()`` after which the rest is left for another time
+    :returns: how many
+    """
+    total = 0
+    while time.monotonic() < until and (expired := events.expire(limit=EXPIRE_BATCH, now=timezone.now())):
+        total += len(expired)
+        tell(expired, events.db)
+    return total
+
+
+def expire_strays(using: str) -> int:
+    """Expire events whose destination is no longer in ``TOKENS``: no lane is theirs."""
+    # Each that ever had events has a row. Asking events for other destinations than ours would read all of them.
+    strays = Destination.objects.using(using).exclude(alias__in=list(get_settings().TOKENS))
+    aliases = list(strays.values_list("alias", flat=True))
+    return expire(Event.objects.using(using).filter(destination__in=aliases)) if aliases else 0
+
+
+def warn_of_risk(alias: str, using: str, now: dt.datetime) -> None:
+    """Say once that events have waited for more than half of their time, while there is still some left to act."""
+    soon = now + dt.timedelta(hours=get_settings().MAX_AGE_HOURS) / 2
+    at_risk = Event.objects.using(using).unfinished().filter(destination=alias, expires_at__lt=soon)
+    row = Destination.objects.using(using).filter(pk=current(alias, using).pk)
+    # Counted only when there is something to say: a backlog may have a million rows, and this is asked every minute.
+    if not at_risk.exists():
+        row.filter(warned_at__isnull=False).update(warned_at=None)
+    elif row.filter(warned_at=None).update(warned_at=now):
+        found = {"count": at_risk.count(), "oldest": at_risk.oldest_waiting()}
+        words = "%s events for %s have waited for more than half of their time, the oldest since %s"
+        extra = about(destination=alias, count=found["count"])
+        logger.error(words, found["count"], alias, found["oldest"], extra=extra)
+        events_at_risk.send_robust(sender=Destination, destination=alias, **found)

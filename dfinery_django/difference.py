@@ -1,0 +1,95 @@
+"""What a rebuild would change on an event: field, now, afterwards. Reads the source and saves nothing.
+
+Whatever the site's mapping does in the database is rolled back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+
+from . import consent, registry, schema
+from .definitions import EventDefinition
+from .models import Event
+from .payloads import Payload, Properties
+from .reading import preview
+from .schema import Scope, console_name
+from .sources import fetch_sources
+from .values import epoch_milliseconds
+
+MISSING = object()
+
+
+@dataclass(frozen=True)
+class Change:
+    """One field: ``before`` and ``after`` as they stand on the wire; ``MISSING`` where it is not sent."""
+
+    name: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What a rebuild would change, or why it would come to nothing."""
+
+    changes: list[Change] = field(default_factory=list)
+    problem: str = ""
+
+
+def rebuild_difference(event: Event, using: str) -> Difference:
+    """What the payload would be if the event were rebuilt now, beside what it is."""
+    try:
+        with transaction.atomic(using=using):
+            try:
+                return _difference(event, registry.get(event.definition), using)
+            finally:
+                transaction.set_rollback(True, using=using)
+    except Exception as error:  # noqa: BLE001 - whatever the site's mapping raises is what the reader came to see
+        return Difference(problem=f"{type(error).__name__}: {error}")
+
+
+def _difference(event: Event, definition: EventDefinition, using: str) -> Difference:
+    instance = fetch_sources(definition, [event.source_pk], using).get(event.source_pk)
+    if instance is None:
+        return Difference(problem=_("The source object is gone."))
+    if not consent.is_given(definition, instance):
+        return Difference(problem=_("There is no consent to it: a rebuild would cancel it."))
+    fresh = preview(definition.name, instance)
+    if fresh is None:
+        return Difference(problem=_("It is a guest's, and the definition says to skip guests."))
+    fixed: Properties = {schema.EVENT_ID: str(event.event_id), schema.EVENT_NAME: event.event_name}
+    if definition.moment is None and type(definition).get_event_datetime is EventDefinition.get_event_datetime:
+        fixed[schema.EVENT_DATETIME] = epoch_milliseconds(event.occurred_at)
+    after = Payload(fresh.event_attributes | fixed, fresh.user_attributes, fresh.items)
+    before = Payload.from_json(event.payload) if event.payload else None
+    changes = list(_changes(dict(_flat(before)) if before else {}, dict(_flat(after))))
+    destination = definition.destination_for(instance)
+    if destination != event.destination:
+        changes.insert(0, Change(pgettext("model", "destination"), event.destination, destination))
+    return Difference(changes)
+
+
+def _flat(payload: Payload) -> Iterator[tuple[str, Any]]:
+    """Console name -> value, items with their number."""
+    parts: list[tuple[Scope, str, Mapping[str, Any]]] = [("event", "", payload.event_attributes)]
+    items = console_name("event", schema.ITEMS)
+    parts += [("item", f"{items}[{index}] ", item) for index, item in enumerate(payload.items or ())]
+    parts.append(("user", "", payload.user_attributes))
+    for scope, place, values in parts:
+        for name, value in values.items():
+            console = f"{place}{console_name(scope, name)}"
+            yield _("%(name)s (user)") % {"name": console} if scope == "user" else console, value
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
+    for name in dict.fromkeys([*before, *after]):
+        old, new = before.get(name, MISSING), after.get(name, MISSING)
+        # 1 and 1.0 are the same to Python, and two types to DFINERY.
+        if old != new or type(old) is not type(new):
+            yield Change(name, old, new)

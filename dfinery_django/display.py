@@ -1,0 +1,65 @@
+"""Texts of shops, customers and servers as a page may show them: escaped, isolated, nothing in them invisible."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from typing import Any
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+
+#: Joiners make up letters and emoji; they turn nothing around.
+_HARMLESS = frozenset("\u200c\u200d")
+
+
+def shown(value: Any, *, chars: int = 0) -> SafeString:
+    """A text as text: no markup, and no character in it that hides or turns around what stands beside it.
+
+    :param chars: cut it after so many
+    """
+    text = str(value)
+    text = Truncator(text).chars(chars) if chars else text
+    if text.isprintable():  # as nearly all are, and a list shows hundreds
+        return format_html("<bdi>{}</bdi>", text)
+    return format_html("<bdi>{}</bdi>", format_html_join("", "{}", ((part,) for part in _parts(text))))
+
+
+def _parts(text: str) -> Iterator[str]:
+    plain = ""
+    for char in text:
+        if _is_odd(char):
+            yield plain
+            plain = ""
+            name = f"U+{ord(char):04X}"
+            yield format_html('<span class="dfinery-odd" title="{}">{}</span>', name, _code(char))
+        else:
+            plain += char
+    yield plain
+
+
+def _code(char: str) -> str:
+    return f"\\u{ord(char):04x}"
+
+
+def _is_odd(char: str) -> bool:
+    """Controls, and format characters such as U+202E, which turns the rest of a line around."""
+    if char in _HARMLESS or char in "\n\t" or 0xE0020 <= ord(char) <= 0xE007F:
+        return False
+    return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def visible(text: str) -> str:
+    """The same where no markup can stand: attributes, titles, log entries."""
+    return text if text.isprintable() else "".join(_code(char) if _is_odd(char) else char for char in text)
+
+
+def has_odd(text: str) -> bool:
+    """Whether ``shown`` writes it otherwise than it is."""
+    return any(map(_is_odd, text))
+
+
+def badge(kind: str, label: Any) -> SafeString:
+    """A status or an outcome: its word, on a colour of its own."""
+    return format_html('<span class="dfinery-badge dfinery-{}">{}</span>', kind, label)

@@ -1,0 +1,274 @@
+"""What is not as it should be, in plain sentences with a remedy each.
+
+Words only: no queries, no HTML. Sentences are in the reader's language; codes are for machines and don't change.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+from django.apps import apps
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from .conf import Settings
+from .moments import is_same_day, number, point
+from .overview import Overview
+from .reports import DestinationReport
+from .states import DestinationState, EventStatus, Reason
+
+#: An outage passes by itself; one that lasts longer may be ours (a firewall, a resolver).
+LONG_OUTAGE = dt.timedelta(hours=1)
+#: So long an event may wait on its way before somebody should have a look.
+LONG_WAIT = dt.timedelta(hours=1)
+
+
+class Level(IntEnum):
+    OK = 0
+    #: Worth a look.
+    WARNING = 1
+    #: Does not mend itself: a person is needed.
+    ALARM = 2
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is not as it should be.
+
+    :ivar code: for machines
+    :ivar text: for people
+    :ivar said: what came from the wire or the settings, word for word
+    :ivar remedy: what to do
+    :ivar commands: what to type
+    """
+
+    code: str
+    level: Level
+    text: str
+    said: str = ""
+    remedy: str = ""
+    commands: tuple[str, ...] = ()
+    destination: str = ""
+
+
+def findings(overview: Overview) -> Iterator[Finding]:
+    """In the order of gravity among those of one level."""
+    if overview.fault:
+        text = _("The DFINERY setting is wrong: nothing is captured and nothing is sent.")
+        yield Finding("misconfigured", Level.ALARM, text, said=overview.fault, commands=("python manage.py check",))
+        return
+    if not overview.settings.ENABLED:
+        text = _("DFINERY is switched off: nothing is captured and nothing is sent.")
+        remedy = _("The setting DFINERY['ENABLED'] is False. Take it out to switch it on.")
+        yield Finding("disabled", Level.WARNING, text, remedy=remedy)
+        return
+    yield from _refusals(overview)
+    yield from _pauses(overview)
+    yield from _undrained(overview)
+    yield from _at_risk(overview)
+    yield from _strays(overview)
+    yield from _broken_definitions(overview)
+    yield from _closed_for_a_while(overview)
+    yield from _failed(overview)
+    yield from _long_waiting(overview)
+    yield from _nothing_yet(overview)
+
+
+def _refusals(overview: Overview) -> Iterator[Finding]:
+    for each in overview.destinations:
+        if each.state not in (DestinationState.CLOSED, DestinationState.HALF_OPEN):
+            continue
+        if each.code == Reason.TOKEN:
+            text = _("Delivery to %(destination)s is stopped: DFINERY refuses the API token since %(time)s.")
+            remedy = _("Put a valid token into DFINERY['TOKENS'] and restart the workers: it is then tried at once.")
+        elif each.code == Reason.BLOCKED:
+            text = _("Delivery to %(destination)s is stopped: DFINERY refuses us since %(time)s.")
+            remedy = _("See DFINERY['BASE_URL'], and whether a proxy or firewall answers in its place.")
+        else:
+            continue
+        yield _stopped(each, overview.now, text, code="refused", level=Level.ALARM, remedy=remedy)
+
+
+def _pauses(overview: Overview) -> Iterator[Finding]:
+    for each in overview.destinations:
+        if each.state == DestinationState.PAUSED:
+            text = _("Delivery to %(destination)s is paused by %(who)s since %(time)s.")
+            yield _stopped(each, overview.now, text, code="paused", level=Level.ALARM, remedy=_("Resume it to go on."))
+
+
+def _closed_for_a_while(overview: Overview) -> Iterator[Finding]:
+    for each in overview.destinations:
+        if each.state not in (DestinationState.CLOSED, DestinationState.HALF_OPEN):
+            continue
+        is_long = each.since is not None and overview.now - each.since >= LONG_OUTAGE
+        if each.code == Reason.THROTTLED:
+            text = _("DFINERY's rate limit for %(destination)s is used up since %(time)s; it goes on by itself.")
+            yield _stopped(each, overview.now, text, code="throttled", level=Level.WARNING)
+        elif each.code == Reason.TRANSIENT:
+            text = _("DFINERY gives %(destination)s no proper answer since %(time)s; it is tried every minute.")
+            remedy = _("An outage of DFINERY passes by itself. If it lasts, see network, firewall and DNS.")
+            level = Level.ALARM if is_long else Level.WARNING
+            yield _stopped(each, overview.now, text, code="outage", level=level, remedy=remedy)
+
+
+def _stopped(
+    report: DestinationReport, now: dt.datetime, text: str, *, code: str, level: Level, remedy: str = ""
+) -> Finding:
+    since = point(report.since or now, now)
+    words = text % {"destination": report.alias, "time": since, "who": report.paused_by}
+    said = "" if code == "paused" else report.why
+    return Finding(code, level, told(words, _queue(report, now)), said, remedy, destination=report.alias)
+
+
+def told(*sentences: str) -> str:
+    """One text; after a Japanese full stop stands no blank."""
+    return " ".join(filter(None, sentences)).replace("。 ", "。")
+
+
+def _queue(report: DestinationReport, now: dt.datetime) -> str:
+    return _waiting(report.waiting, report.expires_next_at, now)
+
+
+def _waiting(count: int, expiry: dt.datetime | None, now: dt.datetime) -> str:
+    """``311 events wait; the first expires on Wednesday 09:40.``"""
+    if not count or expiry is None:
+        return ""
+    if expiry <= now:
+        text = ngettext(
+            "%(count)s event waits; it is too late for it already.",
+            "%(count)s events wait; for the first it is too late already.",
+            count,
+        )
+    elif is_same_day(expiry, now):
+        text = ngettext(
+            "%(count)s event waits; it expires at %(time)s.",
+            "%(count)s events wait; the first expires at %(time)s.",
+            count,
+        )
+    else:
+        text = ngettext(
+            "%(count)s event waits; it expires on %(time)s.",
+            "%(count)s events wait; the first expires on %(time)s.",
+            count,
+        )
+    return text % {"count": number(count), "time": point(expiry, now)}
+
+
+def _undrained(overview: Overview) -> Iterator[Finding]:
+    late = overview.undrained
+    if not late:
+        return
+    drained = [each.drained_at for each in late if each.drained_at]
+    if drained:
+        text = _("Nobody delivers: no worker has looked for events since %(time)s.")
+        words = text % {"time": point(max(drained), overview.now)}
+    else:
+        words = _("Nobody delivers: no worker has ever looked for events.")
+    if len(late) < sum(each.has_token for each in overview.destinations):
+        names = ", ".join(each.alias for each in late)
+        words = told(words, _("This concerns: %(names)s.") % {"names": names})
+    waiting = sum(each.waiting for each in late)
+    expiry = min((each.expires_next_at for each in late if each.expires_next_at), default=None)
+    words = told(words, _waiting(waiting, expiry, overview.now))
+    level = Level.ALARM if waiting else Level.WARNING
+    yield Finding("undrained", level, words, remedy=_to_drain(overview.settings), commands=_to_type(overview.settings))
+
+
+def _uses_django_q(settings: Settings) -> bool:
+    return settings.WAKE == Settings.WAKE and apps.is_installed("django_q")
+
+
+def _to_drain(settings: Settings) -> str:
+    if _uses_django_q(settings):
+        return _("Run a worker, beside the web server and for good. If one runs, make its schedules again.")
+    return _("Let your queue run dfinery_django.tasks.drain every minute, or run this for good:")
+
+
+def _to_type(settings: Settings) -> tuple[str, ...]:
+    if _uses_django_q(settings):
+        return ("python manage.py qcluster", "python manage.py dfinery schedule")
+    return ("python manage.py dfinery drain --forever",)
+
+
+def _at_risk(overview: Overview) -> Iterator[Finding]:
+    for each in overview.destinations:
+        if each.at_risk:
+            text = ngettext(
+                "%(count)s event for %(destination)s has waited for more than half of its time.",
+                "%(count)s events for %(destination)s have waited for more than half of their time.",
+                each.at_risk,
+            ) % {"count": number(each.at_risk), "destination": each.alias}
+            yield Finding("at_risk", Level.ALARM, told(text, _queue(each, overview.now)), destination=each.alias)
+
+
+def _strays(overview: Overview) -> Iterator[Finding]:
+    for each in overview.destinations:
+        if each.waiting and not each.has_token:
+            text = _("Nothing is sent to %(destination)s: it has no token.") % {"destination": each.alias}
+            remedy = _("Put its token into DFINERY['TOKENS'] again.")
+            words = told(text, _queue(each, overview.now))
+            yield Finding("no_token", Level.ALARM, words, remedy=remedy, destination=each.alias)
+
+
+def _broken_definitions(overview: Overview) -> Iterator[Finding]:
+    if overview.definition_faults:
+        names = ", ".join(overview.definition_faults)
+        text = _("Definitions with mistakes capture nothing: %(names)s.") % {"names": names}
+        said = "; ".join(overview.definition_faults.values())
+        yield Finding("broken_definitions", Level.ALARM, text, said=said, commands=("python manage.py check",))
+
+
+def _failed(overview: Overview) -> Iterator[Finding]:
+    expired, failed = overview.lately.get(EventStatus.EXPIRED, 0), overview.lately.get(EventStatus.FAILED, 0)
+    if expired:
+        text = ngettext(
+            "%(count)s event was not delivered in time and expired in the last 24 hours.",
+            "%(count)s events were not delivered in time and expired in the last 24 hours.",
+            expired,
+        )
+        yield Finding("expired", Level.WARNING, text % {"count": number(expired)})
+    if failed:
+        text = ngettext(
+            "%(count)s event failed in the last 24 hours.", "%(count)s events failed in the last 24 hours.", failed
+        )
+        remedy = ""
+        if overview.resendable:
+            remedy = ngettext(
+                "Mend what the reason says, then rebuild or resend: %(count)s event can still be sent.",
+                "Mend what the reason says, then rebuild or resend: %(count)s events can still be sent.",
+                overview.resendable,
+            ) % {"count": number(overview.resendable)}
+        yield Finding("failed", Level.WARNING, text % {"count": number(failed)}, remedy=remedy)
+
+
+def _long_waiting(overview: Overview) -> Iterator[Finding]:
+    """What waits although nothing stops it: each event's own bad luck."""
+    oldest = overview.oldest_waiting_at
+    is_explained = overview.undrained or any(
+        each.waiting and (each.state != DestinationState.OPEN or not each.has_token) for each in overview.destinations
+    )
+    if oldest is not None and overview.now - oldest >= LONG_WAIT and not is_explained:
+        text = ngettext(
+            "%(count)s event waits, since %(time)s.",
+            "%(count)s events wait, the oldest since %(time)s.",
+            overview.waiting,
+        )
+        words = text % {"count": number(overview.waiting), "time": point(oldest, overview.now)}
+        yield Finding("waiting", Level.WARNING, words, remedy=_("The reason is on each event's page."))
+
+
+def _nothing_yet(overview: Overview) -> Iterator[Finding]:
+    if not overview.is_empty:
+        return
+    commands: tuple[str, ...] = ()
+    if overview.definition_count:
+        remedy = _(
+            "Save something that a definition watches, or see how many orders of the last 48 hours would be captured:"
+        )
+        commands = ("python manage.py dfinery reconcile --dry-run",)
+    else:
+        remedy = _("No definition says what to capture: write one into DFINERY['EVENTS'].")
+    yield Finding("empty", Level.WARNING, _("No event has been captured yet."), remedy=remedy, commands=commands)

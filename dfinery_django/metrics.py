@@ -1,0 +1,176 @@
+"""Prometheus: ``metrics_view()`` to mount, or ``DfineryCollector`` to register. Needs the extra ``metrics``.
+
+Everything is read from the outbox's database when it is asked for: whichever process is scraped, it tells of all. The
+setting ``METRICS`` must be on, else nothing is counted and nothing told.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from django.db import DatabaseError
+from django.db.models import Count, Min
+from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, HttpResponseNotFound
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+
+from . import totals
+from .conf import get_settings
+from .destinations import outbox_databases
+from .exceptions import ConfigurationError
+from .models import Destination, Event
+from .states import UNFINISHED, DestinationState
+
+logger = logging.getLogger("dfinery_django")
+
+#: Name in the table of totals -> name of the counter, what it counts, its labels.
+COUNTERS = {
+    "captured": ("dfinery_events_captured", "Events stored in the outbox.", ("event",)),
+    "delivered": ("dfinery_events_delivered", "Events that DFINERY took.", ("destination", "event")),
+    "failed": ("dfinery_events_failed", "Events that failed.", ("destination", "event", "reason")),
+    "expired": ("dfinery_events_expired", "Events whose time was over before they arrived.", ("destination", "event")),
+    "attempts": ("dfinery_attempts", "Requests by what came of them.", ("destination", "outcome")),
+}
+DURATION = ("dfinery_request_duration_seconds", "How long requests took.", ("destination",))
+GAUGES = {
+    "waiting": ("dfinery_events_waiting", "Events on their way.", ("destination", "status")),
+    "oldest": (
+        "dfinery_oldest_waiting_seconds",
+        "Age of what has waited longest; 0: nothing waits.",
+        ("destination",),
+    ),
+    "state": ("dfinery_destination_state", "1 for the state that it is in.", ("destination", "state")),
+    "drained": ("dfinery_last_drain_timestamp_seconds", "When a drain last began.", ("destination",)),
+}
+
+Samples = Mapping[tuple[str, ...], float]
+
+
+class DfineryCollector(Collector):
+    """For a registry of your own: ``prometheus_client.REGISTRY.register(DfineryCollector())``."""
+
+    def __init__(self) -> None:
+        self._told: dict[totals.Key, float] = {}
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: to register it must not ask the database."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        try:
+            return list(self._collect()) if get_settings().METRICS else ()
+        except (ConfigurationError, DatabaseError) as error:
+            # The site's own metrics, in the same registry, must not go with ours.
+            logger.warning("Metrics can't be read: %s", type(error).__name__)
+            return ()
+
+    def _collect(self) -> Iterator[Metric]:
+        counted: dict[totals.Key, float] = {}
+        for using in outbox_databases():
+            for key, value in totals.read(Event.objects.using(using)).items():
+                counted[key] = counted.get(key, 0) + value
+        # Events that are erased by hand while they are young: a counter that fell would look like a restart.
+        self._told = {key: max(value, self._told.get(key, 0)) for key, value in counted.items()}
+        for metric, (name, words, labels) in COUNTERS.items():
+            family = CounterMetricFamily(name, words, labels=labels)
+            for (of, values), value in sorted(self._told.items()):
+                if of == metric:
+                    family.add_metric(values, value)
+            yield family
+        yield _durations(self._told)
+        yield from _gauges()
+
+
+def _durations(counted: Mapping[totals.Key, float]) -> Metric:
+    name, words, labels = DURATION
+    family = HistogramMetricFamily(name, words, labels=labels)
+    metric = "request_duration_seconds"
+    bounds = [*map(str, totals.BUCKETS), "+Inf"]
+    for of, values in sorted(counted):
+        if of == f"{metric}_sum":
+            running, buckets = 0.0, []
+            for bound in bounds:
+                running += counted.get((f"{metric}_bucket", (*values, bound)), 0)
+                buckets.append((bound, running))
+            family.add_metric(values, buckets, counted[of, values])
+    return family
+
+
+def _gauges() -> Iterator[Metric]:
+    now = timezone.now()
+    samples: dict[str, dict[tuple[str, ...], float]] = {each: {} for each in GAUGES}
+    aliases = get_settings().TOKENS
+    for alias in aliases:
+        samples["oldest"][alias,] = 0.0
+    for alias in set(aliases) - _tell_destinations(samples, now):
+        _tell_destination(samples, Destination(alias=alias), now)
+    for using in outbox_databases():
+        aliases_here = {*aliases, *(alias for alias, _ in samples["state"])}
+        for alias, status, number, expires_at in _waiting(using, aliases_here):
+            key = (alias, str(status))
+            samples["waiting"][key] = samples["waiting"].get(key, 0) + number
+            age = (now - expires_at).total_seconds() + get_settings().MAX_AGE_HOURS * 3600
+            samples["oldest"][alias,] = max(age, samples["oldest"].get((alias,), 0.0))
+    for gauge, (name, words, labels) in GAUGES.items():
+        family = GaugeMetricFamily(name, words, labels=labels)
+        for values, value in sorted(samples[gauge].items()):
+            family.add_metric(values, value)
+        yield family
+
+
+def _tell_destinations(samples: dict[str, dict[tuple[str, ...], float]], now: Any) -> set[str]:
+    rows = [row for using in outbox_databases() for row in Destination.objects.using(using)]
+    for row in rows:
+        _tell_destination(samples, row, now)
+    return {row.alias for row in rows}
+
+
+def _tell_destination(samples: dict[str, dict[tuple[str, ...], float]], row: Destination, now: Any) -> None:
+    state = row.state(now)
+    for each in DestinationState.values:
+        # In several databases it may stand differently: each of its states is told.
+        samples["state"][row.alias, each] = max(float(each == state), samples["state"].get((row.alias, each), 0.0))
+    if row.drained_at:
+        before = samples["drained"].get((row.alias,), float("inf"))
+        samples["drained"][row.alias,] = min(before, row.drained_at.timestamp())
+
+
+def _waiting(using: str, aliases: Iterable[str]) -> Iterable[tuple[str, str, int, Any]]:
+    """From the index of the claim alone. An event waits since it happened, which its expiry tells."""
+    unfinished = Event.objects.using(using).filter(destination__in=sorted(aliases), status__in=UNFINISHED)
+    return list(unfinished.order_by().values_list("destination", "status").annotate(Count("pk"), Min("expires_at")))
+
+
+def metrics_view(*, bearer_token: str | None = None) -> Callable[[HttpRequest], HttpResponse]:
+    """A view in Prometheus's text format: ``path("metrics/dfinery", metrics_view(bearer_token=…))``.
+
+    Who may see it: a signed-in user who may view events, and whoever sends ``Authorization: Bearer <bearer_token>``.
+    """
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(DfineryCollector())
+
+    @never_cache
+    def dfinery_metrics(request: HttpRequest) -> HttpResponse:
+        if not _may_see(request, bearer_token):
+            return HttpResponseForbidden("Not for you: see docs/monitoring.md.", content_type="text/plain")
+        if not get_settings().METRICS:
+            words = 'Nothing is counted: set DFINERY["METRICS"] = True.'
+            return HttpResponseNotFound(words, content_type="text/plain")
+        return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+    return dfinery_metrics
+
+
+def _may_see(request: HttpRequest, bearer_token: str | None) -> bool:
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    if bearer_token and scheme.lower() == "bearer":
+        return hmac.compare_digest(given.encode(), bearer_token.encode())
+    user = getattr(request, "user", None)
+    return user is not None and user.has_perm("dfinery_django.view_event")

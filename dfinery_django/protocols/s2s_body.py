@@ -1,0 +1,255 @@
+"""A body of DFINERY's S2S Event API, as others send it -> what it says; the way back of ``s2s``.
+
+Judged as DFINERY would, in its order and with its codes and texts. What it would file under another type is converted
+where that loses nothing (``4000000`` for ``order_sales`` becomes ``4000000.0``), else refused. Stricter than the page
+where a guess would lose something: a name that stands twice in an object, a blank ``user_id``, U+0000 in a name.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, NoReturn
+from uuid import UUID
+
+from .. import schema
+from ..exceptions import PayloadError
+from ..payloads import NO_MEMORY, Memory, Payload, TypeOf, properties
+from ..schema import Scope
+from ..values import WireType, convert, infer
+
+EVENT, ITEM, USER = (schema.PATHS[scope] for scope in ("event", "item", "user"))
+#: Longer integers are far beyond 64 bits, and ``int()`` has an error of its own for thousands of digits.
+LONGEST_INTEGER = 30
+LONGEST_PATH = 200
+
+_PARTS_IN_REFUSALS = {"event": "eventAttribute", "item": "eventItemAttribute", "user": "userAttribute"}
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+
+
+class Refusal(NamedTuple):
+    """DFINERY's code and text."""
+
+    result_code: int
+    message: str
+
+
+MALFORMED = Refusal(4002, "Invalid request format.")
+EMPTY = Refusal(4002, "Required parameters cannot be empty.")
+NO_DATETIME = Refusal(4002, "Invalid event datetime format.")
+BAD_NAME = Refusal(4007, "Contains unsupported property name.")
+BAD_VALUE = Refusal(4007, "Contains unsupported property value.")
+
+
+class Refused(PayloadError):
+    """A body that DFINERY would not take.
+
+    :param refusal: in its words; ``path`` and ``problem`` are ours: where, and what exactly
+    """
+
+    def __init__(self, refusal: Refusal, path: str, problem: str, remedy: str = "") -> None:
+        super().__init__(path[:LONGEST_PATH], problem, remedy)
+        self.refusal = refusal
+
+
+@dataclass(frozen=True)
+class Body:
+    """One body that is in order.
+
+    :ivar event_id: ``None`` where the sender left it out
+    :ivar event: its attributes as they came, but for id, name, time and items
+    :ivar notes: what was taken and is probably a mistake all the same
+    """
+
+    event_id: UUID | None
+    event_name: str
+    milliseconds: int
+    event: Mapping[str, Any]
+    user: Mapping[str, Any]
+    items: tuple[Mapping[str, Any], ...] | None
+    notes: tuple[str, ...]
+
+    def payload(self, envelope: Mapping[str, Any], type_of: TypeOf, memory: Memory) -> Payload:
+        """What is to be sent.
+
+        :param envelope: id, name and time
+        :raises Refused: for a value that does not fit the type that its field has
+        """
+
+        def fit(values: Mapping[str, Any], scope: Scope, path: str) -> dict[str, Any]:
+            try:
+                return properties(values, scope, type_of, path, memory=memory)
+            except PayloadError as error:
+                raise Refused(BAD_VALUE, error.path, error.problem, error.remedy) from None
+
+        items = self.items
+        return Payload(
+            {**envelope, **fit(self.event, "event", EVENT)},
+            fit(self.user, "user", USER),
+            None if items is None else tuple(fit(item, "item", f"{ITEM}[{n}]") for n, item in enumerate(items)),
+        )
+
+    def is_said_by(self, payload: Payload) -> bool:
+        """Whether a payload says the same. Types are the payload's: what was declared since makes no other event."""
+        event = {schema.EVENT_NAME: self.event_name, schema.EVENT_DATETIME: self.milliseconds, **self.event}
+        theirs = {name: value for name, value in payload.event_attributes.items() if name != schema.EVENT_ID}
+        if not (_is_same(event, theirs) and _is_same(self.user, payload.user_attributes)):
+            return False
+        if self.items is None or payload.items is None:
+            return self.items is payload.items
+        return len(self.items) == len(payload.items) and all(map(_is_same, self.items, payload.items))
+
+
+def parsed(raw: bytes) -> Any:
+    """JSON as its standard has it: Python would also take NaN, and make an infinity of 1e999.
+
+    :raises Refused: for anything else, and for a name that stands twice in an object
+    """
+    try:
+        text = raw.decode()
+        return json.loads(
+            text, parse_constant=_no_number, parse_float=_double, parse_int=_long, object_pairs_hook=_object
+        )
+    except UnicodeDecodeError:
+        raise Refused(MALFORMED, "", "it is not UTF-8") from None
+    except RecursionError:
+        raise Refused(MALFORMED, "", "it is nested too deep") from None
+    except ValueError as error:
+        raise Refused(MALFORMED, "", f"it is no JSON: {error}") from None
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text[:LONGEST_INTEGER]} is no number of JSON that a Double holds")
+
+
+def _double(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _no_number(text)
+
+
+def _long(text: str) -> int:
+    return int(text) if len(text) < LONGEST_INTEGER else 10**LONGEST_INTEGER
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return found
+
+
+def read(body: Any, type_of: TypeOf) -> Body:
+    """Judge one parsed body.
+
+    :param type_of: the declared type of a custom field
+    :raises Refused: as DFINERY would refuse it
+    """
+    _refuse_form(body)
+    event, user = dict(body[EVENT]), dict(body[USER])
+    _refuse_empty(event, user)
+    if type(event[schema.EVENT_DATETIME]) is not int:
+        problem = "it is no whole number of milliseconds since 1970"
+        raise Refused(NO_DATETIME, f"{EVENT}.{schema.EVENT_DATETIME}", problem)
+    _refuse_kinds(body)
+    _refuse_properties(body, type_of)
+    event_id = _event_id(event)
+    items = event.pop(schema.ITEMS, None)
+    event.pop(schema.EVENT_ID, None)
+    return Body(
+        event_id=event_id,
+        event_name=str(convert(event.pop(schema.EVENT_NAME), WireType.STRING, schema.EVENT_NAME)),
+        milliseconds=event.pop(schema.EVENT_DATETIME),
+        event=event,
+        user=user,
+        items=None if items is None else tuple(items),
+        notes=tuple(f"{name[:LONGEST_PATH]!r} is no part of an event, and is not sent." for name in _strangers(body)),
+    )
+
+
+# ── the rules, in the order in which DFINERY is thought to speak ─────────────────────────────────────────────────
+
+
+def _refuse_form(body: Any) -> None:
+    if not isinstance(body, dict):
+        raise Refused(MALFORMED, "", f"an event is an object with {EVENT} and {USER}")
+    for part in (EVENT, USER):
+        if not isinstance(body.get(part), dict):
+            raise Refused(MALFORMED, part, "it is missing, or no object")
+    items = body[EVENT].get(schema.ITEMS, [])
+    if not isinstance(items, list):
+        raise Refused(MALFORMED, f"{EVENT}.{schema.ITEMS}", "it is no list")
+    for number, item in enumerate(items):
+        if not isinstance(item, dict):
+            raise Refused(MALFORMED, f"{ITEM}[{number}]", "it is no object")
+
+
+def _refuse_empty(event: Mapping[str, Any], user: Mapping[str, Any]) -> None:
+    # An event without an id is given one; an id that is there and empty is a mistake of its sender.
+    required = [(EVENT, event, name) for name in (schema.EVENT_NAME, schema.EVENT_DATETIME)]
+    required += [(EVENT, event, schema.EVENT_ID)] if schema.EVENT_ID in event else []
+    for part, values, name in [*required, (USER, user, schema.USER_ID)]:
+        value = values.get(name)
+        if value is None or value == "" or (name == schema.USER_ID and isinstance(value, str) and not value.strip()):
+            raise Refused(EMPTY, f"{part}.{name}", "it is missing, or empty")
+
+
+def _walk(body: Mapping[str, Any]) -> Iterator[tuple[Scope, str, str, Any]]:
+    """Scope, part, name and value of everything but the items as such."""
+    yield from (("event", EVENT, name, value) for name, value in body[EVENT].items() if name != schema.ITEMS)
+    for number, item in enumerate(body[EVENT].get(schema.ITEMS, ())):
+        yield from (("item", f"{ITEM}[{number}]", name, value) for name, value in item.items())
+    yield from (("user", USER, name, value) for name, value in body[USER].items())
+
+
+def _refuse_kinds(body: Mapping[str, Any]) -> None:
+    for scope, part, name, value in _walk(body):
+        try:
+            convert(value, None, name)
+        except PayloadError as error:
+            refusal = Refusal(4002, f"{_PARTS_IN_REFUSALS[scope]} contains unsupported value type.")
+            raise Refused(refusal, f"{part}.{_shown(name)}", error.problem) from None
+
+
+def _refuse_properties(body: Mapping[str, Any], type_of: TypeOf) -> None:
+    for scope, part, name, value in _walk(body):
+        if not name.strip() or "\x00" in name or name != _shown(name):
+            raise Refused(BAD_NAME, f"{part}.{_shown(name)}", "a name is a text that is not blank, without U+0000")
+        if name in schema.RESERVED[scope]:
+            continue
+        try:
+            properties({name: value}, scope, type_of, part, memory=NO_MEMORY)
+        except PayloadError as error:
+            raise Refused(BAD_VALUE, error.path, error.problem, error.remedy) from None
+
+
+def _event_id(event: Mapping[str, Any]) -> UUID | None:
+    if schema.EVENT_ID not in event:
+        return None
+    value = event[schema.EVENT_ID]
+    if not isinstance(value, str) or not _UUID.fullmatch(value):
+        raise Refused(BAD_VALUE, f"{EVENT}.{schema.EVENT_ID}", "it is no UUID written with its four hyphens")
+    return UUID(value)
+
+
+def _strangers(body: Mapping[str, Any]) -> list[str]:
+    return sorted(_shown(name) for name in body.keys() - {EVENT, USER})
+
+
+def _shown(name: str) -> str:
+    """A name without half characters."""
+    return name.encode(errors="replace").decode()
+
+
+def _is_same(values: Mapping[str, Any], wires: Mapping[str, Any]) -> bool:
+    return values.keys() == wires.keys() and all(_fits(value, wires[name]) for name, value in values.items())
+
+
+def _fits(value: Any, wire: Any) -> bool:
+    try:
+        found = convert(value, infer(wire), "")
+    except PayloadError:
+        return False
+    return type(found) is type(wire) and found == wire

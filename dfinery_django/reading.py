@@ -1,0 +1,118 @@
+"""One source object -> its payload, as its definition says. Reads; stores nothing, and changes no status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings as django_settings
+from django.utils import timezone, translation
+
+from . import consent, registry, schema
+from .conf import get_settings
+from .custom_fields import SeenFields
+from .definitions import EventDefinition
+from .exceptions import PayloadError
+from .models import Event
+from .payloads import Payload, properties
+from .sources import database_of
+from .values import as_moment, epoch_milliseconds
+
+
+class NoUser(PayloadError):
+    """An event that nobody did."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"{schema.PATHS['user']}.{schema.USER_ID}",
+            "it is empty, and DFINERY takes no event without a user",
+            'For guests map e.g. Coalesce("customer.pk", Hashed("guest_email")), or set "guests": "skip".',
+        )
+
+
+def payload_of(event: Event, definition: EventDefinition, instance: Any, seen: SeenFields) -> Payload | None:
+    """The payload; ``None`` for a guest whom the definition skips.
+
+    :raises PayloadError: for a value that can't be sent
+    """
+    moment = definition.get_event_datetime(instance)
+    if moment is not None:
+        event.happened(as_moment(moment), get_settings().MAX_AGE_HOURS)
+    user = properties(
+        definition.get_user_attributes(instance), "user", definition.type_of, schema.PATHS["user"],
+        definition.user_expressions, seen,
+    )  # fmt: skip
+    if not str(user.get(schema.USER_ID, "")).strip():
+        if definition.guests == "skip":
+            return None
+        raise NoUser
+    seen.event(event.event_name)
+    return Payload(
+        envelope(event) | properties(
+            definition.get_event_attributes(instance), "event", definition.type_of, schema.PATHS["event"],
+            definition.event_expressions, seen,
+        ),
+        user,
+        _items(definition, instance, seen),
+    )  # fmt: skip
+
+
+def ids_of(definition: EventDefinition, instance: Any) -> tuple[str, str]:
+    """user_id and order_id as far as they can be read: an event that can't be built is looked for by them, too."""
+    readers = ((definition.get_user_attributes, schema.USER_ID), (definition.get_event_attributes, schema.ORDER_ID))
+    user_id, order_id = (_id(read, name, instance) for read, name in readers)
+    return user_id, order_id
+
+
+def user_id_of(definition: EventDefinition, instance: Any) -> str:
+    """The user_id that a payload would have; empty for a guest.
+
+    :raises PayloadError: if it can't be read, or sent
+    """
+    given = {schema.USER_ID: definition.get_user_attributes(instance).get(schema.USER_ID)}
+    return str(properties(given, "user", definition.type_of, schema.PATHS["user"]).get(schema.USER_ID, ""))
+
+
+def _id(read: Callable[[Any], Mapping[str, Any]], name: str, instance: Any) -> str:
+    try:
+        value = read(instance).get(name)
+    except PayloadError:
+        return ""
+    return str(value) if isinstance(value, (str, int, UUID)) else ""
+
+
+def envelope(event: Event) -> dict[str, Any]:
+    """What every event says of itself."""
+    return {
+        schema.EVENT_ID: str(event.event_id),
+        schema.EVENT_NAME: event.event_name,
+        schema.EVENT_DATETIME: epoch_milliseconds(event.occurred_at),
+    }
+
+
+def _items(definition: EventDefinition, instance: Any, seen: SeenFields) -> tuple[dict[str, Any], ...] | None:
+    items = definition.get_items(instance)
+    if items is None:
+        return None
+    return tuple(
+        properties(
+            item, "item", definition.type_of, f"{schema.PATHS['item']}[{index}]", definition.item_expressions, seen
+        )
+        for index, item in enumerate(items)
+    )
+
+
+def preview(name: str, instance: Any) -> Payload | None:
+    """The payload that the definition would send for this object; nothing is stored.
+
+    :returns: ``None`` for a guest whom the definition skips, and for somebody who does not consent
+    :raises NotRegistered: if no definition has that name
+    :raises PayloadError: if a value can't be sent; ``.path`` says where
+    """
+    definition = registry.get(name)
+    event = Event(definition=name, event_name=definition.event_name)
+    event.happened(timezone.now(), get_settings().MAX_AGE_HOURS)
+    seen = SeenFields(database_of(instance))
+    with translation.override(django_settings.LANGUAGE_CODE):
+        return payload_of(event, definition, instance, seen) if consent.is_given(definition, instance) else None

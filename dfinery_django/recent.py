@@ -1,0 +1,105 @@
+"""The last 48 hours, looked at closely: how fast events arrived, why others did not, which one expires next.
+
+Queries only; as in ``overview`` each is a range of an index or ends after a fixed number of rows.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import Count, Max, Q
+
+from .models import Event
+from .overview import ARRIVAL_SAMPLE, DAY, databases, first_hour
+from .reports import DestinationReport
+from .states import UNFINISHED, EventStatus, Reason
+
+MOST_FAILURE_GROUPS = 12
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """From capture to arrival, of the last ``sample`` events delivered within 24 hours."""
+
+    median_seconds: float
+    p95_seconds: float
+    sample: int
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Events that failed or expired for one reason.
+
+    :ivar example: the newest of them: its ``pk``, ``order_id`` and ``reason`` are read, nothing else
+    :ivar resendable: how many DFINERY would still process
+    """
+
+    status: EventStatus
+    code: Reason
+    event_name: str
+    count: int
+    resendable: int
+    example: Event
+
+
+def arrival(now: dt.datetime) -> Arrival | None:
+    """How long events take to arrive; ``None`` if none did."""
+    spans: list[tuple[dt.datetime, float]] = []
+    for using in databases():
+        delivered = Event.objects.using(using).filter(status=EventStatus.DELIVERED, finished_at__gte=now - DAY)
+        moments = delivered.order_by("-finished_at").values_list("finished_at", "created_at")[:ARRIVAL_SAMPLE]
+        spans += [(end, max(0.0, (end - start).total_seconds())) for end, start in moments if end]
+    seconds = sorted(each for _, each in sorted(spans, reverse=True)[:ARRIVAL_SAMPLE])
+    if not seconds:
+        return None
+    return Arrival(_percentile(seconds, 50), _percentile(seconds, 95), len(seconds))
+
+
+def _percentile(ordered: Sequence[float], percent: int) -> float:
+    """The nearest rank."""
+    return ordered[max(1, math.ceil(len(ordered) * percent / 100)) - 1]
+
+
+def failures(now: dt.datetime) -> list[Failures]:
+    """Why events of the last 48 hours did not arrive: the largest groups, with an example each."""
+    found: list[Failures] = []
+    for using in databases():
+        events = Event.objects.using(using)
+        lost = (EventStatus.FAILED, EventStatus.EXPIRED)
+        unlucky = events.filter(finished_at__gte=first_hour(now), status__in=lost)
+        still_processed = Q(status=EventStatus.FAILED, expires_at__gt=now)
+        groups = (
+            unlucky.values("status", "reason_code", "event_name")
+            .annotate(count=Count("pk"), resendable=Count("pk", filter=still_processed), newest=Max("pk"))
+            .order_by("-count", "-newest")[:MOST_FAILURE_GROUPS]
+        )
+        rows = list(groups)
+        examples = events.only("order_id", "reason").in_bulk([row["newest"] for row in rows]) if rows else {}
+        found += [
+            Failures(
+                EventStatus(row["status"]),
+                Reason(row["reason_code"]),
+                row["event_name"],
+                row["count"],
+                row["resendable"],
+                examples[row["newest"]],
+            )
+            for row in rows
+            if row["newest"] in examples  # deleted meanwhile
+        ]
+    return sorted(found, key=lambda each: -each.count)[:MOST_FAILURE_GROUPS]
+
+
+def first_to_expire(report: DestinationReport | None) -> Event | None:
+    """The event of a destination that expires next."""
+    if report is None or report.expires_next_at is None:
+        return None
+    for using in databases():
+        waiting = Event.objects.using(using).filter(destination=report.alias, status__in=UNFINISHED)
+        event: Event | None = waiting.filter(expires_at=report.expires_next_at).only("event_name", "order_id").first()
+        if event is not None:
+            return event
+    return None

@@ -1,0 +1,120 @@
+"""Which events: what a list is filtered by, and what an action is done to. One value, stored as JSON.
+
+Each part of it is answered by an index, however many events there are.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import connections
+from django.db.models import Q
+
+from .models import searchable
+from .queries import EventQuerySet
+from .states import EventStatus
+
+#: After an id that is searched for: whatever begins like this.
+WILDCARD = "*"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Events that all of these hold for; with nothing given, all there are.
+
+    :ivar search: an event id, order id or user id; with ``is_prefix``, the beginning of an order id or user id
+    :ivar since: when it happened, at the earliest; ``until``: before then
+    """
+
+    pks: tuple[int, ...] = ()
+    status: str = ""
+    event_name: str = ""
+    destination: str = ""
+    reason_code: str = ""
+    definitions: tuple[str, ...] = ()
+    source_pk: str = ""
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    search: str = ""
+    is_prefix: bool = False
+
+    def narrow(self, events: EventQuerySet) -> EventQuerySet:
+        """Those of the events that are meant."""
+        plain = {field: getattr(self, field) for field in ("status", "event_name", "destination", "source_pk")}
+        plain |= {"pk__in": self.pks, "definition__in": self.definitions, "reason_code": self.reason_code}
+        plain |= {"occurred_at__gte": self.since, "occurred_at__lt": self.until}
+        events = events.filter(**{lookup: wanted for lookup, wanted in plain.items() if wanted})
+        if self.reason_code and not self.status:
+            # Delivered events, which most are, have no reason: the index can leave them out.
+            events = events.filter(status__in=[each for each in EventStatus if each != EventStatus.DELIVERED])
+        if (self.status or self.reason_code) and not self.destination and not self.pks:
+            # The index of the claim begins with the destination.
+            events = events.filter(destination__in=events.in_use("destination"))
+        return events.filter(_found(self.search, self.is_prefix, events.db)) if self.search else events
+
+    def resolved(self, events: EventQuerySet) -> Selection:
+        """The same with its search decided: the whole id where there is one, else what begins like it."""
+        term = searchable(self.search.strip())
+        if term.endswith(WILDCARD):
+            return dataclasses.replace(self, search=term.removesuffix(WILDCARD), is_prefix=True)
+        is_whole = not term or events.filter(_found(term, False, events.db)).exists()
+        return dataclasses.replace(self, search=term, is_prefix=self.is_prefix or not is_whole)
+
+    def given(self) -> Iterator[tuple[str, Any]]:
+        """The parts that say something."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value:
+                yield field.name, value
+
+    def without_ids(self) -> Selection:
+        """The same for a log that outlives what it tells of: no id of an order or a user."""
+        given = [name for name in ("search", "source_pk") if getattr(self, name)]
+        hidden: dict[str, Any] = dict.fromkeys(given, "…")
+        return dataclasses.replace(self, is_prefix=False, **hidden)
+
+    def to_json(self) -> str:
+        return json.dumps(dict(self.given()), default=dt.datetime.isoformat)
+
+    @classmethod
+    def from_json(cls, text: str) -> Selection:
+        """
+        :raises ValueError, TypeError: if it was not made by ``to_json``
+        """
+        stored = json.loads(text)
+        for name in ("pks", "definitions"):
+            stored[name] = tuple(stored.get(name, ()))
+        for name in ("since", "until"):
+            stored[name] = dt.datetime.fromisoformat(stored[name]) if name in stored else None
+        return cls(**stored)
+
+
+def _found(term: str, is_prefix: bool, using: str) -> Q:
+    if is_prefix:
+        vendor = connections[using].vendor
+        return _begins("order_id", term, vendor) | _begins("user_id", term, vendor)
+    found = Q(order_id=term) | Q(user_id=term)
+    event_id = _as_uuid(term)
+    return found | Q(event_id=event_id) if event_id else found
+
+
+def _begins(field: str, prefix: str, vendor: str) -> Q:
+    """A column begins with a text, in the words that let each database use its index."""
+    if vendor == "mysql":
+        return Q(**{f"{field}__istartswith": prefix})  # LIKE BINARY would read every row
+    if vendor == "sqlite":
+        return Q(**{f"{field}__gte": prefix, f"{field}__lt": f"{prefix}\U0010ffff"})  # its LIKE ignores case
+    return Q(**{f"{field}__startswith": prefix})
+
+
+def _as_uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

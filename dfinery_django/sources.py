@@ -1,0 +1,132 @@
+"""The object that an event is made of: is it one, its key as a text, its row, what makes two events the same.
+
+The site's own code (``once_per``) may raise.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Iterable
+from decimal import Decimal
+from enum import Enum
+from types import SimpleNamespace
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core.exceptions import ValidationError
+from django.db import models, router
+from django.utils import translation
+
+from .definitions import EventDefinition
+from .expressions import Expression, Path
+from .paths import fetching, trace
+from .values import as_moment
+
+
+def is_source(definition: EventDefinition, instance: Any) -> bool:
+    """Whether this is an object that the definition makes events from: its model, a proxy or a child of it."""
+    model = definition.model_class
+    return isinstance(instance, model._meta.concrete_model or model)
+
+
+def source_key(definition: EventDefinition, instance: models.Model) -> str | None:
+    """The key of the row that the definition watches, as a text; a child model's instance has its parent's.
+
+    :returns: ``None`` before the row has one
+    """
+    parts = [getattr(instance, field.attname) for field in definition.model_class._meta.pk_fields]
+    return None if None in parts else key_text(definition, parts if len(parts) > 1 else parts[0])
+
+
+def key_text(definition: EventDefinition, key: Any) -> str:
+    """A key of the watched model as the text that ``key_of`` reads; a composite one as JSON.
+
+    A fresh instance may hold another form of its key than a reloaded one: a UUID as text, a number as text.
+    """
+    fields = definition.model_class._meta.pk_fields
+    if len(fields) == 1:
+        return _part_text(fields[0], key)
+    return json.dumps([_part_text(field, part) for field, part in zip(fields, key, strict=True)])
+
+
+def _part_text(field: models.Field[Any, Any], value: Any) -> str:
+    # As Django's serializers write it: the text that the field's to_python() reads.
+    holder: Any = SimpleNamespace(**{field.attname: field.to_python(value)})
+    return field.value_to_string(holder)
+
+
+def key_of(definition: EventDefinition, text: str) -> Any:
+    """The key that a text stands for.
+
+    :raises ValidationError, ValueError, TypeError: if it is no key of that model: its type has changed since
+    """
+    return definition.model_class._meta.pk.to_python(text)
+
+
+def stored(definition: EventDefinition, instance: models.Model, using: str) -> models.QuerySet[models.Model]:
+    """The row that the definition watches, as the database has it."""
+    key = source_key(definition, instance)
+    if key is None:
+        return definition.model_class._base_manager.using(using).none()
+    return by_key(definition, key_of(definition, key), using)
+
+
+def by_key(definition: EventDefinition, key: Any, using: str) -> models.QuerySet[models.Model]:
+    """The row of that key, as the database has it."""
+    return definition.model_class._base_manager.using(using).filter(pk=key)
+
+
+def fetch_sources(definition: EventDefinition, keys: Iterable[str], using: str) -> dict[str, models.Model]:
+    """The watched rows of these keys, as far as they are there, with all that the definition's paths read."""
+    valid = []
+    for key in keys:
+        try:
+            valid.append(key_of(definition, key))
+        except (ValidationError, ValueError, TypeError):  # the source counts as gone
+            continue
+    rows = fetching(definition.model_class, definition.paths(), using=using).filter(pk__in=valid)
+    return {key_text(definition, row.pk): row for row in rows}
+
+
+def database_of(instance: models.Model) -> str:
+    """The database that an instance is written to."""
+    # As Django's save() chooses it: an instance may have been read from a replica.
+    return str(router.db_for_write(instance.__class__, instance=instance))
+
+
+def dedup_key_from(*parts: str) -> str:
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+
+
+def identity_key(definition: EventDefinition, key: str, instance: Any, using: str) -> str | None:
+    """What no two events of this definition share, or ``None`` where every firing is an event of its own.
+
+    :param key: ``source_key`` of the instance
+    """
+    if definition.identity is None:
+        return None
+    parts = _identity(definition, instance, using) if definition.identity else []
+    return dedup_key_from(definition.name, definition.source_label, key, *parts)
+
+
+def _identity(definition: EventDefinition, instance: Any, using: str) -> list[str]:
+    """The values of ``once_per`` as texts: the same for a fresh and a reloaded instance, in every language."""
+    sources = definition.identity or ()
+    with translation.override(django_settings.LANGUAGE_CODE):
+        values = [source.resolve(instance) for source in sources]
+        if any(hasattr(value, "resolve_expression") for value in values):  # F() and the like: the row has the value
+            row = stored(definition, instance, using).get()
+            values = [source.resolve(row) for source in sources]
+        return [_identity_text(definition, *each) for each in zip(sources, values, strict=True)]
+
+
+def _identity_text(definition: EventDefinition, source: Expression, value: Any) -> str:
+    field = trace(definition.model_class, source.path).field if isinstance(source, Path) else None
+    value = field.to_python(value) if field and value is not None else value
+    if isinstance(value, dt.datetime):
+        return as_moment(value).astimezone(dt.timezone.utc).isoformat()
+    if isinstance(value, Decimal):
+        return str(value.normalize())
+    return str(value.value if isinstance(value, Enum) else value)

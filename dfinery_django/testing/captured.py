@@ -1,0 +1,221 @@
+"""``captured_events()``: what would be sent, as payloads, without network or queue.
+
+Looks at the outbox of the test's database, so that it sees what any thread captures, and nothing that a rollback took
+back. Payloads are built when they are looked at, as a worker would build them; nothing is stored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, overload
+
+from django.conf import settings as django_settings
+from django.db.models import Max
+from django.utils import timezone, translation
+
+from .. import registry
+from ..building import raised, try_to_build
+from ..conf import default_destination, get_settings
+from ..custom_fields import SeenFields
+from ..destinations import outbox_databases
+from ..lanes import protocol_for
+from ..models import Event
+from ..sources import fetch_sources
+from ..states import EventStatus, Reason
+from ..waking import held_back
+from .reasons import Witness
+
+
+@dataclass(frozen=True)
+class CapturedEvent:
+    """One event as it would be sent.
+
+    :ivar definition: the name of its definition; empty for ``track()``
+    :ivar error: why it would not be sent, in the words that the admin would show; empty if it would
+    :ivar text: its content as canonical JSON; empty if it has an error
+    """
+
+    event_name: str
+    definition: str
+    destination: str
+    source: str
+    error: str
+    text: str = field(repr=False, default="")
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """The content: ``event_attributes`` (with ``items``) and ``user_attributes``.
+
+        :raises AssertionError: if it could not be built
+        """
+        self._refuse_error()
+        content: dict[str, Any] = json.loads(self.text)
+        return content
+
+    @property
+    def body(self) -> Any:
+        """What DFINERY would get as the request's body, decoded.
+
+        :raises AssertionError: if it could not be built, or has no token
+        """
+        self._refuse_error()
+        return json.loads(protocol_for(self.destination, get_settings()).encode([self.text]).body)
+
+    def _refuse_error(self) -> None:
+        if self.error:
+            raise AssertionError(f"{self} would not be sent. {self.error}")
+
+    def __str__(self) -> str:
+        name = self.event_name if self.definition in ("", self.event_name) else f"{self.event_name} ({self.definition})"
+        return f"{name} of {self.source}" if self.source else name
+
+    def is_named(self, name: str) -> bool:
+        return name in (self.event_name, self.definition)
+
+
+class CapturedEvents(Sequence[CapturedEvent]):
+    """The events, oldest first: those that would be sent, and those that fail, which have an ``error``.
+
+    Guests whom a definition skips are none. Within the block each look reads anew; after it, the first look builds.
+    """
+
+    def __init__(self) -> None:
+        self._after = dict(_last_keys())
+        self._rows: list[Event] | None = None
+        self._built: list[CapturedEvent] | None = None
+        self.witness = Witness()
+
+    def close(self) -> None:
+        """What is captured from here on is none of it."""
+        self._rows = self._read()
+
+    def named(self, name: str) -> list[CapturedEvent]:
+        """Those of that event name, or of the definition of that name."""
+        return [event for event in self if event.is_named(name)]
+
+    def only(self, name: str) -> CapturedEvent:
+        """The one event of that name, which can be sent.
+
+        :raises AssertionError: if there is none, there are several or it could not be built; it says why
+        """
+        found = self.named(name)
+        if len(found) != 1:
+            many = f"{len(found)} events are named {name!r}, not one." if found else f"No event is named {name!r}."
+            raise AssertionError("\n".join([many, *self._list(), *(() if found else self.witness.why_not(name))]))
+        if found[0].error:
+            raise AssertionError(f"{found[0]} would not be sent. {found[0].error}")
+        return found[0]
+
+    def none(self, name: str = "") -> None:
+        """
+        :raises AssertionError: if there are any, of that name or at all
+        """
+        if found := self.named(name) if name else list(self):
+            raise AssertionError("\n".join([f"{len(found)} events were captured.", *self._list(found)]))
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    @overload
+    def __getitem__(self, index: int) -> CapturedEvent: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[CapturedEvent]: ...
+    def __getitem__(self, index: int | slice) -> CapturedEvent | list[CapturedEvent]:
+        found = self._all()
+        try:
+            return found[index]
+        except IndexError:
+            raise IndexError(" ".join([f"There is no event {index}.", *self._list(found)])) from None
+
+    def __iter__(self) -> Iterator[CapturedEvent]:
+        return iter(self._all())
+
+    def __eq__(self, other: object) -> bool:
+        return list(self) == other if isinstance(other, list) else self is other
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<captured events: {'; '.join(map(str, self)) or 'none'}>"
+
+    def _list(self, events: Iterable[CapturedEvent] | None = None) -> list[str]:
+        if not get_settings().ENABLED:
+            return ["DFINERY['ENABLED'] is False: nothing is captured. Override it for this test."]
+        lines = [f"  {each}{f': {each.error}' if each.error else ''}" for each in (self if events is None else events)]
+        return ["Captured:", *lines] if lines else ["Nothing was captured."]
+
+    def _all(self) -> list[CapturedEvent]:
+        if self._rows is None:
+            return _build_all(self._read())
+        if self._built is None:
+            self._built = _build_all(self._rows)
+        return self._built
+
+    def _read(self) -> list[Event]:
+        found: list[Event] = []
+        for using, after in self._after.items():
+            found += Event.objects.using(using).filter(pk__gt=after).order_by("pk")
+        return found
+
+
+@contextmanager
+def captured_events() -> Iterator[CapturedEvents]:
+    """What is captured within, as it would be sent: ``with captured_events() as events: order.save()``.
+
+    No drain is asked for meanwhile, in any thread of the process. Blocks may be nested: each has what is captured
+    within it, whoever captures it.
+    """
+    with held_back():
+        events = CapturedEvents()
+        with events.witness:
+            yield events
+        events.close()
+
+
+def _last_keys() -> Iterator[tuple[str, int]]:
+    """The databases of outboxes, and their last key so far."""
+    for using in outbox_databases():
+        try:
+            yield using, Event.objects.using(using).aggregate(last=Max("pk"))["last"] or 0
+        except AssertionError:  # Django's, for a database that the test has not asked for: nothing is captured there
+            continue
+
+
+def _build_all(rows: Iterable[Event]) -> list[CapturedEvent]:
+    with translation.override(django_settings.LANGUAGE_CODE):
+        built = [_built(row) for row in rows]
+    return [_captured(event) for event in built if event.status != EventStatus.CANCELLED]
+
+
+def _built(row: Event) -> Event:
+    """A copy of the row as a worker would build it now."""
+    using = str(row._state.db)
+    event: Event = Event.objects.using(using).filter(pk=row.pk).first() or row
+    if event.status != EventStatus.CAPTURED:
+        return event
+    now, definition = timezone.now(), registry.get(event.definition)
+    try:
+        found = fetch_sources(definition, [event.source_pk], using)
+        if event.source_pk in found:
+            try_to_build(event, definition, found[event.source_pk], SeenFields(using), now, waits=False)
+        else:
+            reason = f"{event.source} {event.source_pk} is gone: it was deleted before the event was built."
+            event.finish(EventStatus.FAILED, Reason.SOURCE_GONE, reason, now)
+    except Exception as error:  # noqa: BLE001 - to be told is what it is asked for
+        event.finish(EventStatus.FAILED, Reason.MAPPING, raised(definition, error), now)
+    return event
+
+
+def _captured(event: Event) -> CapturedEvent:
+    is_well = event.status not in (EventStatus.FAILED, EventStatus.EXPIRED)
+    return CapturedEvent(
+        event_name=event.event_name,
+        definition=event.definition,
+        destination=event.destination or default_destination(),
+        source=f"{event.source} {event.source_pk}".strip(),
+        error="" if is_well else event.reason,
+        text=event.payload if is_well else "",
+    )

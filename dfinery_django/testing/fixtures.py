@@ -1,0 +1,34 @@
+"""pytest fixtures. In the site's conftest.py: ``pytest_plugins = ["dfinery_django.testing.fixtures"]``.
+
+Asked for by name rather than installed for everybody: a plugin that loads by itself would have Django imported by every
+pytest run of the environment, before coverage and settings are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from .captured import CapturedEvents
+    from .fake import FakeDfinery
+
+
+@pytest.fixture(name="captured_events")
+def captured_events_fixture(db: None) -> Iterator[CapturedEvents]:
+    """What the test would have sent: ``captured_events()`` around the whole test."""
+    from .captured import captured_events
+
+    with captured_events() as events:
+        yield events
+
+
+@pytest.fixture(name="fake_dfinery")
+def fake_dfinery_fixture() -> Iterator[FakeDfinery]:
+    """``FakeDfinery()`` around the whole test."""
+    from .fake import FakeDfinery
+
+    with FakeDfinery() as fake:
+        yield fake

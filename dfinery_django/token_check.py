@@ -1,0 +1,111 @@
+"""Does DFINERY take a destination's token? One real request that leaves nothing behind. No ORM, no retries.
+
+What is documented: a bad token is answered 401 or 4001, and no event older than 48 hours is processed. So the test
+event is whole and valid, but dated 30 days back: nothing in it gives reason to refuse it before the token is looked at,
+and nothing comes of it. Not documented is the answer to an old event: 200, or a refusal that is not the token's.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from . import __version__, schema
+from .client import Client, refuse_live_host
+from .conf import Settings, get_settings
+from .exceptions import ConfigurationError
+from .exchange import Send, exchange
+from .lanes import protocol_for
+from .models import Event
+from .payloads import Payload
+from .reading import envelope
+from .states import Outcome
+
+EVENT_NAME = "dfinery_django_test"
+USER_ID = "dfinery_django_test"
+#: Well beyond the 48 hours, should DFINERY be lenient.
+AGE = dt.timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class TokenCheck:
+    """
+    :ivar said: what came from the wire, word for word
+    """
+
+    destination: str
+    outcome: Outcome
+    blames_token: bool
+    said: str
+    duration_ms: int
+
+    @property
+    def is_accepted(self) -> bool | None:
+        """``None`` if that can't be told."""
+        return _judgement(self.outcome, self.blames_token)[0]
+
+    @property
+    def text(self) -> str:
+        """In the language of whoever reads it now."""
+        return _judgement(self.outcome, self.blames_token)[1] % {"destination": self.destination}
+
+
+def check_token(alias: str, *, send: Send | None = None) -> TokenCheck:
+    """Send a test event. Waits for the network, so that no transaction may be open.
+
+    :param send: exchanges a request for a response; default: a connection of its own
+    :raises ConfigurationError: if the settings are wrong, DFINERY is switched off, or the destination has no token
+    :raises RefusedInTests: if tests run, and the host is not this machine
+    """
+    settings = get_settings()
+    if not settings.ENABLED:
+        raise ConfigurationError("DFINERY is switched off (ENABLED is False): nothing is sent.")
+    if alias not in settings.TOKENS:
+        raise ConfigurationError(f"DFINERY['TOKENS'] has no token for {alias!r}.")
+    try:
+        protocol = protocol_for(alias, settings)
+    except ImportError as error:
+        raise ConfigurationError(f"DFINERY['PROTOCOL'] can't be imported: {error}") from error
+    if send is None:
+        refuse_live_host(settings.BASE_URL)
+    client = _client(settings)
+    try:
+        made = exchange(protocol, send or client.send, [_test_event()])
+    finally:
+        client.close()
+    result = made.result
+    return TokenCheck(alias, result.outcome, result.blames_token, result.message, made.duration_ms)
+
+
+def _client(settings: Settings) -> Client:
+    return Client(
+        connections=1,
+        connect_timeout=settings.CONNECT_TIMEOUT,
+        read_timeout=settings.READ_TIMEOUT,
+        user_agent=f"dfinery-django/{__version__}",
+    )
+
+
+def _test_event() -> Event:
+    event = Event(event_name=EVENT_NAME, occurred_at=timezone.now() - AGE)
+    event.payload = Payload(envelope(event), {schema.USER_ID: USER_ID}).to_json()
+    return event
+
+
+def _judgement(outcome: Outcome, blames_token: bool) -> tuple[bool | None, str]:
+    if outcome == Outcome.ACCEPTED:
+        return True, _("DFINERY takes the API token of %(destination)s.")
+    if outcome == Outcome.REJECTED:
+        return True, _("DFINERY has nothing against the API token of %(destination)s, only against the old test event.")
+    if outcome == Outcome.THROTTLED:
+        return None, _("DFINERY's rate limit for %(destination)s is used up: try again later.")
+    if outcome == Outcome.BLOCKED and blames_token:
+        return False, _("DFINERY refuses the API token of %(destination)s.")
+    if outcome == Outcome.BLOCKED:
+        return None, _(
+            "The API token of %(destination)s can't be checked: nothing takes events at DFINERY['BASE_URL']."
+        )
+    return None, _("The API token of %(destination)s can't be checked: DFINERY gives no proper answer.")

@@ -1,0 +1,124 @@
+"""The wake-up: a drain is asked for after the commit, unless one is asked for already.
+
+Law: it costs a checkout next to nothing, and its failure nothing at all: the scheduled drain finds the event, too.
+Its statements are SQL of our own, since the ORM takes longer to write such a one than the database to execute it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import lru_cache
+from typing import Any
+
+from django.db import connections, transaction
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from . import transactions
+from .conf import get_settings
+from .models import Destination
+
+logger = logging.getLogger("dfinery_django")
+
+#: A wake-up that was asked for this long ago and not answered counts as lost.
+LOST_AFTER = dt.timedelta(seconds=60)
+
+_TABLE = Destination._meta.db_table
+_IS_ASKED = f"SELECT 1 FROM {_TABLE} WHERE alias = %s AND wake_requested_at BETWEEN %s AND %s"  # noqa: S608  # nosec B608
+_ASK_NOW = (
+    f"UPDATE {_TABLE} SET wake_requested_at = %s "  # noqa: S608  # nosec B608
+    "WHERE alias = %s AND (wake_requested_at IS NULL OR wake_requested_at NOT BETWEEN %s AND %s)"
+)
+
+_holders: set[object] = set()
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Within it no drain is asked for, in any thread of the process: tests look at what would be sent."""
+    holder = object()
+    _holders.add(holder)
+    try:
+        yield
+    finally:
+        _holders.discard(holder)
+
+
+def wake_on_commit(using: str, destination: str) -> None:
+    """Ask for a drain when the caller's transaction commits, at once if there is none."""
+    hook = _hook(using, destination)
+    # One wake-up per transaction, however many events it captures. A hook that is still listed here can only be
+    # dropped by a rollback that takes this event with it.
+    if not _is_listed(hook, connections[using]):
+        transactions.after_commit(hook, using)
+
+
+def _is_listed(hook: Callable[[], None], connection: Any) -> bool:
+    # An import may list thousands of the shop's own callbacks: first a look where the hook was found before.
+    listed, places = connection.run_on_commit, connection.__dict__.setdefault("_dfinery_hooks", {})
+    if places.get(hook, 0) >= len(listed) or listed[places.get(hook, 0)][1] is not hook:
+        places[hook] = next((place for place, entry in enumerate(listed) if entry[1] is hook), len(listed))
+    return bool(places[hook] < len(listed))
+
+
+@lru_cache(maxsize=256)
+def _hook(using: str, destination: str) -> Callable[[], None]:
+    # A plain function: Django 5.2's robust on_commit trips over a partial that fails, and drops later callbacks.
+    def wake_dfinery() -> None:
+        try:
+            request_wake(using, destination)
+        except Exception as error:
+            for alias in connections:  # the queue may have a database of its own
+                transactions.before_swallowing(error, alias)
+            logger.exception("No drain could be asked for; the next scheduled one will do")
+
+    return wake_dfinery
+
+
+def request_wake(using: str, destination: str) -> None:
+    """Ask for a drain, unless one is asked for already."""
+    if _holders or not get_settings().ENABLED:
+        return
+    if _is_asked(using, destination):  # a look before the UPDATE: in a busy shop it is all that a save pays
+        return
+    wake = import_string(get_settings().WAKE)
+    # A queue in this very database is written to in one transaction with the note, which saves the shop a commit.
+    # No other queue is: what waits for a network must not hold the lock of the destination's row.
+    is_here = getattr(wake, "queue_database", _unknown)() == using
+    with transaction.atomic(using=using) if is_here else nullcontext():
+        if _ask(using, destination):
+            wake(destination)
+
+
+def _unknown() -> str | None:
+    return None
+
+
+def _is_asked(using: str, destination: str) -> bool:
+    _, *answered = _moments(using)
+    with connections[using].cursor() as cursor:
+        cursor.execute(_IS_ASKED, [destination, *answered])
+        return cursor.fetchone() is not None
+
+
+def _ask(using: str, destination: str) -> bool:
+    """Note that a drain is asked for; ``False`` if somebody else was first."""
+    now, *answered = _moments(using)
+    with connections[using].cursor() as cursor:
+        cursor.execute(_ASK_NOW, [now, destination, *answered])
+        if cursor.rowcount:
+            return True
+    known = Destination.objects.using(using)
+    return known.get_or_create(alias=destination, defaults={"wake_requested_at": timezone.now()})[1]
+
+
+def _moments(using: str) -> list[Any]:
+    """Now, and between which times a wake-up was asked for that is not lost, as the database takes them."""
+    now = timezone.now()
+    # One from the future was written before the clock was set back.
+    return [
+        connections[using].ops.adapt_datetimefield_value(each) for each in (now, now - LOST_AFTER, now + LOST_AFTER)
+    ]

@@ -1,0 +1,11 @@
+"""The chaos run: ``python -m tests.chaos --events 5000 --seed 1 --database postgresql``.
+
+A shop writes orders in several processes while workers are killed and restarted, the server misbehaves and the
+database drops connections; then everything heals, and every event is accounted for.
+
+plan · what the shop will do, and how each order must end        shop · a process that does it
+server · the far side, and the log of all that reached it        protocol · tells the far side who sent
+databases · a database of the run's own, its faults              ledger · triggers that write down every change
+crew · the workers, and what is done to them                     run · all of it together
+evidence · what was left behind                                  judge · what of it must not be; report · the table
+"""

@@ -1,0 +1,343 @@
+"""Bodies as others send them: what is taken, and how it is refused, held against the sandbox's second opinion."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dfinery_django.payloads import NO_MEMORY, Payload
+from dfinery_django.protocols.s2s_body import Body, Refused, parsed, read
+from dfinery_django.sandbox.rules import Arrival, Refusal, judge
+from dfinery_django.schema import Scope
+from dfinery_django.values import WireType
+
+EVENT_ID = "0166a71c-caf4-462d-8201-9c30c40f2354"
+NOON = 1_685_620_805.25
+BODY: dict[str, Any] = {
+    "event_attributes": {
+        "event_id": EVENT_ID,
+        "event_name": "purchase",
+        "event_datetime": 1_685_620_800_000,
+        "order_id": "123456789",
+        "order_sales": 4000000.0,
+        "items": [{"product_id": "1", "quantity": 1, "price": 9.5, "product_ssd": "256g"}],
+        "use_applepay": True,
+        "points": 40,
+    },
+    "user_attributes": {"user_id": "user1", "user_name": "Hong Gil-dong", "age": "30"},
+}
+DECLARED = {("event", "grade"): WireType.LONG, ("item", "serial"): WireType.STRING}
+GONE = object()
+
+
+def type_of(scope: Scope, name: str) -> WireType | None:
+    return DECLARED.get((scope, name))
+
+
+def body(part: str = "event", **changes: Any) -> dict[str, Any]:
+    """The good body with other attributes in one of its parts."""
+    made = copy.deepcopy(BODY)
+    place = {
+        "event": made["event_attributes"],
+        "item": made["event_attributes"]["items"][0],
+        "user": made["user_attributes"],
+        "body": made,
+    }[part]
+    place.update(changes)
+    for name in [name for name, value in place.items() if value is GONE]:
+        del place[name]
+    return made
+
+
+def raw(made: Any) -> bytes:
+    return made if isinstance(made, bytes) else json.dumps(made).encode()
+
+
+def with_points(text: str) -> bytes:
+    """The good body with a number that Python would not write."""
+    return json.dumps(BODY).replace('"points": 40', f'"points": {text}').encode()
+
+
+def to_payload(found: Body) -> Payload:
+    envelope = {
+        "event_id": str(found.event_id or EVENT_ID),
+        "event_name": found.event_name,
+        "event_datetime": found.milliseconds,
+    }
+    return found.payload(envelope, type_of, NO_MEMORY)
+
+
+def ours(made: Any) -> Payload | Refused:
+    try:
+        return to_payload(read(parsed(raw(made)), type_of))
+    except Refused as error:
+        return error
+
+
+#: The sandbox takes these, and so do we.
+GOOD = {
+    "whole": BODY,
+    "no items": body(items=GONE),
+    "empty items": body(items=[]),
+    "an item without anything": body(items=[{}]),
+    "upper case id": body(event_id=EVENT_ID.upper()),
+    "a number for a user": body("user", user_id=42),
+    "true for a user": body("user", user_id=True),
+    "a double for a user": body("user", user_id=1e22),
+    "a number for a name": body(event_name=7),
+    "custom event": body(event_name="로그인"),
+    "empty text": body(order_id="", note=""),
+    "U+0000 in a text": body(note="a\x00b", order_id="\x00"),
+    "the longest number": body(points=2**63 - 1, loss=-(2**63)),
+    "a small double": body(ratio=5e-324, minus=-0.0),
+    "exponent": with_points("1E+2"),
+    "long ago": body(event_datetime=0),
+    "before 1970": body(event_datetime=-1),
+    "far ahead": body(event_datetime=2**62),
+    "strangers": body("body", channel="till"),
+    "emoji": body("item", product_name="🛍️", **{"이름 ": "x"}),
+    "many fields": body("item", **{f"f{n}": n for n in range(300)}),
+    "long text": body(note="x" * 100_000),
+}
+#: The sandbox refuses these, and we in the same words.
+BAD = {
+    "nothing": b"",
+    "no JSON": b"{",
+    "a list": b"[]",
+    "null": b"null",
+    "a number": b"1",
+    "a text": b'"x"',
+    "no UTF-8": b'{"a": "\xff"}',
+    "byte order mark": b"\xef\xbb\xbf" + raw(BODY),
+    "two bodies": raw(BODY) + raw(BODY),
+    "NaN": with_points("NaN"),
+    "infinity": with_points("-Infinity"),
+    "beyond a double": with_points("1e999"),
+    "thousands of digits": with_points("9" * 10_000),
+    "thousands of digits of a time": raw(BODY).replace(b"1685620800000", b"1" * 10_000),
+    "a bomb": b'{"event_attributes":' * 100_000,
+    "a bomb of lists": b"[" * 1_000_000,
+    "deep": b'{"a":' * 900 + b"1" + b"}" * 900,
+    "no event": body("body", event_attributes=GONE),
+    "no user": body("body", user_attributes=GONE),
+    "event null": body("body", event_attributes=None),
+    "user a list": body("body", user_attributes=[]),
+    "items null": body(items=None),
+    "items an object": body(items={}),
+    "an item a text": body(items=["x"]),
+    "id null": body(event_id=None),
+    "id empty": body(event_id=""),
+    "no name": body(event_name=GONE),
+    "name empty": body(event_name=""),
+    "no time": body(event_datetime=GONE),
+    "time null": body(event_datetime=None),
+    "time empty": body(event_datetime=""),
+    "no user id": body("user", user_id=GONE),
+    "user id null": body("user", user_id=None),
+    "user id empty": body("user", user_id=""),
+    "time a text": body(event_datetime="1685620800000"),
+    "time a double": body(event_datetime=1685620800000.0),
+    "time true": body(event_datetime=True),
+    "time beyond 64 bits": body(event_datetime=2**63),
+    "null value": body(note=None),
+    "nested": body(note={"a": 1}),
+    "a list of values": body(note=[1]),
+    "beyond 64 bits": body(points=2**63),
+    "below 64 bits": body(points=-(2**63) - 1),
+    "half a character": body(note="\ud800"),
+    "item null": body("item", price=None),
+    "item nested": body("item", note={}),
+    "user null": body("user", user_name=None),
+    "user nested": body("user", tags=["a"]),
+    "user id a list": body("user", user_id=["a"]),
+    "name a list": body(event_name=["a"]),
+    "id a list": body(event_id=[]),
+    "empty property": body(**{"": 1}),
+    "half a character in a name": body(**{"\udfff": 1}),
+    "empty property of a user": body("user", **{"": 1}),
+    "sales a text": body(order_sales="12"),
+    "sales true": body(order_sales=True),
+    "sales beyond a double": body(order_sales=2**60 + 1),
+    "quantity a fraction": body("item", quantity=1.5),
+    "quantity a text": body("item", quantity="1"),
+    "quantity too large": body("item", quantity=1e30),
+    "id no UUID": body(event_id="1"),
+    "id without hyphens": body(event_id=EVENT_ID.replace("-", "")),
+    "id in braces": body(event_id=f"{{{EVENT_ID}}}"),
+    "id a number": body(event_id=5),
+    "several mistakes": body(event_id="x", order_sales="12", note=None, event_datetime="x"),
+    "a value before an id": body(event_id="x", order_sales="12"),
+}
+#: The sandbox refuses these for a type that we convert without loss.
+CONVERTED = {
+    "a whole number for a Double": body(order_sales=4000000),
+    "a whole double for a Long": body("item", quantity=2.0),
+    "a number for a String": body("item", product_id=123456789),
+    "true for a String": body(payment_method=True),
+    "an age": body("user", age=30),
+}
+#: The sandbox takes these; we don't, since something would be lost.
+STRICTER = {
+    "a name twice": (raw(BODY).replace(b'"points": 40', b'"points": 40, "points": 41'), 4002, ""),
+    "a blank user": (body("user", user_id=" "), 4002, "user_attributes.user_id"),
+    "a blank name": (body(**{" ": 1}), 4007, "event_attributes. "),
+    "U+0000 in a name": (body(**{"a\x00": 1}), 4007, "event_attributes.a\x00"),
+    "not as declared": (body(grade="gold"), 4007, "event_attributes.grade"),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_what_the_sandbox_takes_is_taken(name: str) -> None:
+    """And what is sent of it, the sandbox takes as well, with the same types."""
+    assert isinstance(judge(raw(GOOD[name]), NOON), Arrival)
+    payload = ours(GOOD[name])
+    assert isinstance(payload, Payload), payload
+    arrival = judge(payload.to_json().encode(), NOON)
+    assert isinstance(arrival, Arrival)
+    assert not any("is cast to" in warning for warning in arrival.warnings)
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_the_sandbox_refuses_is_refused_in_its_words(name: str) -> None:
+    """Code and text; and ours say where, and what exactly."""
+    opinion, error = judge(raw(BAD[name]), NOON), ours(BAD[name])
+    assert isinstance(opinion, Refusal)
+    assert isinstance(error, Refused), error
+    assert (error.refusal.result_code, error.refusal.message) == (opinion.result_code, opinion.message)
+    assert error.problem
+
+
+@pytest.mark.parametrize("name", CONVERTED)
+def test_what_can_be_converted_without_loss_is_taken(name: str) -> None:
+    """The sandbox refuses it as it came, and takes it as it is sent."""
+    assert isinstance(judge(raw(CONVERTED[name]), NOON), Refusal)
+    payload = ours(CONVERTED[name])
+    assert isinstance(payload, Payload), payload
+    assert isinstance(judge(payload.to_json().encode(), NOON), Arrival)
+
+
+@pytest.mark.parametrize("name", STRICTER)
+def test_where_a_guess_would_lose_something_we_are_stricter(name: str) -> None:
+    """Knowingly."""
+    made, code, path = STRICTER[name]
+    assert isinstance(judge(raw(made), NOON), Arrival)
+    error = ours(made)
+    assert isinstance(error, Refused)
+    assert (error.refusal.result_code, error.path) == (code, path)
+
+
+def test_each_value_has_the_type_of_its_field() -> None:
+    """4000000 goes out as 4000000.0; a declared custom field has its type."""
+    made = body(order_sales=4000000, grade=2.0)
+    made["event_attributes"]["items"] = [{"price": 1900000, "serial": 12313131, "quantity": 1.0}]
+    payload = ours(made)
+    assert isinstance(payload, Payload)
+    text = payload.to_json()
+    for part in ('"order_sales":4000000.0', '"grade":2}', '{"quantity":1,"price":1900000.0,"serial":"12313131"}'):
+        assert part in text
+    assert text.index('"event_id"') < text.index('"order_sales"') < text.index('"items"') < text.index('"points"')
+
+
+def test_an_id_may_be_left_out() -> None:
+    """The one thing that DFINERY's page requires, and we can make."""
+    assert read(body(event_id=GONE), type_of).event_id is None
+    assert read(BODY, type_of).event_id == UUID(EVENT_ID)
+
+
+def test_what_is_not_sent_is_told() -> None:
+    """Nothing is dropped without a word."""
+    assert read(body("body", channel="till", a=None), type_of).notes == (
+        "'a' is no part of an event, and is not sent.",
+        "'channel' is no part of an event, and is not sent.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "is_same"),
+    [
+        (BODY, True),
+        (json.loads(json.dumps(BODY, sort_keys=True)), True),
+        (body(order_sales=4000000), True),
+        (body("body", channel="till"), True),
+        (body(event_id=GONE), True),
+        (body(order_sales=4000000.5), False),
+        (body(use_applepay=1), False),
+        (body(points=41), False),
+        (body(points=GONE), False),
+        (body(more=1), False),
+        (body(items=GONE), False),
+        (body(items=[]), False),
+        (body("item", quantity=2), False),
+        (body("item", more="x"), False),
+        (body("user", user_name="Kim"), False),
+        (body("user", user_id="user2"), False),
+        (body(event_name="refund"), False),
+        (body(event_datetime=1_685_620_800_001), False),
+    ],
+)
+def test_the_same_body(made: dict[str, Any], is_same: bool) -> None:
+    """Neither the order of names nor the way to write a number makes another event; any other value does."""
+    stored = Payload.from_json(to_payload(read(BODY, type_of)).to_json())
+    assert read(made, type_of).is_said_by(stored) == is_same
+
+
+def test_a_type_that_is_declared_later_makes_no_other_event() -> None:
+    """The till sends the same again after the site has declared a field."""
+    stored = read(body(grade=3), lambda scope, name: WireType.STRING if name == "grade" else None)
+    payload = stored.payload(
+        {"event_id": EVENT_ID, "event_name": "purchase", "event_datetime": 1_685_620_800_000},
+        lambda scope, name: WireType.STRING if name == "grade" else None,
+        NO_MEMORY,
+    )
+    assert payload.event_attributes["grade"] == "3"
+    assert read(body(grade=3), type_of).is_said_by(payload)
+    assert not read(body(grade=4), type_of).is_said_by(payload)
+
+
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**65), 2**65), st.floats(), st.text(), st.just([]), st.just({})
+)
+NAMES = st.sampled_from(
+    [
+        "event_id",
+        "event_name",
+        "event_datetime",
+        "order_id",
+        "order_sales",
+        "items",
+        "user_id",
+        "quantity",
+        "age",
+        "x",
+        "",
+    ]
+)
+PARTS = st.dictionaries(NAMES, st.one_of(SCALARS, st.lists(st.dictionaries(NAMES, SCALARS, max_size=3), max_size=2)))
+
+
+@given(event=PARTS, user=PARTS)
+@settings(max_examples=400, deadline=None)
+def test_any_body_is_judged_alike(event: Mapping[str, Any], user: Mapping[str, Any]) -> None:
+    """What we refuse the sandbox refuses in the same words; what we take it takes as it is sent."""
+    whole = copy.deepcopy(BODY)
+    whole["event_attributes"] |= event
+    whole["user_attributes"] |= user
+    if "event_id" not in event:
+        assert whole["event_attributes"]["event_id"] == EVENT_ID
+    text = json.dumps(whole).encode()
+    opinion, found = judge(text, NOON), ours(text)
+    if isinstance(found, Payload):
+        assert isinstance(judge(found.to_json().encode(), NOON), Arrival)
+    elif isinstance(opinion, Refusal):
+        assert found.refusal.result_code == opinion.result_code
+        # With two faults the sandbox may name the one that we mend: a truth value where a text belongs.
+        assert found.refusal.message == opinion.message or opinion.result_code == 4007
+    else:
+        assert found.path in ("user_attributes.user_id",)  # blank
