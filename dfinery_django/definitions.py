@@ -198,8 +198,12 @@ class EventDefinition:
 
     def destination_for(self, instance: Any) -> str:
         """The alias of the token to send with."""
-        function = self._callable("destination", parameters=1)
+        function = self._chooses_destination
         return str(function(instance)) if function else self.fixed_destination
+
+    @cached_property
+    def _chooses_destination(self) -> Callable[[Any], Any] | None:
+        return self._callable("destination", parameters=1)
 
     @property
     def fixed_destination(self) -> str:

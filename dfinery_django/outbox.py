@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -17,7 +18,7 @@ from django.conf import settings as django_settings
 from django.db import connections, models, router
 from django.utils import timezone, translation
 
-from . import consent, registry, schema, totals, transactions
+from . import consent, registry, schema, totals, transactions, waking
 from .building import build, build_due, no_token
 from .conf import default_destination, get_settings
 from .custom_fields import SeenFields
@@ -32,7 +33,6 @@ from .registry import EVENT_NAME_LENGTH
 from .sources import database_of, dedup_key_from, identity_key, is_source, source_key
 from .states import EventStatus, Reason
 from .values import as_moment
-from .waking import wake_on_commit
 
 T = TypeVar("T")
 
@@ -223,7 +223,10 @@ def _store(event: Event, using: str) -> None:
     tokens = get_settings().TOKENS
     if event.destination not in tokens and not event.is_finished:
         event.finish(EventStatus.FAILED, Reason.NO_DESTINATION, no_token(event), event.created_at)
-    Event.objects.using(using).insert(event)
+    looked_at, question = time.monotonic(), None if event.is_finished else waking.question(using, event.destination)
+    is_asked = Event.objects.using(using).insert(event, along=question)
+    if is_asked is not None:
+        waking.notice(using, event.destination, is_asked, looked_at)
     _say_if_unwatched(using)
 
 
@@ -239,7 +242,7 @@ def _say_if_unwatched(using: str) -> None:
 
 def _after_store(event: Event, using: str) -> None:
     if not event.is_finished:
-        wake_on_commit(using, event.destination)
+        waking.wake_on_commit(using, event.destination)
         return
 
     def tell_of_dfinery_event() -> None:

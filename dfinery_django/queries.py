@@ -72,20 +72,37 @@ def _takes_several(connection: Any) -> bool:
     return connection.vendor == "postgresql" and not connection.settings_dict["OPTIONS"].get("server_side_binding")
 
 
+#: In a transaction that sees the database as it was when it began, the answer would be one of long ago.
+_IF_UP_TO_DATE = "CASE WHEN current_setting('transaction_isolation') = 'read committed' THEN EXISTS(%s) END"
+
+
+def answers_along(connection: Any) -> bool:
+    """Whether an INSERT may answer a question: PostgreSQL by psycopg 3, which keeps the results of all statements."""
+    return bool(connection.vendor == "postgresql" and connection.Database.__name__ == "psycopg")
+
+
 class EventQuerySet(models.QuerySet[Any]):
-    def insert(self, event: models.Model) -> None:
+    def insert(self, event: models.Model, *, along: tuple[str, Sequence[Any]] | None = None) -> bool | None:
         """Store an event unless the same is there. What fails leaves the caller's transaction as it was.
 
         Every captured event passes here, in the shop's request. The ORM takes longer to write the statement than the
         database to execute it, so it is written once; and a savepoint takes two trips to the server, so it goes along.
+
+        :param along: a SELECT and its parameters, asked on the same trip if that takes none of its own (PostgreSQL)
+        :returns: whether it found anything; ``None`` if it was not asked, can't tell, or nothing was stored
         """
         is_fresh = all(getattr(event, name) == value for name, (value, _) in _FRESH.items())
         sql, fields = _insert(self.model, self.db, is_fresh)  # type: ignore[arg-type]
         connection = connections[self.db]
         values = [field.get_db_prep_save(field.pre_save(event, add=True), connection) for field in fields]
+        is_asked = along is not None and answers_along(connection)
+        if along and is_asked:
+            sql, values = f"{sql} RETURNING {_IF_UP_TO_DATE % along[0]}", [*values, *along[1]]
+        found = None
         if connection.get_autocommit():
             with connection.cursor() as cursor:
                 cursor.execute(sql, values)
+                found = cursor.fetchone() if is_asked else None
         elif connection.vendor == "sqlite":  # a statement that fails undoes itself alone
             with connection.cursor() as cursor:
                 try:
@@ -97,13 +114,18 @@ class EventQuerySet(models.QuerySet[Any]):
         elif not _takes_several(connection):
             with transaction.atomic(using=self.db), connection.cursor() as cursor:
                 cursor.execute(sql, values)
+                found = cursor.fetchone() if is_asked else None
         else:
             with connection.cursor() as cursor:
                 try:
                     cursor.execute(f"SAVEPOINT dfinery; {sql}; RELEASE SAVEPOINT dfinery", values)
+                    if is_asked:
+                        cursor.nextset()  # the first is the savepoint's
+                        found = cursor.fetchone()
                 except DatabaseError:
                     cursor.execute("ROLLBACK TO SAVEPOINT dfinery; RELEASE SAVEPOINT dfinery")
                     raise
+        return found[0] if found else None
 
     def unfinished(self) -> EventQuerySet:
         return self.filter(status__in=UNFINISHED)

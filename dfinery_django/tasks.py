@@ -21,12 +21,11 @@ from django.apps import apps
 from django.db import DatabaseError, router, transaction
 from django.utils import timezone
 
-from . import delivery, destinations
+from . import delivery, destinations, waking
 from .conf import Settings, get_settings
 from .exceptions import ConfigurationError
 from .models import Event, Incident, Repair
 from .reconcile import sweep_all
-from .waking import request_wake
 
 logger = logging.getLogger("dfinery_django")
 
@@ -58,11 +57,13 @@ def drain(destination: str | None = None) -> dict[str, int]:
     linger_seconds = 0 if _runs_in_the_request() else LINGER_SECONDS
     with stop_asked_for() as should_stop:
         total = delivery.drain(destination, linger_seconds=linger_seconds, should_stop=should_stop)
+        if linger_seconds and settings.ENABLED and not should_stop():
+            waking.outlast_notices(destinations.outbox_databases())
     # All of them: the drain may have taken others along.
     for alias in settings.TOKENS if settings.ENABLED and linger_seconds else ():
         for using in destinations.outbox_databases():
             if destinations.has_due(alias, using, within_seconds=linger_seconds):
-                request_wake(using, alias)
+                waking.request_wake(using, alias)
     return dict(total)
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from typing import Any
@@ -20,11 +21,15 @@ from django.utils.module_loading import import_string
 from . import transactions
 from .conf import get_settings
 from .models import Destination
+from .queries import answers_along
 
 logger = logging.getLogger("dfinery_django")
 
 #: A wake-up that was asked for this long ago and not answered counts as lost.
 LOST_AFTER = dt.timedelta(seconds=60)
+#: So long a transaction may take from its look at the note (``notice``) to its commit without another look. A drain
+#: that begins in between clears the note and finds no event yet, so it looks once more when that time has passed.
+TRUSTED_SECONDS = 0.25
 
 _TABLE = Destination._meta.db_table
 _IS_ASKED = f"SELECT 1 FROM {_TABLE} WHERE alias = %s AND wake_requested_at BETWEEN %s AND %s"  # noqa: S608  # nosec B608
@@ -32,6 +37,9 @@ _ASK_NOW = (
     f"UPDATE {_TABLE} SET wake_requested_at = %s "  # noqa: S608  # nosec B608
     "WHERE alias = %s AND (wake_requested_at IS NULL OR wake_requested_at NOT BETWEEN %s AND %s)"
 )
+
+#: Where a connection keeps what was noticed: destination -> whether a drain was asked for, and when that was looked up.
+_NOTICED = "_dfinery_noticed"
 
 _holders: set[object] = set()
 
@@ -78,11 +86,38 @@ def _hook(using: str, destination: str) -> Callable[[], None]:
     return wake_dfinery
 
 
+def question(using: str, destination: str) -> tuple[str, list[Any]]:
+    """A SELECT that finds something if a drain is asked for already, and its parameters."""
+    _, *answered = _moments(using)
+    return _IS_ASKED, [destination, *answered]
+
+
+def notice(using: str, destination: str, is_asked: bool, looked_at: float) -> None:
+    """Take the answer to ``question``, had within the shop's transaction, which saves a look after its commit.
+
+    :param looked_at: ``time.monotonic()`` before it was asked
+    """
+    connections[using].__dict__.setdefault(_NOTICED, {})[destination] = (is_asked, looked_at)
+
+
+def _noticed(using: str, destination: str) -> bool | None:
+    is_asked, looked_at = connections[using].__dict__.get(_NOTICED, {}).pop(destination, (None, 0))
+    return is_asked if time.monotonic() - looked_at < TRUSTED_SECONDS else None
+
+
+def outlast_notices(databases: Iterable[str]) -> None:
+    """Wait until nobody trusts what was noticed before now: all of that is committed, or looks again."""
+    if any(answers_along(connections[using]) for using in databases):
+        time.sleep(TRUSTED_SECONDS + 0.05)
+
+
 def request_wake(using: str, destination: str) -> None:
     """Ask for a drain, unless one is asked for already."""
     if _holders or not get_settings().ENABLED:
         return
-    if _is_asked(using, destination):  # a look before the UPDATE: in a busy shop it is all that a save pays
+    # A look before the UPDATE: in a busy shop it is all that a save pays.
+    noticed = _noticed(using, destination)
+    if _is_asked(using, destination) if noticed is None else noticed:
         return
     wake = import_string(get_settings().WAKE)
     # A queue in this very database is written to in one transaction with the note, which saves the shop a commit.
@@ -98,9 +133,8 @@ def _unknown() -> str | None:
 
 
 def _is_asked(using: str, destination: str) -> bool:
-    _, *answered = _moments(using)
     with connections[using].cursor() as cursor:
-        cursor.execute(_IS_ASKED, [destination, *answered])
+        cursor.execute(*question(using, destination))
         return cursor.fetchone() is not None
 
 

@@ -89,12 +89,15 @@ def test_a_matching_save_costs_one_insert_in_a_savepoint(shop: Any, django_asser
 
 
 def test_a_matching_save_in_autocommit_costs_the_insert_alone(configured: Any) -> None:
-    """Without a transaction to keep whole there is no savepoint; after it, a look whether a drain is asked for."""
+    """Without a transaction to keep whole no savepoint; a look whether a drain is asked for goes along, or follows."""
     configured(WAKE="tests.test_capture.note_wake")
     Destination.objects.create(alias="default", wake_requested_at=timezone.now())
     with CaptureQueriesContext(connection) as queries:
         Order.objects.create(status="paid")
-    assert [head for head in heads(queries) if head not in ("BEGIN", "COMMIT")] == ["INSERT", "INSERT", "SELECT"]
+    assert [head for head in heads(queries) if head not in ("BEGIN", "COMMIT")] == [
+        *("INSERT", "INSERT"),
+        *(["SELECT"] if DATABASE != "postgresql" else []),
+    ]
     assert asked == []
 
 

@@ -148,7 +148,7 @@ def test_a_long_answer_is_cut(client: Client) -> None:
         says(b""),
         says(b"garbage\r\n\r\n"),
         says(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"),
-        lambda connection: time.sleep(1),
+        lambda connection: connection.recv(1),  # until the other side gives up
         drips,
         drips_headers,
     ],
@@ -159,7 +159,7 @@ def test_what_is_no_answer(client: Client, answer: Any) -> None:
     started = time.monotonic()
     with server(answer) as (url, _), pytest.raises(TransportError) as caught:
         client.send(request_to(url))
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 4, "a request may take 0.6 s"
     assert not caught.value.is_local_fault
 
 
@@ -259,7 +259,7 @@ def test_a_server_that_takes_no_connection(client: Client) -> None:
         started = time.monotonic()
         with pytest.raises(TransportError) as caught:
             client.send(request_to(f"http://127.0.0.1:{listener.getsockname()[1]}/"))
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < 10
         assert not caught.value.is_local_fault
     finally:
         for each in (*crowd, listener):

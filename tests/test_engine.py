@@ -158,11 +158,11 @@ def test_the_budget_holds_against_a_server_that_hangs(pointed_at: Any, then: Beh
     """The drain ends in time, and no event is left in anybody's hands."""
     with Misbehaving(then=then) as server:
         pointed_at(server.url, CONCURRENCY=2, CONNECT_TIMEOUT=0.2, READ_TIMEOUT=0.5, LEASE_SECONDS=60)
-        events(20)
+        events(60)
         started = time.monotonic()
         drain("default", budget_seconds=1.6)
-        assert time.monotonic() - started < 2.6
-        assert Event.objects.filter(status="pending").count() == 20
+        assert time.monotonic() - started < 6, "all of them would take 20 s"
+        assert Event.objects.filter(status="pending").count() == 60
         assert set(Event.objects.values_list("attempt_count", flat=True)) == {0, 1}
 
 
@@ -170,13 +170,13 @@ def test_the_budget_holds_against_too_much_work(pointed_at: Any) -> None:
     """What does not fit in is given back at once, and nothing of it counts as tried."""
     with Misbehaving(then=says(OK, after=0.1)) as server:
         pointed_at(server.url, CONCURRENCY=2, READ_TIMEOUT=0.3)
-        events(60)
+        events(200)
         started = time.monotonic()
         drain("default", budget_seconds=1.5)
-        assert time.monotonic() - started < 2.0
+        assert time.monotonic() - started < 5, "all of them would take 10 s"
         sent = len(server.asked)
-        assert 0 < sent < 60
-        assert states() == {("delivered", 1): sent, ("pending", 0): 60 - sent}
+        assert 0 < sent < 200
+        assert states() == {("delivered", 1): sent, ("pending", 0): 200 - sent}
         assert not Event.objects.filter(due_at__gt=timezone.now()).exists()
 
 
@@ -223,7 +223,7 @@ def test_stopping_ends_what_is_under_way_and_gives_back_the_rest(pointed_at: Any
         events(40)
         started = time.monotonic()
         drain("default", should_stop=lambda: len(server.asked) >= 4)
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < 10
         sent = len(server.asked)
         assert 4 <= sent <= 8
         assert states() == {("delivered", 1): sent, ("pending", 0): 40 - sent}
@@ -309,7 +309,7 @@ def test_no_thread_outlives_its_drain(far_side: FarSide, configured: Any) -> Non
             pass
         finally:
             event_delivered.disconnect(interrupted)
-    until = time.monotonic() + 2
+    until = time.monotonic() + 20
     while any(thread.name.startswith("dfinery-") for thread in threading.enumerate()):
         assert time.monotonic() < until, threading.enumerate()
         time.sleep(0.01)
@@ -403,7 +403,7 @@ def wait_until_blocked(other: Any, number: int) -> None:
         "mariadb": "SELECT 1 FROM information_schema.innodb_trx"
         " WHERE trx_mysql_thread_id = %s AND trx_state = 'LOCK WAIT'",
     }[DATABASE]
-    until = time.monotonic() + 5
+    until = time.monotonic() + 20
     while execute(other, asked, number) is None:
         assert time.monotonic() < until, "it waits for no lock"
         time.sleep(0.12)  # InnoDB looks anew only if nobody has asked for a tenth of a second

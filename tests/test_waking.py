@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django_q.models import OrmQ
@@ -13,6 +16,7 @@ from django_q.signals import pre_enqueue
 
 from dfinery_django import tasks, waking
 from dfinery_django.models import Destination, Event
+from tests.settings import DATABASE
 from tests.shop.models import Order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -58,6 +62,90 @@ def test_a_task_that_could_not_be_queued_is_not_noted(queued: None, caplog: Any)
     assert Event.objects.count() == 1
     Order.objects.create(status="paid")
     assert OrmQ.objects.count() == 1
+
+
+along_with_the_insert = pytest.mark.skipif(DATABASE != "postgresql", reason="an INSERT takes no question along")
+
+
+def after_the_insert(seconds: float = 0) -> list[str]:
+    """The statements after the event's INSERT of a checkout that takes so long to commit."""
+    with CaptureQueriesContext(connection) as queries, transaction.atomic():
+        Order.objects.create(status="paid")
+        time.sleep(seconds)
+    heads = [query["sql"].split()[0] for query in queries.captured_queries]
+    return heads[heads.index("COMMIT") :]
+
+
+@along_with_the_insert
+def test_a_checkout_that_saw_the_note_looks_no_more(queued: None) -> None:
+    """The event's INSERT told that a drain is asked for."""
+    Destination.objects.create(alias="default", wake_requested_at=timezone.now())
+    assert after_the_insert() == ["COMMIT"]
+    assert not OrmQ.objects.exists()
+
+
+@along_with_the_insert
+def test_a_checkout_that_saw_no_note_asks_at_once(queued: None) -> None:
+    """Straight to the note and the task."""
+    Destination.objects.create(alias="default")
+    assert after_the_insert() == ["COMMIT", "BEGIN", "UPDATE", "INSERT", "COMMIT"]
+    assert OrmQ.objects.count() == 1
+
+
+@along_with_the_insert
+def test_a_checkout_that_takes_long_looks_again(queued: None) -> None:
+    """A drain may have answered the note meanwhile."""
+    Destination.objects.create(alias="default", wake_requested_at=timezone.now())
+    assert after_the_insert(seconds=waking.TRUSTED_SECONDS) == ["COMMIT", "SELECT"]
+
+
+@along_with_the_insert
+def test_a_checkout_that_sees_the_past_looks_again(queued: None) -> None:
+    """In an isolation that shows the database as it was when the transaction began, the note may be one of long ago."""
+    Destination.objects.create(alias="default", wake_requested_at=timezone.now())
+    with CaptureQueriesContext(connection) as queries, transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        Order.objects.create(status="paid")
+    assert [query["sql"].split()[0] for query in queries.captured_queries][-2:] == ["COMMIT", "SELECT"]
+
+
+@along_with_the_insert
+def test_a_drain_between_the_look_and_the_commit(configured: Any, monkeypatch: Any) -> None:
+    """It found no event, which was not committed yet, and was not asked for again: it looks once more by itself."""
+    asked.clear()
+    has_found_nothing, outlast = threading.Event(), waking.outlast_notices
+
+    def outlast_notices(databases: list[str]) -> None:
+        has_found_nothing.set()
+        outlast(databases)
+
+    monkeypatch.setattr(waking, "TRUSTED_SECONDS", 2)
+    monkeypatch.setattr(waking, "outlast_notices", outlast_notices)
+    configured(WAKE="tests.test_waking.note_wake")
+    Destination.objects.create(alias="default", wake_requested_at=timezone.now())
+    with ThreadPoolExecutor(1) as elsewhere:
+        with transaction.atomic():
+            Order.objects.create(status="paid")
+            draining = elsewhere.submit(drain_elsewhere)
+            assert has_found_nothing.wait(10)
+        assert asked == []
+        assert draining.result() == {}
+    assert asked == ["default"]
+
+
+asked: list[str] = []
+
+
+def note_wake(destination: str) -> None:
+    asked.append(destination)
+
+
+def drain_elsewhere() -> dict[str, int]:
+    try:
+        return tasks.drain("default")
+    finally:
+        connections.close_all()
 
 
 in_transaction: list[bool] = []
