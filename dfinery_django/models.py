@@ -50,7 +50,7 @@ class Event(models.Model):
     source = models.CharField(_("source model"), max_length=120, blank=True)
     source_pk = models.CharField(_("source key"), max_length=SEARCHABLE_LENGTH, blank=True)
     # A hash: MariaDB and MySQL compare text without regard to case and trailing blanks.
-    dedup_key = models.CharField(max_length=64, unique=True, null=True, editable=False)
+    dedup_key = models.CharField(max_length=64, null=True, editable=False)
     status = models.CharField(
         pgettext_lazy("event", "status"), max_length=10, choices=EventStatus.choices, default=EventStatus.CAPTURED
     )
@@ -89,6 +89,8 @@ class Event(models.Model):
             models.Index(fields=["event_name", "id"], name="dfinery_event_name"),
         ]
         constraints = [
+            # Not as the field's own: PostgreSQL would keep a second index for LIKE.
+            models.UniqueConstraint(fields=["dedup_key"], name="dfinery_event_once"),
             models.CheckConstraint(
                 name="dfinery_event_due_iff_unfinished",
                 condition=Q(status__in=UNFINISHED, due_at__isnull=False) | Q(status__in=FINISHED, due_at__isnull=True),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -161,9 +162,19 @@ def _guarded(name: str, using: str, store: Callable[[], T]) -> T | None:
 
 def _new_event(event_name: str, destination: str) -> Event:
     now = timezone.now()
-    event = Event(event_name=event_name, destination=destination, created_at=now, due_at=now)
+    content = _blank() | {
+        "event_id": uuid.uuid4(), "event_name": event_name, "destination": destination, "created_at": now, "due_at": now
+    }  # fmt: skip
+    values: Any = content.values()
+    event = Event(*values)  # by name it takes four times as long
     event.happened(now, get_settings().MAX_AGE_HOURS)
     return event
+
+
+@lru_cache
+def _blank() -> dict[str, Any]:
+    """Column -> default, in the order of the columns."""
+    return {field.attname: field.get_default() for field in Event._meta.concrete_fields}
 
 
 def insert(definition: EventDefinition, instance: Any, *, using: str) -> Any:
@@ -224,9 +235,9 @@ def _store(event: Event, using: str) -> None:
     if event.destination not in tokens and not event.is_finished:
         event.finish(EventStatus.FAILED, Reason.NO_DESTINATION, no_token(event), event.created_at)
     looked_at, question = time.monotonic(), None if event.is_finished else waking.question(using, event.destination)
-    is_asked = Event.objects.using(using).insert(event, along=question)
-    if is_asked is not None:
-        waking.notice(using, event.destination, is_asked, looked_at)
+    answer = Event.objects.using(using).insert(event, along=question)
+    if answer:
+        waking.notice(using, event.destination, answer[0], looked_at)
     _say_if_unwatched(using)
 
 

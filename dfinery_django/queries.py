@@ -6,6 +6,7 @@ A row belongs to whoever holds its lease: ``due_at`` as it was given out is the 
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -43,28 +44,39 @@ _FRESH: dict[str, tuple[Any, str]] = {
     **dict.fromkeys(("attempt_count", "lapse_count"), (0, "0")),
     **dict.fromkeys(("payload", "user_id", "order_id", "reason_code", "reason"), ("", "''")),
 }
+#: What all captured events of a definition have in common, and what of it needs no quoting.
+_SHARED = ("definition", "event_name", "destination", "source")
+_UNQUOTED = re.compile(r"[A-Za-z0-9_.:-]*").fullmatch
 
 
 def _afresh(now: dt.datetime) -> dict[str, Any]:
     return {"due_at": now, "finished_at": None, "lapse_count": 0, "reason_code": "", "reason": ""}
 
 
-@lru_cache
-def _insert(model: Any, using: str, is_fresh: bool) -> tuple[str, list[models.Field[Any, Any]]]:
-    """The statement that stores a row unless the same is there, as Django writes it, and the fields it takes.
+def _literals(event: models.Model) -> tuple[tuple[str, str], ...]:
+    """Column, SQL: what stands in the statement that stores a captured event, and is no parameter of it."""
+    if any(getattr(event, name) != value for name, (value, _) in _FRESH.items()):
+        return ()
+    shared = ((name, getattr(event, name)) for name in _SHARED)
+    return (*_FRESH_LITERALS, *((name, f"'{value}'") for name, value in shared if _UNQUOTED(value)))
 
-    :param is_fresh: what captured events have in common stands in the statement itself
-    """
+
+_FRESH_LITERALS = tuple((name, literal) for name, (_, literal) in _FRESH.items())
+
+
+@lru_cache(maxsize=256)
+def _insert(model: Any, using: str, literals: tuple[tuple[str, str], ...]) -> tuple[str, list[models.Field[Any, Any]]]:
+    """The statement that stores a row unless the same is there, as Django writes it, and the fields it takes."""
     fields = [field for field in model._meta.concrete_fields if not field.primary_key]
     query = InsertQuery(model, on_conflict=OnConflict.IGNORE)
     query.insert_values(fields, [model()])
     [(sql, _)] = query.get_compiler(using).as_sql()
-    if is_fresh:
-        head, *rest = sql.split("%s")
-        literals = [_FRESH[field.name][1] if field.name in _FRESH else "%s" for field in fields]
-        sql = head + "".join(literal + text for literal, text in zip(literals, rest, strict=True))
-        fields = [field for field in fields if field.name not in _FRESH]
-    return sql, fields
+    # Named, it looks into that index alone whether the row is there, not into each that is unique.
+    sql = sql.replace("ON CONFLICT DO NOTHING", "ON CONFLICT (dedup_key) DO NOTHING")
+    head, *rest = sql.split("%s")
+    said = dict(literals)
+    sql = head + "".join(said.get(field.name, "%s") + text for field, text in zip(fields, rest, strict=True))
+    return sql, [field for field in fields if field.name not in said]
 
 
 def _takes_several(connection: Any) -> bool:
@@ -72,37 +84,34 @@ def _takes_several(connection: Any) -> bool:
     return connection.vendor == "postgresql" and not connection.settings_dict["OPTIONS"].get("server_side_binding")
 
 
-#: In a transaction that sees the database as it was when it began, the answer would be one of long ago.
-_IF_UP_TO_DATE = "CASE WHEN current_setting('transaction_isolation') = 'read committed' THEN EXISTS(%s) END"
-
-
 def answers_along(connection: Any) -> bool:
-    """Whether an INSERT may answer a question: PostgreSQL by psycopg 3, which keeps the results of all statements."""
+    """Whether ``insert`` can answer a question: PostgreSQL by psycopg 3, which keeps the results of all statements."""
     return bool(connection.vendor == "postgresql" and connection.Database.__name__ == "psycopg")
 
 
 class EventQuerySet(models.QuerySet[Any]):
-    def insert(self, event: models.Model, *, along: tuple[str, Sequence[Any]] | None = None) -> bool | None:
+    def insert(self, event: models.Model, *, along: tuple[str, Sequence[Any]] | None = None) -> tuple[Any] | None:
         """Store an event unless the same is there. What fails leaves the caller's transaction as it was.
 
         Every captured event passes here, in the shop's request. The ORM takes longer to write the statement than the
         database to execute it, so it is written once; and a savepoint takes two trips to the server, so it goes along.
 
-        :param along: a SELECT and its parameters, asked on the same trip if that takes none of its own (PostgreSQL)
-        :returns: whether it found anything; ``None`` if it was not asked, can't tell, or nothing was stored
+        :param along: a SELECT of one value and its parameters, asked on the same trip; where ``answers_along``
+        :returns: its answer; ``None`` if there was none to ask, or nothing was stored
         """
-        is_fresh = all(getattr(event, name) == value for name, (value, _) in _FRESH.items())
-        sql, fields = _insert(self.model, self.db, is_fresh)  # type: ignore[arg-type]
+        sql, fields = _insert(self.model, self.db, _literals(event))  # type: ignore[arg-type]
         connection = connections[self.db]
-        values = [field.get_db_prep_save(field.pre_save(event, add=True), connection) for field in fields]
-        is_asked = along is not None and answers_along(connection)
-        if along and is_asked:
-            sql, values = f"{sql} RETURNING {_IF_UP_TO_DATE % along[0]}", [*values, *along[1]]
-        found = None
+        values = [
+            value if type(value) is str else field.get_db_prep_save(value, connection)
+            for field, value in ((field, getattr(event, field.attname)) for field in fields)
+        ]
+        if along:
+            sql, values = f"{sql} RETURNING ({along[0]})", [*values, *along[1]]
+        found: tuple[Any] | None = None
         if connection.get_autocommit():
             with connection.cursor() as cursor:
                 cursor.execute(sql, values)
-                found = cursor.fetchone() if is_asked else None
+                found = cursor.fetchone() if along else None
         elif connection.vendor == "sqlite":  # a statement that fails undoes itself alone
             with connection.cursor() as cursor:
                 try:
@@ -114,18 +123,18 @@ class EventQuerySet(models.QuerySet[Any]):
         elif not _takes_several(connection):
             with transaction.atomic(using=self.db), connection.cursor() as cursor:
                 cursor.execute(sql, values)
-                found = cursor.fetchone() if is_asked else None
+                found = cursor.fetchone() if along else None
         else:
             with connection.cursor() as cursor:
                 try:
                     cursor.execute(f"SAVEPOINT dfinery; {sql}; RELEASE SAVEPOINT dfinery", values)
-                    if is_asked:
+                    if along:
                         cursor.nextset()  # the first is the savepoint's
                         found = cursor.fetchone()
                 except DatabaseError:
                     cursor.execute("ROLLBACK TO SAVEPOINT dfinery; RELEASE SAVEPOINT dfinery")
                     raise
-        return found[0] if found else None
+        return found
 
     def unfinished(self) -> EventQuerySet:
         return self.filter(status__in=UNFINISHED)

@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, connections, transaction
 
 
-@contextmanager
-def shielded(using: str) -> Iterator[None]:
+class shielded:  # noqa: N801 - used as a function; a generator takes three times as long, in each checkout
     """Lets the site's own code query inside the shop's transaction: what fails there is rolled back to a savepoint.
 
     On PostgreSQL an error would otherwise take the checkout with it. The savepoint is opened before the first query,
     so that code that makes none costs none.
     """
-    connection = connections[using]
-    if connection.get_autocommit():  # in no transaction, and in none that the site begins and ends by hand
-        yield
-        return
-    opened = ExitStack()
 
-    def open_first(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
-        if not opening:
-            opening.append(True)
-            opened.enter_context(transaction.atomic(using=using))
+    def __init__(self, using: str) -> None:
+        self._using = using
+        self._savepoint: Any = None
+
+    def __enter__(self) -> None:
+        connection = connections[self._using]
+        # Not where there is no transaction, nor in one that the site begins and ends by hand.
+        self._wrappers = None if connection.get_autocommit() else connection.execute_wrappers
+        if self._wrappers is not None:
+            self._wrappers.append(self._open_first)
+
+    def __exit__(self, *exc_info: Any) -> None:
+        if self._wrappers is not None:
+            self._wrappers.pop()
+        if self._savepoint is not None:
+            self._savepoint.__exit__(*exc_info)
+
+    def _open_first(self, execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
+        if self._savepoint is None:
+            self._savepoint = transaction.atomic(using=self._using)
+            self._savepoint.__enter__()
         return execute(sql, parameters, many, context)
-
-    opening: list[bool] = []
-    with opened, connection.execute_wrapper(open_first):
-        yield
 
 
 def after_commit(hook: Callable[[], None], using: str) -> None:

@@ -33,6 +33,11 @@ TRUSTED_SECONDS = 0.25
 
 _TABLE = Destination._meta.db_table
 _IS_ASKED = f"SELECT 1 FROM {_TABLE} WHERE alias = %s AND wake_requested_at BETWEEN %s AND %s"  # noqa: S608  # nosec B608
+#: For PostgreSQL. A transaction that sees the database as it was when it began may see a note that is answered since.
+_ASKED_AT = (
+    f"SELECT wake_requested_at FROM {_TABLE} WHERE alias = %s "  # noqa: S608  # nosec B608
+    "AND current_setting('transaction_isolation') = 'read committed'"
+)
 _ASK_NOW = (
     f"UPDATE {_TABLE} SET wake_requested_at = %s "  # noqa: S608  # nosec B608
     "WHERE alias = %s AND (wake_requested_at IS NULL OR wake_requested_at NOT BETWEEN %s AND %s)"
@@ -86,17 +91,17 @@ def _hook(using: str, destination: str) -> Callable[[], None]:
     return wake_dfinery
 
 
-def question(using: str, destination: str) -> tuple[str, list[Any]]:
-    """A SELECT that finds something if a drain is asked for already, and its parameters."""
-    _, *answered = _moments(using)
-    return _IS_ASKED, [destination, *answered]
+def question(using: str, destination: str) -> tuple[str, list[Any]] | None:
+    """What the event's INSERT may find out on its way, which saves a look after the commit; ``None``: it can't."""
+    return (_ASKED_AT, [destination]) if answers_along(connections[using]) else None
 
 
-def notice(using: str, destination: str, is_asked: bool, looked_at: float) -> None:
-    """Take the answer to ``question``, had within the shop's transaction, which saves a look after its commit.
+def notice(using: str, destination: str, asked_at: dt.datetime | None, looked_at: float) -> None:
+    """Take the answer to ``question``.
 
     :param looked_at: ``time.monotonic()`` before it was asked
     """
+    is_asked = asked_at is not None and abs(timezone.now() - asked_at) <= LOST_AFTER
     connections[using].__dict__.setdefault(_NOTICED, {})[destination] = (is_asked, looked_at)
 
 
@@ -134,25 +139,23 @@ def _unknown() -> str | None:
 
 def _is_asked(using: str, destination: str) -> bool:
     with connections[using].cursor() as cursor:
-        cursor.execute(*question(using, destination))
+        cursor.execute(_IS_ASKED, [destination, *_unlost(using)])
         return cursor.fetchone() is not None
 
 
 def _ask(using: str, destination: str) -> bool:
     """Note that a drain is asked for; ``False`` if somebody else was first."""
-    now, *answered = _moments(using)
+    adapt = connections[using].ops.adapt_datetimefield_value
     with connections[using].cursor() as cursor:
-        cursor.execute(_ASK_NOW, [now, destination, *answered])
+        cursor.execute(_ASK_NOW, [adapt(timezone.now()), destination, *_unlost(using)])
         if cursor.rowcount:
             return True
     known = Destination.objects.using(using)
     return known.get_or_create(alias=destination, defaults={"wake_requested_at": timezone.now()})[1]
 
 
-def _moments(using: str) -> list[Any]:
-    """Now, and between which times a wake-up was asked for that is not lost, as the database takes them."""
-    now = timezone.now()
+def _unlost(using: str) -> list[Any]:
+    """Between which times a wake-up was asked for that is not lost, as the database takes them."""
+    now, adapt = timezone.now(), connections[using].ops.adapt_datetimefield_value
     # One from the future was written before the clock was set back.
-    return [
-        connections[using].ops.adapt_datetimefield_value(each) for each in (now, now - LOST_AFTER, now + LOST_AFTER)
-    ]
+    return [adapt(now - LOST_AFTER), adapt(now + LOST_AFTER)]

@@ -101,13 +101,19 @@ def test_a_checkout_that_takes_long_looks_again(queued: None) -> None:
 
 @along_with_the_insert
 def test_a_checkout_that_sees_the_past_looks_again(queued: None) -> None:
-    """In an isolation that shows the database as it was when the transaction began, the note may be one of long ago."""
+    """In an isolation that shows the database as it was when the transaction began, the note may be one of long ago.
+
+    The UPDATE that would ask anew finds that it stands.
+    """
     Destination.objects.create(alias="default", wake_requested_at=timezone.now())
     with CaptureQueriesContext(connection) as queries, transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         Order.objects.create(status="paid")
-    assert [query["sql"].split()[0] for query in queries.captured_queries][-2:] == ["COMMIT", "SELECT"]
+    assert [query["sql"].split()[0] for query in queries.captured_queries][-5:] == [
+        *("COMMIT", "BEGIN", "UPDATE", "SELECT", "COMMIT")
+    ]
+    assert not OrmQ.objects.exists()
 
 
 @along_with_the_insert
