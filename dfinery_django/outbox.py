@@ -19,7 +19,7 @@ from django.conf import settings as django_settings
 from django.db import connections, models, router
 from django.utils import timezone, translation
 
-from . import consent, registry, schema, totals, transactions, waking
+from . import consent, registry, schema, storing, totals, transactions, waking
 from .building import build, build_due, no_token
 from .conf import default_destination, get_settings
 from .custom_fields import SeenFields
@@ -235,7 +235,7 @@ def _store(event: Event, using: str) -> None:
     if event.destination not in tokens and not event.is_finished:
         event.finish(EventStatus.FAILED, Reason.NO_DESTINATION, no_token(event), event.created_at)
     looked_at, question = time.monotonic(), None if event.is_finished else waking.question(using, event.destination)
-    answer = Event.objects.using(using).insert(event, along=question)
+    answer = storing.store(event, using=using, along=question)
     if answer:
         waking.notice(using, event.destination, answer[0], looked_at)
     _say_if_unwatched(using)

@@ -6,16 +6,12 @@ A row belongs to whoever holds its lease: ``due_at`` as it was given out is the 
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from typing import Any
 
-from django.db import DatabaseError, connections, models, transaction
+from django.db import connections, models, transaction
 from django.db.models import Case, F, Q, Value, When
-from django.db.models.constants import OnConflict
 from django.db.models.functions import Cast
-from django.db.models.sql import InsertQuery
 from django.utils import timezone
 
 from .states import FINISHED, UNFINISHED, EventStatus, Reason
@@ -37,105 +33,11 @@ _COUNTS: dict[str, dict[str, Any]] = {
 }
 
 
-#: What an event has that was just captured, and the same as SQL.
-_FRESH: dict[str, tuple[Any, str]] = {
-    "status": (EventStatus.CAPTURED, f"'{EventStatus.CAPTURED.value}'"),
-    "finished_at": (None, "NULL"),
-    **dict.fromkeys(("attempt_count", "lapse_count"), (0, "0")),
-    **dict.fromkeys(("payload", "user_id", "order_id", "reason_code", "reason"), ("", "''")),
-}
-#: What all captured events of a definition have in common, and what of it needs no quoting.
-_SHARED = ("definition", "event_name", "destination", "source")
-_UNQUOTED = re.compile(r"[A-Za-z0-9_.:-]*").fullmatch
-
-
 def _afresh(now: dt.datetime) -> dict[str, Any]:
     return {"due_at": now, "finished_at": None, "lapse_count": 0, "reason_code": "", "reason": ""}
 
 
-def _literals(event: models.Model) -> tuple[tuple[str, str], ...]:
-    """Column, SQL: what stands in the statement that stores a captured event, and is no parameter of it."""
-    if any(getattr(event, name) != value for name, (value, _) in _FRESH.items()):
-        return ()
-    shared = ((name, getattr(event, name)) for name in _SHARED)
-    return (*_FRESH_LITERALS, *((name, f"'{value}'") for name, value in shared if _UNQUOTED(value)))
-
-
-_FRESH_LITERALS = tuple((name, literal) for name, (_, literal) in _FRESH.items())
-
-
-@lru_cache(maxsize=256)
-def _insert(model: Any, using: str, literals: tuple[tuple[str, str], ...]) -> tuple[str, list[models.Field[Any, Any]]]:
-    """The statement that stores a row unless the same is there, as Django writes it, and the fields it takes."""
-    fields = [field for field in model._meta.concrete_fields if not field.primary_key]
-    query = InsertQuery(model, on_conflict=OnConflict.IGNORE)
-    query.insert_values(fields, [model()])
-    [(sql, _)] = query.get_compiler(using).as_sql()
-    # Named, it looks into that index alone whether the row is there, not into each that is unique.
-    sql = sql.replace("ON CONFLICT DO NOTHING", "ON CONFLICT (dedup_key) DO NOTHING")
-    head, *rest = sql.split("%s")
-    said = dict(literals)
-    sql = head + "".join(said.get(field.name, "%s") + text for field, text in zip(fields, rest, strict=True))
-    return sql, [field for field in fields if field.name not in said]
-
-
-def _takes_several(connection: Any) -> bool:
-    """Whether one trip to the server may carry several statements: PostgreSQL, where Django itself fills them in."""
-    return connection.vendor == "postgresql" and not connection.settings_dict["OPTIONS"].get("server_side_binding")
-
-
-def answers_along(connection: Any) -> bool:
-    """Whether ``insert`` can answer a question: PostgreSQL by psycopg 3, which keeps the results of all statements."""
-    return bool(connection.vendor == "postgresql" and connection.Database.__name__ == "psycopg")
-
-
 class EventQuerySet(models.QuerySet[Any]):
-    def insert(self, event: models.Model, *, along: tuple[str, Sequence[Any]] | None = None) -> tuple[Any] | None:
-        """Store an event unless the same is there. What fails leaves the caller's transaction as it was.
-
-        Every captured event passes here, in the shop's request. The ORM takes longer to write the statement than the
-        database to execute it, so it is written once; and a savepoint takes two trips to the server, so it goes along.
-
-        :param along: a SELECT of one value and its parameters, asked on the same trip; where ``answers_along``
-        :returns: its answer; ``None`` if there was none to ask, or nothing was stored
-        """
-        sql, fields = _insert(self.model, self.db, _literals(event))  # type: ignore[arg-type]
-        connection = connections[self.db]
-        values = [
-            value if type(value) is str else field.get_db_prep_save(value, connection)
-            for field, value in ((field, getattr(event, field.attname)) for field in fields)
-        ]
-        if along:
-            sql, values = f"{sql} RETURNING ({along[0]})", [*values, *along[1]]
-        found: tuple[Any] | None = None
-        if connection.get_autocommit():
-            with connection.cursor() as cursor:
-                cursor.execute(sql, values)
-                found = cursor.fetchone() if along else None
-        elif connection.vendor == "sqlite":  # a statement that fails undoes itself alone
-            with connection.cursor() as cursor:
-                try:
-                    cursor.execute(sql, values)
-                except DatabaseError:
-                    # A full disk ends the whole transaction, which Django has to be told.
-                    connection.needs_rollback |= not connection.connection.in_transaction
-                    raise
-        elif not _takes_several(connection):
-            with transaction.atomic(using=self.db), connection.cursor() as cursor:
-                cursor.execute(sql, values)
-                found = cursor.fetchone() if along else None
-        else:
-            with connection.cursor() as cursor:
-                try:
-                    cursor.execute(f"SAVEPOINT dfinery; {sql}; RELEASE SAVEPOINT dfinery", values)
-                    if along:
-                        cursor.nextset()  # the first is the savepoint's
-                        found = cursor.fetchone()
-                except DatabaseError:
-                    cursor.execute("ROLLBACK TO SAVEPOINT dfinery; RELEASE SAVEPOINT dfinery")
-                    raise
-        return found
-
     def unfinished(self) -> EventQuerySet:
         return self.filter(status__in=UNFINISHED)
 

@@ -18,6 +18,7 @@ class shielded:  # noqa: N801 - used as a function; a generator takes three time
     def __init__(self, using: str) -> None:
         self._using = using
         self._savepoint: Any = None
+        self._has_queried = False
 
     def __enter__(self) -> None:
         connection = connections[self._using]
@@ -33,9 +34,11 @@ class shielded:  # noqa: N801 - used as a function; a generator takes three time
             self._savepoint.__exit__(*exc_info)
 
     def _open_first(self, execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
-        if self._savepoint is None:
-            self._savepoint = transaction.atomic(using=self._using)
-            self._savepoint.__enter__()
+        if not self._has_queried:
+            self._has_queried = True  # before the savepoint, whose own statement passes here as well
+            savepoint = transaction.atomic(using=self._using)
+            savepoint.__enter__()
+            self._savepoint = savepoint
         return execute(sql, parameters, many, context)
 
 

@@ -21,7 +21,7 @@ from django.utils.module_loading import import_string
 from . import transactions
 from .conf import get_settings
 from .models import Destination
-from .queries import answers_along
+from .storing import answers_along
 
 logger = logging.getLogger("dfinery_django")
 

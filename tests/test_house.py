@@ -19,7 +19,17 @@ ORDER = [
     *("values", "schema", "expressions", "paths", "payloads", "protocols.base", "protocols.s2s"),  # words
     "protocols.s2s_body",
     *("definitions", "registry"),
-    *("transactions", "consent", "queries", "incidents", "totals", "models", "sources", "conditions"),  # memory
+    *(
+        "transactions",
+        "consent",
+        "queries",
+        "storing",
+        "incidents",
+        "totals",
+        "models",
+        "sources",
+        "conditions",
+    ),  # memory
     *("custom_fields", "endings", "destinations", "deadlines"),
     *("client", "exchange", "senders", "patience", "reading", "building", "waking", "outbox", "asynchronous"),  # hands
     *("receivers", "ingest"),
