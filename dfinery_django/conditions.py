@@ -18,6 +18,7 @@ from django.db.models.fields.related_lookups import RelatedExact, RelatedIn, Rel
 
 from .definitions import EventDefinition
 from .sources import by_key, key_of, source_key
+from .storing import literal
 from .transactions import shielded
 
 #: Lookups that are judged in memory, where the field's own is one of Django's plain ones: JSON, arrays and the like
@@ -100,9 +101,8 @@ def _matches_in_memory(definition: EventDefinition, instance: models.Model, upda
 def _judge(
     definition: EventDefinition, instance: models.Model, key: str, wanted: Any, update_fields: Any
 ) -> bool | None:
-    name, _, lookup = key.partition(LOOKUP_SEP)
-    field = _own_field(definition.model_class, name)
-    if field is None or field.attname not in instance.__dict__ or not _is_plain_lookup(field, lookup):
+    field, lookup = _plain_field(definition, key)
+    if field is None or field.attname not in instance.__dict__:
         return None
     if update_fields is not None and not _is_among(field, update_fields):
         return None  # another instance may have written it since this one was loaded
@@ -116,6 +116,14 @@ def _judge(
         return _raw(field, value) in [_raw(field, choice) for choice in choices]
     except Exception:  # noqa: BLE001 - what can't be compared here, the database compares
         return None
+
+
+@lru_cache(maxsize=1024)
+def _plain_field(definition: EventDefinition, key: str) -> tuple[models.Field[Any, Any] | None, str]:
+    """The field that a lookup compares, if it can be compared in memory, and how."""
+    name, _, lookup = key.partition(LOOKUP_SEP)
+    field = _own_field(definition.model_class, name)
+    return (field if field is not None and _is_plain_lookup(field, lookup) else None), lookup
 
 
 def _is_plain_lookup(field: models.Field[Any, Any], lookup: str) -> bool:
@@ -165,21 +173,22 @@ class _Look:
         self._wanted = lookups(definition) or {}
         self.is_plain = all(_is_plain(definition, each, value) for each, value in self._wanted.items())
         self._written: list[tuple[str, tuple[Any, ...]]] = []
-        self._place: int | None = None
+        #: The statement, its parameters, and which of them is the key.
+        self._known: tuple[str, tuple[Any, ...], int] | None = None
 
     def rows(self, key: Any) -> models.QuerySet[models.Model]:
         return by_key(self.definition, key, self.using).filter(**self._wanted)
 
     def statement(self, key: Any) -> tuple[str, tuple[Any, ...]]:
         """SQL and parameters."""
-        if self._place is None:
+        if self._known is None:
             query = self.rows(key).query.exists()
             sql, parameters = query.get_compiler(self.using).as_sql()
             if len(self._written) < 2:
                 self._learn(key, (sql, tuple(parameters)))
             return sql, tuple(parameters)
-        sql, parameters = self._written[0]
-        return sql, (*parameters[: self._place], self._parameter(key), *parameters[self._place + 1 :])
+        sql, parameters, place = self._known
+        return sql, (*parameters[:place], self._parameter(key), *parameters[place + 1 :])
 
     def _parameter(self, key: Any) -> Any:
         return self.definition.model_class._meta.pk.get_db_prep_value(key, connections[self.using])
@@ -196,7 +205,18 @@ class _Look:
             (sql, first), (other_sql, second) = self._written
             places = [place for place, pair in enumerate(zip(first, second, strict=False)) if pair[0] != pair[1]]
             if sql == other_sql and len(places) == 1 and second[places[0]] == self._parameter(key):
-                self._place = places[0]
+                self._known = _written_out(sql, first, places[0])
+
+
+def _written_out(sql: str, parameters: tuple[Any, ...], place: int) -> tuple[str, tuple[Any, ...], int]:
+    """The statement with the other parameters written out, as far as they can be; those left; where that one is now."""
+    head, *rest = sql.split("%s")
+    if len(rest) != len(parameters):  # a per cent sign of another meaning
+        return sql, parameters, place
+    literals = [None if number == place else literal(each) for number, each in enumerate(parameters)]
+    sql = head + "".join((each or "%s") + text for each, text in zip(literals, rest, strict=True))
+    left = tuple(each for each, is_written in zip(parameters, literals, strict=True) if is_written is None)
+    return sql, left, literals[:place].count(None)
 
 
 def _is_plain(definition: EventDefinition, key: str, wanted: Any) -> bool:

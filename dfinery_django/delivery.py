@@ -18,7 +18,7 @@ from typing import TypeVar
 from django.db import connections
 from django.utils import timezone
 
-from . import __version__, repair, totals
+from . import __version__, repair, totals, waking
 from .client import Client, refuse_live_host, shared_client
 from .conf import Settings, get_settings
 from .deadlines import expire_strays
@@ -68,6 +68,7 @@ def drain(
         return Counter()
     budget = budget_seconds or settings.DRAIN_SECONDS
     databases = [using] if using else outbox_databases()
+    waking.forget_notices()  # this drain answers them
     if send is None:
         refuse_live_host(settings.BASE_URL)
     run, began_at = _Drain(databases, settings, send or _client(settings).send, budget, should_stop), time.monotonic()

@@ -52,6 +52,8 @@ def key_text(definition: EventDefinition, key: Any) -> str:
 
 
 def _part_text(field: models.Field[Any, Any], value: Any) -> str:
+    if type(value) is int and isinstance(field, models.IntegerField):
+        return str(value)
     # As Django's serializers write it: the text that the field's to_python() reads.
     holder: Any = SimpleNamespace(**{field.attname: field.to_python(value)})
     return field.value_to_string(holder)

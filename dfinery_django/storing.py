@@ -24,20 +24,27 @@ _FRESH: dict[str, tuple[Any, str]] = {
     **dict.fromkeys(("attempt_count", "lapse_count"), (0, "0")),
     **dict.fromkeys(("payload", "user_id", "order_id", "reason_code", "reason"), ("", "''")),
 }
-#: What all captured events of a definition have in common, and what of it needs no quoting.
+#: What all captured events of a definition have in common.
 _SHARED = ("definition", "event_name", "destination", "source")
-_UNQUOTED = re.compile(r"[A-Za-z0-9_.:-]*").fullmatch
+_NEEDS_NO_QUOTING = re.compile(r"[A-Za-z0-9_.:-]*").fullmatch
+
+
+def literal(value: Any) -> str | None:
+    """A value as SQL that every database reads alike, for a statement that is written once; ``None`` if it is no such.
+
+    As a parameter it would cost more: the driver looks up its type and quotes it, each time.
+    """
+    if type(value) is int:
+        return str(value)
+    return f"'{value}'" if type(value) is str and _NEEDS_NO_QUOTING(value) else None
 
 
 def _literals(event: models.Model) -> tuple[tuple[str, str], ...]:
     """Column, SQL: what stands in the statement that stores a captured event, and is no parameter of it."""
     if any(getattr(event, name) != value for name, (value, _) in _FRESH.items()):
         return ()
-    shared = ((name, getattr(event, name)) for name in _SHARED)
-    return (
-        *_FRESH_LITERALS,
-        *((name, f"'{value}'") for name, value in shared if type(value) is str and _UNQUOTED(value)),
-    )
+    shared = ((name, literal(getattr(event, name))) for name in _SHARED)
+    return (*_FRESH_LITERALS, *((name, written) for name, written in shared if written))
 
 
 _FRESH_LITERALS = tuple((name, literal) for name, (_, literal) in _FRESH.items())

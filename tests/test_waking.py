@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 from django.db import connection, connections, transaction
+from django.test import TestCase
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.signals import pre_enqueue
 
-from dfinery_django import tasks, waking
+from dfinery_django import delivery, tasks, waking
 from dfinery_django.models import Destination, Event
 from tests.settings import DATABASE
 from tests.shop.models import Order
@@ -90,6 +91,41 @@ def test_a_checkout_that_saw_no_note_asks_at_once(queued: None) -> None:
     Destination.objects.create(alias="default")
     assert after_the_insert() == ["COMMIT", "BEGIN", "UPDATE", "INSERT", "COMMIT"]
     assert OrmQ.objects.count() == 1
+
+
+@along_with_the_insert
+def test_in_a_rush_the_next_checkout_does_not_even_ask(queued: None) -> None:
+    """What the last order saw an instant ago is believed; a drain that begins here, or that time, ends that."""
+    Destination.objects.create(alias="default", wake_requested_at=timezone.now())
+
+    def asks() -> bool:
+        with CaptureQueriesContext(connection) as queries, transaction.atomic():
+            Order.objects.create(status="paid")
+        return any("RETURNING (SELECT wake_requested_at" in query["sql"] for query in queries.captured_queries)
+
+    waking.forget_notices()
+    assert [asks(), asks(), asks()] == [True, False, False]
+    time.sleep(waking.TRUSTED_SECONDS / 2)
+    assert [asks(), asks()] == [True, False]
+    delivery.drain(budget_seconds=0.1)
+    Destination.objects.update(wake_requested_at=timezone.now())
+    assert asks()
+    assert not OrmQ.objects.exists()
+
+
+@along_with_the_insert
+def test_a_test_that_is_rolled_back_leaves_no_notice(configured: Any) -> None:
+    """In a TestCase nothing is ever committed, and the next test must ask anew."""
+    asked.clear()
+    configured(WAKE="tests.test_waking.note_wake")
+    waking.forget_notices()
+    for noted_at in (timezone.now(), None):
+        with transaction.atomic():
+            Destination.objects.create(alias="default", wake_requested_at=noted_at)
+            with TestCase.captureOnCommitCallbacks(execute=True):
+                Order.objects.create(status="paid")
+            transaction.set_rollback(True)
+    assert asked == ["default"]
 
 
 @along_with_the_insert
