@@ -57,14 +57,19 @@ def drain(destination: str | None = None) -> dict[str, int]:
     linger_seconds = 0 if _runs_in_the_request() else LINGER_SECONDS
     with stop_asked_for() as should_stop:
         total = delivery.drain(destination, linger_seconds=linger_seconds, should_stop=should_stop)
-        if linger_seconds and settings.ENABLED and not should_stop():
-            waking.outlast_notices(destinations.outbox_databases())
-    # All of them: the drain may have taken others along.
-    for alias in settings.TOKENS if settings.ENABLED and linger_seconds else ():
-        for using in destinations.outbox_databases():
-            if destinations.has_due(alias, using, within_seconds=linger_seconds):
-                waking.request_wake(using, alias)
+        if settings.ENABLED and linger_seconds:
+            _look_once_more(settings, linger_seconds)
     return dict(total)
+
+
+def _look_once_more(settings: Settings, within_seconds: float) -> None:
+    """Ask for another drain if there is, or soon will be, something for it to do."""
+    databases = destinations.outbox_databases()
+    waking.outlast_notices(databases)
+    for alias in settings.TOKENS:  # all of them: the drain may have taken others along
+        for using in databases:
+            if destinations.has_due(alias, using, within_seconds=within_seconds):
+                waking.request_wake(using, alias)
 
 
 def _runs_in_the_request() -> bool:
