@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from django.conf import settings as django_settings
-from django.db import connections, models, router
+from django.db import DatabaseError, connections, models, router
 from django.utils import timezone, translation
 
 from . import consent, registry, schema, storing, totals, transactions, waking
@@ -235,7 +235,13 @@ def _store(event: Event, using: str) -> None:
     if event.destination not in tokens and not event.is_finished:
         event.finish(EventStatus.FAILED, Reason.NO_DESTINATION, no_token(event), event.created_at)
     looked_at, question = time.monotonic(), None if event.is_finished else waking.question(using, event.destination)
-    answer = storing.store(event, using=using, along=question)
+    try:
+        answer = storing.store(event, using=using, along=question)
+    except DatabaseError as error:
+        transactions.before_swallowing(error, using)
+        if question is None:
+            raise
+        answer = storing.store(event, using=using)  # the question may be to blame, and no event is lost to that
     if answer:
         waking.notice(using, event.destination, answer[0], looked_at)
     _say_if_unwatched(using)

@@ -26,6 +26,7 @@ from .sources import database_of, is_source
 
 logger = logging.getLogger("dfinery_django")
 
+_ALWAYS = EventDefinition.should_capture
 #: Where an instance keeps, between its pre_save and post_save, what held before. A stack: saves nest.
 _SAVES = "_dfinery_saves"
 
@@ -110,7 +111,7 @@ def _fires(
 
 def _should_capture(definition: EventDefinition, instance: Any, created: bool, using: str) -> bool:
     asks = definition.should_capture
-    if getattr(asks, "__func__", None) is not EventDefinition.should_capture:  # the site's own code
+    if getattr(asks, "__func__", None) is not _ALWAYS:  # the site's own code
         with transactions.shielded(using):
             if not asks(instance, created=created):
                 return False

@@ -71,8 +71,12 @@ def _takes_several(connection: Any) -> bool:
 
 
 def answers_along(connection: Any) -> bool:
-    """Whether ``store`` can answer a question: PostgreSQL by psycopg 3, which keeps the results of all statements."""
-    return bool(connection.vendor == "postgresql" and connection.Database.__name__ == "psycopg")
+    """Whether ``store`` can answer a question: PostgreSQL by psycopg 3, which keeps the results of all statements.
+
+    Not while others wrap what is executed: they may put statements of their own before it (django-pghistory does).
+    """
+    is_kept = connection.vendor == "postgresql" and connection.Database.__name__ == "psycopg"
+    return bool(is_kept and not connection.execute_wrappers)
 
 
 def store(event: models.Model, *, using: str, along: tuple[str, Sequence[Any]] | None = None) -> tuple[Any] | None:
@@ -110,10 +114,9 @@ def store(event: models.Model, *, using: str, along: tuple[str, Sequence[Any]] |
         with connection.cursor() as cursor:
             try:
                 cursor.execute(f"SAVEPOINT dfinery; {sql}; RELEASE SAVEPOINT dfinery", values)
-                if along:
-                    cursor.nextset()  # the first is the savepoint's
-                    found = cursor.fetchone()
             except DatabaseError:
                 cursor.execute("ROLLBACK TO SAVEPOINT dfinery; RELEASE SAVEPOINT dfinery")
                 raise
+            if along and cursor.nextset():  # the first result is the savepoint's
+                found = cursor.fetchone() if cursor.description else None
     return found

@@ -25,6 +25,7 @@ from . import delivery, destinations, waking
 from .conf import Settings, get_settings
 from .exceptions import ConfigurationError
 from .models import Event, Incident, Repair
+from .patience import PASSING_FAULTS
 from .reconcile import sweep_all
 
 logger = logging.getLogger("dfinery_django")
@@ -56,24 +57,30 @@ def drain(destination: str | None = None) -> dict[str, int]:
     settings = get_settings()
     linger_seconds = 0 if _runs_in_the_request() else LINGER_SECONDS
     with stop_asked_for() as should_stop:
-        total = delivery.drain(destination, linger_seconds=linger_seconds, should_stop=should_stop)
-        if settings.ENABLED and linger_seconds:
-            _look_once_more(settings, linger_seconds)
-    return dict(total)
+        try:
+            return dict(delivery.drain(destination, linger_seconds=linger_seconds, should_stop=should_stop))
+        finally:
+            if settings.ENABLED and linger_seconds:
+                _look_once_more(settings, linger_seconds)
 
 
 def _look_once_more(settings: Settings, within_seconds: float) -> None:
     """Ask for another drain if there is, or soon will be, something for it to do."""
     databases = destinations.outbox_databases()
     waking.outlast_notices(databases)
-    for alias in settings.TOKENS:  # all of them: the drain may have taken others along
-        for using in databases:
-            if destinations.has_due(alias, using, within_seconds=within_seconds):
-                waking.request_wake(using, alias)
+    for using in databases:
+        try:
+            for alias in settings.TOKENS:  # all of them: the drain may have taken others along
+                if destinations.has_due(alias, using, within_seconds=within_seconds):
+                    waking.request_wake(using, alias)
+        except PASSING_FAULTS:  # the other databases are looked into all the same
+            logger.warning("Whether %r has more to deliver can't be seen; the next scheduled drain will see it", using)
 
 
 def _runs_in_the_request() -> bool:
-    """Whether django-q2 is in its sync mode: there a drain must not wait."""
+    """Whether the queue runs what it is given at once, as in django-q2's sync mode: there a drain must not wait."""
+    if waking.is_asking():
+        return True
     if not apps.is_installed("django_q"):
         return False
     from django_q.conf import Conf

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -35,7 +37,7 @@ _TABLE = Destination._meta.db_table
 _IS_ASKED = f"SELECT 1 FROM {_TABLE} WHERE alias = %s AND wake_requested_at BETWEEN %s AND %s"  # noqa: S608  # nosec B608
 #: For PostgreSQL. A transaction that sees the database as it was when it began may see a note that is answered since.
 _ASKED_AT = (
-    f"SELECT wake_requested_at FROM {_TABLE} WHERE alias = %s "  # noqa: S608  # nosec B608
+    f"SELECT coalesce(wake_requested_at, 'epoch') FROM {_TABLE} WHERE alias = %s "  # noqa: S608  # nosec B608
     "AND current_setting('transaction_isolation') = 'read committed'"
 )
 _ASK_NOW = (
@@ -43,9 +45,10 @@ _ASK_NOW = (
     "WHERE alias = %s AND (wake_requested_at IS NULL OR wake_requested_at NOT BETWEEN %s AND %s)"
 )
 
-#: Where a connection keeps what was noticed: destination -> whether a drain was asked for, and when that was looked up.
+#: Where a connection keeps what was noticed.
 _NOTICED = "_dfinery_noticed"
 
+_here = threading.local()
 _holders: set[object] = set()
 
 
@@ -96,8 +99,8 @@ def question(using: str, destination: str) -> tuple[str, list[Any]] | None:
     connection = connections[using]
     if not answers_along(connection):
         return None
-    is_asked, looked_at = connection.__dict__.get(_NOTICED, {}).get(destination, (False, 0))
-    if is_asked and time.monotonic() - looked_at < TRUSTED_SECONDS / 2:
+    noticed = _notices(connection).get(_key(connection, destination))
+    if noticed and noticed.outlives and time.monotonic() - noticed.looked_at < TRUSTED_SECONDS / 2:
         return None  # the shop is in a rush: the last order saw it
     return _ASKED_AT, [destination]
 
@@ -107,19 +110,43 @@ def notice(using: str, destination: str, asked_at: dt.datetime | None, looked_at
 
     :param looked_at: ``time.monotonic()`` before it was asked
     """
-    is_asked = asked_at is not None and abs(timezone.now() - asked_at) <= LOST_AFTER
-    connections[using].__dict__.setdefault(_NOTICED, {})[destination] = (is_asked, looked_at)
+    connection = connections[using]
+    key = _key(connection, destination)
+    if asked_at is None:  # it can't tell
+        _notices(connection).pop(key, None)
+    else:
+        _notices(connection)[key] = _Notice(abs(timezone.now() - asked_at) <= LOST_AFTER, looked_at)
+
+
+@dataclass
+class _Notice:
+    is_asked: bool
+    looked_at: float
+    #: Whether it is of use beyond its transaction.
+    outlives: bool = False
+
+
+def _notices(connection: Any) -> dict[Any, _Notice]:
+    found: dict[Any, _Notice] = connection.__dict__.setdefault(_NOTICED, {})
+    return found
+
+
+def _key(connection: Any, destination: str) -> Any:
+    return getattr(connection, "schema_name", None), destination  # a schema for each tenant: django-tenants
 
 
 def _noticed(using: str, destination: str) -> bool | None:
     connection = connections[using]
-    noticed = connection.__dict__.get(_NOTICED, {})
-    is_asked, looked_at = noticed.get(destination, (None, 0))
-    # A drain that was not asked for is asked for now. And what is still in a transaction is a test, whose successor
-    # must not find what it noticed.
-    if not is_asked or connection.in_atomic_block:
-        noticed.pop(destination, None)
-    return is_asked if time.monotonic() - looked_at < TRUSTED_SECONDS else None
+    key = _key(connection, destination)
+    noticed = _notices(connection).get(key)
+    if noticed is None:
+        return None
+    # What is not committed is a test, whose successor must not find what it noticed; nor is a drain that was not asked
+    # for of use again, since it is asked for now.
+    noticed.outlives = noticed.is_asked and not connection.in_atomic_block
+    if not noticed.outlives:
+        del _notices(connection)[key]
+    return noticed.is_asked if time.monotonic() - noticed.looked_at < TRUSTED_SECONDS else None
 
 
 def forget_notices(**kwargs: object) -> None:
@@ -148,7 +175,16 @@ def request_wake(using: str, destination: str) -> None:
     is_here = getattr(wake, "queue_database", _unknown)() == using
     with transaction.atomic(using=using) if is_here else nullcontext():
         if _ask(using, destination):
-            wake(destination)
+            _here.is_asking = True
+            try:
+                wake(destination)
+            finally:
+                _here.is_asking = False
+
+
+def is_asking() -> bool:
+    """Whether this thread asks for a drain right now: a drain that finds so runs in the shop's request."""
+    return getattr(_here, "is_asking", False)
 
 
 def _unknown() -> str | None:

@@ -14,7 +14,7 @@ from django.db.models.functions import Lower
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from dfinery_django import capture, track
+from dfinery_django import EventDefinition, capture, track
 from dfinery_django.models import Destination, Event
 from tests.conftest import PURCHASE
 from tests.settings import DATABASE
@@ -114,6 +114,13 @@ def test_a_driver_that_takes_one_statement_at_a_time(shop: Any) -> None:
         del connection.settings_dict["OPTIONS"]["server_side_binding"]
         connection.close()
     assert names() == ["purchase"] * 2
+
+
+def test_a_default_that_the_site_has_patched_is_asked(shop: Any, monkeypatch: Any) -> None:
+    """``should_capture`` of all definitions at once."""
+    monkeypatch.setattr(EventDefinition, "should_capture", lambda self, order, *, created: False)
+    Order.objects.create(status="paid")
+    assert names() == []
 
 
 def test_a_save_that_does_not_match_costs_nothing(shop: Any, django_assert_num_queries: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.signals import pre_enqueue
 
-from dfinery_django import delivery, tasks, waking
+from dfinery_django import capture, delivery, tasks, waking
 from dfinery_django.models import Destination, Event
 from tests.settings import DATABASE
 from tests.shop.models import Order
@@ -101,7 +102,7 @@ def test_in_a_rush_the_next_checkout_does_not_even_ask(queued: None) -> None:
     def asks() -> bool:
         with CaptureQueriesContext(connection) as queries, transaction.atomic():
             Order.objects.create(status="paid")
-        return any("RETURNING (SELECT wake_requested_at" in query["sql"] for query in queries.captured_queries)
+        return any("RETURNING (SELECT coalesce" in query["sql"] for query in queries.captured_queries)
 
     waking.forget_notices()
     assert [asks(), asks(), asks()] == [True, False, False]
@@ -128,6 +129,77 @@ def test_a_test_that_is_rolled_back_leaves_no_notice(configured: Any) -> None:
     assert asked == ["default"]
 
 
+def prepends(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
+    """As django-pgtrigger does."""
+    before = "SELECT set_config('x.y', '1', true); " if "INSERT" in sql else ""
+    return execute(before + sql, parameters, many, context)
+
+
+def prepends_and_skips(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
+    """As django-pghistory does."""
+    result = prepends(execute, sql, parameters, many, context)
+    while "INSERT" in sql and context["cursor"].nextset():
+        pass
+    return result
+
+
+@along_with_the_insert
+@pytest.mark.parametrize("wrapper", [prepends, prepends_and_skips])
+@pytest.mark.parametrize("is_atomic", [True, False], ids=["transaction", "autocommit"])
+def test_who_wraps_what_is_executed_breaks_no_checkout(queued: None, wrapper: Any, is_atomic: bool) -> None:
+    """They may put statements before ours, whose results come first; so nothing is asked along."""
+    waking.forget_notices()
+    order = Order.objects.create(status="pending")
+    with connection.execute_wrapper(wrapper), transaction.atomic() if is_atomic else nullcontext():
+        capture("purchase", order)
+    assert Event.objects.get().status == "captured"
+    assert OrmQ.objects.count() == 1
+
+
+@along_with_the_insert
+def test_a_note_that_can_t_be_read_costs_no_event(queued: None, monkeypatch: Any) -> None:
+    """The INSERT is tried once more without the question."""
+    waking.forget_notices()
+    monkeypatch.setattr(waking, "_ASKED_AT", "SELECT no_such_column FROM dfinery_django_destination WHERE alias = %s")
+    with transaction.atomic():
+        Order.objects.create(status="paid")
+    Order.objects.create(status="paid")
+    assert list(Event.objects.values_list("status", flat=True)) == ["captured"] * 2
+
+
+@along_with_the_insert
+def test_a_tenant_does_not_trust_the_note_of_another(queued: None, monkeypatch: Any) -> None:
+    """Where a connection serves a schema for each tenant, each has notes of its own."""
+    Destination.objects.create(alias="default", wake_requested_at=timezone.now())
+    monkeypatch.setattr(connection, "schema_name", "", raising=False)
+    asks = []
+    for tenant in ("one", "one", "two"):
+        connection.schema_name = tenant
+        asks.append(waking.question("default", "default") is not None)
+        Order.objects.create(status="paid")
+    assert asks == [True, False, True]
+
+
+def drain_at_once(destination: str) -> None:
+    """A queue that runs what it is given."""
+    began = time.monotonic()
+    tasks.drain(destination)
+    seconds.append(time.monotonic() - began)
+
+
+seconds: list[float] = []
+
+
+def test_a_drain_in_the_request_waits_for_nothing(configured: Any, monkeypatch: Any) -> None:
+    """In Celery's eager mode, say: neither for what is due in a few seconds, nor for other checkouts."""
+    seconds.clear()
+    configured(WAKE="tests.test_waking.drain_at_once", SETTLE_SECONDS=5)
+    monkeypatch.setattr(waking, "TRUSTED_SECONDS", 60)
+    Order.objects.create(status="paid")
+    assert len(seconds) == 1
+    assert seconds[0] < 4
+
+
 @along_with_the_insert
 def test_a_checkout_that_takes_long_looks_again(queued: None) -> None:
     """A drain may have answered the note meanwhile."""
@@ -137,18 +209,13 @@ def test_a_checkout_that_takes_long_looks_again(queued: None) -> None:
 
 @along_with_the_insert
 def test_a_checkout_that_sees_the_past_looks_again(queued: None) -> None:
-    """In an isolation that shows the database as it was when the transaction began, the note may be one of long ago.
-
-    The UPDATE that would ask anew finds that it stands.
-    """
+    """In an isolation that shows the database as it was when the transaction began, the note may be one of long ago."""
     Destination.objects.create(alias="default", wake_requested_at=timezone.now())
     with CaptureQueriesContext(connection) as queries, transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         Order.objects.create(status="paid")
-    assert [query["sql"].split()[0] for query in queries.captured_queries][-5:] == [
-        *("COMMIT", "BEGIN", "UPDATE", "SELECT", "COMMIT")
-    ]
+    assert [query["sql"].split()[0] for query in queries.captured_queries][-2:] == ["COMMIT", "SELECT"]
     assert not OrmQ.objects.exists()
 
 
