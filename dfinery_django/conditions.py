@@ -18,7 +18,7 @@ from django.db.models.fields.related_lookups import RelatedExact, RelatedIn, Rel
 
 from .definitions import EventDefinition
 from .sources import by_key, key_of, source_key
-from .storing import literal
+from .storing import literal, with_literals
 from .transactions import shielded
 
 #: Lookups that are judged in memory, where the field's own is one of Django's plain ones: JSON, arrays and the like
@@ -210,16 +210,13 @@ class _Look:
 
 def _written_out(sql: str, parameters: tuple[Any, ...], place: int) -> tuple[str, tuple[Any, ...], int]:
     """The statement with the other parameters written out, as far as they can be; those left; where that one is now."""
-    head, *rest = sql.split("%s")
-    if len(rest) != len(parameters):  # a per cent sign of another meaning
+    if sql.count("%s") != len(parameters):  # a per cent sign of another meaning
         return sql, parameters, place
     literals = [None if number == place else literal(each) for number, each in enumerate(parameters)]
-    sql = head + "".join((each or "%s") + text for each, text in zip(literals, rest, strict=True))
     left = tuple(each for each, is_written in zip(parameters, literals, strict=True) if is_written is None)
-    return sql, left, literals[:place].count(None)
+    return with_literals(sql, literals), left, literals[:place].count(None)
 
 
 def _is_plain(definition: EventDefinition, key: str, wanted: Any) -> bool:
-    name, _, lookup = key.partition(LOOKUP_SEP)
-    field = _own_field(definition.model_class, name)
-    return field is not None and _is_plain_lookup(field, lookup) and not hasattr(wanted, "resolve_expression")
+    field, _ = _plain_field(definition, key)
+    return field is not None and not hasattr(wanted, "resolve_expression")

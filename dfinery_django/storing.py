@@ -39,6 +39,12 @@ def literal(value: Any) -> str | None:
     return f"'{value}'" if type(value) is str and _NEEDS_NO_QUOTING(value) else None
 
 
+def with_literals(sql: str, literals: Sequence[str | None]) -> str:
+    """A statement with its parameters written out, except those that are ``None``."""
+    head, *rest = sql.split("%s")
+    return head + "".join((each or "%s") + text for each, text in zip(literals, rest, strict=True))
+
+
 def _literals(event: models.Model) -> tuple[tuple[str, str], ...]:
     """Column, SQL: what stands in the statement that stores a captured event, and is no parameter of it."""
     if any(getattr(event, name) != value for name, (value, _) in _FRESH.items()):
@@ -59,9 +65,8 @@ def _insert(model: Any, using: str, literals: tuple[tuple[str, str], ...]) -> tu
     [(sql, _)] = query.get_compiler(using).as_sql()
     # Named, it looks into that index alone whether the row is there, not into each that is unique.
     sql = sql.replace("ON CONFLICT DO NOTHING", "ON CONFLICT (dedup_key) DO NOTHING")
-    head, *rest = sql.split("%s")
     said = dict(literals)
-    sql = head + "".join(said.get(field.name, "%s") + text for field, text in zip(fields, rest, strict=True))
+    sql = with_literals(sql, [said.get(field.name) for field in fields])
     return sql, [field for field in fields if field.name not in said]
 
 
@@ -71,12 +76,8 @@ def _takes_several(connection: Any) -> bool:
 
 
 def answers_along(connection: Any) -> bool:
-    """Whether ``store`` can answer a question: PostgreSQL by psycopg 3, which keeps the results of all statements.
-
-    Not while others wrap what is executed: they may put statements of their own before it (django-pghistory does).
-    """
-    is_kept = connection.vendor == "postgresql" and connection.Database.__name__ == "psycopg"
-    return bool(is_kept and not connection.execute_wrappers)
+    """Whether ``store`` can answer a question: PostgreSQL by psycopg 3, which keeps the results of all statements."""
+    return bool(connection.vendor == "postgresql" and connection.Database.__name__ == "psycopg")
 
 
 def store(event: models.Model, *, using: str, along: tuple[str, Sequence[Any]] | None = None) -> tuple[Any] | None:

@@ -97,7 +97,8 @@ def _hook(using: str, destination: str) -> Callable[[], None]:
 def question(using: str, destination: str) -> tuple[str, list[Any]] | None:
     """What the event's INSERT may find out on its way, which saves a look after the commit; ``None``: it can't."""
     connection = connections[using]
-    if not answers_along(connection):
+    # Those who wrap what is executed may put statements of their own before ours (django-pghistory does).
+    if not answers_along(connection) or connection.execute_wrappers:
         return None
     noticed = _notices(connection).get(_key(connection, destination))
     if noticed and noticed.outlives and time.monotonic() - noticed.looked_at < TRUSTED_SECONDS / 2:

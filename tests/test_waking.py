@@ -157,6 +157,16 @@ def test_who_wraps_what_is_executed_breaks_no_checkout(queued: None, wrapper: An
 
 
 @along_with_the_insert
+def test_a_drain_whose_own_statements_are_wrapped_looks_late_all_the_same(monkeypatch: Any) -> None:
+    """Those who trust what they saw are in other processes, which need not be wrapped."""
+    slept: list[float] = []
+    monkeypatch.setattr("dfinery_django.waking.time.sleep", slept.append)
+    with connection.execute_wrapper(prepends):
+        waking.outlast_notices(["default"])
+    assert slept == [waking.TRUSTED_SECONDS + 0.05]
+
+
+@along_with_the_insert
 def test_a_note_that_can_t_be_read_costs_no_event(queued: None, monkeypatch: Any) -> None:
     """The INSERT is tried once more without the question."""
     waking.forget_notices()
