@@ -30,6 +30,18 @@ def client_of(name: str, *permissions: str, is_staff: bool = True, **options: An
     return client
 
 
+def visitor(name: str, people: dict[str, tuple[list[str], bool]]) -> Client:
+    """A browser of one of these people (name -> permissions, is_staff), of somebody unknown, or of a superuser."""
+    if name == "anonymous":
+        return Client()
+    if name == "root":
+        client = Client()
+        client.force_login(get_user_model().objects.create_superuser("root", password="x"))
+        return client
+    permissions, is_staff = people[name]
+    return client_of(name, *permissions, is_staff=is_staff)
+
+
 def make(status: str = "delivered", *, hours: float = 1, **fields: Any) -> Event:
     """An event as it stands some hours after it happened."""
     now = timezone.now()

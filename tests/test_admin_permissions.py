@@ -14,7 +14,7 @@ from dfinery_django import repair
 from dfinery_django.models import Event, Repair
 from dfinery_django.selection import Selection
 from dfinery_django.states import Action
-from tests.staff import LIST, ask, client_of, confirm, make, page_of
+from tests.staff import LIST, ask, client_of, confirm, make, page_of, visitor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -46,17 +46,9 @@ MAY = {
 
 
 @pytest.fixture(params=["anonymous", *PEOPLE, "root"])
-def person(request: Any, configured: Any, django_user_model: Any) -> tuple[str, Client]:
+def person(request: Any, configured: Any) -> tuple[str, Client]:
     configured()
-    name = request.param
-    if name == "anonymous":
-        return name, Client()
-    if name == "root":
-        client = Client()
-        client.force_login(django_user_model.objects.create_superuser("root", password="x"))
-        return name, client
-    permissions, is_staff = PEOPLE[name]
-    return name, client_of(name, *permissions, is_staff=is_staff)
+    return request.param, visitor(request.param, PEOPLE)
 
 
 def can_see(name: str) -> bool:

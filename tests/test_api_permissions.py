@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import BaseBackend
 from django.test import Client
 from django.urls import get_resolver
 
 from dfinery_django.models import Event
-from tests.staff import client_of, make
+from tests.staff import make, visitor
 from tests.test_ingest import body
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -47,15 +46,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 @pytest.fixture(params=["anonymous", *PEOPLE, "root"])
 def person(request: Any, configured: Any) -> tuple[str, Client]:
     configured()
-    name = request.param
-    if name == "anonymous":
-        return name, Client()
-    if name == "root":
-        client = Client()
-        client.force_login(get_user_model().objects.create_superuser("root", password="x"))
-        return name, client
-    permissions, is_staff = PEOPLE[name]
-    return name, client_of(name, *permissions, is_staff=is_staff)
+    return request.param, visitor(request.param, PEOPLE)
 
 
 def test_the_matrix_has_every_address() -> None:
