@@ -29,6 +29,7 @@ MINUTE, HOUR = dt.timedelta(minutes=1), dt.timedelta(hours=1)
 BY_HOUR = [2, 1, 0, 0, 0, 0, 1, 2, 3, 4, 5, 4, 6, 5, 4, 4, 5, 5, 6, 7, 9, 8, 6, 4]
 NOWHERE = "http://127.0.0.1:9"  # the port of "discard": nobody listens there
 ROUNDS_IN_VAIN = 9
+ONE_IN_IS_CANCELLED = 30
 NOBODY = {"customer": None, "guest_email": ""}
 
 
@@ -67,6 +68,8 @@ class Past:
         self._members = [self._sign_up(number, *member) for number, member in enumerate(MEMBERS)]
         for ago, story in sorted(self._plan(), key=lambda each: -each[0]):
             order = self._sell(self.now - ago, **(NOBODY if story == "phone" else {}))
+            if not story:  # a story is about one event
+                self._perhaps_cancel(order)
             if story in ("outage", "wrong", "refused"):
                 groups[story] += _events_of(order).values_list("pk", flat=True)
         return groups
@@ -115,7 +118,7 @@ class Past:
         return get_user_model().objects.create_user(email, name=name, membership=membership, date_joined=joined)
 
     def _sell(self, moment, **buyer):
-        """An order, paid at that moment; a few of them are cancelled."""
+        """An order, paid at that moment."""
         number = self._dice.randrange(30)
         if not buyer:
             buyer = {"customer": self._dice.choice(self._members)}
@@ -126,10 +129,13 @@ class Past:
         order.created_at, order.paid_at = moment - MINUTE, moment
         order.status, order.payment_method = Order.Status.PAID, self._dice.choice(Order.PaymentMethod.values)
         order.save()
-        if number == 0 and self.now - 47 * HOUR < moment < self.now - 12 * HOUR:
-            order.status, order.cancelled_at = Order.Status.CANCELLED, moment + 20 * MINUTE
-            order.save()
         return order
+
+    def _perhaps_cancel(self, order):
+        cancellable = self.now - 47 * HOUR < order.paid_at < self.now - 12 * HOUR
+        if self._dice.randrange(ONE_IN_IS_CANCELLED) == 0 and cancellable:
+            order.status, order.cancelled_at = Order.Status.CANCELLED, order.paid_at + 20 * MINUTE
+            order.save()
 
 
 def _events_of(order):

@@ -1,6 +1,8 @@
 """What the shop promises: to its customers, and to DFINERY."""
 # ruff: noqa: PT009, PT027 - the assertions of Django's own test classes
 
+from unittest import mock
+
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db.models import F
@@ -11,9 +13,8 @@ from dfinery_django import preview
 from dfinery_django.models import Event
 from dfinery_django.sandbox import Sandbox
 
-from . import services, stocking
+from . import past, services, stocking
 from .models import Coupon, Order, Product
-from .past import Past
 
 
 class ShopTestCase(TestCase):
@@ -137,16 +138,24 @@ class PagesTests(ShopTestCase):
 
 class PastTests(TransactionTestCase):
     def test_two_days_have_events_of_every_kind_each_in_its_time(self):
+        self.check_two_days()
+
+    def test_they_have_them_however_many_orders_are_cancelled(self):
+        """Which depends on the hour at which the demo begins."""
+        with mock.patch.object(past, "ONE_IN_IS_CANCELLED", 1):
+            self.check_two_days()
+
+    def check_two_days(self):
         stocking.fill_shelves()
         with Sandbox() as sandbox:
             to_sandbox = {**settings.DFINERY, "BASE_URL": sandbox.url}
             with self.settings(DFINERY=to_sandbox), self.assertLogs("dfinery_django"):
-                past = Past(sandbox.url)
-                counts = past.fill()
+                lived = past.Past(sandbox.url)
+                counts = lived.fill()
         self.assertEqual(counts, {"delivered": counts["delivered"], "expired": 7, "failed": 10, "pending": 4})
         self.assertEqual(len(sandbox.arrivals), counts["delivered"])
         reasons = set(Event.objects.values_list("reason_code", flat=True))
         self.assertEqual(reasons, {"", "no_user", "payload", "rejected", "too_old", "transient"})
         self.assertFalse(Event.objects.exclude(created_at=F("occurred_at")).exists())
         self.assertFalse(Event.objects.filter(finished_at__lt=F("created_at")).exists())
-        self.assertFalse(Event.objects.filter(finished_at__gt=past.now).exists())
+        self.assertFalse(Event.objects.filter(finished_at__gt=lived.now).exists())
