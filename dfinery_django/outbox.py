@@ -242,8 +242,8 @@ def _store(event: Event, using: str) -> None:
         if question is None:
             raise
         answer = storing.store(event, using=using)  # the question may be to blame, and no event is lost to that
-    if answer:
-        waking.notice(using, event.destination, answer[0], looked_at)
+    if question:
+        waking.notice(using, event.destination, answer, looked_at)
     _say_if_unwatched(using)
 
 

@@ -6,7 +6,9 @@ to the server, so it goes along where it can.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
+import uuid
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -47,13 +49,16 @@ def with_literals(sql: str, literals: Sequence[str | None]) -> str:
 
 def _literals(event: models.Model) -> tuple[tuple[str, str], ...]:
     """Column, SQL: what stands in the statement that stores a captured event, and is no parameter of it."""
-    if any(getattr(event, name) != value for name, (value, _) in _FRESH.items()):
+    values = event.__dict__
+    if any(values[name] != value for name, (value, _) in _FRESH.items()):
         return ()
-    shared = ((name, literal(getattr(event, name))) for name in _SHARED)
-    return (*_FRESH_LITERALS, *((name, written) for name, written in shared if written))
+    return _fresh_literals(tuple(values[name] for name in _SHARED))
 
 
-_FRESH_LITERALS = tuple((name, literal) for name, (_, literal) in _FRESH.items())
+@lru_cache(maxsize=256)
+def _fresh_literals(shared: tuple[Any, ...]) -> tuple[tuple[str, str], ...]:
+    fresh = [(name, written) for name, (_, written) in _FRESH.items()]
+    return (*fresh, *((name, said) for name, said in zip(_SHARED, map(literal, shared), strict=True) if said))
 
 
 @lru_cache(maxsize=256)
@@ -76,29 +81,33 @@ def _takes_several(connection: Any) -> bool:
 
 
 def answers_along(connection: Any) -> bool:
-    """Whether ``store`` can answer a question: PostgreSQL by psycopg 3, which keeps the results of all statements."""
-    return bool(connection.vendor == "postgresql" and connection.Database.__name__ == "psycopg")
+    """Whether ``store`` can answer a question: by psycopg 3, which keeps the results of all statements of a trip."""
+    return _takes_several(connection) and connection.Database.__name__ == "psycopg"
 
 
-def store(event: models.Model, *, using: str, along: tuple[str, Sequence[Any]] | None = None) -> tuple[Any] | None:
+def _prepared(field: models.Field[Any, Any], value: Any, connection: Any) -> Any:
+    # PostgreSQL's driver takes them as they are.
+    if type(value) is str or (connection.vendor == "postgresql" and type(value) in (dt.datetime, uuid.UUID)):
+        return value
+    return field.get_db_prep_save(value, connection)
+
+
+def store(event: models.Model, *, using: str, along: tuple[str, Sequence[Any]] | None = None) -> tuple[Any, ...] | None:
     """Store an event unless the same is there. What fails leaves the caller's transaction as it was.
 
-    :param along: a SELECT of one value and its parameters, asked on the same trip; where ``answers_along``
-    :returns: its answer; ``None`` if there was none to ask, or nothing was stored
+    :param along: a SELECT of one row and its parameters, asked on the same trip; where ``answers_along``
+    :returns: its answer; ``None`` if there was none to ask, or no row
     """
     sql, fields = _insert(type(event), using, _literals(event))
     connection = connections[using]
-    values = [
-        value if type(value) is str else field.get_db_prep_save(value, connection)
-        for field, value in ((field, getattr(event, field.attname)) for field in fields)
-    ]
+    values = [_prepared(field, event.__dict__[field.attname], connection) for field in fields]
     if along:
-        sql, values = f"{sql} RETURNING ({along[0]})", [*values, *along[1]]
-    found: tuple[Any] | None = None
+        sql, values = f"{sql}; {along[0]}", [*values, *along[1]]
+    found: tuple[Any, ...] | None = None
     if connection.get_autocommit():
         with connection.cursor() as cursor:
             cursor.execute(sql, values)
-            found = cursor.fetchone() if along else None
+            found = _answer(cursor, 1) if along else None
     elif connection.vendor == "sqlite":  # a statement that fails undoes itself alone
         with connection.cursor() as cursor:
             try:
@@ -110,7 +119,6 @@ def store(event: models.Model, *, using: str, along: tuple[str, Sequence[Any]] |
     elif not _takes_several(connection):
         with transaction.atomic(using=using), connection.cursor() as cursor:
             cursor.execute(sql, values)
-            found = cursor.fetchone() if along else None
     else:
         with connection.cursor() as cursor:
             try:
@@ -118,6 +126,15 @@ def store(event: models.Model, *, using: str, along: tuple[str, Sequence[Any]] |
             except DatabaseError:
                 cursor.execute("ROLLBACK TO SAVEPOINT dfinery; RELEASE SAVEPOINT dfinery")
                 raise
-            if along and cursor.nextset():  # the first result is the savepoint's
-                found = cursor.fetchone() if cursor.description else None
+            found = _answer(cursor, 2) if along else None
     return found
+
+
+def _answer(cursor: Any, before: int) -> tuple[Any, ...] | None:
+    """The row of the question, which comes after so many other results."""
+    results = cursor.cursor  # the driver's own: it has them all, and Django's wrapper takes longer to hand on the calls
+    for _ in range(before):
+        if not results.nextset():
+            return None
+    row: tuple[Any, ...] | None = results.fetchone()
+    return row

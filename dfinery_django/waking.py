@@ -37,8 +37,8 @@ _TABLE = Destination._meta.db_table
 _IS_ASKED = f"SELECT 1 FROM {_TABLE} WHERE alias = %s AND wake_requested_at BETWEEN %s AND %s"  # noqa: S608  # nosec B608
 #: For PostgreSQL. A transaction that sees the database as it was when it began may see a note that is answered since.
 _ASKED_AT = (
-    f"SELECT coalesce(wake_requested_at, 'epoch') FROM {_TABLE} WHERE alias = %s "  # noqa: S608  # nosec B608
-    "AND current_setting('transaction_isolation') = 'read committed'"
+    "SELECT extract(epoch FROM wake_requested_at)::float8, "  # noqa: S608  # nosec B608
+    f"current_setting('transaction_isolation') FROM {_TABLE} WHERE alias = %s"
 )
 _ASK_NOW = (
     f"UPDATE {_TABLE} SET wake_requested_at = %s "  # noqa: S608  # nosec B608
@@ -106,17 +106,19 @@ def question(using: str, destination: str) -> tuple[str, list[Any]] | None:
     return _ASKED_AT, [destination]
 
 
-def notice(using: str, destination: str, asked_at: dt.datetime | None, looked_at: float) -> None:
-    """Take the answer to ``question``.
+def notice(using: str, destination: str, answer: tuple[float | None, str] | None, looked_at: float) -> None:
+    """Take the answer to ``question``, of which nothing is known where there is none.
 
     :param looked_at: ``time.monotonic()`` before it was asked
     """
     connection = connections[using]
     key = _key(connection, destination)
-    if asked_at is None:  # it can't tell
+    asked_at, isolation = answer or (None, "")
+    if isolation != "read committed":  # it can't tell
         _notices(connection).pop(key, None)
     else:
-        _notices(connection)[key] = _Notice(abs(timezone.now() - asked_at) <= LOST_AFTER, looked_at)
+        is_asked = asked_at is not None and abs(timezone.now().timestamp() - asked_at) <= LOST_AFTER.total_seconds()
+        _notices(connection)[key] = _Notice(is_asked, looked_at)
 
 
 @dataclass

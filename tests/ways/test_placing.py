@@ -163,14 +163,15 @@ def test_an_import_of_last_years_orders(configured: Any, shop: Any) -> None:
 
 
 def test_an_import_in_one_transaction(shop: Any) -> None:
-    """Per order one INSERT in a savepoint, and nothing else, however many there are."""
+    """Per order one INSERT in a savepoint, with a look whether a drain is asked for where it goes along."""
     with transaction.atomic(), CaptureQueriesContext(connection) as queries:
         for number in range(50):
             Order.objects.create(number=str(number), status="paid")
     statements = [statement for query in queries.captured_queries for statement in query["sql"].split("; ")]
     heads = Counter(statement.split()[0] for statement in statements)
     savepoints = {} if connection.vendor == "sqlite" else {"SAVEPOINT": 50, "RELEASE": 50}
-    assert heads == {"INSERT": 100, **savepoints}
+    looks = {"SELECT": 50} if connection.vendor == "postgresql" else {}
+    assert heads == {"INSERT": 100, **savepoints, **looks}
     assert len(keys()) == 50
 
 
