@@ -86,9 +86,10 @@ def answers_along(connection: Any) -> bool:
 
 
 def _prepared(field: models.Field[Any, Any], value: Any, connection: Any) -> Any:
-    # PostgreSQL's driver takes them as they are.
-    if type(value) is str or (connection.vendor == "postgresql" and type(value) in (dt.datetime, uuid.UUID)):
+    if type(value) is str:
         return value
+    if connection.vendor == "postgresql" and type(value) in (dt.datetime, uuid.UUID):
+        return str(value)  # the driver takes longer to write them than to quote a text
     return field.get_db_prep_save(value, connection)
 
 

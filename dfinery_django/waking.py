@@ -23,7 +23,7 @@ from django.utils.module_loading import import_string
 from . import transactions
 from .conf import get_settings
 from .models import Destination
-from .storing import answers_along
+from .storing import answers_along, literal, with_literals
 
 logger = logging.getLogger("dfinery_django")
 
@@ -94,6 +94,12 @@ def _hook(using: str, destination: str) -> Callable[[], None]:
     return wake_dfinery
 
 
+@lru_cache(maxsize=256)
+def _asked_at(destination: str) -> tuple[str, list[Any]]:
+    written = literal(destination)
+    return (with_literals(_ASKED_AT, [written]), []) if written else (_ASKED_AT, [destination])
+
+
 def question(using: str, destination: str) -> tuple[str, list[Any]] | None:
     """What the event's INSERT may find out on its way, which saves a look after the commit; ``None``: it can't."""
     connection = connections[using]
@@ -103,7 +109,7 @@ def question(using: str, destination: str) -> tuple[str, list[Any]] | None:
     noticed = _notices(connection).get(_key(connection, destination))
     if noticed and noticed.outlives and time.monotonic() - noticed.looked_at < TRUSTED_SECONDS / 2:
         return None  # the shop is in a rush: the last order saw it
-    return _ASKED_AT, [destination]
+    return _asked_at(destination)
 
 
 def notice(using: str, destination: str, answer: tuple[float | None, str] | None, looked_at: float) -> None:
