@@ -68,6 +68,7 @@ def findings(overview: Overview) -> Iterator[Finding]:
     yield from _refusals(overview)
     yield from _pauses(overview)
     yield from _undrained(overview)
+    yield from _unscheduled(overview)
     yield from _at_risk(overview)
     yield from _strays(overview)
     yield from _broken_definitions(overview)
@@ -175,6 +176,19 @@ def _undrained(overview: Overview) -> Iterator[Finding]:
     words = told(words, _waiting(waiting, expiry, overview.now))
     level = Level.ALARM if waiting else Level.WARNING
     yield Finding("undrained", level, words, remedy=_to_drain(overview.settings), commands=_to_type(overview.settings))
+
+
+def _unscheduled(overview: Overview) -> Iterator[Finding]:
+    """Work that nobody will ask for."""
+    if overview.schedules_fault:
+        text = _("django-q2's schedules can't be read.")
+        commands = ("python manage.py migrate",)
+        yield Finding("unscheduled", Level.ALARM, text, said=overview.schedules_fault, commands=commands)
+    elif missing := [name for name, moment in overview.schedules.items() if moment is None]:
+        names = ", ".join(name.removeprefix("dfinery: ") for name in missing)
+        text = _("django-q2 lacks schedules: %(names)s.") % {"names": names}
+        commands = ("python manage.py dfinery schedule",)
+        yield Finding("unscheduled", Level.ALARM, text, remedy=_("Make them again."), commands=commands)
 
 
 def _uses_django_q(settings: Settings) -> bool:

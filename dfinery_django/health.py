@@ -5,7 +5,6 @@ Words only: no queries, no HTML.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
@@ -35,12 +34,9 @@ class Health:
         return self.level == Level.ALARM
 
 
-def assess(overview: Overview, further: Iterable[Finding] = ()) -> Health:
-    """
-    :param further: what else is not as it should be
-    """
+def assess(overview: Overview) -> Health:
     # Sorting keeps the order of findings() among equals.
-    found = tuple(sorted([*findings(overview), *further], key=lambda each: -each.level))
+    found = tuple(sorted(findings(overview), key=lambda each: -each.level))
     deliveries = _deliveries(overview)
     if not found:
         return Health(Level.OK, _all_is_well(overview), (), deliveries)

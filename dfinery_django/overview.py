@@ -12,15 +12,17 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from django.db import Error as DatabaseFault
 from django.db import router
 from django.db.models import Count, F, Max, Min, Q, Value
 from django.db.models.functions import Coalesce, TruncHour
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from . import consent, registry
 from .conf import Settings, get_settings
 from .destinations import outbox_databases
-from .exceptions import ConfigurationError
+from .exceptions import ConfigurationError, in_words
 from .models import Destination, Event
 from .reports import DestinationReport, Rows, counted, report_all
 from .states import UNFINISHED, EventStatus
@@ -55,6 +57,8 @@ class Overview:
     :ivar counts: by status: all that are unfinished; of the finished ones those of the last 48 hours
     :ivar lately: by status, how many finished within 24 hours
     :ivar resendable: how many failed events DFINERY would still process
+    :ivar schedules: what the queue will ask for -> when next; ``None`` where that is missing
+    :ivar schedules_fault: why that can't be read
     :ivar is_empty: whether no event was ever captured
     :ivar definition_faults: definition -> why it is not in force, or captures nothing
     """
@@ -68,6 +72,8 @@ class Overview:
     lately: Mapping[str, int]
     resendable: int
     last_delivered_at: dt.datetime | None
+    schedules: Mapping[str, dt.datetime | None]
+    schedules_fault: str
     is_empty: bool
     definition_count: int
     definition_faults: Mapping[str, str]
@@ -110,8 +116,8 @@ def _expiry(report: DestinationReport) -> dt.datetime:
     return report.expires_next_at
 
 
-def look(now: dt.datetime | None = None) -> Overview:
-    """Three queries a database; one more where nothing was delivered within 48 hours."""
+def look(now: dt.datetime | None = None, *, with_schedules: bool = True) -> Overview:
+    """Three queries a database, one for the queue's schedules; one more where nothing was delivered within 48 hours."""
     now = now or timezone.now()
     fault, settings = settings_in_force()
     since = first_hour(now)
@@ -123,6 +129,7 @@ def look(now: dt.datetime | None = None) -> Overview:
         waiting += _waiting(using, {*settings.TOKENS, *(row.alias for row in rows)}, now, settings)
         finished += _finished(using, since, now)
     last, is_empty = _last_delivered(waiting, finished)
+    schedules, schedules_fault = _schedules(settings) if with_schedules and not fault else ({}, "")
     return Overview(
         now=now,
         fault=fault,
@@ -133,10 +140,22 @@ def look(now: dt.datetime | None = None) -> Overview:
         lately=counted(finished, "lately"),
         resendable=sum(row["resendable"] for row in finished),
         last_delivered_at=last,
+        schedules=schedules,
+        schedules_fault=schedules_fault,
         is_empty=is_empty,
         definition_count=0 if fault else sum(1 for _ in registry.definitions()),
         definition_faults={} if fault else {**registry.faults(), **consent.faults()},
     )
+
+
+def _schedules(settings: Settings) -> tuple[Mapping[str, dt.datetime | None], str]:
+    """What the site's queue plans, if its ``WAKE`` can tell, or why that can't be read."""
+    try:
+        return getattr(import_string(settings.WAKE), "planned", dict)(), ""
+    except ImportError:
+        return {}, ""  # a check tells
+    except DatabaseFault as error:
+        return {}, " ".join(in_words(error).split())  # drivers write several lines
 
 
 def settings_in_force() -> tuple[str, Settings]:

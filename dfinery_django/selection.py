@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -44,8 +44,11 @@ class Selection:
     search: str = ""
     is_prefix: bool = False
 
-    def narrow(self, events: EventQuerySet) -> EventQuerySet:
-        """Those of the events that are meant."""
+    def narrow(self, events: EventQuerySet, destinations: Sequence[str] | None = None) -> EventQuerySet:
+        """Those of the events that are meant.
+
+        :param destinations: that events have; they are looked up otherwise
+        """
         plain = {field: getattr(self, field) for field in ("status", "event_name", "destination", "source_pk")}
         plain |= {"pk__in": self.pks, "definition__in": self.definitions, "reason_code": self.reason_code}
         plain |= {"occurred_at__gte": self.since, "occurred_at__lt": self.until}
@@ -55,7 +58,8 @@ class Selection:
             events = events.filter(status__in=[each for each in EventStatus if each != EventStatus.DELIVERED])
         if (self.status or self.reason_code) and not self.destination and not self.pks:
             # The index of the claim begins with the destination.
-            events = events.filter(destination__in=events.in_use("destination"))
+            known = events.in_use("destination") if destinations is None else destinations
+            events = events.filter(destination__in=known)
         return events.filter(_found(self.search, self.is_prefix, events.db)) if self.search else events
 
     def resolved(self, events: EventQuerySet) -> Selection:

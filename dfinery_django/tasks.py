@@ -21,7 +21,7 @@ from django.apps import apps
 from django.db import DatabaseError, router, transaction
 from django.utils import timezone
 
-from . import delivery, destinations, waking
+from . import delivery, destinations, transactions, waking
 from .conf import Settings, get_settings
 from .exceptions import ConfigurationError
 from .models import Event, Incident, Repair
@@ -213,16 +213,22 @@ def _is_enabled() -> bool:
 def planned() -> dict[str, dt.datetime | None]:
     """When django-q2 will next do what this app needs; ``None`` where a schedule is missing.
 
-    :returns: schedule name -> moment; nothing where another queue than django-q2 is asked
+    :returns: schedule name -> moment; nothing where django-q2 is not installed
     :raises DatabaseError: if django-q2's tables are missing
     """
-    if not apps.is_installed("django_q") or get_settings().WAKE != Settings.WAKE:
+    if not apps.is_installed("django_q"):
         return {}
     from django_q.models import Schedule
 
-    rows = Schedule.objects.using(router.db_for_write(Schedule)).filter(name__in=list(schedules())).exclude(repeats=0)
-    runs: dict[Any, Any] = dict(rows.values_list("name", "next_run"))
+    using = router.db_for_write(Schedule)
+    rows = Schedule.objects.using(using).filter(name__in=list(schedules())).exclude(repeats=0)
+    with transactions.shielded(using):  # a page of a site with ATOMIC_REQUESTS goes on without django-q2's tables
+        runs: dict[Any, Any] = dict(rows.values_list("name", "next_run"))
     return {name: runs.get(name) for name in schedules()}
+
+
+#: So that the overview can tell what is missing, whatever queue is asked.
+wake.planned = planned  # type: ignore[attr-defined]
 
 
 def schedule_after_migrate(using: str, **kwargs: object) -> None:

@@ -17,7 +17,9 @@ from django.template import Context, Template
 from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
+from django_q.models import Schedule
 
+from dfinery_django import tasks
 from dfinery_django.admin.chart import KINDS, LEAST_HEIGHT, PLOT_HEIGHT, draw
 from dfinery_django.delivery import drain
 from dfinery_django.models import Destination, Event
@@ -325,6 +327,17 @@ def test_a_reader_with_single_permissions_costs_two_more(
     client = staff()
     with django_assert_max_num_queries(12):
         text_of(client)
+
+
+def test_a_missing_schedule_is_told(shop_at_work: None, configured: Any, admin_client: Any) -> None:
+    """With what to type."""
+    configured(WAKE="dfinery_django.tasks.wake")
+    tasks.ensure_schedules()
+    assert "lacks schedules" not in text_of(admin_client)
+    Schedule.objects.filter(name="dfinery: reconcile").delete()
+    page = text_of(admin_client)
+    assert "django-q2 lacks schedules: reconcile." in page
+    assert "python manage.py dfinery schedule" in page
 
 
 def test_what_refreshes_the_page_is_its_middle(shop_at_work: None, admin_client: Any) -> None:

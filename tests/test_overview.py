@@ -8,9 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.utils import timezone, translation
+from django_q.models import Schedule
 
-from dfinery_django import destinations, recent
+from dfinery_django import destinations, recent, tasks
 from dfinery_django.delivery import drain
 from dfinery_django.findings import Level
 from dfinery_django.health import Health, assess
@@ -234,8 +236,10 @@ def test_the_event_that_expires_next(overview: Callable[[], Overview]) -> None:
     assert found.oldest_waiting_at == first.occurred_at
 
 
-def test_it_costs_three_queries(overview: Callable[[], Overview], django_assert_num_queries: Any) -> None:
-    """However many destinations and events; a fourth where nothing was delivered lately."""
+def test_it_costs_three_queries(
+    overview: Callable[[], Overview], configured: Any, django_assert_num_queries: Any
+) -> None:
+    """However many events; one more where nothing was delivered lately, and one for django-q2's schedules."""
     alive("default", "outlet", "third")
     for alias in ("default", "outlet", "third"):
         store("pending", HOUR, destination=alias)
@@ -243,6 +247,9 @@ def test_it_costs_three_queries(overview: Callable[[], Overview], django_assert_
         overview()
     store("delivered", HOUR)
     with django_assert_num_queries(3):
+        overview()
+    configured(WAKE="dfinery_django.tasks.wake")
+    with django_assert_num_queries(4):
         overview()
 
 
@@ -327,6 +334,7 @@ def test_nobody_drains(health: Callable[[], Health]) -> None:
 def test_nobody_has_ever_drained(configured: Any) -> None:
     """With django-q2 the commands are its own, with another queue they are not."""
     configured(WAKE="dfinery_django.tasks.wake")
+    tasks.ensure_schedules()
     (finding, _) = assess(look(NOW)).findings
     assert finding.text == "Nobody delivers: no worker has ever looked for events."
     assert finding.commands == ("python manage.py qcluster", "python manage.py dfinery schedule")
@@ -342,6 +350,43 @@ def test_one_of_several_is_not_drained(configured: Any) -> None:
     assert assess(look(NOW)).findings[0].text.endswith("since 10:11. This concerns: outlet.")
     configured(TOKENS={"default": "a", "outlet": "b"}, DRAIN_SECONDS=600)
     assert not look(NOW).undrained
+
+
+def test_a_schedule_is_missing(configured: Any) -> None:
+    """Drains that orders ask for hide it: what was to be tried again, or missed, then waits for the next order."""
+    configured(WAKE="dfinery_django.tasks.wake")
+    tasks.ensure_schedules()
+    alive()
+    store("delivered", HOUR)
+    found = look(NOW)
+    assert set(found.schedules) == {"dfinery: drain", "dfinery: prune", "dfinery: reconcile"}
+    assert assess(found).findings == ()
+    Schedule.objects.filter(name="dfinery: drain").delete()
+    Schedule.objects.filter(name="dfinery: prune").update(repeats=0)
+    (finding,) = assess(look(NOW)).findings
+    assert (finding.code, finding.level) == ("unscheduled", Level.ALARM)
+    assert finding.text == "django-q2 lacks schedules: drain, prune."
+    assert finding.commands == ("python manage.py dfinery schedule",)
+    configured()
+    assert assess(look(NOW)).findings == (), "another queue has its own"
+    configured(WAKE="tests.no_such.module")
+    assert look(NOW).schedules_fault == ""
+
+
+def test_schedules_that_can_t_be_read(configured: Any, monkeypatch: Any) -> None:
+    """Without django-q2's tables the rest is told all the same, in a transaction of the site, too."""
+    configured(WAKE="dfinery_django.tasks.wake")
+    alive()
+    store("delivered", HOUR)
+    monkeypatch.setattr(Schedule._meta, "db_table", "no_such_table")
+    with transaction.atomic():
+        found = look(NOW)
+        assert Event.objects.exists()
+    (finding,) = assess(found).findings
+    assert (finding.code, finding.text) == ("unscheduled", "django-q2's schedules can't be read.")
+    assert "no_such_table" in finding.said
+    assert "\n" not in finding.said
+    assert finding.commands == ("python manage.py migrate",)
 
 
 def test_a_drain_leaves_its_mark(configured: Any) -> None:

@@ -20,7 +20,7 @@ from ..models import Event
 from ..standing import due_in, time_left
 from ..standing import moment as full_time
 from .event_page import event_context, source_url
-from .filters import FILTERS, LAST_HOURS, PARAMETERS, SEARCH, SINCE, UNTIL, selected
+from .filters import FILTERS, LAST_HOURS, PARAMETERS, SEARCH, SINCE, UNTIL, destinations_in_use, selected
 from .paging import BoundedPaginator
 from .people import PeopleActions
 
@@ -67,7 +67,8 @@ class EventAdmin(PeopleActions, EventBase):
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         """Narrow the list to what its filters and its search field ask for, all at once."""
         chosen = selected({**request.GET.dict(), SEARCH: search_term})
-        return chosen.resolved(queryset.order_by()).narrow(queryset), False
+        narrowed = chosen.resolved(queryset.order_by()).narrow(queryset, destinations_in_use(request))
+        return narrowed, False
 
     def get_ordering(self, request: HttpRequest) -> Any:
         has_time = any(request.GET.get(name) for name in (LAST_HOURS, SINCE, UNTIL))

@@ -33,6 +33,14 @@ PARAMETERS = (STATUS, EVENT, DESTINATION, REASON, LAST_HOURS, SINCE, UNTIL, DEFI
 
 #: More names than this are not listed.
 MOST_CHOICES = 50
+#: Where a request keeps what its filters have looked up.
+_IN_USE = "_dfinery_in_use"
+
+
+def destinations_in_use(request: HttpRequest) -> list[str] | None:
+    """Those that events have, if the filter beside the list has looked them up."""
+    found: list[str] | None = request.__dict__.get(_IN_USE, {}).get(DestinationFilter.field)
+    return found
 
 
 def selected(chosen: Mapping[str, str]) -> Selection:
@@ -105,8 +113,9 @@ class NamesFilter(EventFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         events: EventQuerySet = Event._default_manager.all()
-        names = events.in_use(self.field)[:MOST_CHOICES]
-        chosen = self.value()
+        everything = events.in_use(self.field)
+        request.__dict__.setdefault(_IN_USE, {})[self.field] = everything
+        names, chosen = everything[:MOST_CHOICES], self.value()
         return [(name, shown(name, chars=40)) for name in [*names, *([chosen] if chosen not in (None, *names) else [])]]
 
 

@@ -6,22 +6,20 @@ No order, no user and no event is named.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.core.management.base import OutputWrapper
 from django.utils.translation import override
 
-from ..findings import Finding, Level
+from ..findings import Level
 from ..health import Health, assess
 from ..moments import ago, number, point
 from ..overview import Overview, look
 from ..reports import DestinationReport
 from ..states import FINISHED, UNFINISHED, DestinationState, Reason
 from .printing import GAP, wrap
-
-Planned = Mapping[str, "dt.datetime | None"]
 
 LABEL_WIDTH = 14
 #: Between the words of Django's spans of time.
@@ -35,34 +33,14 @@ _TO_TYPE = {
 
 @dataclass(frozen=True)
 class Standing:
-    """
-    :ivar planned: schedule of django-q2 -> its next run; ``None`` where it is missing
-    """
-
     overview: Overview
     health: Health
-    planned: Planned
 
 
 @override("en")
-def stand(planned: Planned, *, fault: str = "") -> Standing:
-    """
-    :param fault: why django-q2's schedules can't be read
-    """
+def stand() -> Standing:
     overview = look()
-    is_on = not overview.fault and overview.settings.ENABLED
-    return Standing(overview, assess(overview, _unscheduled(planned, fault) if is_on else ()), planned)
-
-
-def _unscheduled(planned: Planned, fault: str) -> Iterator[Finding]:
-    """Work that nobody will ask for."""
-    commands = ("python manage.py dfinery schedule",)
-    if fault:
-        text = "django-q2's schedules can't be read."
-        yield Finding("unscheduled", Level.ALARM, text, said=fault, commands=("python manage.py migrate",))
-    elif missing := [name for name, moment in planned.items() if moment is None]:
-        text = f"django-q2 lacks schedules: {', '.join(name.removeprefix('dfinery: ') for name in missing)}."
-        yield Finding("unscheduled", Level.ALARM, text, remedy="Make them again.", commands=commands)
+    return Standing(overview, assess(overview))
 
 
 def as_json(standing: Standing) -> dict[str, Any]:
@@ -85,7 +63,7 @@ def as_json(standing: Standing) -> dict[str, Any]:
         "last_delivered_at": _iso(overview.last_delivered_at),
         "drained_at": _iso(overview.drained_at),
         "destinations": [_destination(each) for each in overview.destinations],
-        "schedules": [{"name": name, "next_run_at": _iso(moment)} for name, moment in standing.planned.items()],
+        "schedules": [{"name": name, "next_run_at": _iso(moment)} for name, moment in overview.schedules.items()],
     }
 
 
@@ -121,7 +99,7 @@ def _lines(standing: Standing, style: Any, width: int) -> Iterator[str]:
     yield ""
     for label, text in _numbers(overview):
         yield f"{label:{LABEL_WIDTH}}{text}"
-    for label, rows in (("destinations", _destinations(overview)), ("schedules", _schedules(standing))):
+    for label, rows in (("destinations", _destinations(overview)), ("schedules", _schedules(overview))):
         for index, row in enumerate(rows):
             yield f"{'' if index else label:{LABEL_WIDTH}}{row}"
 
@@ -171,9 +149,9 @@ def _to_type(report: DestinationReport) -> str:
     return _TO_TYPE[report.code].format(alias=report.alias) if _is_stopped(report) and report.code in _TO_TYPE else ""
 
 
-def _schedules(standing: Standing) -> Iterator[str]:
-    for name, moment in standing.planned.items():
-        yield f"{name}, " + (f"next {point(moment, standing.overview.now)}" if moment else "missing")
+def _schedules(overview: Overview) -> Iterator[str]:
+    for name, moment in overview.schedules.items():
+        yield f"{name}, " + (f"next {point(moment, overview.now)}" if moment else "missing")
 
 
 def columns(out: OutputWrapper, terminal: int) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import DatabaseError, connections
+from django.db import connections
 from django.utils import timezone
 from django.utils.translation import override
 from tqdm import tqdm
@@ -23,7 +23,7 @@ from tqdm import tqdm
 from ... import custom_fields, delivery, reconcile, registry, tasks
 from ...conf import get_settings
 from ...destinations import outbox_databases
-from ...exceptions import ConfigurationError, NotRegistered
+from ...exceptions import NotRegistered
 from ...explain import explain
 from ...forgetting import forget
 from ...patience import PASSING_FAULTS
@@ -58,15 +58,7 @@ class Command(BaseCommand):
         getattr(self, f"_{options['subcommand'].replace('-', '_')}")(**options)
 
     def _status(self, **options: Any) -> None:
-        planned: standing.Planned = {}
-        fault = ""
-        try:
-            planned = tasks.planned()
-        except ConfigurationError:
-            pass  # the overview tells
-        except DatabaseError as error:
-            fault = faults.one_line(error)
-        found = standing.stand(planned, fault=fault)
+        found = standing.stand()
         if options["json"]:
             text = json.dumps(standing.as_json(found), indent=2)
         else:
