@@ -182,8 +182,8 @@ def _unscheduled(overview: Overview) -> Iterator[Finding]:
     """Work that nobody will ask for."""
     if overview.schedules_fault:
         text = _("django-q2's schedules can't be read.")
-        commands = ("python manage.py migrate",)
-        yield Finding("unscheduled", Level.ALARM, text, said=overview.schedules_fault, commands=commands)
+        remedy, commands = _("If its tables are missing, make them:"), ("python manage.py migrate",)
+        yield Finding("unscheduled", Level.ALARM, text, overview.schedules_fault, remedy, commands)
     elif missing := [name for name, moment in overview.schedules.items() if moment is None]:
         names = ", ".join(name.removeprefix("dfinery: ") for name in missing)
         text = _("django-q2 lacks schedules: %(names)s.") % {"names": names}

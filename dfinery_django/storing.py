@@ -132,10 +132,13 @@ def store(event: models.Model, *, using: str, along: tuple[str, Sequence[Any]] |
 
 
 def _answer(cursor: Any, before: int) -> tuple[Any, ...] | None:
-    """The row of the question, which comes after so many other results."""
-    results = cursor.cursor  # the driver's own: it has them all, and Django's wrapper takes longer to hand on the calls
-    for _ in range(before):
-        if not results.nextset():
-            return None
-    row: tuple[Any, ...] | None = results.fetchone()
+    """The row of the question, which comes after so many other results; ``None`` where it is not found."""
+    try:
+        results = cursor.cursor  # the driver's own: it has them all, and Django's wrapper takes longer to hand on calls
+        for _ in range(before):
+            if not results.nextset():
+                return None
+        row: tuple[Any, ...] | None = results.fetchone()
+    except Exception:  # noqa: BLE001 - a site's own cursor may add statements; the event is stored, whatever they say
+        return None
     return row

@@ -35,10 +35,11 @@ TRUSTED_SECONDS = 0.25
 
 _TABLE = Destination._meta.db_table
 _IS_ASKED = f"SELECT 1 FROM {_TABLE} WHERE alias = %s AND wake_requested_at BETWEEN %s AND %s"  # noqa: S608  # nosec B608
-#: For PostgreSQL. A transaction that sees the database as it was when it began may see a note that is answered since.
+#: For PostgreSQL. A transaction that sees the database as it was when it began may see a note that is answered since;
+#: and a serializable one must not read the row that each drain writes, or it is the one that is ended.
 _ASKED_AT = (
-    "SELECT extract(epoch FROM wake_requested_at)::float8, "  # noqa: S608  # nosec B608
-    f"current_setting('transaction_isolation') FROM {_TABLE} WHERE alias = %s"
+    f"SELECT extract(epoch FROM wake_requested_at)::float8 FROM {_TABLE} WHERE alias = %s "  # noqa: S608  # nosec B608
+    "AND current_setting('transaction_isolation') = 'read committed'"
 )
 _ASK_NOW = (
     f"UPDATE {_TABLE} SET wake_requested_at = %s "  # noqa: S608  # nosec B608
@@ -112,19 +113,21 @@ def question(using: str, destination: str) -> tuple[str, list[Any]] | None:
     return _asked_at(destination)
 
 
-def notice(using: str, destination: str, answer: tuple[float | None, str] | None, looked_at: float) -> None:
-    """Take the answer to ``question``, of which nothing is known where there is none.
+def notice(using: str, destination: str, answer: tuple[Any, ...] | None, looked_at: float) -> None:
+    """Take the answer to ``question``; without one, or with one to another question, nothing is known.
 
     :param looked_at: ``time.monotonic()`` before it was asked
     """
     connection = connections[using]
     key = _key(connection, destination)
-    asked_at, isolation = answer or (None, "")
-    if isolation != "read committed":  # it can't tell
-        _notices(connection).pop(key, None)
-    else:
-        is_asked = asked_at is not None and abs(timezone.now().timestamp() - asked_at) <= LOST_AFTER.total_seconds()
-        _notices(connection)[key] = _Notice(is_asked, looked_at)
+    match answer:
+        case (None,):
+            _notices(connection)[key] = _Notice(False, looked_at)
+        case (float() as asked_at,):
+            is_asked = abs(timezone.now().timestamp() - asked_at) <= LOST_AFTER.total_seconds()
+            _notices(connection)[key] = _Notice(is_asked, looked_at)
+        case _:
+            _notices(connection).pop(key, None)
 
 
 @dataclass

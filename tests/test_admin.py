@@ -9,12 +9,14 @@ from html import unescape
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from benchmarks.growth.filling import fill_finished
 from dfinery_django import track
+from dfinery_django.admin.filters import DestinationFilter, destinations_in_use
 from dfinery_django.delivery import drain
 from dfinery_django.models import DeliveryAttempt, Destination, Event
 from tests.conftest import PURCHASE, FarSide, answer
@@ -122,6 +124,16 @@ def test_the_list_asks_the_same_few_questions_however_many_rows(configured: Any)
             assert not any('"payload"' in each or "`payload`" in each for each in statements)
             counts.append(len(statements))
     assert counts[:5] == counts[5:]
+
+
+def test_what_one_filter_has_looked_up_serves_the_list_of_its_own_database(configured: Any, rf: Any) -> None:
+    """A site's subclass may show the events of another one."""
+    configured()
+    _copy(1).save()
+    request = rf.get(LIST)
+    DestinationFilter(request, {}, Event, admin.site.get_model_admin(Event))
+    assert destinations_in_use(request, "default") == ["default"]
+    assert destinations_in_use(request, "other") is None
 
 
 def _copy(number: int) -> Event:

@@ -389,6 +389,21 @@ def test_schedules_that_can_t_be_read(configured: Any, monkeypatch: Any) -> None
     assert finding.commands == ("python manage.py migrate",)
 
 
+def test_a_queue_of_the_site_s_own_that_fails(configured: Any, monkeypatch: Any) -> None:
+    """Whatever its module raises, the page is there, and says so."""
+    configured(WAKE="tests.test_overview.wake")
+    alive()
+    store("delivered", HOUR)
+    assert assess(look(NOW)).findings == ()
+    monkeypatch.setattr(wake, "planned", {}.popitem, raising=False)
+    (finding,) = assess(look(NOW)).findings
+    assert (finding.code, finding.said) == ("unscheduled", "KeyError: 'popitem(): dictionary is empty'")
+
+
+def wake(destination: str) -> None:
+    """A queue of the site's own."""
+
+
 def test_a_drain_leaves_its_mark(configured: Any) -> None:
     """Even one that finds nothing to do."""
     configured()

@@ -231,6 +231,46 @@ def test_a_checkout_that_sees_the_past_looks_again(queued: None) -> None:
 
 
 @along_with_the_insert
+def test_a_serializable_checkout_does_not_read_what_drains_write(queued: None) -> None:
+    """Or PostgreSQL would end it, as one of those that can't have happened one after the other."""
+    Destination.objects.create(alias="default", wake_requested_at=timezone.now())
+    waking.forget_notices()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+        Order.objects.create(status="paid")
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks "
+            "WHERE mode = 'SIReadLock' AND relation IN ('dfinery_django_destination'::regclass, "
+            "'dfinery_django_destination_pkey'::regclass)"
+        )
+        assert cursor.fetchone() == (0,)
+    assert not OrmQ.objects.exists()
+
+
+@along_with_the_insert
+def test_a_cursor_that_puts_a_statement_before_ours(queued: None, caplog: Any) -> None:
+    """The answer is not where it should be; the event is stored, and a look follows the commit."""
+    from django.db.backends.postgresql.base import Cursor
+
+    class Tenant(Cursor):
+        def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
+            is_ours = "dfinery_django_event" in str(query)
+            return super().execute(f"SELECT 'tenant'; {query}" if is_ours else query, *args, **kwargs)
+
+    Destination.objects.create(alias="default", wake_requested_at=timezone.now())
+    connection.settings_dict["OPTIONS"]["cursor_factory"] = Tenant
+    connection.close()
+    try:
+        assert after_the_insert() == ["COMMIT", "SELECT"]
+        Order.objects.create(status="paid")
+    finally:
+        del connection.settings_dict["OPTIONS"]["cursor_factory"]
+        connection.close()
+    assert list(Event.objects.values_list("status", flat=True)) == ["captured"] * 2
+    assert caplog.records == []
+
+
+@along_with_the_insert
 def test_a_drain_between_the_look_and_the_commit(configured: Any, monkeypatch: Any) -> None:
     """It found no event, which was not committed yet, and was not asked for again: it looks once more by itself."""
     asked.clear()

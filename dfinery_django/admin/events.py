@@ -67,7 +67,7 @@ class EventAdmin(PeopleActions, EventBase):
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         """Narrow the list to what its filters and its search field ask for, all at once."""
         chosen = selected({**request.GET.dict(), SEARCH: search_term})
-        narrowed = chosen.resolved(queryset.order_by()).narrow(queryset, destinations_in_use(request))
+        narrowed = chosen.resolved(queryset.order_by()).narrow(queryset, destinations_in_use(request, queryset.db))
         return narrowed, False
 
     def get_ordering(self, request: HttpRequest) -> Any:

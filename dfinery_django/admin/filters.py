@@ -37,9 +37,9 @@ MOST_CHOICES = 50
 _IN_USE = "_dfinery_in_use"
 
 
-def destinations_in_use(request: HttpRequest) -> list[str] | None:
-    """Those that events have, if the filter beside the list has looked them up."""
-    found: list[str] | None = request.__dict__.get(_IN_USE, {}).get(DestinationFilter.field)
+def destinations_in_use(request: HttpRequest, using: str) -> list[str] | None:
+    """Those that events have, if the filter beside the list has looked them up in the list's own database."""
+    found: list[str] | None = request.__dict__.get(_IN_USE, {}).get((using, DestinationFilter.field))
     return found
 
 
@@ -114,7 +114,7 @@ class NamesFilter(EventFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         events: EventQuerySet = Event._default_manager.all()
         everything = events.in_use(self.field)
-        request.__dict__.setdefault(_IN_USE, {})[self.field] = everything
+        request.__dict__.setdefault(_IN_USE, {})[events.db, self.field] = everything
         names, chosen = everything[:MOST_CHOICES], self.value()
         return [(name, shown(name, chars=40)) for name in [*names, *([chosen] if chosen not in (None, *names) else [])]]
 
