@@ -150,10 +150,12 @@ def look(now: dt.datetime | None = None, *, with_schedules: bool = True) -> Over
 def _schedules(settings: Settings) -> tuple[Mapping[str, dt.datetime | None], str]:
     """What the site's queue plans, if its ``WAKE`` can tell, or why that can't be read."""
     try:
-        return getattr(import_string(settings.WAKE), "planned", dict)(), ""
-    except ImportError:
-        return {}, ""  # a check tells
-    except Exception as error:  # noqa: BLE001 - the site's own module, or the database of its queue
+        planned = getattr(import_string(settings.WAKE), "planned", dict)
+    except Exception:  # noqa: BLE001 - a module of the site's own; a check tells
+        return {}, ""
+    try:
+        return planned(), ""
+    except Exception as error:  # noqa: BLE001 - the queue's database, say
         return {}, " ".join(in_words(error).split())  # drivers write several lines
 
 
