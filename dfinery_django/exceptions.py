@@ -73,3 +73,8 @@ def in_words(error: BaseException) -> str:
         return f"{type(error).__name__}: {error}"
     except Exception:  # noqa: BLE001 - see above
         return type(error).__name__
+
+
+def in_one_line(error: BaseException) -> str:
+    """The same without line ends: drivers write several lines."""
+    return " ".join(in_words(error).split())

@@ -17,7 +17,7 @@ from django.db import InterfaceError, OperationalError
 from . import schema
 from .custom_fields import SeenFields
 from .definitions import EventDefinition, declared_type
-from .exceptions import PayloadError, in_words
+from .exceptions import PayloadError, in_one_line
 from .expressions import Call, Expression, Path, read
 from .payloads import properties
 from .schema import Scope
@@ -141,13 +141,9 @@ def attempt(place: str, function: Callable[[], Any]) -> tuple[Any, Fault | None]
     except PayloadError as error:
         return None, Fault(error.path, error.problem, error.remedy)
     except (OperationalError, InterfaceError) as error:
-        return None, Fault(place, f"the database failed: {_words(error)}", "Building would wait and try again.")
+        return None, Fault(place, f"the database failed: {in_one_line(error)}", "Building would wait and try again.")
     except Exception as error:  # noqa: BLE001 - to be told is what it is asked for
-        return None, Fault(place, f"it raised {_words(error)}", "Mend the definition.")
-
-
-def _words(error: Exception) -> str:
-    return " ".join(in_words(error).split())
+        return None, Fault(place, f"it raised {in_one_line(error)}", "Mend the definition.")
 
 
 def has_own(definition: EventDefinition, hook: str) -> bool:

@@ -21,7 +21,7 @@ from django.utils.module_loading import import_string
 from . import consent, registry
 from .conf import Settings, get_settings
 from .destinations import outbox_databases
-from .exceptions import ConfigurationError, in_words
+from .exceptions import ConfigurationError, in_one_line
 from .models import Destination, Event
 from .reports import DestinationReport, Rows, counted, report_all
 from .states import UNFINISHED, EventStatus
@@ -156,7 +156,7 @@ def _schedules(settings: Settings) -> tuple[Mapping[str, dt.datetime | None], st
     try:
         return planned(), ""
     except Exception as error:  # noqa: BLE001 - the queue's database, say
-        return {}, " ".join(in_words(error).split())  # drivers write several lines
+        return {}, in_one_line(error)
 
 
 def settings_in_force() -> tuple[str, Settings]:

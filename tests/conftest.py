@@ -6,13 +6,14 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
 import hypothesis
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from dfinery_django.protocols.base import Request, Response
 
@@ -171,6 +172,20 @@ class Shop:
         with transaction.atomic():
             order.status = "paid"
             order.save()
+
+
+@contextmanager
+def driver_options(**options: Any) -> Iterator[None]:
+    """Connect with these ``OPTIONS``, and without them afterwards."""
+    given = connection.settings_dict["OPTIONS"]
+    given.update(options)
+    connection.close()
+    try:
+        yield
+    finally:
+        for name in options:
+            del given[name]
+        connection.close()
 
 
 def is_ci() -> bool:

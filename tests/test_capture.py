@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from dfinery_django import EventDefinition, capture, track
 from dfinery_django.models import Destination, Event
-from tests.conftest import PURCHASE
+from tests.conftest import PURCHASE, driver_options
 from tests.settings import DATABASE
 from tests.shop.models import Line, Order
 
@@ -102,15 +102,10 @@ def test_a_matching_save_in_autocommit_costs_the_insert_alone(configured: Any) -
 @pytest.mark.skipif(DATABASE != "postgresql", reason="an option of PostgreSQL's driver")
 def test_a_driver_that_takes_one_statement_at_a_time(shop: Any) -> None:
     """With server-side binding no statement takes another along, and an event is captured all the same."""
-    connection.settings_dict["OPTIONS"]["server_side_binding"] = True
-    connection.close()
-    try:
+    with driver_options(server_side_binding=True):
         with transaction.atomic():
             Order.objects.create(status="paid")
         Order.objects.create(status="paid")
-    finally:
-        del connection.settings_dict["OPTIONS"]["server_side_binding"]
-        connection.close()
     assert names() == ["purchase"] * 2
 
 

@@ -18,6 +18,7 @@ from django_q.signals import pre_enqueue
 
 from dfinery_django import capture, delivery, tasks, waking
 from dfinery_django.models import Destination, Event
+from tests.conftest import driver_options
 from tests.settings import DATABASE
 from tests.shop.models import Order
 
@@ -258,14 +259,9 @@ def test_a_cursor_that_puts_a_statement_before_ours(queued: None, caplog: Any) -
             return super().execute(f"SELECT 'tenant'; {query}" if is_ours else query, *args, **kwargs)
 
     Destination.objects.create(alias="default", wake_requested_at=timezone.now())
-    connection.settings_dict["OPTIONS"]["cursor_factory"] = Tenant
-    connection.close()
-    try:
+    with driver_options(cursor_factory=Tenant):
         assert after_the_insert() == ["COMMIT", "SELECT"]
         Order.objects.create(status="paid")
-    finally:
-        del connection.settings_dict["OPTIONS"]["cursor_factory"]
-        connection.close()
     assert list(Event.objects.values_list("status", flat=True)) == ["captured"] * 2
     assert caplog.records == []
 
