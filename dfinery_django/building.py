@@ -9,16 +9,15 @@ import datetime as dt
 import functools
 import logging
 import math
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.conf import settings as django_settings
 from django.db import InterfaceError, OperationalError
-from django.utils import timezone, translation
+from django.utils import translation
 
-from . import consent, registry
+from . import clock, consent, registry
 from .backoff import CAP_SECONDS
 from .conf import get_settings
 from .custom_fields import SeenFields
@@ -53,10 +52,10 @@ BUILT_FIELDS = (
 def build_due(events: EventQuerySet, *, now: dt.datetime | None = None, until: float = 0) -> int:
     """Claim one batch of captured events that are due and build it.
 
-    :param until: ``time.monotonic()`` until which a fault of the outbox's database is waited out
+    :param until: ``clock.monotonic()`` until which a fault of the outbox's database is waited out
     :returns: how many were claimed; 0 when none is due
     """
-    now = now or timezone.now()
+    now = now or clock.now()
     captured = events.filter(status=EventStatus.CAPTURED)
     claimed = patiently(lambda: _claim(captured, now), using=events.db, until=until)
     if claimed:
@@ -65,7 +64,7 @@ def build_due(events: EventQuerySet, *, now: dt.datetime | None = None, until: f
         if claimed[0].lapse_count > LAPSES_TO_SUSPECT:
             _fail_all(claimed, Reason.WORKER_LOST, WORKER_LOST, now)
         else:
-            build(claimed, using=events.db, now=now, until=time.monotonic() + BATCH_SECONDS)
+            build(claimed, using=events.db, now=now, until=clock.monotonic() + BATCH_SECONDS)
         for event in claimed:
             event.lapse_count = 0
         settle = functools.partial(events.settle, claimed, BUILT_FIELDS, status=EventStatus.CAPTURED, lease=held_until)
@@ -87,7 +86,7 @@ def build(
     """Read the sources of events afresh and set what building sets; nothing is saved.
 
     :param waits: whether a source that isn't ready yet is waited for
-    :param until: ``time.monotonic()`` after which the rest is left for another time
+    :param until: ``clock.monotonic()`` after which the rest is left for another time
     """
     by_definition: dict[str, list[Event]] = defaultdict(list)
     for event in events:
@@ -95,7 +94,7 @@ def build(
     seen = SeenFields(using)
     with translation.override(django_settings.LANGUAGE_CODE):
         for number, (name, group) in enumerate(by_definition.items()):
-            if number and time.monotonic() > until:
+            if number and clock.monotonic() > until:
                 _leave(group, now)
                 continue
             try:
@@ -127,7 +126,7 @@ def _build_group(
         return
     for number, event in enumerate(events):
         instance = instances.get(event.source_pk)
-        if number and time.monotonic() > until:  # one is built in any case: to read them may take as long
+        if number and clock.monotonic() > until:  # one is built in any case: to read them may take as long
             _leave([event], now)
         elif instance is None:
             reason = f"{event.source} {event.source_pk} is gone: it was deleted before the event was built."

@@ -13,7 +13,6 @@ import os
 import socket
 import ssl
 import threading
-import time
 from functools import lru_cache
 from typing import Any
 
@@ -21,6 +20,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from . import clock
 from .exceptions import TransportError
 from .loopback import refuse_in_tests
 from .protocols.base import Request, Response
@@ -47,7 +47,7 @@ class _DeadlineReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        left = self._deadline - time.monotonic()
+        left = self._deadline - clock.monotonic()
         if left <= 0:
             raise TimeoutError("the answer came too slowly")
         self._sock.settimeout(left if self._seconds is None else min(left, self._seconds))
@@ -87,12 +87,12 @@ class _Connection:
     _used_at = 0.0
 
     def getresponse(self) -> Any:
-        self._used_at = time.monotonic()
+        self._used_at = clock.monotonic()
         return super().getresponse()  # type: ignore[misc]
 
     @property
     def is_connected(self) -> bool:
-        is_fresh = time.monotonic() - self._used_at < REUSED_WITHIN_SECONDS
+        is_fresh = clock.monotonic() - self._used_at < REUSED_WITHIN_SECONDS
         return is_fresh and bool(super().is_connected)  # type: ignore[misc]
 
 
@@ -167,7 +167,7 @@ class Client:
         self._adapter.close()
 
     def _exchange(self, request: Request) -> Response:
-        deadline = _now_sending.deadline = time.monotonic() + self._seconds
+        deadline = _now_sending.deadline = clock.monotonic() + self._seconds
         prepared = _addressed(request.method, request.url).copy()
         prepared.headers.update(self._headers)
         prepared.headers.update(request.headers)
@@ -203,7 +203,7 @@ def _read(answer: requests.Response, deadline: float) -> bytes:
     # read1: what is there, not until the chunk is full, which a server that drips could draw out for hours.
     while len(body) < MAX_BODY_BYTES and (chunk := answer.raw.read1(_CHUNK_BYTES, decode_content=True)):
         body += chunk
-        if time.monotonic() > deadline:
+        if clock.monotonic() > deadline:
             raise requests.exceptions.ReadTimeout("the answer came too slowly")
     return bytes(body[:MAX_BODY_BYTES])
 

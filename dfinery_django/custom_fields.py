@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import logging
-import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
@@ -19,9 +18,8 @@ from functools import lru_cache
 from typing import Any
 
 from django.db.models import F
-from django.utils import timezone
 
-from . import registry, schema
+from . import clock, registry, schema
 from .conf import get_settings
 from .definitions import EventDefinition, declared_type
 from .exceptions import PayloadError
@@ -46,7 +44,7 @@ class _Known:
     """What the ledger said when it was read."""
 
     def __init__(self, using: str) -> None:
-        self.read_at = time.monotonic()
+        self.read_at = clock.monotonic()
         self.types: dict[Key, WireType | None] = {}
         self.seen_at: dict[Key, dt.datetime] = {}
         fields = CustomField.objects.using(using).values_list("scope", "name", "type", "last_seen_at")
@@ -106,7 +104,7 @@ class SeenFields:
 
     def _known(self) -> _Known | None:
         known = _known.get(self.using)
-        if known is None or time.monotonic() - known.read_at > RELOAD_SECONDS:
+        if known is None or clock.monotonic() - known.read_at > RELOAD_SECONDS:
             try:
                 with shielded(self.using):
                     known = _known[self.using] = _Known(self.using)
@@ -133,7 +131,7 @@ class SeenFields:
                 self._declared[key] = found
             else:
                 self._drifted[key, found] += 1
-        elif key in known.seen_at and timezone.now() - known.seen_at[key] > SEEN_AGAIN:
+        elif key in known.seen_at and clock.now() - known.seen_at[key] > SEEN_AGAIN:
             self._again.add(key)
 
     def _write_down(self) -> None:
@@ -144,7 +142,7 @@ class SeenFields:
             logger.exception("Custom fields were not written down")
 
     def _write(self) -> None:
-        now, fields = timezone.now(), CustomField.objects.using(self.using)
+        now, fields = clock.now(), CustomField.objects.using(self.using)
         if self._new:
             fields.bulk_create([_row(key, found, now) for key, found in self._new.items()], ignore_conflicts=True)
         for key, found in self._declared.items():

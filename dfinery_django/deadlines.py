@@ -5,10 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import math
-import time
 
-from django.utils import timezone
-
+from . import clock
 from .conf import get_settings
 from .destinations import current
 from .endings import tell
@@ -25,11 +23,11 @@ EXPIRE_BATCH = 500
 def expire(events: EventQuerySet, *, until: float = math.inf) -> int:
     """Finish the events whose time is over, with a signal for each.
 
-    :param until: ``time.monotonic()`` after which the rest is left for another time
+    :param until: ``clock.monotonic()`` after which the rest is left for another time
     :returns: how many
     """
     total = 0
-    while time.monotonic() < until and (expired := events.expire(limit=EXPIRE_BATCH, now=timezone.now())):
+    while clock.monotonic() < until and (expired := events.expire(limit=EXPIRE_BATCH, now=clock.now())):
         total += len(expired)
         tell(expired, events.db)
     return total

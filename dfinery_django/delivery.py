@@ -16,9 +16,8 @@ from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from django.db import connections
-from django.utils import timezone
 
-from . import __version__, repair, totals, waking
+from . import __version__, clock, repair, totals, waking
 from .client import Client, refuse_live_host, shared_client
 from .conf import Settings, get_settings
 from .deadlines import expire_strays
@@ -71,14 +70,14 @@ def drain(
     waking.forget_notices()  # this drain answers them
     if send is None:
         refuse_live_host(settings.BASE_URL)
-    run, began_at = _Drain(databases, settings, send or _client(settings).send, budget, should_stop), time.monotonic()
+    run, began_at = _Drain(databases, settings, send or _client(settings).send, budget, should_stop), clock.monotonic()
     try:
         run.run(aliases, linger_seconds)
     finally:
         run.close()  # even where the time-out of the task ends it
     total = +sum((lane.tally for lane in run.lanes), Counter())  # without zeros
     if total:
-        extra = about(duration_ms=round((time.monotonic() - began_at) * 1000))
+        extra = about(duration_ms=round((clock.monotonic() - began_at) * 1000))
         logger.info("Drained: %s", ", ".join(f"{number} {what}" for what, number in total.items()), extra=extra)
     return total
 
@@ -98,10 +97,10 @@ class _Drain:
     ) -> None:
         self.databases, self.settings, self.send, self.should_stop = databases, settings, send, should_stop
         requests_end = min(settings.CONNECT_TIMEOUT + settings.READ_TIMEOUT, budget / 2)
-        self.begin_until = time.monotonic() + budget - requests_end
+        self.begin_until = clock.monotonic() + budget - requests_end
         self.landed: SimpleQueue[Landing] = SimpleQueue()
         self.lanes: list[Lane] = []
-        self.looked_at = time.monotonic()
+        self.looked_at = clock.monotonic()
         self.repaired_at = dict.fromkeys(databases, float("-inf"))
         self.lost: set[str] = set()
         self.faults: list[Exception] = []
@@ -110,13 +109,13 @@ class _Drain:
         """
         :raises Exception: the first fault, once the results in hand are written
         """
-        patience = time.monotonic() + linger_seconds
+        patience = clock.monotonic() + linger_seconds
         for using in self.databases:
             self._guarded(using, functools.partial(expire_strays, using), 0)
             totals.absorb(Event.objects.using(using))
         for alias in aliases:
             self._open(alias)
-        while time.monotonic() < self.begin_until and not self.should_stop():
+        while clock.monotonic() < self.begin_until and not self.should_stop():
             if not self._round() and not self._linger(patience):
                 break
         self._finish()
@@ -184,7 +183,7 @@ class _Drain:
 
     def _linger(self, patience: float) -> bool:
         """Nap for a moment if something is due soon; false when it is time to end."""
-        left = patience - time.monotonic()
+        left = patience - clock.monotonic()
         if left <= 0 or not any(self._each(lambda lane: lane.keep_watch(left))):
             return False
         time.sleep(LOOK_AGAIN_SECONDS)
@@ -192,9 +191,9 @@ class _Drain:
 
     def _adopt(self) -> None:
         """Take along destinations that wait for a worker: one that is slow must not starve the others."""
-        if len(self.settings.TOKENS) == 1 or time.monotonic() - self.looked_at < ADOPT_AFTER_SECONDS / 2:
+        if len(self.settings.TOKENS) == 1 or clock.monotonic() - self.looked_at < ADOPT_AFTER_SECONDS / 2:
             return
-        self.looked_at = time.monotonic()
+        self.looked_at = clock.monotonic()
         waiting: set[str] = set()
         for using in self.databases:
             waiting |= self._guarded(using, functools.partial(_waiting, using), set())
@@ -203,7 +202,7 @@ class _Drain:
 
     def _repair(self, using: str) -> bool:
         """Do a chunk of what an operator wants done to many events, beside the deliveries; false if there is none."""
-        if time.monotonic() - self.repaired_at[using] < LOOK_FOR_REPAIRS_SECONDS:
+        if clock.monotonic() - self.repaired_at[using] < LOOK_FOR_REPAIRS_SECONDS:
             return False
         try:
             found = repair.advance(using)
@@ -214,7 +213,7 @@ class _Drain:
             self.repaired_at[using] = float("inf")
             return False
         if found is None:
-            self.repaired_at[using] = time.monotonic()
+            self.repaired_at[using] = clock.monotonic()
             return False
         for alias in set(self.settings.TOKENS) - {lane.alias for lane in self.lanes}:
             self._open(alias)  # whatever is due again is nobody else's to notice
@@ -234,6 +233,6 @@ class _Drain:
 
 def _waiting(using: str) -> set[str]:
     """Destinations whose drain was asked for a while ago."""
-    since = timezone.now() - dt.timedelta(seconds=ADOPT_AFTER_SECONDS)
+    since = clock.now() - dt.timedelta(seconds=ADOPT_AFTER_SECONDS)
     waiting = Destination.objects.using(using).filter(wake_requested_at__lt=since)
     return set(waiting.values_list("alias", flat=True))

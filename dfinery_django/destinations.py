@@ -14,10 +14,9 @@ from typing import Any
 
 from django.db import router, transaction
 from django.db.models import F
-from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from . import registry
+from . import clock, registry
 from .backoff import ceiling_seconds
 from .conf import Settings
 from .logs import about
@@ -81,7 +80,7 @@ def pause(alias: str, *, by: str, using: str) -> None:
     """
     destination = current(alias, using)
     by = by[:255] or "somebody"
-    changed = _row(destination).filter(paused_by="").update(paused_by=by, paused_at=timezone.now())
+    changed = _row(destination).filter(paused_by="").update(paused_by=by, paused_at=clock.now())
     if changed:
         destination.refresh_from_db()
         logger.warning("Delivery to %s is paused by %s", alias, destination.paused_by, extra=about(destination=alias))
@@ -91,7 +90,7 @@ def pause(alias: str, *, by: str, using: str) -> None:
 def resume(alias: str, *, using: str) -> None:
     """Take back a pause; a closed destination is tried by the next drain, whatever its time."""
     destination = current(alias, using)
-    _row(destination).filter(closed_until__isnull=False).update(closed_until=timezone.now())
+    _row(destination).filter(closed_until__isnull=False).update(closed_until=clock.now())
     if _row(destination).exclude(paused_by="").update(paused_by="", paused_at=None):
         destination.refresh_from_db()
         logger.info("Delivery to %s is resumed", alias, extra=about(destination=alias))
@@ -101,9 +100,7 @@ def resume(alias: str, *, using: str) -> None:
 def try_mended(destination: Destination, wire: str) -> None:
     """Probe at once where the token or address that was refused is not the one now in force."""
     if destination.closed_code in REFUSED and destination.closed_wire not in ("", wire):
-        _row(destination).filter(closed_wire=destination.closed_wire).update(
-            closed_until=timezone.now(), closed_wire=""
-        )
+        _row(destination).filter(closed_wire=destination.closed_wire).update(closed_until=clock.now(), closed_wire="")
         destination.refresh_from_db()
 
 
@@ -135,7 +132,7 @@ def release(destination: Destination, places: int, now: dt.datetime) -> None:
 
 def has_due(alias: str, using: str, *, within_seconds: float = 0) -> bool:
     """Whether a drain would find work now, or within so many seconds."""
-    soon = timezone.now() + dt.timedelta(seconds=within_seconds)
+    soon = clock.now() + dt.timedelta(seconds=within_seconds)
     events = Event.objects.using(using).filter(destination=alias)
     is_open = current(alias, using).places(1, soon) > 0
     return events.filter(status__in=UNFINISHED if is_open else [EventStatus.CAPTURED]).due(soon).exists()

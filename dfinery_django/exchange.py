@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db import DatabaseError, InterfaceError, transaction
-from django.utils import timezone
 
-from . import totals
+from . import clock, totals
 from .backoff import wait_seconds
 from .conf import get_settings
 from .display import visible
@@ -45,7 +43,7 @@ class Exchange:
 
 def exchange(protocol: WireProtocol, send: Send, batch: Batch) -> Exchange:
     """Send one request. Runs in a thread of the pool: no ORM here. Never raises."""
-    started_at, started = timezone.now(), time.monotonic()
+    started_at, started = clock.now(), clock.monotonic()
     body = error = ""
     try:
         response = send(protocol.encode([event.payload for event in batch]))
@@ -58,14 +56,14 @@ def exchange(protocol: WireProtocol, send: Send, batch: Batch) -> Exchange:
         logger.exception("A request could not be made")
         error = f"{type(failure).__name__}: {failure}"
         result = Result(Outcome.TRANSIENT, f"The request could not be made. {error}")
-    return Exchange(batch, started_at, round((time.monotonic() - started) * 1000), result, body, error)
+    return Exchange(batch, started_at, round((clock.monotonic() - started) * 1000), result, body, error)
 
 
 def hung(batch: Batch, seconds: float) -> Exchange:
     """The exchange of a request that never came back, not even as an error."""
     error = f"no end after {seconds:.0f} seconds (does the resolver answer?)"
     result = Result(Outcome.TRANSIENT, f"No answer from DFINERY. {error}")
-    started_at = timezone.now() - dt.timedelta(seconds=seconds)
+    started_at = clock.now() - dt.timedelta(seconds=seconds)
     return Exchange(batch, started_at, round(seconds * 1000), result, error=error)
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from django.db import DatabaseError
-from django.utils import timezone, translation
+from django.utils import translation
 
-from . import steps
+from . import clock, steps
 from .building import raised, try_to_build
 from .conf import get_settings
 from .custom_fields import SeenFields
@@ -90,7 +90,7 @@ def explain(definition: EventDefinition, instance: Any, *, using: str, items: in
 
 
 def _explanation(definition: EventDefinition, row: Any, key: str, using: str, limit: int) -> Explanation:
-    now = timezone.now()
+    now = clock.now()
     built = _built(definition, row, key, using, now)
     captured, once = _once(definition, key, built.dedup_key, using)
     seen = SeenFields(using)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import logging
-import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,9 +17,9 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings as django_settings
 from django.db import router, transaction
-from django.utils import timezone, translation
+from django.utils import translation
 
-from . import registry, schema
+from . import clock, registry, schema
 from .conf import get_settings
 from .definitions import EventDefinition
 from .destinations import outbox_databases
@@ -119,12 +118,12 @@ def _forget_in(using: str, people: Collection[str], dry_run: bool) -> Forgotten:
         with transaction.atomic(using=using):
             return _erase(using, people, unbuilt, dry_run)
 
-    erased = patiently(erase, using=using, until=time.monotonic() + PATIENCE_SECONDS)
+    erased = patiently(erase, using=using, until=clock.monotonic() + PATIENCE_SECONDS)
     return dataclasses.replace(erased, unread=unread)
 
 
 def _erase(using: str, people: Collection[str], unbuilt: Iterable[int], dry_run: bool) -> Forgotten:
-    now, rows = timezone.now(), Event.objects.using(using)
+    now, rows = clock.now(), Event.objects.using(using)
     pks = sorted({*unbuilt, *(pk for person in people for pk in _built(using, person))})
     events: list[Event] = []
     attempts = logged = 0

@@ -10,7 +10,8 @@ import datetime as dt
 import hashlib
 
 from django.db import models
-from django.utils import timezone
+
+from . import clock
 
 #: Longer than the night of most shops, shorter than it takes to mend a mapping and break it again.
 QUIET = dt.timedelta(hours=6)
@@ -37,7 +38,7 @@ def begins(subject: str, *, using: str, now: dt.datetime | None = None) -> bool:
 
     :param subject: what goes wrong, the same text each time
     """
-    now = now or timezone.now()
+    now = now or clock.now()
     key = hashlib.sha256(subject.encode(errors="replace")).hexdigest()
     known = Incident.objects.using(using).filter(pk=key)
     if known.filter(last_at__gt=now - QUIET).update(last_at=now):

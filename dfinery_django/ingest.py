@@ -7,15 +7,13 @@ stored. Knows nothing of HTTP.
 from __future__ import annotations
 
 import datetime as dt
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import IntegrityError, router, transaction
-from django.utils import timezone
 
-from . import schema
+from . import clock, schema
 from .conf import default_destination, get_settings
 from .custom_fields import SeenFields
 from .definitions import declared_type
@@ -108,7 +106,7 @@ def ingest(
         raise UnknownDestination
     using = using or router.db_for_write(Event)
     found = [_judged(body) for body in bodies]
-    until = time.monotonic() + PATIENCE_SECONDS
+    until = clock.monotonic() + PATIENCE_SECONDS
     for tries_left in reversed(range(TRIES)):
         plan = _Plan(alias, destination is not None, using)
         plan.take_all(found)
@@ -140,7 +138,7 @@ class _Plan:
         self.taken: list[Taken] = []
         self.left: list[Left] = []
         self._alias, self._is_named, self._using = alias, is_named, using
-        self._now = timezone.now()
+        self._now = clock.now()
         self._seen = SeenFields(using)
         self._events: list[Event] = []
         # Payload and destination of what is stored, or about to be; no payload: it was dropped on delivery.

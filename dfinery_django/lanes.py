@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from . import destinations, totals
+from . import clock, destinations, totals
 from .building import build_due
 from .conf import Settings
 from .deadlines import expire, warn_of_risk
@@ -59,7 +57,7 @@ def protocol_for(alias: str, settings: Settings) -> WireProtocol:
 
 class Lane:
     """:param landed: where the threads put what came back, for ``land``
-    :param begin_until: ``time.monotonic()`` after which nothing is begun
+    :param begin_until: ``clock.monotonic()`` after which nothing is begun
     :param patient_until: the same, after which a fault of the database is no longer waited out
     """
 
@@ -107,14 +105,14 @@ class Lane:
     def begin(self) -> None:
         """What a drain does first."""
         # Cleared before the first claim: what is captured from here on asks for a drain of its own.
-        self._patiently(lambda: self.set_wake_requested(None, drained_at=timezone.now()))
+        self._patiently(lambda: self.set_wake_requested(None, drained_at=clock.now()))
         self.tally["expired"] += self._patiently(lambda: expire(self.events, until=self.begin_until))
-        warn_of_risk(self.alias, self.using, timezone.now())
+        warn_of_risk(self.alias, self.using, clock.now())
         destinations.try_mended(self.destination, self.wire)
 
     def step(self) -> bool:
         """Build and claim once, as far as that is wanted; false when there was nothing to do."""
-        now = time.monotonic()
+        now = clock.monotonic()
         worked = False
         if now - self.built_at >= LOOK_AGAIN_SECONDS:
             built = build_due(self.events, until=self._patience)
@@ -149,8 +147,8 @@ class Lane:
 
     def settle_if_due(self) -> None:
         for job in self.senders.give_up_overdue():
-            self._take(hung(job.batch, time.monotonic() - job.began_at))
-        late = time.monotonic() - self.settled_at >= SETTLE_AFTER_SECONDS
+            self._take(hung(job.batch, clock.monotonic() - job.began_at))
+        late = clock.monotonic() - self.settled_at >= SETTLE_AFTER_SECONDS
         if self.done and (late or len(self.done) >= SETTLE_EVERY or not self.senders.out):
             self._settle()
         if self.unsent:
@@ -174,12 +172,12 @@ class Lane:
         """Whether something is due within so many seconds; if so, whoever commits need not ask for another drain."""
         found = destinations.has_due(self.alias, self.using, within_seconds=seconds)
         if found:
-            self.set_wake_requested(timezone.now())
+            self.set_wake_requested(clock.now())
         return found
 
     @property
     def _patience(self) -> float:
-        return max(self.patient_until, time.monotonic() + LAST_PATIENCE_SECONDS)
+        return max(self.patient_until, clock.monotonic() + LAST_PATIENCE_SECONDS)
 
     def _patiently(self, step: Callable[[], T]) -> T:
         return patiently(step, using=self.using, until=self._patience, should_stop=self.should_stop)
@@ -189,7 +187,7 @@ class Lane:
         return is_free and len(self.senders.out) <= self.ahead / 2
 
     def _claim(self) -> list[Event]:
-        now, clock = timezone.now(), time.monotonic()
+        now, elapsed = clock.now(), clock.monotonic()
         self.destination.refresh_from_db()
         if self.destination.closed_until is not None and (self.is_busy or not self._ready(now).exists()):
             return []
@@ -197,8 +195,8 @@ class Lane:
         probe_seconds = 2 * self.request_seconds
         places = destinations.reserve(self.destination, wanted, now, probe_seconds)
         claimed: list[Event] = []
-        if places and clock - self.lapsed_at >= LOOK_FOR_LAPSED_SECONDS:
-            self.lapsed_at = clock
+        if places and elapsed - self.lapsed_at >= LOOK_FOR_LAPSED_SECONDS:
+            self.lapsed_at = elapsed
             claimed += self._claim_from(EventStatus.SENDING, places, now)
         if places and not claimed:  # one claim a step: a step may be repeated
             claimed += self._claim_from(EventStatus.PENDING, places, now)
@@ -219,7 +217,7 @@ class Lane:
     def _drop_killers(self, claimed: list[Event]) -> list[Event]:
         """Fail what was sent alone and not settled even then; the rest goes on."""
         lost = [event for event in claimed if event.lapse_count > LAPSES_TO_SUSPECT]
-        now = timezone.now()
+        now = clock.now()
         leases = by_lease([lost])
         for event in lost:
             event.finish(EventStatus.FAILED, Reason.WORKER_LOST, WORKER_LOST, now)
@@ -235,8 +233,8 @@ class Lane:
                 self._send(batch)
 
     def _send(self, batch: Batch) -> None:
-        leased = min(event.due_at for event in batch if event.due_at) - timezone.now()
-        lease_until = time.monotonic() + leased.total_seconds() - self.request_seconds
+        leased = min(event.due_at for event in batch if event.due_at) - clock.now()
+        lease_until = clock.monotonic() + leased.total_seconds() - self.request_seconds
         self.senders.submit(Job(batch, min(self.begin_until, lease_until)))
 
     def _take(self, made: Exchange) -> None:
@@ -247,7 +245,7 @@ class Lane:
     def _settle(self) -> None:
         done, self.done = self.done, []
         self._note_pace(len(done))
-        now = timezone.now()
+        now = clock.now()
         leases = by_lease(each.batch for each in done)
         for each in done:
             for event in each.batch:
@@ -268,8 +266,8 @@ class Lane:
 
     def _note_pace(self, landed: int) -> None:
         """Claim ahead what half a second needs: more at the speed of the wire, little where answers are slow."""
-        clock = time.monotonic()
-        seconds, self.settled_at = clock - self.settled_at, clock
+        elapsed = clock.monotonic()
+        seconds, self.settled_at = elapsed - self.settled_at, elapsed
         if seconds < 10 * SETTLE_AFTER_SECONDS:
             self.ahead = max(
                 2 * self.settings.CONCURRENCY,
@@ -293,6 +291,6 @@ class Lane:
         unsent, self.unsent = self.unsent, []
         self.is_probing = self.is_probing and not unsent
         for lease, events in by_lease(unsent).items():
-            give_back = functools.partial(self.events.give_back, events, lease=lease, now=timezone.now())
+            give_back = functools.partial(self.events.give_back, events, lease=lease, now=clock.now())
             self._patiently(give_back)
-        self._patiently(lambda: destinations.release(self.destination, sum(map(len, unsent)), timezone.now()))
+        self._patiently(lambda: destinations.release(self.destination, sum(map(len, unsent)), clock.now()))

@@ -14,14 +14,13 @@ from typing import Any
 from django.db import DatabaseError
 from django.db.models import Count, Min
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, HttpResponseNotFound
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from . import totals
+from . import clock, totals
 from .conf import get_settings
 from .destinations import outbox_databases
 from .exceptions import ConfigurationError
@@ -104,7 +103,7 @@ def _durations(counted: Mapping[totals.Key, float]) -> Metric:
 
 
 def _gauges() -> Iterator[Metric]:
-    now = timezone.now()
+    now = clock.now()
     samples: dict[str, dict[tuple[str, ...], float]] = {each: {} for each in GAUGES}
     aliases = get_settings().TOKENS
     for alias in aliases:

@@ -11,11 +11,11 @@ import uuid
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from . import clock
 from .display import visible
 from .incidents import Incident
 from .queries import LONGEST_WAIT, EventQuerySet
@@ -68,7 +68,7 @@ class Event(models.Model):
     reason_code = models.CharField(pgettext_lazy("event", "reason"), max_length=20, choices=Reason.choices, blank=True)
     reason = models.TextField(_("reason in words"), blank=True)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
-    created_at = models.DateTimeField(_("captured at"), default=timezone.now)
+    created_at = models.DateTimeField(_("captured at"), default=clock.now)
 
     objects = EventQuerySet.as_manager()
     #: What its definition raised, for the log; not stored.
@@ -256,7 +256,7 @@ class Repair(models.Model):
     action = models.CharField(pgettext_lazy("repair", "action"), max_length=10, choices=Action.choices)
     selection = models.TextField(pgettext_lazy("repair", "selection"), help_text=_("which events, as JSON"))
     asked_by = models.CharField(_("asked by"), max_length=255)
-    asked_at = models.DateTimeField(_("asked at"), default=timezone.now)
+    asked_at = models.DateTimeField(_("asked at"), default=clock.now)
     # What changed after the operator looked is left alone, so that doing a chunk again does nothing.
     seen_at = models.DateTimeField(_("as seen at"))
     last_pk = models.BigIntegerField(editable=False)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
@@ -17,9 +16,9 @@ from typing import Any, TypeVar
 
 from django.conf import settings as django_settings
 from django.db import DatabaseError, connections, models, router
-from django.utils import timezone, translation
+from django.utils import translation
 
-from . import consent, registry, schema, storing, totals, transactions, waking
+from . import clock, consent, registry, schema, storing, totals, transactions, waking
 from .building import build, build_due, no_token
 from .conf import default_destination, get_settings
 from .custom_fields import SeenFields
@@ -161,7 +160,7 @@ def _guarded(name: str, using: str, store: Callable[[], T]) -> T | None:
 
 
 def _new_event(event_name: str, destination: str) -> Event:
-    now = timezone.now()
+    now = clock.now()
     content = _blank() | {
         "event_id": uuid.uuid4(), "event_name": event_name, "destination": destination, "created_at": now, "due_at": now
     }  # fmt: skip
@@ -217,7 +216,7 @@ def _fill(event: Event, definition: EventDefinition, instance: Any, using: str) 
     if len(event.source_pk) > SEARCHABLE_LENGTH:
         raise ValueError(f"its key has more than {SEARCHABLE_LENGTH} characters")
     if definition.condition == "deleted":  # its source is about to go
-        build([event], using=using, now=timezone.now(), waits=False)
+        build([event], using=using, now=clock.now(), waits=False)
         if event.status == EventStatus.CAPTURED:  # the database failed, and there is no second time
             event.finish(EventStatus.FAILED, Reason(event.reason_code), event.reason, event.created_at)
 
@@ -234,7 +233,7 @@ def _store(event: Event, using: str) -> None:
     tokens = get_settings().TOKENS
     if event.destination not in tokens and not event.is_finished:
         event.finish(EventStatus.FAILED, Reason.NO_DESTINATION, no_token(event), event.created_at)
-    looked_at, question = time.monotonic(), None if event.is_finished else waking.question(using, event.destination)
+    looked_at, question = clock.monotonic(), None if event.is_finished else waking.question(using, event.destination)
     try:
         answer = storing.store(event, using=using, along=question)
     except DatabaseError as error:

@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from django.db import router
 from django.db.models import Count, F, Max, Min, Q, Value
 from django.db.models.functions import Coalesce, TruncHour
-from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from . import consent, registry
+from . import clock, consent, registry
 from .conf import Settings, get_settings
 from .destinations import outbox_databases
 from .exceptions import ConfigurationError, in_one_line
@@ -117,7 +116,7 @@ def _expiry(report: DestinationReport) -> dt.datetime:
 
 def look(now: dt.datetime | None = None, *, with_schedules: bool = True) -> Overview:
     """Three queries a database, one for the queue's schedules; one more where nothing was delivered within 48 hours."""
-    now = now or timezone.now()
+    now = now or clock.now()
     fault, settings = settings_in_force()
     since = first_hour(now)
     rows: list[Destination] = []

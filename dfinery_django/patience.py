@@ -9,6 +9,8 @@ from typing import TypeVar
 
 from django.db import InterfaceError, InternalError, OperationalError, connections
 
+from . import clock
+
 T = TypeVar("T")
 
 logger = logging.getLogger("dfinery_django")
@@ -29,18 +31,18 @@ def patiently(step: Callable[[], T], *, using: str, until: float, should_stop: C
     """Run a step that may be repeated, again and again while the database fails.
 
     :param step: safe to repeat, even where it was done and only the answer was lost
-    :param until: ``time.monotonic()`` after which the fault is raised
+    :param until: ``clock.monotonic()`` after which the fault is raised
     :param should_stop: once true, patience is over within ``LAST_PATIENCE_SECONDS`` of the first fault
     :raises OperationalError, InterfaceError, InternalError: when time is up, or in a transaction, which it has ended
     """
-    pause, began_at = SHORTEST_PAUSE_SECONDS, time.monotonic()
+    pause, began_at = SHORTEST_PAUSE_SECONDS, clock.monotonic()
     while True:
         try:
             return step()
         except PASSING_FAULTS as error:
             connection = connections[using]
             ends_at = min(until, began_at + LAST_PATIENCE_SECONDS) if should_stop() else until
-            if connection.in_atomic_block or time.monotonic() + pause > ends_at:
+            if connection.in_atomic_block or clock.monotonic() + pause > ends_at:
                 raise
             if pause == SHORTEST_PAUSE_SECONDS:
                 logger.warning("The database failed; it is tried again: %s", str(error).strip())

@@ -12,8 +12,8 @@ from typing import Any
 from django.db import connections, models, transaction
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Cast
-from django.utils import timezone
 
+from . import clock
 from .states import FINISHED, UNFINISHED, EventStatus, Reason
 
 #: No lease, pause or backoff of ours is longer.
@@ -195,7 +195,7 @@ class EventQuerySet(models.QuerySet[Any]):
 
         :returns: how many; 0 when none is left
         """
-        old = self.filter(finished_at__lt=before, expires_at__lt=timezone.now())
+        old = self.filter(finished_at__lt=before, expires_at__lt=clock.now())
         pks = list(old.order_by("finished_at").values_list("pk", flat=True)[:limit])
         if pks:
             with transaction.atomic(using=self.db):
@@ -209,6 +209,6 @@ class EventQuerySet(models.QuerySet[Any]):
 
         :returns: how many
         """
-        over = self.filter(status=EventStatus.CANCELLED, reason_code=Reason.FORGOTTEN, expires_at__lt=timezone.now())
+        over = self.filter(status=EventStatus.CANCELLED, reason_code=Reason.FORGOTTEN, expires_at__lt=clock.now())
         # The index of the claim begins with the destination.
         return over.filter(destination__in=self.in_use("destination")).only("pk").delete()[0]

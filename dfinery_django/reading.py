@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings as django_settings
-from django.utils import timezone, translation
+from django.utils import translation
 
-from . import consent, registry, schema
+from . import clock, consent, registry, schema
 from .conf import get_settings
 from .custom_fields import SeenFields
 from .definitions import EventDefinition
@@ -112,7 +112,7 @@ def preview(name: str, instance: Any) -> Payload | None:
     """
     definition = registry.get(name)
     event = Event(definition=name, event_name=definition.event_name)
-    event.happened(timezone.now(), get_settings().MAX_AGE_HOURS)
+    event.happened(clock.now(), get_settings().MAX_AGE_HOURS)
     seen = SeenFields(database_of(instance))
     with translation.override(django_settings.LANGUAGE_CODE):
         return payload_of(event, definition, instance, seen) if consent.is_given(definition, instance) else None

@@ -18,9 +18,8 @@ from typing import Any
 from django.db import connections, models, router, transaction
 from django.db.models import CharField, Exists, F, OuterRef, Q
 from django.db.models.functions import Cast
-from django.utils import timezone
 
-from . import consent, registry
+from . import clock, consent, registry
 from .conf import get_settings
 from .definitions import EventDefinition
 from .expressions import Path
@@ -124,7 +123,7 @@ def candidate_keys(definition: EventDefinition, *, since: dt.datetime | None = N
 
     Where the database can tell, those that have their event are left out already.
     """
-    now, using = timezone.now(), database_of_sources(definition)
+    now, using = clock.now(), database_of_sources(definition)
     since = since or now - dt.timedelta(hours=get_settings().MAX_AGE_HOURS)
     wanted = definition.condition if isinstance(definition.condition, Mapping) else {}
     rows = definition.model_class._base_manager.using(using).filter(**wanted)

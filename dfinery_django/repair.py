@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any
@@ -17,9 +16,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.models import Case, CharField, Count, Max, Q, Value, When
-from django.utils import timezone
 
-from . import registry
+from . import clock, registry
 from .conf import default_destination, get_settings
 from .exceptions import NotRegistered
 from .models import Event, Repair
@@ -42,7 +40,7 @@ Row = tuple[int, str, str, str]  # key, verdict, definition, key of the source
 def wish(action: Action, selection: Selection, *, by: str, using: str) -> Repair:
     """What somebody wants done to the events as they stand now; nothing is saved."""
     last = Event.objects.using(using).aggregate(last=Max("pk"))["last"] or 0
-    made = Repair(action=action, selection=selection.to_json(), asked_by=by[:255], seen_at=timezone.now(), last_pk=last)
+    made = Repair(action=action, selection=selection.to_json(), asked_by=by[:255], seen_at=clock.now(), last_pk=last)
     made._state.db = using
     return made
 
@@ -55,12 +53,12 @@ class Forecast:
     """
 
     def __init__(self, repair: Repair, *, look_seconds: float = LOOK_SECONDS) -> None:
-        judged = _judged(repair, timezone.now())
+        judged = _judged(repair, clock.now())
         counts = judged.order_by().values_list("verdict").annotate(Count("pk"))
         self.tally: Counter[str] = Counter(dict(counts))
         self.looked_at = 0
         if repair.action == Action.REBUILD:
-            self._look_for_sources(judged, time.monotonic() + look_seconds)
+            self._look_for_sources(judged, clock.monotonic() + look_seconds)
 
     @property
     def total(self) -> int:
@@ -73,7 +71,7 @@ class Forecast:
 
     def _look_for_sources(self, judged: EventQuerySet, until: float) -> None:
         reached = 0
-        while time.monotonic() < until:
+        while clock.monotonic() < until:
             page: list[Row] = list(_page(judged.filter(verdict__in=DONE), reached))
             if not page:
                 break
@@ -106,7 +104,7 @@ def advance(using: str, *, pk: int | None = None) -> tuple[Repair, list[int]] | 
             raise
         except Exception as error:
             logger.exception("Repair %s can't be done", repair.pk)
-            repair.error, repair.finished_at, done = f"{type(error).__name__}: {error}", timezone.now(), []
+            repair.error, repair.finished_at, done = f"{type(error).__name__}: {error}", clock.now(), []
         repair.save(using=using, update_fields=["reached_pk", "tally", "error", "finished_at"])
     if repair.is_finished:
         logger.info("Repair %s (%s, asked by %s) ended: %s", repair.pk, repair.action, repair.asked_by, repair.tally)
@@ -116,7 +114,7 @@ def advance(using: str, *, pk: int | None = None) -> tuple[Repair, list[int]] | 
 def stop(repair: Repair) -> bool:
     """Do no more of it; what is done stays done. False if it was finished before."""
     rows = Repair.objects.using(_database(repair)).filter(pk=repair.pk, finished_at=None)
-    return bool(rows.update(finished_at=timezone.now()))
+    return bool(rows.update(finished_at=clock.now()))
 
 
 def wake(using: str) -> None:
@@ -138,7 +136,7 @@ def _database(repair: Repair) -> str:
 
 
 def _do_chunk(repair: Repair) -> list[int]:
-    now = timezone.now()
+    now = clock.now()
     using = _database(repair)
     rows: list[Row] = list(_page(_judged(repair, now), repair.reached_pk))
     if not rows:

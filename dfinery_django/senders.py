@@ -6,11 +6,11 @@ No ORM here: what lands is handed back to the thread that drains.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
+from . import clock
 from .exchange import Batch, Exchange
 from .states import Outcome
 
@@ -22,7 +22,7 @@ GRACE_SECONDS = 2.0
 class Job:
     """A batch on its way.
 
-    :ivar begin_until: ``time.monotonic()`` after which it is handed back unsent
+    :ivar begin_until: ``clock.monotonic()`` after which it is handed back unsent
     :ivar began_at: when a thread began it; 0 before
     """
 
@@ -88,7 +88,7 @@ class Senders:
 
     def give_up_overdue(self) -> list[Job]:
         """Take out what hangs; its threads are replaced, and end when they can."""
-        limit = time.monotonic() - self._seconds - GRACE_SECONDS
+        limit = clock.monotonic() - self._seconds - GRACE_SECONDS
         overdue = [job for job in self.out if 0 < job.began_at < limit]
         self.out.difference_update(overdue)
         for job in overdue:
@@ -112,10 +112,10 @@ class Senders:
     def _work(self) -> None:
         while job := self._jobs.get():
             self._may_begin.wait()
-            if time.monotonic() > job.begin_until or job.generation != self._generation:
+            if clock.monotonic() > job.begin_until or job.generation != self._generation:
                 self._land(job, None)
                 continue
-            job.began_at = time.monotonic()
+            job.began_at = clock.monotonic()
             made = self._exchange(job.batch)
             if job.is_given_up:
                 return  # its event is settled, and another thread has this one's place

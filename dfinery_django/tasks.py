@@ -19,9 +19,8 @@ from typing import Any
 
 from django.apps import apps
 from django.db import DatabaseError, router, transaction
-from django.utils import timezone
 
-from . import delivery, destinations, transactions, waking
+from . import clock, delivery, destinations, transactions, waking
 from .conf import Settings, get_settings
 from .exceptions import ConfigurationError
 from .models import Event, Incident, Repair
@@ -143,7 +142,7 @@ def prune(progress: Callable[[int], object] | None = None) -> int:
     days = get_settings().RETENTION_DAYS
     if not get_settings().ENABLED:
         return 0
-    before = None if days is None else timezone.now() - dt.timedelta(days=days)
+    before = None if days is None else clock.now() - dt.timedelta(days=days)
     total = 0
     for using in destinations.outbox_databases():
         events = Event.objects.using(using)

@@ -10,10 +10,9 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from . import __version__, schema
+from . import __version__, clock, schema
 from .client import Client, refuse_live_host
 from .conf import Settings, get_settings
 from .exceptions import ConfigurationError
@@ -90,7 +89,7 @@ def _client(settings: Settings) -> Client:
 
 
 def _test_event() -> Event:
-    event = Event(event_name=EVENT_NAME, occurred_at=timezone.now() - AGE)
+    event = Event(event_name=EVENT_NAME, occurred_at=clock.now() - AGE)
     event.payload = Payload(envelope(event), {schema.USER_ID: USER_ID}).to_json()
     return event
 

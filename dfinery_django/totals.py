@@ -12,13 +12,12 @@ import hashlib
 import json
 import logging
 import threading
-import time
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, models, transaction
 from django.db.models import Count, F
-from django.utils import timezone
 
+from . import clock
 from .conf import get_settings
 from .transactions import before_swallowing
 
@@ -84,12 +83,12 @@ def observe(using: str, metric: str, *labels: str, seconds: float) -> None:
 
 def flush(using: str, *, after_seconds: float = 0) -> None:
     """Write what this process has counted, unless it did so less than so many seconds ago. Never raises."""
-    clock = time.monotonic()
-    if not _unwritten.get(using) or clock - _written_at.get(using, float("-inf")) < after_seconds:
+    elapsed = clock.monotonic()
+    if not _unwritten.get(using) or elapsed - _written_at.get(using, float("-inf")) < after_seconds:
         return
     with _lock:
         counted = _unwritten.pop(using, {})
-        _written_at[using] = clock
+        _written_at[using] = elapsed
     try:
         with transaction.atomic(using=using):
             for key in sorted(counted):  # in one order, so that no two workers wait for each other
@@ -123,7 +122,7 @@ def absorb(events: models.QuerySet[Any], *, now: dt.datetime | None = None) -> N
 
     Younger ones are counted by whoever reads the totals (``read``): the row ``absorbed`` says from which key on.
     """
-    using, now = events.db, now or timezone.now()
+    using, now = events.db, now or clock.now()
     if not get_settings().METRICS or (using in _absorbed_at and abs(now - _absorbed_at[using]) < ABSORB_EVERY):
         return
     _absorbed_at[using] = now

@@ -17,10 +17,9 @@ from functools import lru_cache
 from typing import Any
 
 from django.db import connections, transaction
-from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from . import transactions
+from . import clock, transactions
 from .conf import get_settings
 from .models import Destination
 from .storing import answers_along, literal, with_literals
@@ -108,7 +107,7 @@ def question(using: str, destination: str) -> tuple[str, list[Any]] | None:
     if not answers_along(connection) or connection.execute_wrappers:
         return None
     noticed = _notices(connection).get(_key(connection, destination))
-    if noticed and noticed.outlives and time.monotonic() - noticed.looked_at < TRUSTED_SECONDS / 2:
+    if noticed and noticed.outlives and clock.monotonic() - noticed.looked_at < TRUSTED_SECONDS / 2:
         return None  # the shop is in a rush: the last order saw it
     return _asked_at(destination)
 
@@ -116,7 +115,7 @@ def question(using: str, destination: str) -> tuple[str, list[Any]] | None:
 def notice(using: str, destination: str, answer: tuple[Any, ...] | None, looked_at: float) -> None:
     """Take the answer to ``question``; without one, or with one to another question, nothing is known.
 
-    :param looked_at: ``time.monotonic()`` before it was asked
+    :param looked_at: ``clock.monotonic()`` before it was asked
     """
     connection = connections[using]
     key = _key(connection, destination)
@@ -124,7 +123,7 @@ def notice(using: str, destination: str, answer: tuple[Any, ...] | None, looked_
         case (None,):
             _notices(connection)[key] = _Notice(False, looked_at)
         case (float() as asked_at,):
-            is_asked = abs(timezone.now().timestamp() - asked_at) <= LOST_AFTER.total_seconds()
+            is_asked = abs(clock.now().timestamp() - asked_at) <= LOST_AFTER.total_seconds()
             _notices(connection)[key] = _Notice(is_asked, looked_at)
         case _:
             _notices(connection).pop(key, None)
@@ -158,7 +157,7 @@ def _noticed(using: str, destination: str) -> bool | None:
     noticed.outlives = noticed.is_asked and not connection.in_atomic_block
     if not noticed.outlives:
         del _notices(connection)[key]
-    return noticed.is_asked if time.monotonic() - noticed.looked_at < TRUSTED_SECONDS else None
+    return noticed.is_asked if clock.monotonic() - noticed.looked_at < TRUSTED_SECONDS else None
 
 
 def forget_notices(**kwargs: object) -> None:
@@ -213,15 +212,15 @@ def _ask(using: str, destination: str) -> bool:
     """Note that a drain is asked for; ``False`` if somebody else was first."""
     adapt = connections[using].ops.adapt_datetimefield_value
     with connections[using].cursor() as cursor:
-        cursor.execute(_ASK_NOW, [adapt(timezone.now()), destination, *_unlost(using)])
+        cursor.execute(_ASK_NOW, [adapt(clock.now()), destination, *_unlost(using)])
         if cursor.rowcount:
             return True
     known = Destination.objects.using(using)
-    return known.get_or_create(alias=destination, defaults={"wake_requested_at": timezone.now()})[1]
+    return known.get_or_create(alias=destination, defaults={"wake_requested_at": clock.now()})[1]
 
 
 def _unlost(using: str) -> list[Any]:
     """Between which times a wake-up was asked for that is not lost, as the database takes them."""
-    now, adapt = timezone.now(), connections[using].ops.adapt_datetimefield_value
+    now, adapt = clock.now(), connections[using].ops.adapt_datetimefield_value
     # One from the future was written before the clock was set back.
     return [adapt(now - LOST_AFTER), adapt(now + LOST_AFTER)]

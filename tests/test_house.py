@@ -15,7 +15,17 @@ ROOT = Path(dfinery_django.__file__).parent
 
 #: A file imports only files before it.
 ORDER = [
-    *("exceptions", "states", "conf", "signals", "backoff", "display", "logs", "loopback"),  # ground: plain Python
+    *(
+        "exceptions",
+        "states",
+        "conf",
+        "signals",
+        "backoff",
+        "clock",
+        "display",
+        "logs",
+        "loopback",
+    ),  # ground: plain Python
     *("values", "schema", "expressions", "paths", "payloads", "protocols.base", "protocols.s2s"),  # words
     "protocols.s2s_body",
     *("definitions", "registry"),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import time
 from typing import Any
 
 from django.contrib import admin, messages
@@ -25,7 +24,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
-from .. import repair, wording
+from .. import clock, repair, wording
 from ..models import Event, Repair
 from ..patience import patiently
 from ..selection import Selection
@@ -169,7 +168,7 @@ class RepairActions(ReadOnly):
         )  # fmt: skip
         wish.seen_at, wish.last_pk = dt.datetime.fromisoformat(asked["seen_at"]), asked["last_pk"]
         wish.event_count = asked["count"]
-        until = time.monotonic() + PATIENCE_SECONDS
+        until = clock.monotonic() + PATIENCE_SECONDS
         wish = patiently(functools.partial(self._begin, request, wish, using), using=using, until=until)
         while not wish.is_finished and wish.event_count <= AT_ONCE:
             found = patiently(functools.partial(repair.advance, using, pk=wish.pk), using=using, until=until)

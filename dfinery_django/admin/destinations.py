@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.contrib import admin
-from django.utils import timezone
 from django.utils.translation import pgettext_lazy
 
+from .. import clock
 from ..models import Destination
 from .base import ReadOnly
 
@@ -33,7 +33,7 @@ class DestinationAdmin(ReadOnly, DestinationBase):
 
     @admin.display(description=pgettext_lazy("destination", "state"))
     def stands(self, destination: Destination) -> str:
-        return str(destination.state(timezone.now()).label)
+        return str(destination.state(clock.now()).label)
 
     @admin.display(description=pgettext_lazy("destination", "since"))
     def since(self, destination: Destination) -> object:

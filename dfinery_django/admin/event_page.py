@@ -14,9 +14,8 @@ from django.contrib.admin.exceptions import NotRegistered
 from django.contrib.admin.utils import quote
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
-from django.utils import timezone
 
-from .. import difference, schema, standing
+from .. import clock, difference, schema, standing
 from ..display import has_odd
 from ..models import Destination, Event
 from ..payloads import Payload
@@ -51,7 +50,7 @@ def may_see_payload(request: HttpRequest) -> bool:
 
 def event_context(request: HttpRequest, event: Event, allowed: list[Action]) -> dict[str, Any]:
     """Everything about one event."""
-    now = timezone.now()
+    now = clock.now()
     using = event._state.db
     destination = Destination.objects.using(using).filter(alias=event.destination).first()
     attempts = list(event.attempts.order_by("-started_at", "-pk")[: MOST_ATTEMPTS + 1])

@@ -15,6 +15,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from .. import clock
 from ..display import badge, shown, visible
 from ..models import Event
 from ..standing import due_in, time_left
@@ -108,12 +109,12 @@ class EventAdmin(PeopleActions, EventBase):
     @admin.display(description=_("arrived or next due"), ordering="finished_at")
     def arrived(self, event: Event) -> str:
         if event.due_at is not None:
-            return due_in(event.due_at, timezone.now())
+            return due_in(event.due_at, clock.now())
         return short_time(event.finished_at) if event.finished_at else ""
 
     @admin.display(description=_("time left"), empty_value="-")
     def left(self, event: Event) -> str:
-        return "" if event.status == "delivered" else time_left(event, timezone.now())
+        return "" if event.status == "delivered" else time_left(event, clock.now())
 
     # ── an event's page ────────────────────────────────────────────────────────────────────────────────────────
 

@@ -18,6 +18,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from .. import clock
 from ..display import shown
 from ..models import Event
 from ..queries import EventQuerySet
@@ -51,7 +52,7 @@ def selected(chosen: Mapping[str, str]) -> Selection:
     since = _moment(chosen.get(SINCE))
     if chosen.get(LAST_HOURS):
         try:
-            since = timezone.now() - dt.timedelta(hours=float(chosen[LAST_HOURS]))
+            since = clock.now() - dt.timedelta(hours=float(chosen[LAST_HOURS]))
         except (ValueError, OverflowError) as error:
             raise IncorrectLookupParameters(error) from error
     return Selection(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from typing import Any
 
 from django.apps import apps
@@ -14,7 +13,7 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from .. import repair
+from .. import clock, repair
 from ..models import Event
 from ..patience import patiently
 from ..selection import Selection
@@ -35,7 +34,7 @@ class EventAction(DfineryView):
         using = router.db_for_write(Event)
         event = found(Event.objects.using(using).defer("payload"), event_id)
         step = functools.partial(self._carry_out, request, event, using)
-        verdict = patiently(step, using=using, until=time.monotonic() + PATIENCE_SECONDS)
+        verdict = patiently(step, using=using, until=clock.monotonic() + PATIENCE_SECONDS)
         if verdict not in DONE:
             with translation.override("en"):
                 detail = f"Nothing was done: {verdict.label}."

@@ -14,6 +14,7 @@ from uuid import UUID
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
+from .. import clock
 from ..states import EventStatus, Reason
 
 EXIT_CODES = """
@@ -242,7 +243,7 @@ def moment(word: str) -> dt.datetime:
     """A day, a time, or so many hours ago; what has no time zone is read in the site's."""
     try:
         if word.endswith("h"):
-            return timezone.now() - dt.timedelta(hours=hours(word))
+            return clock.now() - dt.timedelta(hours=hours(word))
         # Python 3.10 does not know the Z.
         found = dt.datetime.fromisoformat(word[:-1] + "+00:00" if word.endswith(("Z", "z")) else word)
         aware = found if timezone.is_aware(found) else timezone.make_aware(found)

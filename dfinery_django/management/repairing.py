@@ -17,7 +17,7 @@ from django.db import connections
 from django.utils.translation import override
 from tqdm import tqdm
 
-from .. import wording
+from .. import clock, wording
 from ..models import Event, Repair
 from ..patience import patiently
 from ..repair import Forecast, advance, stop, wake, wish
@@ -159,7 +159,7 @@ def carry_out(each: Wish) -> list[str]:
 
 def _step(wanted: Repair, using: str) -> Repair:
     """The repair as it stands after its next chunk, whoever does that."""
-    until = time.monotonic() + PATIENCE_SECONDS
+    until = clock.monotonic() + PATIENCE_SECONDS
     found = patiently(partial(advance, using, pk=wanted.pk), using=using, until=until)
     if found:
         return found[0]

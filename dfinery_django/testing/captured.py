@@ -14,9 +14,9 @@ from typing import Any, overload
 
 from django.conf import settings as django_settings
 from django.db.models import Max
-from django.utils import timezone, translation
+from django.utils import translation
 
-from .. import registry
+from .. import clock, registry
 from ..building import raised, try_to_build
 from ..conf import default_destination, get_settings
 from ..custom_fields import SeenFields
@@ -196,7 +196,7 @@ def _built(row: Event) -> Event:
     event: Event = Event.objects.using(using).filter(pk=row.pk).first() or row
     if event.status != EventStatus.CAPTURED:
         return event
-    now, definition = timezone.now(), registry.get(event.definition)
+    now, definition = clock.now(), registry.get(event.definition)
     try:
         found = fetch_sources(definition, [event.source_pk], using)
         if event.source_pk in found:

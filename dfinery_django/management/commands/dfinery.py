@@ -16,11 +16,10 @@ from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connections
-from django.utils import timezone
 from django.utils.translation import override
 from tqdm import tqdm
 
-from ... import custom_fields, delivery, reconcile, registry, tasks
+from ... import clock, custom_fields, delivery, reconcile, registry, tasks
 from ...conf import get_settings
 from ...destinations import outbox_databases
 from ...exceptions import NotRegistered
@@ -103,7 +102,7 @@ class Command(BaseCommand):
         if since is not None and since > longest:
             message = f"DFINERY processes nothing older than {longest:g} hours: --since {longest:g}h"
             raise CommandError(message, returncode=faults.WRONG_USE)
-        moment = timezone.now() - dt.timedelta(hours=since) if since else None
+        moment = clock.now() - dt.timedelta(hours=since) if since else None
         for each in chosen:
             if reason := reconcile.obstacle(each):
                 self.stdout.write(f"{each.name}: left out, {reason}.")
@@ -187,7 +186,7 @@ class Command(BaseCommand):
 
     def _check_token(self, *, destination: str | None, **options: Any) -> None:
         aliases = choosing.destinations(destination)
-        when = f"{timezone.now() - AGE:%Y-%m-%d}"
+        when = f"{clock.now() - AGE:%Y-%m-%d}"
         address = get_settings().BASE_URL
         self.stdout.write(f"Sent to {address}: an event {EVENT_NAME!r} of {when}, too old for DFINERY to keep.")
         answers = []

@@ -1,0 +1,112 @@
+"""System checks: every mistake in ``DFINERY`` and in the definitions that can be seen at start.
+
+=====  ==================================================================
+id     what is wrong
+=====  ==================================================================
+E001   ``DFINERY`` is no dict
+E002   an unknown key
+E003   ``TOKENS`` missing or unusable
+E004   a setting of the wrong type or value
+E005   ``BASE_URL`` unusable or not encrypted
+E006   ``CUSTOM_FIELDS`` wrong
+E007   a definition that can't be used
+E008   a path that does not exist on the model
+E009   a ``when`` that the model can't be filtered by
+E010   a property that a definition can't map
+E011   ``destination`` is no alias of ``TOKENS``
+E012   ``PROTOCOL`` or ``WAKE`` can't be imported
+E013   a definition's choice (``guests``, ``build``) that does not exist
+E014   ``signal`` can't be listened to
+E015   ``CONSENT`` or a definition's ``consent`` can't be asked
+W001   no ``user``: the key of the source object would be sent as ``user_id``
+W002   django-q2 would stop a drain before it is done
+W003   ``django_q`` is not installed
+W004   ``Q_OPTIONS`` names a cluster that ``Q_CLUSTER`` does not know
+W005   a request may outlast its lease: another worker would send the event as well
+W006   a custom field has another type in one definition than in another
+W007   a model in a database where the outbox may have no tables
+I001   events that rest on signals alone: reconcile can't look for what they missed
+=====  ==================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.core.checks import CheckMessage, register
+from django.utils.module_loading import import_string
+
+from .. import registry, schema
+from ..conf import get_settings, masked_setting, problems
+from ..receivers import connect_signals
+from ..reconcile import obstacle
+from .definitions import check_consent, check_definition
+from .messages import message_of
+from .site import check_lease, check_queue
+
+
+@register("dfinery")
+def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """What is wrong with the ``DFINERY`` setting itself, then with the definitions."""
+    found = [message_of(each.id, each.message, each.hint) for each in problems(masked_setting())]
+    if found:
+        return found  # the definitions can't be judged before the setting can be read
+    found += _check_imports()
+    if get_settings().CONSENT:
+        found += check_consent(get_settings().CONSENT, "DFINERY['CONSENT']")
+    found += check_queue()
+    found += check_lease()
+    found += [message_of("E007", fault, "See the chapter on definitions.") for fault in registry.faults().values()]
+    for name, fault in connect_signals().items():
+        hint = '"signal": ("dotted.path.of.the_signal", "keyword of the instance")'
+        found.append(message_of("E014", f"Event {name!r}: its signal can't be listened to: {fault}", hint))
+    for definition in registry.definitions():
+        found += check_definition(definition)
+    found += _check_custom_types()
+    found += _check_reconcile()
+    return found
+
+
+def _check_imports() -> Iterator[CheckMessage]:
+    settings = get_settings()
+    for key in ("PROTOCOL", "WAKE"):
+        path = getattr(settings, key)
+        try:
+            import_string(path)
+        except ImportError as error:
+            yield message_of(
+                "E012", f"DFINERY[{key!r}] can't be imported: {error}", "Write the dotted path of a callable."
+            )
+
+
+def _check_reconcile() -> Iterator[CheckMessage]:
+    """One message for all: much can't be reconciled by its nature, and a healthy project should stay readable."""
+    if not get_settings().RECONCILE_MINUTES:
+        return  # the site does without
+    found = [(each.name, obstacle(each)) for each in registry.definitions()]
+    left_out = "; ".join(f"{name!r}: {reason}" for name, reason in found if reason)
+    if left_out:
+        yield message_of(
+            "I001",
+            f"What signals miss (update(), bulk_create(), raw SQL) is not looked for by reconcile: {left_out}.",
+            'Give it an "event_datetime" that ends in a DateTimeField, or call capture() where such rows are written. '
+            'If all is well so: SILENCED_SYSTEM_CHECKS = ["dfinery.I001"].',
+        )
+
+
+def _check_custom_types() -> Iterator[CheckMessage]:
+    types: dict[tuple[schema.Scope, str], dict[str, str]] = {}
+    for definition in registry.definitions():
+        for scope, name in definition.custom_names():
+            if found := definition.type_of(scope, name):
+                types.setdefault((scope, name), {}).setdefault(found.value, definition.name)
+    for (scope, name), users in types.items():
+        if len(users) > 1:
+            words = ", ".join(f"{type_name} in {user!r}" for type_name, user in users.items())
+            yield message_of(
+                "W006",
+                f"The custom field {name!r} ({scope}) has several types, so DFINERY files it as several: {words}.",
+                f'Decide: "CUSTOM_FIELDS": {{"{scope}": {{"{name}": "{next(iter(users))}"}}}}.',
+            )

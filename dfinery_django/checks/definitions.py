@@ -1,0 +1,127 @@
+"""Checks of one definition against the models: paths, names, when, user, database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.checks import CheckMessage
+from django.core.exceptions import FieldError
+from django.db import router
+
+from .. import consent, schema
+from ..conf import did_you_mean, get_settings
+from ..definitions import EventDefinition
+from ..models import Event
+from ..paths import trace
+from ..reconcile import database_of_sources
+from .messages import message_of
+
+
+def check_definition(definition: EventDefinition) -> Iterable[CheckMessage]:
+    yield from _check_paths(definition)
+    yield from _check_names(definition)
+    yield from _check_when(definition)
+    yield from _check_choices(definition)
+    if definition.consent is not None:
+        yield from check_consent(definition.consent, f"Event {definition.name!r}: consent")
+    yield from _check_user(definition)
+    yield from _check_database(definition)
+
+
+def _check_paths(definition: EventDefinition) -> Iterator[CheckMessage]:
+    for path, is_value, is_item in dict.fromkeys(
+        [
+            *((path, False, False) for path in definition.start_paths()),
+            *((path, True, False) for path in definition.value_paths()),
+            *((path, True, True) for path in definition.item_paths()),
+        ]
+    ):
+        followed = trace(definition.model_class, path, through_many=is_item)
+        if followed.missing:
+            model, part = followed.missing
+            hint = did_you_mean(part, tuple(sorted(_names(model))))
+            if part in _names(model):
+                hint = f"There may be several: write '.first.{part}', or map them as items."
+            yield message_of(
+                "E008", f"Event {definition.name!r}: {model._meta.label} has no {part!r} ({path!r}).", hint
+            )
+        elif followed.ends_in_relation and is_value:
+            hint = f"Let the path go on to one of its fields: {path + '.pk'!r}."
+            yield message_of("E008", f"Event {definition.name!r}: {path!r} ends in an object, not a value.", hint)
+
+
+def _names(model: Any) -> Iterator[str]:
+    for field in model._meta.get_fields():
+        yield (field.get_accessor_name() or field.name if field.auto_created and not field.concrete else field.name)
+
+
+def _check_names(definition: EventDefinition) -> Iterator[CheckMessage]:
+    parts: Sequence[tuple[schema.Scope, Mapping[str, Any]]] = (
+        ("event", definition.event_expressions),
+        ("item", definition.item_expressions),
+        ("user", definition.user_expressions),
+    )
+    for scope, names in parts:
+        for name in names:
+            reserved = schema.RESERVED[scope].get(name)
+            if reserved:
+                yield message_of("E010", f"Event {definition.name!r} maps {name!r}.", f"Leave it out: {reserved}.")
+
+
+def _check_when(definition: EventDefinition) -> Iterator[CheckMessage]:
+    if not isinstance(definition.condition, Mapping):
+        return
+    try:
+        definition.model_class._base_manager.filter(**definition.condition)
+    except (FieldError, ValueError, TypeError) as error:
+        yield message_of(
+            "E009",
+            f"Event {definition.name!r}: when: {error}",
+            'Write lookups as in filter(): {"status": "paid"}',
+        )
+
+
+def _check_choices(definition: EventDefinition) -> Iterator[CheckMessage]:
+    aliases = tuple(get_settings().TOKENS)
+    if not callable(definition.destination) and definition.fixed_destination not in aliases and get_settings().ENABLED:
+        message = f"Event {definition.name!r} goes to {definition.fixed_destination!r}, which has no token."
+        yield message_of("E011", message, did_you_mean(definition.fixed_destination, aliases))
+    for attribute, choices in (("guests", ("fail", "skip")), ("build", (None, "worker", "commit"))):
+        chosen = getattr(definition, attribute)
+        if chosen not in choices:
+            message = f"Event {definition.name!r}: {attribute}={chosen!r}."
+            yield message_of("E013", message, did_you_mean(chosen, tuple(filter(None, choices))))
+
+
+def check_consent(spec: Any, place: str) -> Iterator[CheckMessage]:
+    if fault := consent.fault(spec):
+        hint = "The dotted path of a function (instance, user) -> bool. Until then nothing is captured."
+        yield message_of("E015", f"{place} {fault}", hint)
+
+
+def _check_user(definition: EventDefinition) -> Iterator[CheckMessage]:
+    is_default = definition.user is None and definition.user_attributes is None
+    if is_default and not issubclass(definition.model_class, get_user_model()) and _is_inherited(definition):
+        yield message_of(
+            "W001",
+            f"Event {definition.name!r} names no user: USER_ATTRIBUTES would be read from {definition.source_label}.",
+            'Write "user": "customer" (the path of its user), or user_attributes with paths from it.',
+        )
+
+
+def _check_database(definition: EventDefinition) -> Iterator[CheckMessage]:
+    alias = database_of_sources(definition)
+    if not router.allow_migrate_model(alias, Event):
+        yield message_of(
+            "W007",
+            f"Event {definition.name!r}: {definition.source_label} is written to the database {alias!r}, where "
+            "DATABASE_ROUTERS let dfinery_django have no tables: none of its events could be stored.",
+            "An event is stored in its source's own transaction, which can't hold two databases: let allow_migrate() "
+            f"return True for 'dfinery_django' on {alias!r}, then run manage.py migrate --database={alias}.",
+        )
+
+
+def _is_inherited(definition: EventDefinition) -> bool:
+    return type(definition).get_user_attributes is EventDefinition.get_user_attributes

@@ -1,0 +1,31 @@
+"""The two clocks: when something happened, and how long something takes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+
+from django.utils import timezone
+
+
+def now() -> dt.datetime:
+    """Return the moment, aware, in UTC, whatever ``USE_TZ`` says."""
+    moment = timezone.now()
+    return moment if moment.tzinfo else moment.astimezone(dt.timezone.utc)  # naive: the machine's own time zone
+
+
+def monotonic() -> float:
+    """Return seconds that only go forward, to bound loops and waits by.
+
+    Tests of a site may freeze the clock: freezegun stops ``time.monotonic()`` too, and a loop bounded by that would
+    never end. No such tool stops this one.
+    """
+    return _read_monotonic()
+
+
+def _read_with_the_system() -> float:
+    return time.clock_gettime(time.CLOCK_MONOTONIC)
+
+
+#: Windows has no ``clock_gettime``.
+_read_monotonic = _read_with_the_system if hasattr(time, "clock_gettime") else time.monotonic
