@@ -44,8 +44,8 @@ WORKER_LOST = (
 )
 #: What building may change on a row.
 BUILT_FIELDS = (
-    "status", "destination", "payload", "user_id", "order_id", "occurred_at", "expires_at", "due_at", "lapse_count",
-    "reason_code", "reason", "finished_at",
+    "status", "destination", "payload", "user_id", "user_source", "order_id", "occurred_at", "expires_at", "due_at",
+    "lapse_count", "reason_code", "reason", "finished_at",
 )  # fmt: skip
 
 
@@ -171,7 +171,8 @@ def try_to_build(
     except PayloadError as error:
         code = Reason.NO_USER if isinstance(error, NoUser) else Reason.PAYLOAD
         event.finish(EventStatus.FAILED, code, str(error), now)
-        event.user_id, event.order_id = map(searchable, ids_of(definition, instance))
+        user_id, event.order_id = map(searchable, ids_of(definition, instance))
+        event.user_id = event.user_id if event.user_source else user_id
     else:
         _accept(event, payload, now)
 
@@ -192,7 +193,7 @@ def _accept(event: Event, payload: Payload | None, now: dt.datetime) -> None:
 
 def _refuse(event: Event, now: dt.datetime) -> None:
     """Consent was withdrawn after capture: the row says so, and says nothing else of whom it is about."""
-    event.payload = event.user_id = event.order_id = ""
+    event.payload = event.user_id = event.user_source = event.order_id = ""
     event.finish(EventStatus.CANCELLED, Reason.NO_CONSENT, consent.REFUSED, now)
 
 

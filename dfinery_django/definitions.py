@@ -249,19 +249,19 @@ class EventDefinition:
             (scope, name): found
             for scope, start, expressions in self._mappings()
             for name, each in expressions.items()
-            if isinstance(each, Path) and (prefix := self._prefix(start)) is not None
+            if isinstance(each, Path) and (prefix := self.prefix_of(start)) is not None
             if (found := wire_type(self.model_class, prefix + each.path, through_many=True))
         }
 
-    def _prefix(self, start: str) -> str | None:
-        """The path under which an attribute's own path starts: "" at the instance, ``None`` where it can't be known."""
+    def prefix_of(self, start: str) -> str | None:
+        """Return the path that an attribute's own paths start with: "" at the instance, ``None`` if nobody can know."""
         source = getattr(self, start) if start else None
         if source is None:
             return ""
         return f"{source}." if isinstance(source, str) else None
 
     def _prefixed(self, start: str, expressions: Mapping[str, Expression]) -> list[str]:
-        prefix = self._prefix(start)
+        prefix = self.prefix_of(start)
         return [] if prefix is None else [prefix + path for each in expressions.values() for path in each.paths()]
 
     def _compile(self, place: str, mapping: Mapping[str, Any]) -> Mapping[str, Expression]:

@@ -57,6 +57,8 @@ class Event(models.Model):
     # Text, not JSON: a jsonb column turns 1e22 into an integer. What is stored is what is sent, byte for byte.
     payload = models.TextField(pgettext_lazy("event", "payload"), blank=True)
     user_id = models.CharField(_("user id"), max_length=SEARCHABLE_LENGTH, blank=True)
+    # Where user_id was read from at capture, so that building keeps to it.
+    user_source = models.CharField(max_length=255, blank=True, editable=False)
     order_id = models.CharField(_("order id"), max_length=SEARCHABLE_LENGTH, blank=True)
     occurred_at = models.DateTimeField(_("occurred at"))
     expires_at = models.DateTimeField(_("expires at"))

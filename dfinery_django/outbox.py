@@ -25,6 +25,7 @@ from .custom_fields import SeenFields
 from .definitions import EventDefinition, declared_type
 from .destinations import outbox_databases
 from .endings import say
+from .event_user import known_user
 from .exceptions import ConfigurationError, PayloadError, in_words
 from .models import SEARCHABLE_LENGTH, Event, searchable
 from .payloads import Payload, properties
@@ -212,6 +213,7 @@ def insert(definition: EventDefinition, instance: Any, *, using: str) -> Any:
 
 def _fill(event: Event, definition: EventDefinition, instance: Any, using: str) -> None:
     event.dedup_key = identity_key(definition, event.source_pk, instance, using)
+    event.user_source, event.user_id = known_user(definition, instance)
     event.destination = definition.destination_for(instance)[:64]
     if len(event.source_pk) > SEARCHABLE_LENGTH:
         raise ValueError(f"its key has more than {SEARCHABLE_LENGTH} characters")

@@ -13,6 +13,7 @@ from . import clock, consent, registry, schema
 from .conf import get_settings
 from .custom_fields import SeenFields
 from .definitions import EventDefinition
+from .event_user import with_known_user
 from .exceptions import PayloadError
 from .models import Event
 from .payloads import Payload, properties
@@ -43,6 +44,7 @@ def payload_of(event: Event, definition: EventDefinition, instance: Any, seen: S
         definition.get_user_attributes(instance), "user", definition.type_of, schema.PATHS["user"],
         definition.user_expressions, seen,
     )  # fmt: skip
+    user = with_known_user(event, definition, instance, user)
     if not str(user.get(schema.USER_ID, "")).strip():
         if definition.guests == "skip":
             return None

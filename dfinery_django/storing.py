@@ -24,7 +24,7 @@ _FRESH: dict[str, tuple[Any, str]] = {
     "status": (EventStatus.CAPTURED, f"'{EventStatus.CAPTURED.value}'"),
     "finished_at": (None, "NULL"),
     **dict.fromkeys(("attempt_count", "lapse_count"), (0, "0")),
-    **dict.fromkeys(("payload", "user_id", "order_id", "reason_code", "reason"), ("", "''")),
+    **dict.fromkeys(("payload", "order_id", "reason_code", "reason"), ("", "''")),
 }
 #: What all captured events of a definition have in common.
 _SHARED = ("definition", "event_name", "destination", "source")

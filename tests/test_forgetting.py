@@ -22,6 +22,7 @@ from dfinery_django.protocols.base import Result
 from dfinery_django.selection import Selection
 from dfinery_django.states import Action, EventStatus, Outcome, Reason
 from tests.conftest import PURCHASE, FarSide, accepted, answer
+from tests.shop.models import Order
 from tests.staff import make
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -77,16 +78,28 @@ def test_a_content_that_was_dropped_is_judged_by_its_column(configured: Any) -> 
 
 
 def test_what_was_not_built_yet_is_found_by_its_source(configured: Any, shop: Any) -> None:
-    """A captured event says of nobody whom it is about: its source is asked, as building would."""
-    configured(EVENTS={"purchase": PURCHASE, "sign_up": {"model": "shop.User", "when": "created"}})
+    """A captured event whose user takes a query says nothing of them: its source is asked, as building would."""
+    named = {"user_id": "username"}
+    sign_up = {"model": "shop.User", "when": "created", "user_attributes": {"user_id": lambda user: user.username}}
+    configured(EVENTS={"purchase": {**PURCHASE, "user_attributes": named}, "sign_up": sign_up})
     kim, lee = shop.customer("kim"), shop.customer("lee")
     for who in (kim, lee):
         shop.pay(shop.place(customer=who))
     assert set(Event.objects.values_list("user_id", "status")) == {("", "captured")}
-    found = forget(kim.pk)
+    found = forget(kim.username)
     assert (found.events, found.unread) == ({"captured": 2}, 0)
     drain("default", send=lambda request: accepted())
-    assert {each.user_id for each in Event.objects.filter(status="delivered")} == {str(lee.pk)}
+    assert {each.user_id for each in Event.objects.filter(status="delivered")} == {lee.username}
+
+
+def test_what_was_not_built_yet_is_found_by_what_was_kept(shop: Any) -> None:
+    """A captured event whose user the order itself names is found even when the order is gone."""
+    kim, lee = shop.customer("kim"), shop.customer("lee")
+    for who in (kim, lee):
+        shop.pay(shop.place(customer=who))
+    Order.objects.all().delete()
+    assert forget(kim.pk).events == {"captured": 1}
+    assert Event.objects.exclude(reason_code="forgotten").get().user_id == str(lee.pk)
 
 
 def test_what_can_t_be_asked_is_told(configured: Any, shop: Any, caplog: Any) -> None:
@@ -99,7 +112,10 @@ def test_what_can_t_be_asked_is_told(configured: Any, shop: Any, caplog: Any) ->
 
     shop.customer()
     configured(
-        EVENTS={"purchase": {**PURCHASE, "user": None, "user_attributes": {"user_id": divide}}, "other": PURCHASE}
+        EVENTS={
+            "purchase": {**PURCHASE, "user": None, "user_attributes": {"user_id": divide}},
+            "other": {**PURCHASE, "user_attributes": {"user_id": "username"}},
+        }
     )
     shop.pay(shop.place(customer=shop.customer("kim")))
     Event.objects.filter(definition="other").update(definition="gone")

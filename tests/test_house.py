@@ -40,7 +40,7 @@ ORDER = [
         "sources",
         "conditions",
     ),  # memory
-    *("custom_fields", "endings", "destinations", "deadlines"),
+    *("event_user", "custom_fields", "endings", "destinations", "deadlines"),
     *("client", "exchange", "senders", "patience", "reading", "building", "waking", "outbox", "asynchronous"),  # hands
     *("receivers", "ingest"),
     *("selection", "repair", "forgetting", "standing", "difference"),

@@ -115,6 +115,7 @@ class Migration(migrations.Migration):
                 ('status', models.CharField(choices=[('captured', 'captured'), ('pending', 'pending'), ('sending', 'sending'), ('delivered', 'delivered'), ('failed', 'failed'), ('expired', 'expired'), ('cancelled', 'cancelled')], default='captured', max_length=10, verbose_name='status')),
                 ('payload', models.TextField(blank=True, verbose_name='payload')),
                 ('user_id', models.CharField(blank=True, max_length=191, verbose_name='user id')),
+                ('user_source', models.CharField(blank=True, editable=False, max_length=255)),
                 ('order_id', models.CharField(blank=True, max_length=191, verbose_name='order id')),
                 ('occurred_at', models.DateTimeField(verbose_name='occurred at')),
                 ('expires_at', models.DateTimeField(verbose_name='expires at')),

@@ -9,7 +9,7 @@ import pytest
 from django.db import transaction
 from django.utils.functional import SimpleLazyObject
 
-from dfinery_django import Coalesce, Hashed, capture
+from dfinery_django import Coalesce, Hashed, capture, forget
 from dfinery_django.models import Event
 from tests.conftest import PURCHASE
 from tests.shop.models import Order, User
@@ -54,14 +54,76 @@ def test_a_guest_order_that_gets_its_user_later(configured: Any, shop: Any) -> N
 
 
 def test_a_user_deleted_before_building(shop: Any) -> None:
-    """The order's user is nulled by an UPDATE: the event fails visibly and says what to map."""
+    """The order's user is nulled by an UPDATE: the event is still theirs, by the key that the order held."""
     customer = shop.customer()
     key = str(customer.pk)
     shop.place(status="paid", customer=customer)
     customer.delete()
-    (reason,) = built()
-    assert "user_id: it is empty" in reason
-    assert key not in str(Event.objects.values().get())
+    (payload,) = built()
+    assert payload["user_attributes"] == {"user_id": key}
+
+
+def test_a_member_deleted_before_building_is_no_guest(configured: Any, shop: Any) -> None:
+    """With a fallback for guests the order of a deleted member is not told as a guest's, at first or at a rebuild."""
+    configured(EVENTS={"purchase": GUESTS})
+    customer = shop.customer(grade="gold")
+    key = str(customer.pk)
+    shop.place(status="paid", customer=customer, guest_email="hong@example.com")
+    customer.delete()
+    assert user_ids() == [key]
+    Event.objects.update(status="failed", due_at=None, finished_at=Event.objects.get().created_at)
+    assert Event.objects.rebuild(Event.objects.get().created_at, destination="default") == 1
+    assert user_ids() == [key]
+
+
+def test_an_order_given_to_another_user_before_building(configured: Any, shop: Any) -> None:
+    """It stays with whom it was captured for, and says nothing of the other one."""
+    configured(EVENTS={"purchase": GUESTS})
+    first, second = shop.customer("a", grade="gold"), shop.customer("b", grade="silver")
+    key = str(first.pk)
+    order = shop.place(status="paid", customer=first)
+    Order.objects.filter(pk=order.pk).update(customer=second)
+    (payload,) = built()
+    assert payload["user_attributes"] == {"user_id": key}
+
+
+def test_a_guest_who_is_known_before_building(configured: Any, shop: Any) -> None:
+    """What comes first in the mapping says it better: the order is the member's."""
+    configured(EVENTS={"purchase": GUESTS})
+    order = shop.place(status="paid", guest_email="hong@example.com")
+    customer = shop.customer()
+    Order.objects.filter(pk=order.pk).update(customer=customer)
+    assert user_ids() == [str(customer.pk)]
+
+
+def test_a_guest_anonymised_before_building(configured: Any, shop: Any) -> None:
+    """The hash of the address that the order was placed with stands, and is searched and forgotten by."""
+    configured(EVENTS={"purchase": GUESTS})
+    shop.place(status="paid", guest_email="hong@example.com")
+    identity = hashlib.sha256(b"hong@example.com").hexdigest()
+    assert Event.objects.get().user_id == identity
+    Order.objects.update(guest_email="")
+    assert user_ids() == [identity]
+    assert forget(identity).total == 1
+
+
+@pytest.mark.parametrize("path", ["customer.username", Coalesce("customer.username", Hashed("guest_email"))])
+def test_a_user_id_that_takes_a_query_is_read_at_build(configured: Any, shop: Any, path: Any) -> None:
+    """What the order itself does not hold is read when the event is built, and costs a checkout no query."""
+    configured(EVENTS={"purchase": {**GUESTS, "user_attributes": {"user_id": path}}})
+    customer = shop.customer("before")
+    shop.place(status="paid", customer=customer, guest_email="hong@example.com")
+    assert Event.objects.get().user_id == ""
+    User.objects.filter(pk=customer.pk).update(username="after")
+    assert user_ids() == ["after"]
+
+
+def test_a_mapping_that_was_mended_is_rebuilt_with_its_new_user_id(configured: Any, shop: Any) -> None:
+    """What was kept of the old mapping is of no use to a new one."""
+    configured(EVENTS={"purchase": GUESTS})
+    shop.place(status="paid", customer=shop.customer("hong"), guest_email="hong@example.com")
+    configured(EVENTS={"purchase": {**GUESTS, "user_attributes": {"user_id": "customer.username"}}})
+    assert user_ids() == ["hong"]
 
 
 def test_a_user_deleted_after_building(shop: Any) -> None:
