@@ -17,7 +17,7 @@ from django.conf import settings as django_settings
 from django.db import InterfaceError, OperationalError
 from django.utils import translation
 
-from . import clock, consent, registry
+from . import clock, conditions, consent, registry
 from .backoff import CAP_SECONDS
 from .conf import get_settings
 from .custom_fields import SeenFields
@@ -68,8 +68,17 @@ def build_due(events: EventQuerySet, *, now: dt.datetime | None = None, until: f
         for event in claimed:
             event.lapse_count = 0
         settle = functools.partial(events.settle, claimed, BUILT_FIELDS, status=EventStatus.CAPTURED, lease=held_until)
-        tell(patiently(settle, using=events.db, until=until), events.db)
+        settled = patiently(settle, using=events.db, until=until)
+        _free_keys(events, settled)
+        tell(settled, events.db)
     return len(claimed)
+
+
+def _free_keys(events: EventQuerySet, built: Iterable[Event]) -> None:
+    """Let what was cancelled since it had not happened be captured when it does."""
+    untrue = [event.pk for event in built if event.is_finished and event.reason_code == Reason.UNTRUE]
+    if untrue:
+        events.filter(pk__in=untrue, status=EventStatus.CANCELLED).update(dedup_key=None)
 
 
 def _claim(captured: EventQuerySet, now: dt.datetime) -> list[Event]:
@@ -161,7 +170,9 @@ def try_to_build(
     :raises Exception: what the definition's own code raised; a value that can't be sent ends in the event's reason
     """
     try:
-        if waits and _must_wait(event, definition, instance, now):
+        if waits and (
+            _is_untrue(event, definition, instance, seen.using, now) or _must_wait(event, definition, instance, now)
+        ):
             return
         if not consent.is_given(definition, instance):
             _refuse(event, now)
@@ -213,12 +224,27 @@ def too_old(event: Event) -> str:
     return f"It happened at {event.occurred_at:%Y-%m-%d %H:%M:%S %Z}; DFINERY processes nothing older than {hours:g} h."
 
 
-def _must_wait(event: Event, definition: EventDefinition, instance: Any, now: dt.datetime) -> bool:
-    """Postpone an event whose lines aren't written yet, with growing pauses, for ``READY_SECONDS`` at most."""
-    waited = (now - event.created_at).total_seconds()
-    if waited >= get_settings().READY_SECONDS or is_ready(definition, instance):
+def _is_untrue(event: Event, definition: EventDefinition, instance: Any, using: str, now: dt.datetime) -> bool:
+    """Postpone, and in the end cancel, an event whose signal told of what is not stored."""
+    if conditions.still_holds(definition, instance, using):
         return False
-    event.postpone(EventStatus.CAPTURED, _next_look(event, now), Reason.NOT_READY, "Its items are not there yet.")
+    if not _waits(event, Reason.UNTRUE, "The row does not match its 'when' yet.", now):
+        reason = "The row does not match its 'when': the signal told of a change that is not stored, or not any more."
+        event.finish(EventStatus.CANCELLED, Reason.UNTRUE, reason, now)
+    return True
+
+
+def _must_wait(event: Event, definition: EventDefinition, instance: Any, now: dt.datetime) -> bool:
+    """Postpone an event whose lines aren't written yet."""
+    return not is_ready(definition, instance) and _waits(event, Reason.NOT_READY, "Its items are not there yet.", now)
+
+
+def _waits(event: Event, code: Reason, reason: str, now: dt.datetime) -> bool:
+    """Look again after growing pauses, for ``READY_SECONDS`` at most; false when that time is over."""
+    ends_at = event.created_at + dt.timedelta(seconds=get_settings().READY_SECONDS)
+    if now >= ends_at:
+        return False
+    event.postpone(EventStatus.CAPTURED, min(_next_look(event, now), ends_at), code, reason)
     return True
 
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet, FieldDoesNotExist
-from django.db import connections, models
+from django.db import InterfaceError, OperationalError, connections, models
 from django.db.models import lookups as builtin
 from django.db.models.constants import LOOKUP_SEP
 from django.db.models.fields.related_lookups import RelatedExact, RelatedIn, RelatedIsNull
@@ -51,6 +51,25 @@ def holds_after(definition: EventDefinition, instance: models.Model, using: str,
     """In ``post_save``: whether the stored row matches now. No query where the instance tells."""
     verdict = _matches_in_memory(definition, instance, update_fields)
     return _stored_matches(definition, instance, using) if verdict is None else verdict
+
+
+def still_holds(definition: EventDefinition, instance: Any, using: str) -> bool:
+    """Ask the condition of a signal's definition again, of the row as it is now.
+
+    A signal tells what is about to be stored, and perhaps never is. What a save has made true is not asked again. A callable that can't judge a fresh instance is not believed to say no.
+    """
+    when = definition.condition if definition.signal else None
+    if isinstance(when, Mapping):
+        return holds_after(definition, instance, using, None)
+    if not callable(when):
+        return True
+    try:
+        with shielded(using):
+            return bool(when(instance, False) or when(instance, True))  # whether it was new is not known any more
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:  # noqa: BLE001 - it may read what only the instance had that the signal carried
+        return True
 
 
 def _is_new(definition: EventDefinition, instance: models.Model) -> bool:

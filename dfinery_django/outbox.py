@@ -206,7 +206,8 @@ def insert(definition: EventDefinition, instance: Any, *, using: str) -> Any:
         event.finish(EventStatus.FAILED, Reason.MAPPING, reason, event.created_at)
         _store(event, using)
     _after_store(event, using)
-    if event.status == EventStatus.CAPTURED and (definition.build or get_settings().BUILD) == "commit":
+    # After a grace it is the drain that builds: nothing is due at the commit.
+    if event.status == EventStatus.CAPTURED and not grace and (definition.build or get_settings().BUILD) == "commit":
         _build_on_commit(event.event_id, using)
     return event.event_id
 

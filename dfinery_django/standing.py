@@ -76,6 +76,10 @@ _REASONS: dict[tuple[str, str], _Words] = {
         _("It waits for the items of %(source)s, which are not stored yet."),
         _("Nothing to do: after a while it is built with what is there."),
     ),
+    (EventStatus.CAPTURED, Reason.UNTRUE): _Words(
+        _("It waits until %(source)s is stored as its signal told it."),
+        _("Nothing to do: if that does not happen, it is cancelled after a while."),
+    ),
     (EventStatus.CAPTURED, Reason.MAPPING): _Words(
         _("A database that its mapping reads failed; it is tried again %(due)s."), _WAIT
     ),
@@ -126,6 +130,11 @@ _REASONS: dict[tuple[str, str], _Words] = {
     ),
     (EventStatus.CANCELLED, Reason.NO_CONSENT): _Words(
         _("It is not sent: consent was asked once more before it was built, and said no."), _("Nothing to do.")
+    ),
+    (EventStatus.CANCELLED, Reason.UNTRUE): _Words(
+        _("It was not sent: what its signal told of %(source)s was not stored."),
+        _("Nothing to do. If it is stored by now, rebuild and resend: %(left)s left."),
+        _("Nothing to do. It can't be sent any more."),
     ),
     (EventStatus.CANCELLED, Reason.FORGOTTEN): _Words(
         _("Its person was forgotten. This trace says nothing of them, and is deleted in time."), _("Nothing to do.")

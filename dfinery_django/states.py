@@ -83,6 +83,7 @@ class Reason(TextChoices):
     NOT_REGISTERED = "not_registered", _("its definition is gone")
     NO_DESTINATION = "no_destination", _("its destination is not configured")
     NOT_READY = "not_ready", _("its items are not there yet")
+    UNTRUE = "untrue", _("its condition does not hold")
     REJECTED = "rejected", _("refused by DFINERY")
     TRANSIENT = "transient", _("no proper answer yet")
     THROTTLED = "throttled", _("rate limit")

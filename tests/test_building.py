@@ -13,6 +13,7 @@ from django.utils import timezone, translation
 
 from dfinery_django import EventDefinition, Hashed, PayloadError, Value, preview, register
 from dfinery_django.building import build_due
+from dfinery_django.conf import get_settings
 from dfinery_django.models import Event
 from dfinery_django.registry import unregister
 from tests.conftest import PURCHASE
@@ -181,6 +182,21 @@ def test_a_definition_says_how_long_its_events_settle(shop: Any, configured: Any
     configured(EVENTS={"purchase": {**PURCHASE, "items": None, "settle_seconds": 0}}, SETTLE_SECONDS=60)
     Order.objects.create(status="paid", customer=shop.customer())
     assert build_due(Event.objects.all()) == 1
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 7, 90, 120])
+def test_what_never_gets_lines_waits_no_longer_than_promised(shop: Any, configured: Any, seconds: int) -> None:
+    """However the pauses fall, the last look is at READY_SECONDS, and then the event is built."""
+    configured(READY_SECONDS=seconds)
+    Order.objects.create(status="paid", customer=shop.customer())
+    event = Event.objects.get()
+    while event.status == "captured":
+        now = event.due_at
+        assert now is not None
+        assert build_due(Event.objects.all(), now=now) == 1
+        event.refresh_from_db()
+    assert event.status == "pending"
+    assert now <= event.created_at + dt.timedelta(seconds=max(seconds, get_settings().SETTLE_SECONDS))
 
 
 def test_what_never_gets_lines_is_sent_without(shop: Any) -> None:

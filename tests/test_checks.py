@@ -67,6 +67,7 @@ def test_a_good_setting_is_silent(configured: Any) -> None:
         ({"settle_seconds": -1}, "E007", "settle_seconds=-1"),
         ({"guests": "ignore"}, "E013", "guests"),
         ({"build": "later"}, "E013", "build"),
+        ({"build": "commit", "settle_seconds": 20}, "W016", "waits for 20 s"),
         ({"signal": ("no.such.signal", "order")}, "E014", "No module"),
         ({"user": None}, "W001", "user"),
     ],

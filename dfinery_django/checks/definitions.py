@@ -24,6 +24,7 @@ def check_definition(definition: EventDefinition) -> Iterable[CheckMessage]:
     yield from _check_names(definition)
     yield from _check_when(definition)
     yield from _check_choices(definition)
+    yield from _check_grace(definition)
     if definition.consent is not None:
         yield from check_consent(definition.consent, f"Event {definition.name!r}: consent")
     yield from _check_user(definition)
@@ -93,6 +94,15 @@ def _check_choices(definition: EventDefinition) -> Iterator[CheckMessage]:
         if chosen not in choices:
             message = f"Event {definition.name!r}: {attribute}={chosen!r}."
             yield message_of("E013", message, did_you_mean(chosen, tuple(filter(None, choices))))
+
+
+def _check_grace(definition: EventDefinition) -> Iterator[CheckMessage]:
+    if definition.build == "commit" and definition.settle_seconds:
+        yield message_of(
+            "W016",
+            f"Event {definition.name!r} is built on commit, but waits for {definition.settle_seconds:g} s first.",
+            'The drain builds what waits: leave out "build": "commit", or "settle_seconds".',
+        )
 
 
 def check_consent(spec: Any, place: str) -> Iterator[CheckMessage]:

@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from dfinery_django import capture, track
+from dfinery_django.building import build_due
 from dfinery_django.models import Event
 from dfinery_django.receivers import connect_signals
 from tests.conftest import PURCHASE
@@ -47,6 +48,69 @@ def test_a_signal_after_commit(configured: Any, shop: Any) -> None:
         order_placed.send(sender=None, order=order, user=order.customer)
     assert keys() == [str(order.pk)]
     assert len(built()[0]["event_attributes"]["items"]) == 1
+
+
+PAID = {"status": "paid"}
+
+
+@pytest.mark.parametrize(
+    "when", [PAID, {"status__in": ["paid", "shipped"]}, lambda order, created: order.status == "paid"]
+)
+def test_a_transition_that_is_never_saved(configured: Any, shop: Any, when: Any) -> None:
+    """As a state machine's post_transition, which comes before the save: nothing is sent, and the save is an event."""
+    configured(EVENTS={"purchase": listening_to("stage_changed", when=when)})
+    order = shop.place(customer=shop.customer())
+    order.status = "paid"
+    stage_changed.send(sender=Order, order=order)
+    event = Event.objects.get()
+    build_due(Event.objects.all(), now=event.created_at + dt.timedelta(seconds=6))
+    assert Event.objects.get().reason_code == "untrue"
+    build_due(Event.objects.all(), now=event.created_at + dt.timedelta(seconds=121))
+    event.refresh_from_db()
+    assert (event.status, event.payload) == ("cancelled", "")
+    assert "not stored" in event.reason
+
+    stage_changed.send(sender=Order, order=order)
+    order.save()
+    assert built()[-1]["event_attributes"]["order_id"] == order.number
+    assert len(keys()) == 2
+
+
+def test_a_transition_that_is_saved_late(configured: Any, shop: Any) -> None:
+    """It is waited for."""
+    configured(EVENTS={"purchase": listening_to("stage_changed", when=PAID)})
+    order = shop.place(customer=shop.customer())
+    order.status = "paid"
+    stage_changed.send(sender=Order, order=order)
+    event = Event.objects.get()
+    build_due(Event.objects.all(), now=event.created_at + dt.timedelta(seconds=6))
+    order.save()
+    build_due(Event.objects.all(), now=event.created_at + dt.timedelta(seconds=60))
+    assert Event.objects.get().status == "pending"
+
+
+def test_a_callable_that_reads_what_only_the_signal_carried(configured: Any, shop: Any) -> None:
+    """It can't judge the stored row, and is not believed to say no."""
+    configured(
+        EVENTS={"purchase": listening_to("stage_changed", when=lambda order, created: order.transition == "pay")}
+    )
+    order = shop.place(customer=shop.customer())
+    order.transition = "pay"
+    stage_changed.send(sender=Order, order=order)
+    assert built()[0]["event_attributes"]["order_id"] == order.number
+
+
+def test_build_on_commit_where_there_is_a_grace(configured: Any, shop: Any) -> None:
+    """Nothing is tried at the commit: the drain builds it when the grace is over."""
+    configured(EVENTS={"purchase": {**PURCHASE, "build": "commit"}})
+    customer = shop.customer()
+    with CaptureQueriesContext(connection) as queries:
+        order = Order.objects.create(number="1", status="paid", customer=customer)
+    assert not [each for each in queries if "FOR UPDATE" in each["sql"]]
+    Line.objects.create(order=order, unit_price=1)
+    assert build_due(Event.objects.all()) == 0
+    assert build_due(Event.objects.all(), now=timezone.now() + dt.timedelta(seconds=6)) == 1
+    assert Event.objects.get().status == "pending"
 
 
 def test_a_signal_within_the_transaction(configured: Any, shop: Any) -> None:
