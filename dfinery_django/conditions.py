@@ -56,7 +56,8 @@ def holds_after(definition: EventDefinition, instance: models.Model, using: str,
 def still_holds(definition: EventDefinition, instance: Any, using: str) -> bool:
     """Ask the condition of a signal's definition again, of the row as it is now.
 
-    A signal tells what is about to be stored, and perhaps never is. What a save has made true is not asked again. A callable that can't judge a fresh instance is not believed to say no.
+    A signal tells what is about to be stored, and perhaps never is. What a save has made true is not asked again. A
+    callable that can't judge a fresh instance is not believed to say no.
     """
     when = definition.condition if definition.signal else None
     if isinstance(when, Mapping):

@@ -262,6 +262,7 @@ class Repair(models.Model):
     # What changed after the operator looked is left alone, so that doing a chunk again does nothing.
     seen_at = models.DateTimeField(_("as seen at"))
     last_pk = models.BigIntegerField(editable=False)
+    last_attempt_pk = models.BigIntegerField(editable=False)
     reached_pk = models.BigIntegerField(default=0, editable=False)
     event_count = models.PositiveIntegerField(_("events selected"), default=0)
     tally = models.JSONField(_("so far"), default=dict)

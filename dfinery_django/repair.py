@@ -14,13 +14,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
 from django.db.models import Case, CharField, Count, Max, Q, Value, When
 
 from . import clock, registry
 from .conf import default_destination, get_settings
 from .exceptions import NotRegistered
-from .models import Event, Repair
+from .models import DeliveryAttempt, Event, Repair
 from .patience import PASSING_FAULTS
 from .queries import EventQuerySet
 from .selection import Selection
@@ -39,10 +39,14 @@ Row = tuple[int, str, str, str]  # key, verdict, definition, key of the source
 
 def wish(action: Action, selection: Selection, *, by: str, using: str) -> Repair:
     """What somebody wants done to the events as they stand now; nothing is saved."""
-    last = Event.objects.using(using).aggregate(last=Max("pk"))["last"] or 0
-    made = Repair(action=action, selection=selection.to_json(), asked_by=by[:255], seen_at=clock.now(), last_pk=last)
+    seen = {"last_pk": _last_pk(Event, using), "last_attempt_pk": _last_pk(DeliveryAttempt, using)}
+    made = Repair(action=action, selection=selection.to_json(), asked_by=by[:255], seen_at=clock.now(), **seen)
     made._state.db = using
     return made
+
+
+def _last_pk(model: type[models.Model], using: str) -> int:
+    return int(model._base_manager.using(using).aggregate(last=Max("pk"))["last"] or 0)
 
 
 class Forecast:
@@ -195,7 +199,7 @@ def _verdicts(repair: Repair, now: dt.datetime) -> list[tuple[Verdict, Q]]:
         ]
     common = [
         (Verdict.UNFINISHED, Q(status__in=UNFINISHED)),
-        (Verdict.CHANGED, Q(finished_at__gt=repair.seen_at)),
+        (Verdict.CHANGED, _sent_since(repair)),
         (Verdict.FORGOTTEN, Q(reason_code=Reason.FORGOTTEN)),
         (Verdict.TOO_OLD, Q(expires_at__lte=now)),
     ]
@@ -214,7 +218,16 @@ def _unchanged(repair: Repair, pks: Iterable[int], now: dt.datetime) -> EventQue
     events = Event.objects.using(_database(repair)).filter(pk__in=pks)
     if repair.action == Action.CANCEL:
         return events.cancellable(now)
-    return events.filter(finished_at__lte=repair.seen_at)
+    return events.filter(~_sent_since(repair), status__in=FINISHED)
+
+
+def _sent_since(repair: Repair) -> Q:
+    """Match what has been sent since the operator looked.
+
+    By the attempts' keys: the clocks of the operator's host and of the workers' may differ.
+    """
+    since = DeliveryAttempt.objects.using(_database(repair)).filter(pk__gt=repair.last_attempt_pk)
+    return Q(pk__in=since.values("event_id"))
 
 
 def _without_source(rows: Iterable[Row], using: str) -> frozenset[int]:

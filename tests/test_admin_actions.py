@@ -142,7 +142,15 @@ def test_a_large_selection_is_left_to_a_worker(configured: Any, admin_client: An
     asked = ask(admin_client, "cancel", across=True)
     assert "6,000 left alone" in text_of(asked)
     Event.objects.filter(status="failed").update(expires_at=timezone.now() + timezone.timedelta(hours=1))
-    made = Repair(action="resend", selection="{}", asked_by="x", seen_at=before, last_pk=10**9, event_count=6_000)
+    made = Repair(
+        action="resend",
+        selection="{}",
+        asked_by="x",
+        seen_at=before,
+        last_pk=10**9,
+        last_attempt_pk=10**9,
+        event_count=6_000,
+    )
     made.save()
     page = text_of(admin_client.get(reverse("admin:dfinery_django_repair_change", args=[made.pk])))
     assert "Under way" in page

@@ -263,7 +263,12 @@ def test_all_or_nothing(configured: Any) -> None:
     configured()
     track("coupon", user_id="u1")
     Repair.objects.create(
-        action="resend", selection='{"search": "u1"}', asked_by="x", seen_at=timezone.now(), last_pk=0
+        action="resend",
+        selection='{"search": "u1"}',
+        asked_by="x",
+        seen_at=timezone.now(),
+        last_pk=0,
+        last_attempt_pk=0,
     )
 
     def refuse(execute: Any, sql: str, *rest: Any) -> Any:

@@ -222,7 +222,14 @@ def busy(configured: Any) -> None:
         chosen = '{"status": "failed", "search": "A-", "is_prefix": true, "since": "2026-01-02T10:00:00+00:00"}'
         known = {} if action == "cancel" else {"tally": tally, "finished_at": now}
         Repair.objects.create(
-            action=action, selection=chosen, asked_by="kim", seen_at=now, last_pk=9, event_count=1300, **known
+            action=action,
+            selection=chosen,
+            asked_by="kim",
+            seen_at=now,
+            last_pk=9,
+            last_attempt_pk=0,
+            event_count=1300,
+            **known,
         )
 
 

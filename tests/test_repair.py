@@ -118,13 +118,26 @@ def test_rebuild_finds_a_way_for_what_had_no_destination(of_every_kind: None, fa
     assert not Event.objects.filter(status="captured").exists()
 
 
+@pytest.mark.parametrize("action", ["resend", "rebuild"])
+@pytest.mark.parametrize("minutes", [-1000, -2, 2, 1000])
+def test_a_worker_whose_clock_is_wrong_changes_nothing(configured: Any, shop: Any, action: str, minutes: int) -> None:
+    """That an event ended "later" than the operator looked is its worker's clock, and no reason to leave it alone."""
+    configured()
+    order = shop.place(customer=shop.customer())
+    ended_at = timezone.now() + dt.timedelta(minutes=minutes)
+    kept = {"definition": "purchase", "source": "shop.Order", "source_pk": str(order.pk)}
+    make("failed", **{**kept, "finished_at": ended_at})
+    assert carry_out(wish(action)) == {"ready": 1}
+
+
 def test_what_changed_meanwhile_is_left_alone(configured: Any) -> None:
     """An action asked for twice, by a double click or a task that runs again, sends nothing twice."""
     configured()
     event = make("failed")
-    first, second = wish("resend"), wish("resend")
+    first, second = wish("resend"), repair.wish(Action.RESEND, Selection(), by="Kim", using="default")
     assert carry_out(first) == {"ready": 1}
-    Event.objects.update(status="delivered", due_at=None, finished_at=timezone.now())
+    assert drain(send=lambda request: accepted()) == {"delivered": 1}
+    second.save()
     assert carry_out(second) == {"changed": 1}
     make("failed")
     assert carry_out(wish("resend", last_pk=event.pk)) == {"delivered": 1}

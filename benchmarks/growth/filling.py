@@ -86,6 +86,7 @@ def _fill_chunk(start: int, count: int, now: dt.datetime, total: int) -> None:
         "status": status,
         "payload": "%s",
         "user_id": _text(f"{number} %% 50000"),
+        "user_source": "''",
         "order_id": _text(number),
         "occurred_at": _later(moment, seconds),
         "expires_at": _later(moment, f"{seconds} + 172800"),

@@ -119,7 +119,7 @@ class RepairActions(ReadOnly):
         forecast = repair.Forecast(wish)
         asked = {
             "action": action, "selection": wish.selection, "seen_at": wish.seen_at.isoformat(),
-            "last_pk": wish.last_pk, "count": forecast.total, "back": back,
+            "last_pk": wish.last_pk, "last_attempt_pk": wish.last_attempt_pk, "count": forecast.total, "back": back,
         }  # fmt: skip
         first = selection.narrow(Event.objects.using(using)).defer("payload").order_by("-pk")[:LISTED]
         context = {
@@ -166,7 +166,8 @@ class RepairActions(ReadOnly):
             Action(asked["action"]), Selection.from_json(asked["selection"]),
             by=request.user.get_username(), using=using,
         )  # fmt: skip
-        wish.seen_at, wish.last_pk = dt.datetime.fromisoformat(asked["seen_at"]), asked["last_pk"]
+        wish.seen_at = dt.datetime.fromisoformat(asked["seen_at"])
+        wish.last_pk, wish.last_attempt_pk = asked["last_pk"], asked["last_attempt_pk"]
         wish.event_count = asked["count"]
         until = clock.monotonic() + PATIENCE_SECONDS
         wish = patiently(functools.partial(self._begin, request, wish, using), using=using, until=until)
