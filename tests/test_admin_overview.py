@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django_q.models import Schedule
 
-from dfinery_django import tasks
+from dfinery_django import django_q2
 from dfinery_django.admin.chart import KINDS, LEAST_HEIGHT, PLOT_HEIGHT, draw
 from dfinery_django.delivery import drain
 from dfinery_django.models import Destination, Event
@@ -332,7 +332,7 @@ def test_a_reader_with_single_permissions_costs_two_more(
 def test_a_missing_schedule_is_told(shop_at_work: None, configured: Any, admin_client: Any) -> None:
     """With what to type."""
     configured(WAKE="dfinery_django.tasks.wake")
-    tasks.ensure_schedules()
+    django_q2.ensure_schedules()
     assert "lacks schedules" not in text_of(admin_client)
     Schedule.objects.filter(name="dfinery: reconcile").delete()
     page = text_of(admin_client)

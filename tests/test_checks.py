@@ -165,6 +165,28 @@ def test_every_id_is_listed() -> None:
     assert given == listed
 
 
+@pytest.mark.parametrize(
+    ("cluster", "options", "ids"),
+    [
+        ({"timeout": 60, "retry": 90}, {}, []),
+        ({}, {}, []),  # django-q2's own: a retry of 60 s
+        ({"timeout": 60, "retry": 30}, {}, ["dfinery.W014"]),
+        ({"retry": 30}, {}, ["dfinery.W014"]),
+        ({"retry": 90, "ALT_CLUSTERS": {"slow": {"retry": 10}}}, {"cluster": "slow"}, ["dfinery.W014"]),
+        ({"retry": 10, "ALT_CLUSTERS": {"slow": {"retry": 90}}}, {"cluster": "slow"}, []),
+        ({"sync": True, "retry": 90}, {}, ["dfinery.W015"]),
+        ({"retry": 90}, {"sync": True}, ["dfinery.W015"]),
+    ],
+)
+def test_a_queue_that_gives_a_drain_twice_or_runs_it_in_requests(
+    configured: Any, settings: Any, cluster: Any, options: Any, ids: Any
+) -> None:
+    """``retry`` below a drain's time, and ``sync``, are told."""
+    settings.Q_CLUSTER = cluster
+    configured(Q_OPTIONS=options)
+    assert [each.id for each in found()] == ids
+
+
 def test_one_custom_field_two_types(configured: Any) -> None:
     """Two definitions that would split a field in DFINERY's reports are told, until the site decides."""
     events = {

@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone, translation
 
-from dfinery_django import destinations, tasks
+from dfinery_django import destinations, django_q2
 from dfinery_django.health import assess
 from dfinery_django.models import Destination
 from dfinery_django.overview import look
@@ -115,7 +115,7 @@ def test_json_has_stable_keys(configured: Any, status: Any) -> None:
     """Every key is there whether or not there is anything to say; statuses without events are 0; moments are UTC."""
     configured(WAKE="dfinery_django.tasks.wake")
     empty = json.loads(status("--json")[1])
-    tasks.ensure_schedules()
+    django_q2.ensure_schedules()
     alive()
     event = make("pending")
     full = json.loads(status("--json")[1])
@@ -124,7 +124,7 @@ def test_json_has_stable_keys(configured: Any, status: Any) -> None:
         assert all(set(each) == FINDING_KEYS for each in told["findings"])
         assert [set(each) for each in told["destinations"]] == [DESTINATION_KEYS]
         assert set(told["counts"]) == set(EventStatus.values)
-        assert {each["name"] for each in told["schedules"]} == set(tasks.schedules())
+        assert {each["name"] for each in told["schedules"]} == set(django_q2.schedules())
     assert empty["oldest_waiting_at"] is None
     assert full["expires_next_at"] == event.expires_at.astimezone(dt.timezone.utc).isoformat()
     assert full["oldest_waiting_at"] == event.occurred_at.astimezone(dt.timezone.utc).isoformat()
@@ -143,12 +143,29 @@ def test_no_order_and_no_user_is_named(configured: Any, status: Any) -> None:
         assert not [word for word in ("ORDER-7", "USER-7", "PK-7") if word in printed]
 
 
+def test_a_schedule_that_is_overdue_is_no_plan(configured: Any, status: Any) -> None:
+    """Where no cluster comes to it, it says since when; one that is a few seconds late is on its way."""
+    from django_q.models import Schedule
+
+    configured(WAKE="dfinery_django.tasks.wake")
+    django_q2.ensure_schedules()
+    alive()
+    Schedule.objects.filter(name="dfinery: drain").update(next_run=timezone.now() - dt.timedelta(hours=2))
+    Schedule.objects.filter(name="dfinery: prune").update(next_run=timezone.now() - dt.timedelta(seconds=10))
+    lines = [line.removeprefix("schedules").strip() for line in status()[1].splitlines()[-3:]]
+    assert [line.rsplit(" ", 1)[0] for line in sorted(lines)] == [
+        "dfinery: drain, overdue since", "dfinery: prune, next", "dfinery: reconcile, next",
+    ]  # fmt: skip
+    told = {each["name"]: each["is_overdue"] for each in json.loads(status("--json")[1])["schedules"]}
+    assert told == {"dfinery: drain": True, "dfinery: prune": False, "dfinery: reconcile": False}
+
+
 def test_a_missing_schedule_is_told(configured: Any, status: Any) -> None:
     """Reconcile may be missing while drains go on: nothing else would say so."""
     from django_q.models import Schedule
 
     configured(WAKE="dfinery_django.tasks.wake")
-    tasks.ensure_schedules()
+    django_q2.ensure_schedules()
     alive()
     make("delivered")
     code, printed = status()
@@ -197,7 +214,7 @@ def test_status_asks_little(configured: Any, django_assert_num_queries: Any, cap
     with django_assert_num_queries(3):
         call_command("dfinery", "status")
     configured(WAKE="dfinery_django.tasks.wake")
-    tasks.ensure_schedules()
+    django_q2.ensure_schedules()
     with django_assert_num_queries(4):
         call_command("dfinery", "status")
 

@@ -56,12 +56,13 @@ ORDER = [
         "health",
     ),  # what people are told
     *("fieldwise", "steps", "explain"),
+    "django_q2",
 ]
 #: A door may be a folder of files that import one another.
 DOORS = ["tasks", "checks", "admin", "api", "templatetags", "testing", "metrics"]
 ONLY_HERE = {
     "requests": ("client", "testing"),  # FakeDfinery times out as requests does
-    "django_q": ("tasks",),
+    "django_q": ("django_q2",),
     "rest_framework": ("api",),
     "responses": ("testing",),
     "pytest": ("testing",),
@@ -109,7 +110,7 @@ def test_a_file_imports_only_earlier_files(name: str) -> None:
 
 @pytest.mark.parametrize("package", ONLY_HERE)
 def test_a_package_is_imported_in_one_place(package: str) -> None:
-    """requests only in client.py and testing/, django_q only in tasks.py, rest_framework only in api/, and so on."""
+    """requests only in client.py and testing/, django_q only in django_q2.py, and so on."""
     users = {name for name, path in modules().items() for each in imports(path, name) if each.split(".")[0] == package}
     assert {name.split(".")[0] for name in users} <= set(ONLY_HERE[package])
 

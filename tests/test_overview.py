@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone, translation
 from django_q.models import Schedule
 
-from dfinery_django import destinations, recent, tasks
+from dfinery_django import destinations, django_q2, recent
 from dfinery_django.delivery import drain
 from dfinery_django.findings import Level
 from dfinery_django.health import Health, assess
@@ -335,7 +335,7 @@ def test_nobody_drains(health: Callable[[], Health]) -> None:
 def test_nobody_has_ever_drained(configured: Any) -> None:
     """With django-q2 the commands are its own, with another queue they are not."""
     configured(WAKE="dfinery_django.tasks.wake")
-    tasks.ensure_schedules()
+    django_q2.ensure_schedules()
     (finding, _) = assess(look(NOW)).findings
     assert finding.text == "Nobody delivers: no worker has ever looked for events."
     assert finding.commands == ("python manage.py qcluster", "python manage.py dfinery schedule")
@@ -356,7 +356,7 @@ def test_one_of_several_is_not_drained(configured: Any) -> None:
 def test_a_schedule_is_missing(configured: Any) -> None:
     """Drains that orders ask for hide it: what was to be tried again, or missed, then waits for the next order."""
     configured(WAKE="dfinery_django.tasks.wake")
-    tasks.ensure_schedules()
+    django_q2.ensure_schedules()
     alive()
     store("delivered", HOUR)
     found = look(NOW)

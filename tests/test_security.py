@@ -14,7 +14,7 @@ from django.test import RequestFactory
 from django.views.debug import ExceptionReporter
 from django_q.models import OrmQ, Schedule
 
-from dfinery_django import tasks, track
+from dfinery_django import django_q2, track
 from dfinery_django.delivery import drain
 from dfinery_django.exceptions import TransportError
 from dfinery_django.models import Event
@@ -40,7 +40,7 @@ def test_the_queue_holds_plain_values(configured: Any) -> None:
     """django-q2 pickles a task: of ours it has a path and texts, never an object that unpickling would run."""
     configured(TOKENS={"default": SECRET}, WAKE="dfinery_django.tasks.wake")
     request_wake("default", "default")
-    tasks.ensure_schedules()
+    django_q2.ensure_schedules()
     (queued,) = OrmQ.objects.all()
     task = queued.task
     assert task["func"] == "dfinery_django.tasks.drain"

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 
-from dfinery_django import acapture, atrack, capture, registry, repair, tasks, track
+from dfinery_django import acapture, atrack, capture, django_q2, registry, repair, tasks, track
 from dfinery_django.delivery import drain
 from dfinery_django.destinations import resume
 from dfinery_django.models import CustomField, Destination, Event, Repair, Total
@@ -106,10 +106,10 @@ def test_no_task_does_anything(off: None, django_assert_num_queries: Any) -> Non
 def test_migrate_schedules_nothing(off: None, configured: Any) -> None:
     """What is scheduled already is left, so that it is there when it is switched on again."""
     Schedule.objects.all().delete()
-    tasks.schedule_after_migrate(using="default")
+    django_q2.schedule_after_migrate(using="default")
     assert not Schedule.objects.exists()
     configured()
-    tasks.schedule_after_migrate(using="default")
+    django_q2.schedule_after_migrate(using="default")
     assert Schedule.objects.count() == 3
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import os
 import signal
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 
-from dfinery_django import tasks, track
+from dfinery_django import django_q2, tasks, track
 from dfinery_django.delivery import drain
 from dfinery_django.models import Event
 from dfinery_django.sandbox import Sandbox
@@ -44,7 +46,7 @@ def test_q_options_choose_the_cluster(configured: Any) -> None:
     configured(WAKE="dfinery_django.tasks.wake", Q_OPTIONS={"cluster": "dfinery"})
     Order.objects.create(status="paid")
     assert OrmQ.objects.get().key == "dfinery"
-    tasks.ensure_schedules()
+    django_q2.ensure_schedules()
     assert set(Schedule.objects.values_list("cluster", flat=True)) == {"dfinery"}
 
 
@@ -55,17 +57,17 @@ def test_schedules_are_made_by_migrate_once() -> None:
     names = set(Schedule.objects.values_list("name", "func"))
     assert names == {(f"dfinery: {task}", f"dfinery_django.tasks.{task}") for task in ("drain", "reconcile", "prune")}
     Schedule.objects.all().delete()
-    tasks.ensure_schedules()
+    django_q2.ensure_schedules()
     assert Schedule.objects.count() == 3
 
 
 def test_reconcile_is_scheduled_as_the_setting_says(configured: Any) -> None:
     """0 minutes: never, and an older schedule goes."""
     configured(RECONCILE_MINUTES=5)
-    tasks.ensure_schedules()
+    django_q2.ensure_schedules()
     assert Schedule.objects.get(name="dfinery: reconcile").minutes == 5
     configured(RECONCILE_MINUTES=0)
-    tasks.ensure_schedules()
+    django_q2.ensure_schedules()
     assert not Schedule.objects.filter(name="dfinery: reconcile").exists()
 
 
@@ -74,11 +76,56 @@ def test_migrating_without_django_q_tables_is_no_error(caplog: Any) -> None:
     with connection.schema_editor() as editor:
         editor.delete_model(Schedule)
     try:
-        tasks.schedule_after_migrate(using="default")
+        django_q2.schedule_after_migrate(using="default")
     finally:
         with connection.schema_editor() as editor:
             editor.create_model(Schedule)
     assert "No schedules were made" in caplog.text
+
+
+def test_schedules_go_with_the_tables() -> None:
+    """ "migrate dfinery_django zero" leaves none behind, whatever migrates afterwards; coming back brings them back."""
+    django_q2.ensure_schedules()
+    call_command("migrate", "dfinery_django", "zero", verbosity=0)
+    try:
+        assert not Schedule.objects.exists()
+        call_command("migrate", "django_q", verbosity=0)
+        assert not Schedule.objects.exists()
+    finally:
+        call_command("migrate", verbosity=0)
+    assert Schedule.objects.count() == 3
+
+
+@pytest.mark.parametrize("task", ["drain", "reconcile", "prune"])
+def test_a_task_without_its_app_ends_quietly(task: str) -> None:
+    """A schedule that outlived the app kills no worker: importing the task works, and it says what to delete."""
+    source = (
+        "import django, logging, pydoc; from django.conf import settings; logging.basicConfig(); "
+        "settings.configure(INSTALLED_APPS=['django_q'], Q_CLUSTER={'orm': 'default'}, DFINERY={}); django.setup(); "
+        f"print('ended with', pydoc.locate('dfinery_django.tasks.{task}')())"
+    )
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("ended with")
+    assert "not in INSTALLED_APPS" in done.stderr
+
+
+@pytest.mark.parametrize(("task", "minutes"), [("drain", 1), ("reconcile", 10), ("prune", 24 * 60)])
+def test_runs_that_were_missed_are_not_caught_up(task: str, minutes: int) -> None:
+    """After a night without a cluster a task runs once, not once for each time it was missed."""
+    django_q2.ensure_schedules()
+    Schedule.objects.update(next_run=timezone.now() - dt.timedelta(days=3))
+    Schedule.objects.create(name="somebody else's", func=f"dfinery_django.tasks.{task}", next_run=timezone.now())
+    began_at = timezone.now()
+    getattr(tasks, task)()
+    named = Schedule.objects.get(name=f"dfinery: {task}")
+    assert named.next_run >= began_at + dt.timedelta(minutes=minutes)
+    assert Schedule.objects.filter(name__startswith="dfinery: ", next_run__lt=began_at).count() == 2
+    assert Schedule.objects.get(name="somebody else's").next_run <= began_at
+    soon = timezone.now() + dt.timedelta(seconds=20)
+    Schedule.objects.update(next_run=soon)
+    getattr(tasks, task)()
+    assert set(Schedule.objects.values_list("next_run", flat=True)) == {soon}
 
 
 def test_the_scheduled_drain_serves_every_destination(configured: Any) -> None:

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.signals import pre_enqueue
 
-from dfinery_django import capture, delivery, tasks, waking
+from dfinery_django import capture, delivery, django_q2, tasks, waking
 from dfinery_django.models import Destination, Event
 from tests.conftest import driver_options
 from tests.settings import DATABASE
@@ -324,10 +324,10 @@ def test_a_queue_is_in_a_database_only_with_the_orm_broker(configured: Any, monk
     """Redis and the like are a network away, so is a broker that Q_OPTIONS name, and a drain that runs at once."""
     from django_q.conf import Conf
 
-    assert tasks.queue_database() == "default"
+    assert django_q2.queue_database() == "default"
     for options in ({"broker": object()}, {"sync": True}):
         configured(Q_OPTIONS=options)
-        assert tasks.queue_database() is None
+        assert django_q2.queue_database() is None
     configured()
     monkeypatch.setattr(Conf, "BROKER_CLASS", "some.Broker")
-    assert tasks.queue_database() is None
+    assert django_q2.queue_database() is None

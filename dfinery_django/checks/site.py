@@ -37,6 +37,36 @@ def check_queue() -> Iterator[CheckMessage]:
             f"{place} is {timeout} s, but a drain may take {needed:g} s.",
             f'"timeout": {needed + 1:g} and a larger "retry", or a smaller DFINERY["DRAIN_SECONDS"].',
         )
+    else:
+        yield from _check_retry(cluster, settings.Q_OPTIONS, needed)
+    yield from _check_sync(cluster, settings.Q_OPTIONS)
+
+
+def _check_retry(cluster: Mapping[str, Any], options: Mapping[str, Any], needed: float) -> Iterator[CheckMessage]:
+    """Find a queue that hands a drain to a second worker while it runs."""
+    retry = _own(cluster, options).get("retry", cluster.get("retry", 60))
+    if isinstance(retry, (int, float)) and retry < needed:
+        yield message_of(
+            "W014",
+            f"Q_CLUSTER['retry'] is {retry:g} s, but a drain may take {needed:g} s: a second worker would be given it.",
+            f'"retry": {needed + 30:g} and a smaller "timeout", or a smaller DFINERY["DRAIN_SECONDS"].',
+        )
+
+
+def _check_sync(cluster: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    """Find a queue that runs drains in the shop's own requests."""
+    if _own(cluster, options).get("sync", cluster.get("sync")) or options.get("sync"):
+        yield message_of(
+            "W015",
+            "django-q2's 'sync' is on: whoever pays an order waits until its event is delivered, or DFINERY gives up.",
+            'Leave "sync" to tests, and run manage.py qcluster. Where no worker can run, see docs/other-queues.md.',
+        )
+
+
+def _own(cluster: Mapping[str, Any], options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the settings of the cluster of its own that ``Q_OPTIONS`` names."""
+    found = (cluster.get("ALT_CLUSTERS") or {}).get(options.get("cluster"))
+    return found if isinstance(found, Mapping) else {}
 
 
 def _drain_timeout(cluster: Mapping[str, Any], options: Mapping[str, Any]) -> tuple[str, Any]:
@@ -44,8 +74,8 @@ def _drain_timeout(cluster: Mapping[str, Any], options: Mapping[str, Any]) -> tu
     if "timeout" in options:
         return "DFINERY['Q_OPTIONS']['timeout']", options["timeout"]
     name = options.get("cluster")
-    own = (cluster.get("ALT_CLUSTERS") or {}).get(name)
-    if isinstance(own, Mapping) and "timeout" in own:
+    own = _own(cluster, options)
+    if "timeout" in own:
         return f"Q_CLUSTER['ALT_CLUSTERS'][{name!r}]['timeout']", own["timeout"]
     return "Q_CLUSTER['timeout']", cluster.get("timeout")
 

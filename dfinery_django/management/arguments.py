@@ -146,6 +146,10 @@ def _sandbox(parser: ArgumentParser) -> None:
     parser.add_argument("--store", help="a file that remembers what arrived")
 
 
+def _schedule(parser: ArgumentParser) -> None:
+    parser.add_argument("--remove", action="store_true", help="delete them: the app is to be taken out")
+
+
 def _check_token(parser: ArgumentParser) -> None:
     parser.add_argument("--destination", help="alias of TOKENS; default: all, one request each")
 
@@ -185,7 +189,7 @@ SUBCOMMANDS: dict[str, tuple[str, Callable[[ArgumentParser], None], tuple[str, .
         _forget,
         ("forget 4711 --dry-run", "forget 4711"),
     ),
-    "schedule": ("make django-q2's schedules for this app", _nothing, ("schedule",)),
+    "schedule": ("make django-q2's schedules for this app", _schedule, ("schedule", "schedule --remove")),
     "sandbox": (
         "a local pretend DFINERY, with a page of what arrived",
         _sandbox,

@@ -22,6 +22,8 @@ from ..states import FINISHED, UNFINISHED, DestinationState, Reason
 from .printing import GAP, wrap
 
 LABEL_WIDTH = 14
+#: A running cluster of django-q2 comes to what is due within this time.
+SCHEDULER_PAUSE = dt.timedelta(minutes=1)
 #: Between the words of Django's spans of time.
 NO_BREAK_SPACE = "\xa0"
 #: For a reason to be stopped: what to type.
@@ -63,7 +65,10 @@ def as_json(standing: Standing) -> dict[str, Any]:
         "last_delivered_at": _iso(overview.last_delivered_at),
         "drained_at": _iso(overview.drained_at),
         "destinations": [_destination(each) for each in overview.destinations],
-        "schedules": [{"name": name, "next_run_at": _iso(moment)} for name, moment in overview.schedules.items()],
+        "schedules": [
+            {"name": name, "next_run_at": _iso(moment), "is_overdue": _is_overdue(moment, overview)}
+            for name, moment in overview.schedules.items()
+        ],
     }
 
 
@@ -151,7 +156,13 @@ def _to_type(report: DestinationReport) -> str:
 
 def _schedules(overview: Overview) -> Iterator[str]:
     for name, moment in overview.schedules.items():
-        yield f"{name}, " + (f"next {point(moment, overview.now)}" if moment else "missing")
+        words = "overdue since" if _is_overdue(moment, overview) else "next"
+        yield f"{name}, " + (f"{words} {point(moment, overview.now)}" if moment else "missing")
+
+
+def _is_overdue(moment: dt.datetime | None, overview: Overview) -> bool:
+    """Whether no cluster has come to a schedule that was due: it looks for them about twice a minute."""
+    return moment is not None and moment < overview.now - SCHEDULER_PAUSE
 
 
 def columns(out: OutputWrapper, terminal: int) -> int:

@@ -19,7 +19,7 @@ from django.db import connections
 from django.utils.translation import override
 from tqdm import tqdm
 
-from ... import clock, custom_fields, delivery, reconcile, registry, tasks
+from ... import clock, custom_fields, delivery, django_q2, reconcile, registry, tasks
 from ...conf import get_settings
 from ...destinations import outbox_databases
 from ...exceptions import NotRegistered
@@ -169,12 +169,15 @@ class Command(BaseCommand):
         # At once: whoever reads the first lines of it only would break the pipe.
         self.stdout.write("\n\n".join([f"{watched._meta.label} {instance.pk} in database {using!r}", *texts]))
 
-    def _schedule(self, **options: Any) -> None:
+    def _schedule(self, *, remove: bool, **options: Any) -> None:
         if not apps.is_installed("django_q"):
             message = "django_q is not in INSTALLED_APPS: let what runs your WAKE run the schedule, too."
             raise CommandError(message, returncode=faults.WRONG_USE)
-        tasks.ensure_schedules()
-        for name, (task, minutes) in tasks.schedules().items():
+        if remove:
+            self.stdout.write(f"{django_q2.remove_schedules()} schedules deleted. The next migrate makes them again.")
+            return
+        django_q2.ensure_schedules()
+        for name, (task, minutes) in django_q2.schedules().items():
             self.stdout.write(f"{name}: {task}, every {minutes} min")
 
     def _prune(self, **options: Any) -> None:

@@ -1,0 +1,187 @@
+"""django-q2 around the app: the drain that is queued, the schedules, where the queue is, whether the cluster stops.
+
+A site with a ``WAKE`` of its own may leave django_q out of ``INSTALLED_APPS``, where its models can't be imported: each
+import of it stands in the function that needs it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+from django.apps import apps
+from django.db import DatabaseError, connections, router, transaction
+from django.utils import timezone
+
+from . import transactions
+from .conf import get_settings
+from .exceptions import ConfigurationError
+
+logger = logging.getLogger("dfinery_django")
+
+#: Schedule name -> task, minutes between runs.
+SCHEDULES = {
+    "dfinery: drain": ("dfinery_django.tasks.drain", 1),
+    "dfinery: prune": ("dfinery_django.tasks.prune", 24 * 60),
+}
+RECONCILE_SCHEDULE = "dfinery: reconcile"
+
+
+def schedules() -> dict[str, tuple[str, int]]:
+    """Schedule name -> task, minutes between runs, as the settings want it."""
+    minutes = get_settings().RECONCILE_MINUTES
+    reconciling = {RECONCILE_SCHEDULE: ("dfinery_django.tasks.reconcile", minutes)} if minutes else {}
+    return SCHEDULES | reconciling
+
+
+def queue_drain(destination: str) -> None:
+    """Queue a drain of a destination."""
+    from django_q.tasks import async_task
+
+    options = {"task_name": f"dfinery: drain {destination}", "save": False, **get_settings().Q_OPTIONS}
+    # In autocommit its ORM broker closes and reopens the database connection; in a transaction it does not.
+    database = queue_database()
+    keeps_connection = transaction.atomic(using=database, savepoint=False) if database else nullcontext()
+    with keeps_connection:
+        async_task("dfinery_django.tasks.drain", destination, q_options=options)  # type: ignore[no-untyped-call]
+
+
+def queue_database() -> str | None:
+    """The alias of the database that django-q2's queue is in, if it is in one."""
+    from django_q.conf import Conf
+
+    options = get_settings().Q_OPTIONS
+    is_elsewhere = Conf.BROKER_CLASS or Conf.IRON_MQ or Conf.SQS or "broker" in options
+    at_once = Conf.SYNC or options.get("sync")  # the drain itself, which talks to DFINERY: in no transaction
+    return str(Conf.ORM) if Conf.ORM and not is_elsewhere and not at_once else None
+
+
+def runs_at_once() -> bool:
+    """Whether django-q2 runs what it is given in the caller's process: its sync mode."""
+    if not apps.is_installed("django_q"):
+        return False
+    from django_q.conf import Conf
+
+    return bool(Conf.SYNC)
+
+
+def cluster_stops() -> Callable[[], bool]:
+    """Whether django-q2's cluster is stopping: it waits for its workers, and tells them nothing.
+
+    A worker is forked in the midst of its sentinel's work, whose frames, with the cluster's stop event, are below ours.
+    """
+    if not apps.is_installed("django_q"):
+        return lambda: False
+    from django_q.cluster import Sentinel
+
+    frame = sys._getframe()  # noqa: SLF001
+    while frame := frame.f_back:  # type: ignore[assignment]
+        sentinel = frame.f_locals.get("self")
+        if isinstance(sentinel, Sentinel):
+            event = sentinel.stop_event
+            return lambda: bool(event.is_set())
+    return lambda: False
+
+
+def ensure_schedules() -> None:
+    """Make django-q2's schedules for this app, or bring them up to date. Safe to repeat.
+
+    :raises DatabaseError: if django-q2's tables are missing
+    """
+    from django_q.models import Schedule
+
+    using = router.db_for_write(Schedule)
+    cluster = get_settings().Q_OPTIONS.get("cluster")
+    with transaction.atomic(using=using):
+        if not get_settings().RECONCILE_MINUTES:
+            Schedule.objects.using(using).filter(name=RECONCILE_SCHEDULE).delete()
+        for name, (task, minutes) in schedules().items():
+            wanted = {"func": task, "schedule_type": Schedule.MINUTES, "minutes": minutes, "cluster": cluster}
+            named = Schedule.objects.using(using).filter(name=name)
+            if not named.update(**wanted):
+                named.create(name=name, repeats=-1, **wanted)
+
+
+def remove_schedules() -> int:
+    """Delete django-q2's schedules for this app.
+
+    :returns: how many there were
+    :raises DatabaseError: if django-q2's tables are missing
+    """
+    from django_q.models import Schedule
+
+    ours = Schedule.objects.using(router.db_for_write(Schedule)).filter(name__in=[*SCHEDULES, RECONCILE_SCHEDULE])
+    return int(ours.delete()[0])
+
+
+def skip_missed_runs(task: str) -> None:
+    """Begin anew with a schedule whose runs were missed while no cluster ran.
+
+    With django-q2's ``catch_up``, its default, each of them would still be run, one after the other. One run does the
+    work of all.
+
+    :param task: dotted path
+    """
+    if not apps.is_installed("django_q") or not get_settings().ENABLED:
+        return
+    from django_q.models import Schedule
+
+    minutes = dict(schedules().values()).get(task, 1)
+    now = timezone.now()  # as django-q2 writes it: naive where USE_TZ is false
+    try:
+        with transaction.atomic(using=router.db_for_write(Schedule)):
+            missed = Schedule.objects.using(router.db_for_write(Schedule)).filter(func=task, next_run__lt=now)
+            missed.filter(name__startswith="dfinery: ").update(next_run=now + dt.timedelta(minutes=minutes))
+    except DatabaseError as error:
+        logger.warning("django-q2's schedules can't be read: %s", type(error).__name__)
+
+
+def planned() -> dict[str, dt.datetime | None]:
+    """When django-q2 will next do what this app needs; ``None`` where a schedule is missing.
+
+    :returns: schedule name -> moment, one in the past where no cluster has come to it; nothing where django-q2 is not
+        installed
+    :raises DatabaseError: if django-q2's tables are missing
+    """
+    if not apps.is_installed("django_q"):
+        return {}
+    from django_q.models import Schedule
+
+    using = router.db_for_write(Schedule)
+    rows = Schedule.objects.using(using).filter(name__in=list(schedules())).exclude(repeats=0)
+    with transactions.shielded(using):  # a page of a site with ATOMIC_REQUESTS goes on without django-q2's tables
+        runs: dict[Any, Any] = dict(rows.values_list("name", "next_run"))
+    return {name: _aware(runs.get(name)) for name in schedules()}
+
+
+def _aware(moment: dt.datetime | None) -> dt.datetime | None:
+    return timezone.make_aware(moment, timezone.get_default_timezone()) if moment and not moment.tzinfo else moment
+
+
+def schedule_after_migrate(using: str, **kwargs: object) -> None:
+    """``post_migrate``: schedules come and go with the tables; a site need not know that they exist."""
+    if not apps.is_installed("django_q"):
+        return
+    from django_q.models import Schedule
+
+    from .models import Event
+
+    has_tables = Event._meta.db_table in connections[using].introspection.table_names()
+    try:
+        if not has_tables and using == router.db_for_write(Event):
+            remove_schedules()
+        elif _is_enabled() and using == router.db_for_write(Schedule):
+            ensure_schedules()
+    except DatabaseError:
+        logger.warning("No schedules were made: django-q2's tables are missing. Run manage.py migrate once more.")
+
+
+def _is_enabled() -> bool:
+    try:
+        return get_settings().ENABLED
+    except ConfigurationError:
+        return True  # the checks tell what is wrong, and migrations go on as they did
