@@ -15,7 +15,7 @@ class DfineryConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, custom_fields, django_q2, receivers, registry, waking  # noqa: F401 - checks register themselves
+        from . import checks, custom_fields, django_q2, forks, receivers, registry, waking  # noqa: F401 - checks register themselves
 
         # Without a sender: the receivers look at the concrete model, so that proxies and children count.
         for signal, receiver in (
@@ -27,6 +27,7 @@ class DfineryConfig(AppConfig):
         # Tests that empty their tables say so, too.
         post_migrate.connect(custom_fields.forget_what_is_known, sender=self, dispatch_uid="dfinery_django.fields")
         post_migrate.connect(waking.forget_notices, sender=self, dispatch_uid="dfinery_django.notices")
+        forks.use_own_pools()
         registry.autodiscover()
         try:
             receivers.connect_signals()

@@ -28,6 +28,7 @@ ORDER = [
     ),  # ground: plain Python
     *("values", "schema", "expressions", "paths", "payloads", "protocols.base", "protocols.s2s"),  # words
     "protocols.s2s_body",
+    "forks",
     *("definitions", "registry"),
     *(
         "transactions",
