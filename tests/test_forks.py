@@ -11,17 +11,21 @@ FORK = """
 import django, os
 django.setup()
 from django.db import connection
-from dfinery_django.models import Event
 
-assert not Event.objects.exists()  # the pool is open
-for _ in range(2):
+def backend():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return cursor.fetchone()[0]
+
+ours = backend()  # the pool is open
+for is_idle in (False, True):
+    if is_idle:
+        connection.close()
     child = os.fork()
     if not child:
-        assert not Event.objects.exists()
-        connection.close()
-        os._exit(0)
+        os._exit(backend() == ours)
     assert os.waitpid(child, 0)[1] == 0
-assert not Event.objects.exists()
+assert backend() == ours
 """
 
 
