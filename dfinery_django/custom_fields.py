@@ -25,6 +25,7 @@ from .definitions import EventDefinition, declared_type
 from .exceptions import PayloadError
 from .models import CustomField
 from .schema import Scope
+from .tenants import place_of
 from .transactions import after_commit, before_swallowing, shielded
 from .values import Wire, WireType, convert, infer
 
@@ -53,7 +54,8 @@ class _Known:
             self.seen_at[scope, name] = seen_at
 
 
-_known: dict[str, _Known] = {}
+#: By database and tenant.
+_known: dict[tuple[str, str | None], _Known] = {}
 
 
 def forget_what_is_known(**kwargs: Any) -> None:
@@ -103,11 +105,12 @@ class SeenFields:
             after_commit(self._write_down, self.using)
 
     def _known(self) -> _Known | None:
-        known = _known.get(self.using)
+        place = place_of(self.using)
+        known = _known.get(place)
         if known is None or clock.monotonic() - known.read_at > RELOAD_SECONDS:
             try:
                 with shielded(self.using):
-                    known = _known[self.using] = _Known(self.using)
+                    known = _known[place] = _Known(self.using)
             except Exception as error:
                 before_swallowing(error, self.using)
                 logger.exception("The custom fields seen so far can't be read: types go by the values")

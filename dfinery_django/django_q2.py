@@ -17,7 +17,7 @@ from django.apps import apps
 from django.db import DatabaseError, connections, router, transaction
 from django.utils import timezone
 
-from . import transactions
+from . import tenants, transactions
 from .conf import get_settings
 from .exceptions import ConfigurationError
 
@@ -170,6 +170,8 @@ def schedule_after_migrate(using: str, **kwargs: object) -> None:
 
     from .models import Event
 
+    if tenants.is_per_tenant("dfinery_django"):
+        return  # a scheduled task works in no tenant: the site has schedules of its own
     has_tables = Event._meta.db_table in connections[using].introspection.table_names()
     try:
         if not has_tables and using == router.db_for_write(Event):

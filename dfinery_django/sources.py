@@ -22,6 +22,7 @@ from django.utils import translation
 from .definitions import EventDefinition
 from .expressions import Expression, Path
 from .paths import fetching, trace
+from .tenants import place_of
 from .values import as_moment
 
 
@@ -110,7 +111,8 @@ def identity_key(definition: EventDefinition, key: str, instance: Any, using: st
     if definition.identity is None:
         return None
     parts = _identity(definition, instance, using) if definition.identity else []
-    return dedup_key_from(definition.name, definition.source_label, key, *parts)
+    schema = place_of(using)[1]
+    return dedup_key_from(definition.name, definition.source_label, key, *parts, *([schema] if schema else []))
 
 
 def _identity(definition: EventDefinition, instance: Any, using: str) -> list[str]:

@@ -19,6 +19,7 @@ from django.db.models import Count, F
 
 from . import clock
 from .conf import get_settings
+from .tenants import place_of
 from .transactions import before_swallowing
 
 logger = logging.getLogger("dfinery_django")
@@ -52,16 +53,18 @@ class Total(models.Model):
 
 
 _lock = threading.Lock()
-_unwritten: dict[str, dict[Key, float]] = {}
-_written_at: dict[str, float] = {}
-_absorbed_at: dict[str, dt.datetime] = {}
+Place = tuple[str, str | None]
+#: By database and tenant.
+_unwritten: dict[Place, dict[Key, float]] = {}
+_written_at: dict[Place, float] = {}
+_absorbed_at: dict[Place, dt.datetime] = {}
 
 
 def count(using: str, metric: str, *labels: str, by: float = 1) -> None:
     """Note it in this process, if ``METRICS`` is on; ``flush`` writes it."""
     if get_settings().METRICS:
         with _lock:
-            _add_up(_unwritten.setdefault(using, {}), (metric, labels), by)
+            _add_up(_unwritten.setdefault(place_of(using), {}), (metric, labels), by)
 
 
 def _add_up(totals: dict[Key, float], key: Key, by: float) -> None:
@@ -83,12 +86,12 @@ def observe(using: str, metric: str, *labels: str, seconds: float) -> None:
 
 def flush(using: str, *, after_seconds: float = 0) -> None:
     """Write what this process has counted, unless it did so less than so many seconds ago. Never raises."""
-    elapsed = clock.monotonic()
-    if not _unwritten.get(using) or elapsed - _written_at.get(using, float("-inf")) < after_seconds:
+    elapsed, place = clock.monotonic(), place_of(using)
+    if not _unwritten.get(place) or elapsed - _written_at.get(place, float("-inf")) < after_seconds:
         return
     with _lock:
-        counted = _unwritten.pop(using, {})
-        _written_at[using] = elapsed
+        counted = _unwritten.pop(place, {})
+        _written_at[place] = elapsed
     try:
         with transaction.atomic(using=using):
             for key in sorted(counted):  # in one order, so that no two workers wait for each other
@@ -96,7 +99,7 @@ def flush(using: str, *, after_seconds: float = 0) -> None:
     except (DatabaseError, InterfaceError) as error:
         with _lock:
             for key, by in counted.items():
-                _add_up(_unwritten.setdefault(using, {}), key, by)
+                _add_up(_unwritten.setdefault(place, {}), key, by)
         before_swallowing(error, using)
         logger.warning("Metrics were not written; they are kept for the next time: %s", type(error).__name__)
 
@@ -122,10 +125,10 @@ def absorb(events: models.QuerySet[Any], *, now: dt.datetime | None = None) -> N
 
     Younger ones are counted by whoever reads the totals (``read``): the row ``absorbed`` says from which key on.
     """
-    using, now = events.db, now or clock.now()
-    if not get_settings().METRICS or (using in _absorbed_at and abs(now - _absorbed_at[using]) < ABSORB_EVERY):
+    using, place, now = events.db, place_of(events.db), now or clock.now()
+    if not get_settings().METRICS or (place in _absorbed_at and abs(now - _absorbed_at[place]) < ABSORB_EVERY):
         return
-    _absorbed_at[using] = now
+    _absorbed_at[place] = now
     try:
         with transaction.atomic(using=using):
             _absorb(events, using, now - ABSORB_AFTER)

@@ -23,6 +23,7 @@ from . import clock, transactions
 from .conf import get_settings
 from .models import Destination
 from .storing import answers_along, literal, with_literals
+from .tenants import place_of
 
 logger = logging.getLogger("dfinery_django")
 
@@ -65,7 +66,7 @@ def held_back() -> Iterator[None]:
 
 def wake_on_commit(using: str, destination: str) -> None:
     """Ask for a drain when the caller's transaction commits, at once if there is none."""
-    hook = _hook(using, destination)
+    hook = _hook(place_of(using), destination)
     # One wake-up per transaction, however many events it captures. A hook that is still listed here can only be
     # dropped by a rollback that takes this event with it.
     if not _is_listed(hook, connections[using]):
@@ -81,11 +82,11 @@ def _is_listed(hook: Callable[[], None], connection: Any) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _hook(using: str, destination: str) -> Callable[[], None]:
+def _hook(place: tuple[str, str | None], destination: str) -> Callable[[], None]:
     # A plain function: Django 5.2's robust on_commit trips over a partial that fails, and drops later callbacks.
     def wake_dfinery() -> None:
         try:
-            request_wake(using, destination)
+            request_wake(place[0], destination)
         except Exception as error:
             for alias in connections:  # the queue may have a database of its own
                 transactions.before_swallowing(error, alias)
@@ -143,7 +144,7 @@ def _notices(connection: Any) -> dict[Any, _Notice]:
 
 
 def _key(connection: Any, destination: str) -> Any:
-    return getattr(connection, "schema_name", None), destination  # a schema for each tenant: django-tenants
+    return place_of(connection.alias), destination
 
 
 def _noticed(using: str, destination: str) -> bool | None:

@@ -29,6 +29,7 @@ ORDER = [
     *("values", "schema", "expressions", "paths", "payloads", "protocols.base", "protocols.s2s"),  # words
     "protocols.s2s_body",
     "forks",
+    "tenants",
     *("definitions", "registry"),
     *(
         "transactions",

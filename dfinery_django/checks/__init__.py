@@ -18,6 +18,7 @@ E012   ``PROTOCOL`` or ``WAKE`` can't be imported
 E013   a definition's choice (``guests``, ``build``) that does not exist
 E014   ``signal`` can't be listened to
 E015   ``CONSENT`` or a definition's ``consent`` can't be asked
+E017   tenants with a schema each, whose events would mix, or that nobody would deliver
 W001   no ``user``: the key of the source object would be sent as ``user_id``
 W002   django-q2 would stop a drain before it is done
 W003   ``django_q`` is not installed
@@ -47,7 +48,7 @@ from ..receivers import connect_signals
 from ..reconcile import obstacle
 from .definitions import check_consent, check_definition
 from .messages import message_of
-from .site import check_lease, check_queue
+from .site import check_lease, check_queue, check_tenants
 
 
 @register("dfinery")
@@ -61,6 +62,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
         found += check_consent(get_settings().CONSENT, "DFINERY['CONSENT']")
     found += check_queue()
     found += check_lease()
+    found += check_tenants()
     found += [message_of("E007", fault, "See the chapter on definitions.") for fault in registry.faults().values()]
     for name, fault in connect_signals().items():
         hint = '"signal": ("dotted.path.of.the_signal", "keyword of the instance")'

@@ -9,6 +9,7 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage
 
+from .. import registry, tenants
 from ..conf import did_you_mean, get_settings
 from .messages import message_of
 
@@ -78,6 +79,27 @@ def _drain_timeout(cluster: Mapping[str, Any], options: Mapping[str, Any]) -> tu
     if "timeout" in own:
         return f"Q_CLUSTER['ALT_CLUSTERS'][{name!r}]['timeout']", own["timeout"]
     return "Q_CLUSTER['timeout']", cluster.get("timeout")
+
+
+def check_tenants() -> Iterator[CheckMessage]:
+    """Find an outbox that does not lie with its tenants' orders, and tenants whose events nobody delivers."""
+    hint = "See docs/tenants.md."
+    watched = {each.model_class._meta.app_config.name: each.name for each in registry.definitions()}
+    names = [name for app, name in watched.items() if tenants.is_per_tenant(app) and not tenants.is_shared(app)]
+    if names and tenants.is_shared("dfinery_django") and not tenants.is_per_tenant("dfinery_django"):
+        yield message_of(
+            "E017",
+            f"dfinery_django is in SHARED_APPS, but {', '.join(map(repr, names))} watch models of TENANT_APPS: events "
+            "of all tenants would lie in one table, and be built from the wrong tenant's rows.",
+            f'Move "dfinery_django" to TENANT_APPS. {hint}',
+        )
+    settings = get_settings()
+    if tenants.is_per_tenant("dfinery_django") and settings.WAKE == type(settings).WAKE:
+        yield message_of(
+            "E017",
+            "dfinery_django is in TENANT_APPS, but WAKE names no tenant: nobody would deliver the tenants' events.",
+            f'"WAKE": the dotted path of a function that queues a drain for the schema in force. {hint}',
+        )
 
 
 def check_lease() -> Iterator[CheckMessage]:

@@ -1,0 +1,29 @@
+"""Tenants with a schema each, as django-tenants has them: which apps have tables there, whose schema is in force."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings as django_settings
+from django.db import connections
+
+
+def place_of(using: str) -> tuple[str, str | None]:
+    """Return the database and the schema in force: what a process remembers of rows goes by them."""
+    return using, getattr(connections[using], "schema_name", None)
+
+
+def is_shared(app: str) -> bool:
+    """Return whether an app has tables in the schema that all tenants share."""
+    return app in _names("SHARED_APPS")
+
+
+def is_per_tenant(app: str) -> bool:
+    """Return whether each tenant has tables of this app."""
+    return app in _names("TENANT_APPS")
+
+
+def _names(setting: str) -> set[str]:
+    listed: Any = getattr(django_settings, setting, None) or ()
+    return {AppConfig.create(entry).name for entry in listed}
