@@ -1,6 +1,7 @@
 """The chaos run: ``python -m tests.chaos --events 5000 --seed 1 --database postgresql``.
 
-A shop writes orders in several processes while workers are killed and restarted, the server misbehaves and the
+A shop writes orders in several processes while workers are killed and restarted (the clock of one is two minutes ahead), the
+server misbehaves, some orders bear a moment that nobody can send, a charset can't hold what is said, and the
 database drops connections; then everything heals, and every event is accounted for.
 
 plan · what the shop will do, and how each order must end        shop · a process that does it

@@ -20,6 +20,8 @@ from .settings import LEASE_SECONDS
 
 COMMANDS = {"qcluster": ["qcluster"], "drain": ["dfinery", "drain", "--forever"]}
 CREW = ("qcluster", "drain", "qcluster", "drain")
+#: Of whom the clock is wrong, and by how many seconds.
+CLOCKS = {1: "120"}
 #: A worker that was told to end has so long; then its group is killed.
 END_SECONDS = 10.0
 
@@ -45,11 +47,12 @@ def group_members(group: int) -> set[int]:
 
 
 class Worker:
-    def __init__(self, kind: str, folder: Path, number: int) -> None:
+    def __init__(self, kind: str, folder: Path, number: int, clock: str) -> None:
         with (folder / f"{kind}-{number}.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "django", *COMMANDS[kind]], stdout=log, stderr=log, start_new_session=True
-            )
+                [sys.executable, "-m", "django", *COMMANDS[kind]], stdout=log, stderr=log, start_new_session=True,
+                env={**os.environ, "CHAOS_CLOCK": clock},
+            )  # fmt: skip
         self.pid = self._process.pid
         self.thaw_at = self.kill_at = float("inf")
 
@@ -92,7 +95,7 @@ class Crew:
         for place, start_at in list(self._start_at.items()):
             if now >= start_at:
                 self._started += 1
-                self._workers[place] = Worker(CREW[place], self._folder, self._started)
+                self._workers[place] = Worker(CREW[place], self._folder, self._started, CLOCKS.get(place, "0"))
                 del self._start_at[place]
 
     def harm(self) -> None:

@@ -10,7 +10,7 @@ from dfinery_django.models import Event
 from .duplicates import SLACK_SECONDS, UNEXPLAINED, duplicates
 from .evidence import Evidence
 from .ledger import Change
-from .plan import Planned
+from .plan import REMARK, Planned
 
 FINISHED = {"delivered", "failed", "expired", "cancelled"}
 #: So many leases in a row that lapsed end an event: see "worker_lost" in the docs.
@@ -79,6 +79,8 @@ def _wire(evidence: Evidence) -> Iterator[str]:
             yield f"order {arrival.order} was sent, and never should have been"
         elif arrival.event_id not in stored:
             yield f"event {arrival.event_id} was sent, and is not in the outbox"
+        elif REMARK.encode() not in arrival.body:
+            yield f"event {arrival.event_id} was sent with a text that was changed on its way"
         elif arrival.body != stored[arrival.event_id].payload.encode():
             yield f"event {arrival.event_id} was sent with other bytes than are stored"
     yield from (f"order {order} was sent under {len(each)} event ids" for order, each in ids.items() if len(each) > 1)

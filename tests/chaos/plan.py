@@ -15,6 +15,7 @@ class Kind(Enum):
     SAVED_OFTEN = "paid at once, then saved again and again"
     REFUSED = "paid; the server refuses it for good"
     GUEST = "paid by a guest, who has no user_id"
+    POISON_MOMENT = "paid at a moment that no database has a day after"
     PAID_AT_SECOND_TRY = "its first payment rolled back, its second committed"
     ROLLED_BACK = "paid and rolled back"
     PAYMENT_ROLLED_BACK = "its only payment rolled back"
@@ -24,13 +25,16 @@ class Kind(Enum):
 
 #: How often each comes about, out of a hundred.
 _WEIGHTS = {
-    Kind.PAID_AT_ONCE: 30, Kind.PAID_LATER: 20, Kind.SAVED_OFTEN: 10, Kind.REFUSED: 5, Kind.GUEST: 5,
+    Kind.PAID_AT_ONCE: 28, Kind.PAID_LATER: 20, Kind.SAVED_OFTEN: 10, Kind.REFUSED: 5, Kind.GUEST: 5,
+    Kind.POISON_MOMENT: 2,
     Kind.PAID_AT_SECOND_TRY: 8, Kind.ROLLED_BACK: 10, Kind.PAYMENT_ROLLED_BACK: 5, Kind.SAVEPOINT_ROLLED_BACK: 5,
     Kind.UNPAID: 2,
 }  # fmt: skip
 _WITHOUT_EVENT = {Kind.ROLLED_BACK, Kind.PAYMENT_ROLLED_BACK, Kind.SAVEPOINT_ROLLED_BACK, Kind.UNPAID}
 #: The server refuses orders with this in their number.
 REFUSED_MARK = "-refuse"
+#: What every event says, too. No charset of one to three bytes a character can hold it.
+REMARK = "선물 🎁"
 
 
 @dataclass(frozen=True)
@@ -57,14 +61,17 @@ class Planned:
 
     @property
     def is_sent(self) -> bool:
-        return self.has_event and self.kind is not Kind.GUEST
+        return self.has_event and self.kind not in (Kind.GUEST, Kind.POISON_MOMENT)
 
     @property
     def event_ends(self) -> tuple[str, str]:
         """Status and reason code of its event."""
-        return {Kind.REFUSED: ("failed", "rejected"), Kind.GUEST: ("failed", "no_user")}.get(
-            self.kind, ("delivered", "")
-        )
+        ends = {
+            Kind.REFUSED: ("failed", "rejected"),
+            Kind.GUEST: ("failed", "no_user"),
+            Kind.POISON_MOMENT: ("failed", "payload"),
+        }
+        return ends.get(self.kind, ("delivered", ""))
 
 
 def make_plan(seed: int, events: int) -> list[Planned]:

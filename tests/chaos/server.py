@@ -27,6 +27,11 @@ TAKEN_UNHEARD = ("reset after taking", "withheld", "slow", "garbage", "truncated
 NOT_TAKEN = ("reset before taking", "5001", "503 page")
 ALONE = (*TAKEN_UNHEARD, *NOT_TAKEN)
 FAULT_SHARE = 0.1
+#: Not a fault: the final answer comes after interim ones (RFC 9110, 15.2).
+EARLY_SHARE = 0.1
+EARLY = (b"HTTP/1.1 102 Processing\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n")
+#: A second answer follows the first, and belongs to no request.
+UNASKED_SHARE = 0.03
 #: Whole moods: name -> how long one lasts, in seconds.
 MOODS = {"rate limit": (1.0, 2.5), "outage": (0.5, 1.5), "4001": (0.3, 1.0)}
 FAIR_SECONDS = (1.0, 3.0)
@@ -144,9 +149,21 @@ class FarSide:
             return False
         if self.draw.random() < 0.6:
             await asyncio.sleep(self.draw.uniform(0, 0.3))  # so that something is in flight whenever a worker dies
+        await self._answer_early(writer)
         self._answer(writer, *(RAW[did] if did in RAW else self._envelope(did)))
+        if self.mood == "fair" and self.draw.random() < UNASKED_SHARE:
+            self._answer(writer, *self._envelope("refused"))  # to nothing that was asked
         await writer.drain()
         return True
+
+    async def _answer_early(self, writer: asyncio.StreamWriter) -> None:
+        """Send interim answers, which a client reads and drops."""
+        if self.is_healed or self.draw.random() > EARLY_SHARE:
+            return
+        for _ in range(self.draw.randint(1, 3)):
+            writer.write(self.draw.choice(EARLY))
+            await writer.drain()
+            await asyncio.sleep(self.draw.choice((0, 0.02, 0.2)))
 
     def _envelope(self, did: str) -> tuple[int, bytes]:
         status, code, message = ENVELOPES[did]

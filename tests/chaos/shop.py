@@ -7,6 +7,7 @@ What no shop should see is written to the journal: an error other than the datab
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import random
 import sys
@@ -22,6 +23,10 @@ from .plan import Kind, Planned, make_plan
 
 #: After so many tries of one step in a row something is wrong that no retry mends.
 MOST_TRIES = 60
+
+
+#: Each database holds it; none holds a day later.
+LAST_MOMENT = dt.datetime(9999, 12, 31, 23, 59, tzinfo=dt.timezone.utc)
 
 
 class RolledBack(Exception):
@@ -49,8 +54,10 @@ class Writer:
     def carry_out(self, planned: Planned) -> None:
         customer = None if planned.kind is Kind.GUEST else self.draw.choice(self.customers)
         fields = {"number": planned.number, "customer": customer, "total": Decimal(self.draw.randint(1, 10**6)) / 100}
-        if planned.kind in (Kind.PAID_AT_ONCE, Kind.SAVED_OFTEN, Kind.REFUSED, Kind.GUEST):
+        if planned.kind in (Kind.PAID_AT_ONCE, Kind.SAVED_OFTEN, Kind.REFUSED, Kind.GUEST, Kind.POISON_MOMENT):
             fields["status"] = "paid"
+        if planned.kind is Kind.POISON_MOMENT:
+            fields["paid_at"] = LAST_MOMENT
         lines = [(self.draw.choice(self.products), self.draw.randint(1, 9)) for _ in range(self.draw.randint(1, 3))]
         self._commit(planned.number, lambda: self._create(planned, fields, lines))
         if planned.kind in (Kind.PAYMENT_ROLLED_BACK, Kind.PAID_AT_SECOND_TRY):
