@@ -20,6 +20,7 @@ from django.db.models import CharField, Exists, F, OuterRef, Q
 from django.db.models.functions import Cast
 
 from . import clock, consent, registry
+from .columns import as_the_site_has
 from .conf import get_settings
 from .definitions import EventDefinition
 from .expressions import Path
@@ -128,7 +129,8 @@ def candidate_keys(definition: EventDefinition, *, since: dt.datetime | None = N
     wanted = definition.condition if isinstance(definition.condition, Mapping) else {}
     rows = definition.model_class._base_manager.using(using).filter(**wanted)
     rows = rows.annotate(dfinery_moment=F(str(_moment_lookup(definition)))).filter(
-        dfinery_moment__gte=since, dfinery_moment__lt=now - dt.timedelta(seconds=MARGIN_SECONDS)
+        dfinery_moment__gte=as_the_site_has(since, using),
+        dfinery_moment__lt=as_the_site_has(now - dt.timedelta(seconds=MARGIN_SECONDS), using),
     )
     if _joins_exactly(definition, using):
         own_events = Event.objects.filter(definition=definition.name, source_pk=Cast(OuterRef("pk"), CharField()))

@@ -26,6 +26,7 @@ from .exceptions import ConfigurationError
 from .models import Event, Incident, Repair
 from .patience import PASSING_FAULTS
 from .reconcile import sweep_all
+from .values import as_moment
 
 logger = logging.getLogger("dfinery_django")
 
@@ -223,7 +224,8 @@ def planned() -> dict[str, dt.datetime | None]:
     rows = Schedule.objects.using(using).filter(name__in=list(schedules())).exclude(repeats=0)
     with transactions.shielded(using):  # a page of a site with ATOMIC_REQUESTS goes on without django-q2's tables
         runs: dict[Any, Any] = dict(rows.values_list("name", "next_run"))
-    return {name: runs.get(name) for name in schedules()}
+    # Naive where the site's moments are.
+    return {name: as_moment(runs[name]) if runs.get(name) else None for name in schedules()}
 
 
 #: So that the overview can tell what is missing, whatever queue is asked.

@@ -32,6 +32,7 @@ ORDER = [
     *(
         "transactions",
         "consent",
+        "columns",
         "queries",
         "storing",
         "incidents",

@@ -2,6 +2,7 @@
 
 import django.db.models.deletion
 import dfinery_django.clock
+import dfinery_django.columns
 import uuid
 from django.db import migrations, models
 
@@ -21,11 +22,11 @@ class Migration(migrations.Migration):
                 ('scope', models.CharField(blank=True, max_length=5, verbose_name='scope')),
                 ('name', models.TextField(verbose_name='name')),
                 ('type', models.CharField(blank=True, max_length=7, verbose_name='type')),
-                ('first_seen_at', models.DateTimeField(verbose_name='first seen at')),
-                ('last_seen_at', models.DateTimeField(verbose_name='last seen at')),
+                ('first_seen_at', dfinery_django.columns.MomentField(verbose_name='first seen at')),
+                ('last_seen_at', dfinery_django.columns.MomentField(verbose_name='last seen at')),
                 ('drift_count', models.PositiveIntegerField(default=0, verbose_name='drifts')),
                 ('drift_type', models.CharField(blank=True, max_length=7, verbose_name='other type')),
-                ('drifted_at', models.DateTimeField(blank=True, null=True, verbose_name='drifted at')),
+                ('drifted_at', dfinery_django.columns.MomentField(blank=True, null=True, verbose_name='drifted at')),
             ],
             options={
                 'verbose_name': 'custom field',
@@ -36,19 +37,19 @@ class Migration(migrations.Migration):
             name='Destination',
             fields=[
                 ('alias', models.CharField(max_length=64, primary_key=True, serialize=False, verbose_name='alias')),
-                ('closed_until', models.DateTimeField(blank=True, null=True, verbose_name='closed until')),
+                ('closed_until', dfinery_django.columns.MomentField(blank=True, null=True, verbose_name='closed until')),
                 ('closed_code', models.CharField(blank=True, choices=[('', ''), ('payload', "a value can't be sent"), ('mapping', 'the mapping raised an error'), ('no_user', 'no user_id'), ('guest', 'guest, skipped by the definition'), ('no_consent', 'no consent'), ('source_gone', 'the source object is gone'), ('not_registered', 'its definition is gone'), ('no_destination', 'its destination is not configured'), ('not_ready', 'its items are not there yet'), ('rejected', 'refused by DFINERY'), ('transient', 'no proper answer yet'), ('throttled', 'rate limit'), ('blocked', 'the destination refuses us'), ('token', 'DFINERY refuses the API token'), ('too_old', 'older than DFINERY processes'), ('worker_lost', 'its workers died while sending it'), ('by_hand', 'cancelled by hand'), ('forgotten', 'its person was forgotten')], max_length=20)),
                 ('closed_reason', models.TextField(blank=True, verbose_name='why')),
-                ('closed_at', models.DateTimeField(blank=True, null=True, verbose_name='closed since')),
+                ('closed_at', dfinery_django.columns.MomentField(blank=True, null=True, verbose_name='closed since')),
                 ('failure_count', models.PositiveIntegerField(default=0, verbose_name='failures in a row')),
                 ('closed_wire', models.CharField(blank=True, editable=False, max_length=16)),
                 ('quota_left', models.PositiveIntegerField(blank=True, null=True, verbose_name='requests left')),
-                ('quota_resets_at', models.DateTimeField(blank=True, null=True, verbose_name='rate limit resets at')),
+                ('quota_resets_at', dfinery_django.columns.MomentField(blank=True, null=True, verbose_name='rate limit resets at')),
                 ('paused_by', models.CharField(blank=True, max_length=255, verbose_name='paused by')),
-                ('paused_at', models.DateTimeField(blank=True, null=True, verbose_name='paused since')),
-                ('wake_requested_at', models.DateTimeField(blank=True, null=True)),
-                ('drained_at', models.DateTimeField(blank=True, null=True, verbose_name='last drain')),
-                ('warned_at', models.DateTimeField(blank=True, null=True)),
+                ('paused_at', dfinery_django.columns.MomentField(blank=True, null=True, verbose_name='paused since')),
+                ('wake_requested_at', dfinery_django.columns.MomentField(blank=True, null=True)),
+                ('drained_at', dfinery_django.columns.MomentField(blank=True, null=True, verbose_name='last drain')),
+                ('warned_at', dfinery_django.columns.MomentField(blank=True, null=True)),
             ],
             options={
                 'verbose_name': 'destination',
@@ -61,7 +62,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('key', models.CharField(editable=False, max_length=64, primary_key=True, serialize=False)),
                 ('subject', models.TextField()),
-                ('last_at', models.DateTimeField()),
+                ('last_at', dfinery_django.columns.MomentField()),
             ],
             options={
                 'default_permissions': (),
@@ -74,14 +75,14 @@ class Migration(migrations.Migration):
                 ('action', models.CharField(choices=[('resend', 'resend'), ('rebuild', 'rebuild and resend'), ('cancel', 'cancel')], max_length=10, verbose_name='action')),
                 ('selection', models.TextField(help_text='which events, as JSON', verbose_name='selection')),
                 ('asked_by', models.CharField(max_length=255, verbose_name='asked by')),
-                ('asked_at', models.DateTimeField(default=dfinery_django.clock.now, verbose_name='asked at')),
-                ('seen_at', models.DateTimeField(verbose_name='as seen at')),
+                ('asked_at', dfinery_django.columns.MomentField(default=dfinery_django.clock.now, verbose_name='asked at')),
+                ('seen_at', dfinery_django.columns.MomentField(verbose_name='as seen at')),
                 ('last_pk', models.BigIntegerField(editable=False)),
                 ('reached_pk', models.BigIntegerField(default=0, editable=False)),
                 ('event_count', models.PositiveIntegerField(default=0, verbose_name='events selected')),
                 ('tally', models.JSONField(default=dict, verbose_name='so far')),
                 ('error', models.TextField(blank=True, verbose_name='error')),
-                ('finished_at', models.DateTimeField(blank=True, db_index=True, null=True, verbose_name='finished at')),
+                ('finished_at', dfinery_django.columns.MomentField(blank=True, db_index=True, null=True, verbose_name='finished at')),
             ],
             options={
                 'verbose_name': 'repair',
@@ -116,15 +117,15 @@ class Migration(migrations.Migration):
                 ('payload', models.TextField(blank=True, verbose_name='payload')),
                 ('user_id', models.CharField(blank=True, max_length=191, verbose_name='user id')),
                 ('order_id', models.CharField(blank=True, max_length=191, verbose_name='order id')),
-                ('occurred_at', models.DateTimeField(verbose_name='occurred at')),
-                ('expires_at', models.DateTimeField(verbose_name='expires at')),
-                ('due_at', models.DateTimeField(blank=True, null=True, verbose_name='due at')),
+                ('occurred_at', dfinery_django.columns.MomentField(verbose_name='occurred at')),
+                ('expires_at', dfinery_django.columns.MomentField(verbose_name='expires at')),
+                ('due_at', dfinery_django.columns.MomentField(blank=True, null=True, verbose_name='due at')),
                 ('attempt_count', models.PositiveIntegerField(default=0, verbose_name='attempts')),
                 ('lapse_count', models.PositiveIntegerField(default=0, editable=False)),
                 ('reason_code', models.CharField(blank=True, choices=[('', ''), ('payload', "a value can't be sent"), ('mapping', 'the mapping raised an error'), ('no_user', 'no user_id'), ('guest', 'guest, skipped by the definition'), ('no_consent', 'no consent'), ('source_gone', 'the source object is gone'), ('not_registered', 'its definition is gone'), ('no_destination', 'its destination is not configured'), ('not_ready', 'its items are not there yet'), ('rejected', 'refused by DFINERY'), ('transient', 'no proper answer yet'), ('throttled', 'rate limit'), ('blocked', 'the destination refuses us'), ('token', 'DFINERY refuses the API token'), ('too_old', 'older than DFINERY processes'), ('worker_lost', 'its workers died while sending it'), ('by_hand', 'cancelled by hand'), ('forgotten', 'its person was forgotten')], max_length=20, verbose_name='reason')),
                 ('reason', models.TextField(blank=True, verbose_name='reason in words')),
-                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished at')),
-                ('created_at', models.DateTimeField(default=dfinery_django.clock.now, verbose_name='captured at')),
+                ('finished_at', dfinery_django.columns.MomentField(blank=True, null=True, verbose_name='finished at')),
+                ('created_at', dfinery_django.columns.MomentField(default=dfinery_django.clock.now, verbose_name='captured at')),
             ],
             options={
                 'verbose_name': 'event',
@@ -139,7 +140,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('number', models.PositiveIntegerField(verbose_name='number')),
-                ('started_at', models.DateTimeField(verbose_name='started at')),
+                ('started_at', dfinery_django.columns.MomentField(verbose_name='started at')),
                 ('duration_ms', models.PositiveIntegerField(verbose_name='duration (ms)')),
                 ('outcome', models.CharField(choices=[('accepted', 'accepted'), ('transient', 'transient'), ('throttled', 'throttled'), ('rejected', 'rejected'), ('blocked', 'blocked')], max_length=10, verbose_name='outcome')),
                 ('status_code', models.PositiveSmallIntegerField(blank=True, null=True, verbose_name='HTTP status')),
