@@ -1,4 +1,4 @@
-"""Moments in tables: our own, always in UTC, and the site's, as its columns hold them. Both whatever ``USE_TZ`` says."""
+"""Moments in tables, with and without ``USE_TZ``: our own, always in UTC, and the site's, as its columns hold them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ else:  # Django's classes are generic for type checkers only
 class MomentField(MomentBase):
     """A moment: aware, in UTC, and so it is stored. A naive one is read in the site's ``TIME_ZONE``.
 
-    Django's own field follows ``USE_TZ`` and the connection's time zone: without the one, it takes and gives naive values.
+    Django's own field follows ``USE_TZ`` and the connection's time zone: its values may be naive, and refuse ours.
     """
 
     def get_prep_value(self, value: Any) -> Any:

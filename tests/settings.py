@@ -1,7 +1,6 @@
 """Settings of the test suite. ``DATABASE`` chooses the server: sqlite (default), postgresql, mariadb.
 
-``DATABASE_NAME``: for several runs on one server at once, each with databases of its own. ``USE_TZ=0``: as many a Korean
-shop has it.
+``DATABASE_NAME``: for several runs on one server at once, each with databases of its own. ``USE_TZ=0``: naive moments.
 """
 
 from __future__ import annotations
