@@ -29,6 +29,7 @@ from .outbox import insert
 from .paths import trace
 from .sources import identity_key, key_text
 from .transactions import before_swallowing, shielded
+from .values import as_moment
 
 logger = logging.getLogger("dfinery_django")
 
@@ -75,6 +76,8 @@ def missed(definition: EventDefinition, *, since: dt.datetime | None = None) -> 
     after = Q()
     while page := list(candidates.filter(after)[:PAGE]):
         moment, last = page[-1]
+        if connections[using].features.supports_timezones:
+            moment = as_moment(moment)  # a naive one may lie in an hour that comes twice; the driver tells which it was
         after = Q(dfinery_moment__gt=moment) | Q(dfinery_moment=moment, pk__gt=last)
         keys = _without_event(definition, [key for _, key in page], using)
         rows = definition.model_class._base_manager.using(using).filter(pk__in=keys).order_by("pk") if keys else ()
