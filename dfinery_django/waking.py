@@ -227,4 +227,4 @@ def _unlost(using: str) -> list[Any]:
 
 
 def _prepared(moment: dt.datetime, using: str) -> Any:
-    return _REQUESTED_AT.get_db_prep_value(moment, connections[using])
+    return _REQUESTED_AT.get_db_prep_value(moment, connections[using], prepared=True)
