@@ -291,6 +291,17 @@ def test_a_site_that_turns_use_tz_on(zone: ZoneInfo, configured: Any) -> None:
         assert stored("occurred_at") == as_it_was
 
 
+def test_the_hour_that_comes_twice() -> None:
+    """Ours are told apart in it, where the site's own moments can't be."""
+    first, second = (dt.datetime(2026, 11, 1, hour, 30, tzinfo=UTC) for hour in (5, 6))
+    with override_settings(USE_TZ=False, TIME_ZONE="America/New_York"):
+        event = make(occurred_at=first, expires_at=second)
+        found = Event.objects.get(occurred_at=first, expires_at__gt=first)
+        assert (found.occurred_at, found.expires_at) == (first, second)
+        assert Event.objects.filter(pk=event.pk, expires_at=second).update(expires_at=first) == 1
+        assert Event.objects.aggregate(Max("expires_at")) == {"expires_at__max": first}
+
+
 def test_once_per_in_the_hour_that_comes_twice(configured: Any) -> None:
     """A fresh instance and its reloaded row have one key, though the driver knows which hour it was."""
     with override_settings(USE_TZ=False, TIME_ZONE="America/New_York"):
