@@ -20,6 +20,7 @@ from django.utils import timezone
 from . import tenants, transactions
 from .conf import get_settings
 from .exceptions import ConfigurationError
+from .values import as_moment
 
 logger = logging.getLogger("dfinery_django")
 
@@ -155,11 +156,8 @@ def planned() -> dict[str, dt.datetime | None]:
     rows = Schedule.objects.using(using).filter(name__in=list(schedules())).exclude(repeats=0)
     with transactions.shielded(using):  # a page of a site with ATOMIC_REQUESTS goes on without django-q2's tables
         runs: dict[Any, Any] = dict(rows.values_list("name", "next_run"))
-    return {name: _aware(runs.get(name)) for name in schedules()}
-
-
-def _aware(moment: dt.datetime | None) -> dt.datetime | None:
-    return timezone.make_aware(moment, timezone.get_default_timezone()) if moment and not moment.tzinfo else moment
+    # Naive where the site's moments are.
+    return {name: as_moment(runs[name]) if runs.get(name) else None for name in schedules()}
 
 
 def schedule_after_migrate(using: str, **kwargs: object) -> None:

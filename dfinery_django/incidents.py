@@ -12,6 +12,7 @@ import hashlib
 from django.db import models
 
 from . import clock
+from .columns import MomentField
 
 #: Longer than the night of most shops, shorter than it takes to mend a mapping and break it again.
 QUIET = dt.timedelta(hours=6)
@@ -23,7 +24,7 @@ class Incident(models.Model):
     # A hash: MariaDB and MySQL compare text without regard to case.
     key = models.CharField(max_length=64, primary_key=True, editable=False)
     subject = models.TextField()
-    last_at = models.DateTimeField()
+    last_at = MomentField()
 
     class Meta:
         app_label = "dfinery_django"

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from . import clock
+from .columns import MomentField
 from .display import visible
 from .incidents import Incident
 from .queries import LONGEST_WAIT, EventQuerySet
@@ -60,17 +61,17 @@ class Event(models.Model):
     # Where user_id was read from at capture, so that building keeps to it.
     user_source = models.CharField(max_length=255, blank=True, editable=False)
     order_id = models.CharField(_("order id"), max_length=SEARCHABLE_LENGTH, blank=True)
-    occurred_at = models.DateTimeField(_("occurred at"))
-    expires_at = models.DateTimeField(_("expires at"))
+    occurred_at = MomentField(_("occurred at"))
+    expires_at = MomentField(_("expires at"))
     # Null when finished, so that an index over it serves the claim however many rows are finished.
-    due_at = models.DateTimeField(_("due at"), null=True, blank=True)
+    due_at = MomentField(_("due at"), null=True, blank=True)
     attempt_count = models.PositiveIntegerField(pgettext_lazy("event", "attempts"), default=0)
     # Leases that lapsed in a row without a settle: its workers may have died of it.
     lapse_count = models.PositiveIntegerField(default=0, editable=False)
     reason_code = models.CharField(pgettext_lazy("event", "reason"), max_length=20, choices=Reason.choices, blank=True)
     reason = models.TextField(_("reason in words"), blank=True)
-    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
-    created_at = models.DateTimeField(_("captured at"), default=clock.now)
+    finished_at = MomentField(_("finished at"), null=True, blank=True)
+    created_at = MomentField(_("captured at"), default=clock.now)
 
     objects = EventQuerySet.as_manager()
     #: What its definition raised, for the log; not stored.
@@ -135,7 +136,7 @@ class DeliveryAttempt(models.Model):
         Event, models.CASCADE, related_name="attempts", verbose_name=pgettext_lazy("model", "event")
     )
     number = models.PositiveIntegerField(pgettext_lazy("attempt", "number"))
-    started_at = models.DateTimeField(_("started at"))
+    started_at = MomentField(_("started at"))
     duration_ms = models.PositiveIntegerField(_("duration (ms)"))
     outcome = models.CharField(pgettext_lazy("attempt", "outcome"), max_length=10, choices=Outcome.choices)
     status_code = models.PositiveSmallIntegerField(_("HTTP status"), null=True, blank=True)
@@ -156,24 +157,24 @@ class Destination(models.Model):
     """One DFINERY app, one token: open, closed until a time, half-open (closed, and that time is over) or paused."""
 
     alias = models.CharField(pgettext_lazy("destination", "alias"), max_length=64, primary_key=True)
-    closed_until = models.DateTimeField(_("closed until"), null=True, blank=True)
+    closed_until = MomentField(_("closed until"), null=True, blank=True)
     closed_code = models.CharField(max_length=20, choices=Reason.choices, blank=True)
     closed_reason = models.TextField(pgettext_lazy("destination", "why"), blank=True)
     # When it closed for this reason; probes that fail for the same one don't change it.
-    closed_at = models.DateTimeField(_("closed since"), null=True, blank=True)
+    closed_at = MomentField(_("closed since"), null=True, blank=True)
     failure_count = models.PositiveIntegerField(_("failures in a row"), default=0)
     # What refused us: a fingerprint of token and address, so that a mended one is tried at once.
     closed_wire = models.CharField(max_length=16, blank=True, editable=False)
     # How many requests the rate limit still allows until it resets, shared by all workers; null while there are plenty.
     quota_left = models.PositiveIntegerField(_("requests left"), null=True, blank=True)
-    quota_resets_at = models.DateTimeField(_("rate limit resets at"), null=True, blank=True)
+    quota_resets_at = MomentField(_("rate limit resets at"), null=True, blank=True)
     paused_by = models.CharField(_("paused by"), max_length=255, blank=True)
-    paused_at = models.DateTimeField(_("paused since"), null=True, blank=True)
-    wake_requested_at = models.DateTimeField(null=True, blank=True)
+    paused_at = MomentField(_("paused since"), null=True, blank=True)
+    wake_requested_at = MomentField(null=True, blank=True)
     # When a drain last began. With a schedule of one a minute, an old one means that nobody delivers.
-    drained_at = models.DateTimeField(_("last drain"), null=True, blank=True)
+    drained_at = MomentField(_("last drain"), null=True, blank=True)
     # When it was said that events have waited for half of their time; null when none has.
-    warned_at = models.DateTimeField(null=True, blank=True)
+    warned_at = MomentField(null=True, blank=True)
 
     class Meta:
         verbose_name = pgettext_lazy("model", "destination")
@@ -233,12 +234,12 @@ class CustomField(models.Model):
     scope = models.CharField(pgettext_lazy("custom field", "scope"), max_length=5, blank=True)
     name = models.TextField(pgettext_lazy("custom field", "name"))
     type = models.CharField(pgettext_lazy("custom field", "type"), max_length=7, blank=True)
-    first_seen_at = models.DateTimeField(_("first seen at"))
-    last_seen_at = models.DateTimeField(_("last seen at"))
+    first_seen_at = MomentField(_("first seen at"))
+    last_seen_at = MomentField(_("last seen at"))
     # How often a value had another type, which DFINERY files as another field; which, and when for the last time.
     drift_count = models.PositiveIntegerField(pgettext_lazy("custom field", "drifts"), default=0)
     drift_type = models.CharField(_("other type"), max_length=7, blank=True)
-    drifted_at = models.DateTimeField(_("drifted at"), null=True, blank=True)
+    drifted_at = MomentField(_("drifted at"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("custom field")
@@ -258,16 +259,16 @@ class Repair(models.Model):
     action = models.CharField(pgettext_lazy("repair", "action"), max_length=10, choices=Action.choices)
     selection = models.TextField(pgettext_lazy("repair", "selection"), help_text=_("which events, as JSON"))
     asked_by = models.CharField(_("asked by"), max_length=255)
-    asked_at = models.DateTimeField(_("asked at"), default=clock.now)
+    asked_at = MomentField(_("asked at"), default=clock.now)
     # What changed after the operator looked is left alone, so that doing a chunk again does nothing.
-    seen_at = models.DateTimeField(_("as seen at"))
+    seen_at = MomentField(_("as seen at"))
     last_pk = models.BigIntegerField(editable=False)
     last_attempt_pk = models.BigIntegerField(editable=False)
     reached_pk = models.BigIntegerField(default=0, editable=False)
     event_count = models.PositiveIntegerField(_("events selected"), default=0)
     tally = models.JSONField(_("so far"), default=dict)
     error = models.TextField(pgettext_lazy("repair", "error"), blank=True)
-    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True, db_index=True)
+    finished_at = MomentField(_("finished at"), null=True, blank=True, db_index=True)
 
     class Meta:
         verbose_name = pgettext_lazy("model", "repair")

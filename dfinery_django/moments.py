@@ -18,23 +18,24 @@ def number(count: int) -> str:
     return formats.number_format(count, use_l10n=True, force_grouping=True)
 
 
-def _local(moment: dt.datetime) -> dt.datetime:
+def local(moment: dt.datetime) -> dt.datetime:
+    """Return it in the reader's time zone. Without ``USE_TZ`` Django's own pages convert nothing."""
     return timezone.localtime(moment) if timezone.is_aware(moment) else moment
 
 
 def is_same_day(moment: dt.datetime, now: dt.datetime) -> bool:
     """Whether the reader's calendar has both on one day."""
-    return _local(moment).date() == _local(now).date()
+    return local(moment).date() == local(now).date()
 
 
 def point(moment: dt.datetime, now: dt.datetime) -> str:
     """``10:02``; of another day ``Wednesday 10:02`` or its date."""
-    local = _local(moment)
-    time = formats.date_format(local, "H:i")  # "a.m." would end sentences twice
+    here = local(moment)
+    time = formats.date_format(here, "H:i")  # "a.m." would end sentences twice
     if is_same_day(moment, now):
         return time
-    is_near = abs((local.date() - _local(now).date()).days) <= WEEKDAY_DAYS
-    day = formats.date_format(local, "l" if is_near else "DATE_FORMAT")
+    is_near = abs((here.date() - local(now).date()).days) <= WEEKDAY_DAYS
+    day = formats.date_format(here, "l" if is_near else "DATE_FORMAT")
     return _("%(day)s %(time)s") % {"day": day, "time": time}
 
 

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 
 from django.db import router
 from django.db.models import Count, F, Max, Min, Q, Value
-from django.db.models.functions import Coalesce, TruncHour
+from django.db.models.functions import Coalesce
 from django.utils.module_loading import import_string
 
 from . import clock, consent, registry
+from .columns import UtcHour
 from .conf import Settings, get_settings
 from .destinations import outbox_databases
 from .exceptions import ConfigurationError, in_one_line
@@ -34,7 +35,6 @@ DRAINS_AT_LEAST_EVERY_SECONDS = 180
 ARRIVAL_SAMPLE = 1000
 
 _HOUR = dt.timedelta(hours=1)
-_UTC = dt.timezone.utc  # named time zones are tables that many a MariaDB lacks
 
 
 @dataclass(frozen=True)
@@ -176,14 +176,14 @@ def databases() -> list[str]:
 
 def first_hour(now: dt.datetime) -> dt.datetime:
     """Where the 48 hours begin: whole hours, the one that is under way included."""
-    return now.astimezone(_UTC).replace(minute=0, second=0, microsecond=0) - (HOURS - 1) * _HOUR
+    return now.astimezone(dt.timezone.utc).replace(minute=0, second=0, microsecond=0) - (HOURS - 1) * _HOUR
 
 
 def _waiting(using: str, aliases: Iterable[str], now: dt.datetime, settings: Settings) -> Rows:
     """What is unfinished, from the index of the claim alone, by destination, status and hour of expiry."""
     soon = now + dt.timedelta(hours=settings.MAX_AGE_HOURS) / 2
     unfinished = Event.objects.using(using).unfinished().filter(destination__in=list(aliases))
-    grouped = unfinished.values("status", alias=F("destination"), hour=TruncHour("expires_at", tzinfo=_UTC))
+    grouped = unfinished.values("status", alias=F("destination"), hour=UtcHour("expires_at"))
     return list(
         grouped.annotate(
             count=Count("pk"), at_risk=Count("pk", filter=Q(expires_at__lt=soon)), expires_next_at=Min("expires_at")
@@ -196,7 +196,7 @@ def _finished(using: str, since: dt.datetime, now: dt.datetime) -> Rows:
     finished = Event.objects.using(using).filter(finished_at__gte=since)
     # Not the plain column: SQLite would read the whole index of the claim, to have the groups in order.
     alias = Coalesce("destination", Value(""))
-    grouped = finished.values("status", alias=alias, hour=TruncHour("finished_at", tzinfo=_UTC))
+    grouped = finished.values("status", alias=alias, hour=UtcHour("finished_at"))
     return list(
         grouped.annotate(
             count=Count("pk"),

@@ -20,6 +20,7 @@ from django.db.models import CharField, Exists, F, OuterRef, Q
 from django.db.models.functions import Cast
 
 from . import clock, consent, registry
+from .columns import as_the_site_has
 from .conf import get_settings
 from .definitions import EventDefinition
 from .expressions import Path
@@ -28,6 +29,7 @@ from .outbox import insert
 from .paths import trace
 from .sources import identity_key, key_text
 from .transactions import before_swallowing, shielded
+from .values import as_moment
 
 logger = logging.getLogger("dfinery_django")
 
@@ -74,6 +76,8 @@ def missed(definition: EventDefinition, *, since: dt.datetime | None = None) -> 
     after = Q()
     while page := list(candidates.filter(after)[:PAGE]):
         moment, last = page[-1]
+        if connections[using].features.supports_timezones:
+            moment = as_moment(moment)  # a naive one may lie in an hour that comes twice; the driver tells which it was
         after = Q(dfinery_moment__gt=moment) | Q(dfinery_moment=moment, pk__gt=last)
         keys = _without_event(definition, [key for _, key in page], using)
         rows = definition.model_class._base_manager.using(using).filter(pk__in=keys).order_by("pk") if keys else ()
@@ -128,7 +132,8 @@ def candidate_keys(definition: EventDefinition, *, since: dt.datetime | None = N
     wanted = definition.condition if isinstance(definition.condition, Mapping) else {}
     rows = definition.model_class._base_manager.using(using).filter(**wanted)
     rows = rows.annotate(dfinery_moment=F(str(_moment_lookup(definition)))).filter(
-        dfinery_moment__gte=since, dfinery_moment__lt=now - dt.timedelta(seconds=MARGIN_SECONDS)
+        dfinery_moment__gte=as_the_site_has(since, using),
+        dfinery_moment__lt=as_the_site_has(now - dt.timedelta(seconds=MARGIN_SECONDS), using),
     )
     if _joins_exactly(definition, using):
         own_events = Event.objects.filter(definition=definition.name, source_pk=Cast(OuterRef("pk"), CharField()))

@@ -130,7 +130,9 @@ def _identity_text(definition: EventDefinition, source: Expression, value: Any) 
     field = trace(definition.model_class, source.path).field if isinstance(source, Path) else None
     value = field.to_python(value) if field and value is not None else value
     if isinstance(value, dt.datetime):
-        return as_moment(value).astimezone(dt.timezone.utc).isoformat()
+        # In the hour that comes twice PostgreSQL's driver says which it was, and a fresh instance does not.
+        moment = as_moment(value if value.tzinfo else value.replace(fold=0))
+        return moment.astimezone(dt.timezone.utc).isoformat()
     if isinstance(value, Decimal):
         return str(value.normalize())
     return str(value.value if isinstance(value, Enum) else value)

@@ -88,7 +88,8 @@ def answers_along(connection: Any) -> bool:
 def _prepared(field: models.Field[Any, Any], value: Any, connection: Any) -> Any:
     if type(value) is str:
         return value
-    if connection.vendor == "postgresql" and type(value) in (dt.datetime, uuid.UUID):
+    is_quick = type(value) is uuid.UUID or (type(value) is dt.datetime and value.tzinfo is not None)
+    if is_quick and connection.vendor == "postgresql":
         return str(value)  # the driver takes longer to write them than to quote a text
     return field.get_db_prep_save(value, connection)
 

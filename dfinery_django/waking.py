@@ -34,6 +34,7 @@ LOST_AFTER = dt.timedelta(seconds=60)
 TRUSTED_SECONDS = 0.25
 
 _TABLE = Destination._meta.db_table
+_REQUESTED_AT: Any = Destination._meta.get_field("wake_requested_at")
 _IS_ASKED = f"SELECT 1 FROM {_TABLE} WHERE alias = %s AND wake_requested_at BETWEEN %s AND %s"  # noqa: S608  # nosec B608
 #: For PostgreSQL. A transaction that sees the database as it was when it began may see a note that is answered since;
 #: and a serializable one must not read the row that each drain writes, or it is the one that is ended.
@@ -211,9 +212,8 @@ def _is_asked(using: str, destination: str) -> bool:
 
 def _ask(using: str, destination: str) -> bool:
     """Note that a drain is asked for; ``False`` if somebody else was first."""
-    adapt = connections[using].ops.adapt_datetimefield_value
     with connections[using].cursor() as cursor:
-        cursor.execute(_ASK_NOW, [adapt(clock.now()), destination, *_unlost(using)])
+        cursor.execute(_ASK_NOW, [_prepared(clock.now(), using), destination, *_unlost(using)])
         if cursor.rowcount:
             return True
     known = Destination.objects.using(using)
@@ -222,6 +222,10 @@ def _ask(using: str, destination: str) -> bool:
 
 def _unlost(using: str) -> list[Any]:
     """Between which times a wake-up was asked for that is not lost, as the database takes them."""
-    now, adapt = clock.now(), connections[using].ops.adapt_datetimefield_value
+    now = clock.now()
     # One from the future was written before the clock was set back.
-    return [adapt(now - LOST_AFTER), adapt(now + LOST_AFTER)]
+    return [_prepared(now - LOST_AFTER, using), _prepared(now + LOST_AFTER, using)]
+
+
+def _prepared(moment: dt.datetime, using: str) -> Any:
+    return _REQUESTED_AT.get_db_prep_value(moment, connections[using], prepared=True)

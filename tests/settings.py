@@ -1,6 +1,6 @@
 """Settings of the test suite. ``DATABASE`` chooses the server: sqlite (default), postgresql, mariadb.
 
-``DATABASE_NAME``: for several runs on one server at once, each with databases of its own.
+``DATABASE_NAME``: for several runs on one server at once, each with databases of its own. ``USE_TZ=0``: naive moments.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ ROOT_URLCONF = "tests.urls"
 STATIC_URL = "/static/"
 AUTH_USER_MODEL = "shop.User"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-USE_TZ = True
+USE_TZ = os.environ.get("USE_TZ", "1") == "1"
 TIME_ZONE = "Asia/Seoul"
 LANGUAGE_CODE = "en"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -11,8 +11,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
 
+from dfinery_django import clock
 from dfinery_django.models import Event
 from dfinery_django.states import EventStatus
 
@@ -44,7 +44,7 @@ def visitor(name: str, people: dict[str, tuple[list[str], bool]]) -> Client:
 
 def make(status: str = "delivered", *, hours: float = 1, **fields: Any) -> Event:
     """An event as it stands some hours after it happened."""
-    now = timezone.now()
+    now = clock.now()
     event = Event(event_name="purchase", destination="default", payload='{"event_attributes":{},"user_attributes":{}}')
     event.happened(now - dt.timedelta(hours=hours), 48)
     event.status = EventStatus(status)

@@ -34,6 +34,7 @@ ORDER = [
     *(
         "transactions",
         "consent",
+        "columns",
         "queries",
         "storing",
         "incidents",

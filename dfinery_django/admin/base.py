@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib import admin, messages
+from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import translation
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+
+from ..moments import local
 
 if TYPE_CHECKING:
     Base = admin.ModelAdmin[Any]
@@ -22,6 +26,20 @@ else:
 def site_language() -> AbstractContextManager[None]:
     """For Django's log: others read it than whoever was logged."""
     return translation.override(settings.LANGUAGE_CODE)
+
+
+def moment_of(model: type[models.Model], name: str) -> Any:
+    """A column with a moment of ours in the reader's time zone, as Django itself shows it with ``USE_TZ`` only."""
+
+    field: Any = model._meta.get_field(name)
+
+    @admin.display(description=field.verbose_name, ordering=name)
+    def column(row: Any) -> dt.datetime | None:
+        moment = getattr(row, name)
+        return local(moment) if moment else None
+
+    column.__name__ = name
+    return column
 
 
 class ReadOnly(Base):

@@ -9,27 +9,32 @@ from django.utils.translation import pgettext_lazy
 
 from .. import clock
 from ..models import Destination
-from .base import ReadOnly
+from ..moments import local
+from .base import ReadOnly, moment_of
 
 if TYPE_CHECKING:
     DestinationBase = admin.ModelAdmin[Destination]
 else:  # Django's classes are generic for type checkers only
     DestinationBase = admin.ModelAdmin
 
+PAUSED, CLOSED, CLOSED_UNTIL, RESETS, DRAINED = (
+    moment_of(Destination, name) for name in ("paused_at", "closed_at", "closed_until", "quota_resets_at", "drained_at")
+)
+
 
 @admin.register(Destination)
 class DestinationAdmin(ReadOnly, DestinationBase):
-    list_display = ("alias", "stands", "since", "closed_reason", "paused_by", "drained_at")
+    list_display = ("alias", "stands", "since", "closed_reason", "paused_by", DRAINED)
     fields = (
         ("alias", "stands"),
-        ("paused_by", "paused_at"),
+        ("paused_by", PAUSED),
         "closed_reason",
-        ("closed_at", "closed_until"),
+        (CLOSED, CLOSED_UNTIL),
         "failure_count",
-        ("quota_left", "quota_resets_at"),
-        "drained_at",
+        ("quota_left", RESETS),
+        DRAINED,
     )
-    readonly_fields = ("stands",)
+    readonly_fields = ("stands", PAUSED, CLOSED, CLOSED_UNTIL, RESETS, DRAINED)
 
     @admin.display(description=pgettext_lazy("destination", "state"))
     def stands(self, destination: Destination) -> str:
@@ -37,4 +42,5 @@ class DestinationAdmin(ReadOnly, DestinationBase):
 
     @admin.display(description=pgettext_lazy("destination", "since"))
     def since(self, destination: Destination) -> object:
-        return destination.paused_at or destination.closed_at
+        since = destination.paused_at or destination.closed_at
+        return local(since) if since else None

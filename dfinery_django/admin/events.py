@@ -33,7 +33,7 @@ else:  # Django's classes are generic for type checkers only
 
 def short_time(moment: Any) -> str:
     """A time in a narrow column, with the full one for whoever points at it."""
-    local, today = timezone.localtime(moment), timezone.localdate()
+    local, today = timezone.localtime(moment), timezone.localtime(clock.now()).date()
     # Months of English and its neighbours are long words.
     day = get_format("MONTH_DAY_FORMAT").replace("F", "M") if local.year == today.year else "SHORT_DATE_FORMAT"
     short = date_format(local, "H:i")

@@ -22,7 +22,7 @@ from ..display import shown
 from ..models import Event, Repair
 from ..moments import number
 from ..selection import Selection
-from .base import ReadOnly, site_language
+from .base import ReadOnly, moment_of, site_language
 
 if TYPE_CHECKING:
     RepairBase = admin.ModelAdmin[Repair]
@@ -32,7 +32,10 @@ else:  # Django's classes are generic for type checkers only
 
 @admin.register(Repair)
 class RepairAdmin(ReadOnly, RepairBase):
-    list_display = ("action", "which", "asked_by", "asked_at", "progress", "finished_at")
+    list_display = (
+        *("action", "which", "asked_by", moment_of(Repair, "asked_at")),
+        *("progress", moment_of(Repair, "finished_at")),
+    )
     list_display_links = ("action",)
     sortable_by = ()
     ordering = ("-pk",)

@@ -17,6 +17,12 @@ register = template.Library()
 register.filter("number", moments.number)
 
 
+@register.filter("local")
+def local_time(moment: dt.datetime | None) -> dt.datetime | None:
+    """For ``date``, which converts nothing where ``USE_TZ`` is off."""
+    return moments.local(moment) if moment else None
+
+
 @register.filter
 def point(moment: dt.datetime | None, now: dt.datetime) -> str:
     """``10:02``, of another day ``Wednesday 10:02``; nothing of nothing."""
