@@ -19,9 +19,10 @@ from django.core.exceptions import ValidationError
 from django.db import models, router
 from django.utils import translation
 
+from .columns import of_column
 from .definitions import EventDefinition
 from .expressions import Expression, Path
-from .paths import fetching, trace
+from .paths import fetched, trace
 from .values import as_moment
 
 
@@ -88,7 +89,7 @@ def fetch_sources(definition: EventDefinition, keys: Iterable[str], using: str) 
             valid.append(key_of(definition, key))
         except (ValidationError, ValueError, TypeError):  # the source counts as gone
             continue
-    rows = fetching(definition.model_class, definition.paths(), using=using).filter(pk__in=valid)
+    rows = fetched(definition.model_class, definition.paths(), valid, using=using)
     return {key_text(definition, row.pk): row for row in rows}
 
 
@@ -126,7 +127,7 @@ def _identity(definition: EventDefinition, instance: Any, using: str) -> list[st
 
 def _identity_text(definition: EventDefinition, source: Expression, value: Any) -> str:
     field = trace(definition.model_class, source.path).field if isinstance(source, Path) else None
-    value = field.to_python(value) if field and value is not None else value
+    value = of_column(field, field.to_python(value)) if field and value is not None else value
     if isinstance(value, dt.datetime):
         return as_moment(value).astimezone(dt.timezone.utc).isoformat()
     if isinstance(value, Decimal):

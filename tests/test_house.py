@@ -26,7 +26,7 @@ ORDER = [
         "logs",
         "loopback",
     ),  # ground: plain Python
-    *("values", "schema", "expressions", "paths", "payloads", "protocols.base", "protocols.s2s"),  # words
+    *("values", "schema", "columns", "expressions", "paths", "payloads", "protocols.base", "protocols.s2s"),  # words
     "protocols.s2s_body",
     *("definitions", "registry"),
     *(

@@ -11,7 +11,7 @@ from django.db.models import F
 from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy
 
-from dfinery_django import Coalesce, Display, PayloadError, preview, registry, track
+from dfinery_django import Coalesce, Display, preview, registry, track
 from dfinery_django.building import build_due
 from dfinery_django.models import Event
 from tests.conftest import PURCHASE
@@ -129,14 +129,13 @@ def test_amounts(configured: Any, shop: Any, amount: Any, sent_amount: float) ->
 
 
 def test_money_objects(configured: Any, shop: Any) -> None:
-    """A path goes on into them; the object itself is refused with the path to write."""
-    attributes = {"order_sales": "price.amount", "currency": "price.currency"}
+    """A path goes on into them; the object itself is sent as its amount."""
+    attributes = {"order_sales": "price.amount", "currency": "price.currency", "discount": "price"}
+    attributes["net"] = lambda booking: booking.price
     configured(EVENTS={"purchase": {**BOOKING, "event_attributes": attributes}})
-    booking = Booking.objects.create(amount=5, customer=shop.customer())
-    assert [sent(each) for each in built()] == [{"order_sales": 5.0, "currency": "KRW"}]
-    configured(EVENTS={"purchase": {**BOOKING, "event_attributes": {"order_sales": "price"}}})
-    with pytest.raises(PayloadError, match=r"'\.amount'"):
-        preview("purchase", booking)
+    Booking.objects.create(amount=5, customer=shop.customer())
+    wanted = {"order_sales": 5.0, "discount": 5.0, "currency": "KRW", "net": 5.0}
+    assert [sent(each) for each in built()] == [wanted]
 
 
 def test_negative_lines_and_lines_without_a_product(shop: Any) -> None:

@@ -1,0 +1,124 @@
+"""What a model's column says of its values: their type on the wire, and the plain value behind a field's own object.
+
+Fields of others hand out objects: phone numbers, countries, money, translated text. What is sent is what the column
+has. Each is found by asking the field; no package is named. Reads no row.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from django.db import connection, models
+from django.db.models.base import ModelState
+
+from .exceptions import PayloadError
+from .values import WireType, convert, has_own_text, is_plain
+
+_TYPES: tuple[tuple[tuple[type[models.Field[Any, Any]], ...], WireType], ...] = (
+    ((models.BooleanField,), WireType.BOOLEAN),
+    ((models.DecimalField, models.FloatField), WireType.DOUBLE),
+    ((models.IntegerField, models.AutoField), WireType.LONG),
+    ((models.CharField, models.TextField, models.UUIDField, models.GenericIPAddressField), WireType.STRING),
+    ((models.FileField, models.FilePathField), WireType.STRING),  # the file's name
+    ((models.DateField, models.TimeField), WireType.STRING),  # ISO 8601 text; DateTimeField is a DateField
+)
+#: Texts that one field or another reads: a number, a word, a date, a list, a mapping, a zone.
+_SAMPLES = ("1", "a", "2026-01-01", '["a"]', '{"lower": "1", "upper": "2"}', "Asia/Seoul", "KR")
+
+
+def wire_type_of(field: Any) -> WireType | None:
+    """The type of a field by its class, else by the column that it says it is stored in."""
+    field = getattr(field, "output_field", field)  # GeneratedField
+    stored_as = getattr(models, field.get_internal_type() or "", object)
+    for kinds, result in _TYPES:
+        if isinstance(field, kinds) or issubclass(stored_as, kinds):
+            return result
+    return None
+
+
+def plain_value(holder: Any, name: str, value: Any) -> Any:
+    """An attribute's value; an object that stands in a column as the plain value that the column has."""
+    if is_plain(value) or not isinstance(holder, models.Model):
+        return value
+    field = _column(holder.__class__, name)
+    return value if field is None else of_column(field, value)
+
+
+@lru_cache(maxsize=5000)
+def _column(model: type[models.Model], name: str) -> Any:
+    """The column behind an attribute; behind ``customer_id`` the one that it points to."""
+    columns: tuple[Any, ...] = model._meta.concrete_fields
+    field = model._meta.pk if name == "pk" else next((f for f in columns if name in (f.attname, f.name)), None)
+    if field is not None and field.is_relation and name not in (field.attname, "pk"):
+        return None
+    while field is not None and field.is_relation:
+        field = getattr(field, "target_field", None)
+    return getattr(field, "output_field", field)
+
+
+def of_column(field: Any, value: Any) -> Any:
+    """The plain value of an object in a column: what is stored, else its text; the object itself if it has neither.
+
+    Translated text is often stored as JSON: its text is what it says in the language in force.
+    """
+    if value is None or is_plain(value):
+        return value
+    try:
+        stored = field.get_prep_value(value)
+    except Exception:  # noqa: BLE001 - fields of others: some convert elsewhere
+        stored = value
+    has_text = has_own_text(value)
+    if is_plain(stored) and not _is_structure(stored) and (has_text or stored != str(value)):
+        return stored
+    return str(value) if has_text and wire_type_of(field) is WireType.STRING else value
+
+
+def _is_structure(stored: Any) -> bool:
+    if not isinstance(stored, str) or not stored.startswith(("{", "[")):
+        return False
+    try:
+        json.loads(stored)
+    except ValueError:
+        return False
+    return True
+
+
+def fault_of(field: Any) -> PayloadError | None:
+    """Why nothing that a field hands out can be sent; ``None`` if something can, or if the field takes no sample."""
+    fault = None
+    for value in _handed_out(field):
+        try:
+            convert(of_column(field, value), wire_type_of(field), field.name)
+        except PayloadError as error:
+            fault = error
+        else:
+            return None
+    return fault
+
+
+def _handed_out(field: Any) -> Iterator[Any]:
+    """What the field makes of samples: a default, a choice, texts."""
+    default = () if callable(field.default) or not field.has_default() else (field.default,)
+    for sample in (*default, *(choice for choice, _ in (field.flatchoices or ())[:1]), *_SAMPLES):
+        try:
+            value = _loaded(field, field.clean(sample, None))
+        except Exception:  # noqa: BLE001, S112 - no sample for this field
+            continue
+        if value is not None:
+            yield value
+
+
+def _loaded(field: Any, value: Any) -> Any:
+    """A value as it comes from the database, through the attribute that the field puts on its model."""
+    if hasattr(field, "from_db_value"):
+        value = field.from_db_value(field.get_prep_value(value), None, connection)
+    row = field.model.__new__(field.model)  # no __init__: neither defaults nor signals
+    row._state = ModelState()
+    try:
+        setattr(row, field.attname, value)
+        return getattr(row, field.attname)
+    except Exception:  # noqa: BLE001 - an attribute that needs others
+        return value
