@@ -7,7 +7,7 @@ has. Each is found by asking the field; no package is named. Reads no row.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -66,14 +66,21 @@ def of_column(field: Any, value: Any) -> Any:
     """
     if value is None or is_plain(value):
         return value
-    try:
-        stored = field.get_prep_value(value)
-    except Exception:  # noqa: BLE001 - fields of others: some convert elsewhere
-        stored = value
+    reloaded = _asked(field.to_python, value)  # a fresh instance may hold another form
+    value = value if is_plain(reloaded) else reloaded
+    stored = _asked(field.get_prep_value, value)
     has_text = has_own_text(value)
     if is_plain(stored) and not _is_structure(stored) and (has_text or stored != str(value)):
         return stored
     return str(value) if has_text and wire_type_of(field) is WireType.STRING else value
+
+
+def _asked(convert: Callable[[Any], Any], value: Any) -> Any:
+    """What a field makes of a value; the value itself if it fails: fields of others convert where they like."""
+    try:
+        return convert(value)
+    except Exception:  # noqa: BLE001
+        return value
 
 
 def _is_structure(stored: Any) -> bool:
