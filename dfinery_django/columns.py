@@ -95,21 +95,24 @@ def _is_structure(stored: Any) -> bool:
 
 def fault_of(field: Any) -> PayloadError | None:
     """Why nothing that a field hands out can be sent; ``None`` if something can, or if the field takes no sample."""
-    fault = None
+    fault, field = None, getattr(field, "output_field", field)
     for value in _handed_out(field):
         try:
             convert(of_column(field, value), wire_type_of(field), field.name)
         except PayloadError as error:
             fault = error
+        except Exception:  # noqa: BLE001, S112 - an object of others that fails when it is looked at
+            continue
         else:
             return None
     return fault
 
 
 def _handed_out(field: Any) -> Iterator[Any]:
-    """What the field makes of samples: a default, a choice, texts."""
+    """What the field makes of samples: a default, a choice, texts. Neither is asked of a callable of the site's."""
     default = () if callable(field.default) or not field.has_default() else (field.default,)
-    for sample in (*default, *(choice for choice, _ in (field.flatchoices or ())[:1]), *_SAMPLES):
+    choices = field.flatchoices[:1] if isinstance(field.choices, (list, tuple)) else ()
+    for sample in (*default, *(choice for choice, _ in choices), *_SAMPLES):
         try:
             value = _loaded(field, field.clean(sample, None))
         except Exception:  # noqa: BLE001, S112 - no sample for this field
@@ -122,10 +125,10 @@ def _loaded(field: Any, value: Any) -> Any:
     """A value as it comes from the database, through the attribute that the field puts on its model."""
     if hasattr(field, "from_db_value"):
         value = field.from_db_value(field.get_prep_value(value), None, connection)
-    row = field.model.__new__(field.model)  # no __init__: neither defaults nor signals
-    row._state = ModelState()
     try:
+        row = field.model.__new__(field.model)  # no __init__: neither defaults nor signals
+        row._state = ModelState()
         setattr(row, field.attname, value)
         return getattr(row, field.attname)
-    except Exception:  # noqa: BLE001 - an attribute that needs others
+    except Exception:  # noqa: BLE001 - an attribute that needs others, or an output_field
         return value

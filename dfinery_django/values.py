@@ -116,7 +116,7 @@ def _plain(value: Any, path: str) -> Any:
     if isinstance(value, (Promise, str)):
         return _text(str.__str__(value) if issubclass(type(value), str) else str(value), path)
     if isinstance(value, UUID):
-        return str(value)
+        return UUID.__str__(value)
     if isinstance(value, dt.datetime):
         return _utc_text(as_moment(value, path), path)
     if isinstance(value, (dt.date, dt.time)):
