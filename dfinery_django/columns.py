@@ -25,8 +25,8 @@ _TYPES: tuple[tuple[tuple[type[models.Field[Any, Any]], ...], WireType], ...] = 
     ((models.FileField, models.FilePathField), WireType.STRING),  # the file's name
     ((models.DateField, models.TimeField), WireType.STRING),  # ISO 8601 text; DateTimeField is a DateField
 )
-#: Texts that one field or another reads: a number, a word, a date, a list, a mapping, a zone.
-_SAMPLES = ("1", "a", "2026-01-01", '["a"]', '{"lower": "1", "upper": "2"}', "Asia/Seoul", "KR")
+#: Texts that one field or another reads: a number, a word (and base64), a date, a list, a mapping, a zone, a code.
+_SAMPLES = ("1", "text", "2026-01-01", '["a"]', '{"lower": "1", "upper": "2"}', "Asia/Seoul", "KR")
 
 
 def wire_type_of(field: Any) -> WireType | None:

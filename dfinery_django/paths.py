@@ -14,7 +14,7 @@ from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist
-from django.db import DatabaseError, models
+from django.db import DatabaseError, InterfaceError, OperationalError, connections, models
 from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 
 from .columns import wire_type_of
@@ -34,7 +34,7 @@ class Hop:
     name: str  # the attribute on the instance
     relation: Any  # a relational field, a reverse relation or a GenericForeignKey
     model: type[models.Model] | None  # where it leads; None for a generic relation
-    attribute: Any = None  # what stands on the class under that name
+    holder: type[models.Model]  # where it starts
 
     @property
     def is_many(self) -> bool:
@@ -43,13 +43,14 @@ class Hop:
     @property
     def is_ours(self) -> bool:
         """Whether Django itself reads it: tags and the like do so in their own way, and take no queryset of ours."""
-        return type(self.attribute).__module__.startswith("django.")
+        return type(inspect.getattr_static(self.holder, self.name, None)).__module__.startswith("django.")
 
     def leads_on_to(self, part: str) -> bool:
         """Whether the manager of a to-many relation has that name."""
         assert self.model is not None  # noqa: S101 - it is asked of to-many relations
-        managers = (getattr(self.attribute, "related_manager_cls", None), self.attribute)
-        return any(hasattr(each, part) for each in (*managers, self.model._default_manager, self.model._base_manager))
+        attribute: Any = getattr(self.holder, self.name, None)
+        own = (attribute, getattr(attribute, "related_manager_cls", None))
+        return any(hasattr(each, part) for each in (*own, self.model._default_manager, self.model._base_manager))
 
     @property
     def is_joinable(self) -> bool:
@@ -113,20 +114,19 @@ def _attribute(model: type[models.Model], part: str) -> Hop | models.Field[Any, 
     if part == "pk":
         pk = model._meta.pk
         return pk if isinstance(pk, models.Field) and not pk.is_relation else None
-    attribute = inspect.getattr_static(model, part, None)
     for reverse in model._meta.related_objects:
         if reverse.get_accessor_name() == part:
-            return Hop(part, reverse, reverse.related_model, attribute)
+            return Hop(part, reverse, reverse.related_model, model)
     try:
         field: Any = model._meta.get_field(part)
     except FieldDoesNotExist:
         return None
     if field.is_relation and field.related_model is None:
-        return Hop(part, field, None, attribute)  # a GenericForeignKey
+        return Hop(part, field, None, model)  # a GenericForeignKey
     if not field.is_relation:
         return field if isinstance(field, models.Field) else None
     if part == field.name and field.related_model and (field.concrete or hasattr(model, part)):
-        return Hop(part, field, field.related_model, attribute)
+        return Hop(part, field, field.related_model, model)
     return _target_field(field) if field.concrete else None  # else the name that queries use for a reverse relation
 
 
@@ -181,27 +181,32 @@ def wire_type(model: type[models.Model], path: str, *, through_many: bool = Fals
 
 def fetched(model: type[models.Model], paths: Sequence[str], keys: Iterable[Any], *, using: str) -> list[models.Model]:
     """The rows of these keys. What can't be fetched for all at once is left to be read where a path meets it."""
-    rows = fetching(model, paths, using=using).filter(pk__in=keys)
     try:
-        return list(rows)
-    except DatabaseError:
-        raise
-    except Exception as error:  # noqa: BLE001 - managers and querysets of others
-        plain = list(rows.prefetch_related(None))  # where the rows themselves are to blame, it raises again
-        _say_not_fetched(model._meta.label, in_words(error))
+        return list(fetching(model, paths, using=using).filter(pk__in=keys))
+    except Exception as error:
+        if not _may_go_on(error, using):
+            raise
+        rows = list(fetching(model, (), using=using).filter(pk__in=keys))  # where they are to blame, it raises again
     for path in paths:
-        _fetch_along(plain, model, path, using)
-    return plain
+        _fetch_along(rows, model, path, using)
+    return rows
 
 
 def _fetch_along(rows: list[models.Model], model: type[models.Model], path: str, using: str) -> None:
-    _, lookups = _plan([trace(model, path, through_many=True).hops], using)
     try:
-        prefetch_related_objects(rows, *lookups)
-    except DatabaseError:
-        raise
-    except Exception as error:  # noqa: BLE001 - as above
+        joins, lookups = _plan([trace(model, path, through_many=True).hops], using)
+        prefetch_related_objects(rows, *joins, *lookups)
+    except Exception as error:
+        if not _may_go_on(error, using):
+            raise
         _say_not_fetched(f"{model._meta.label}: {path}", in_words(error))
+
+
+def _may_go_on(error: Exception, using: str) -> bool:
+    """Whether managers and querysets of others are to blame; a transaction that the database ended is over."""
+    if isinstance(error, (OperationalError, InterfaceError)):
+        return False
+    return not (isinstance(error, DatabaseError) and connections[using].in_atomic_block)
 
 
 @lru_cache(maxsize=1000)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import connection, models
+from django.db import ProgrammingError, connection, models
 from django.db.models.fields.related_descriptors import ReverseManyToOneDescriptor
 from django.test.utils import CaptureQueriesContext, isolate_apps
 
 from dfinery_django.expressions import Path
-from dfinery_django.paths import fetched, fetching, trace, wire_type
+from dfinery_django.paths import _say_not_fetched, fetched, fetching, trace, wire_type
 from dfinery_django.values import WireType
 from tests.conftest import Shop
 from tests.shop.models import Category, Line, Order, Product, User, Voucher
@@ -259,13 +259,20 @@ class FailingDescriptor(LinesDescriptor):
     raised = RuntimeError
 
 
+class SqlDescriptor(LinesDescriptor):
+    raised = ProgrammingError
+
+
 PATHS = ["customer.username", "lines.product.category.name", "lines.quantity"]
 
 
-@pytest.mark.django_db
-@pytest.mark.parametrize(("descriptor", "queries"), [(LinesDescriptor, 4), (FailingDescriptor, None)])
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("descriptor", "queries"), [(LinesDescriptor, 4), (FailingDescriptor, None), (SqlDescriptor, None)]
+)
 def test_relations_of_others(shop: Shop, monkeypatch: Any, caplog: Any, descriptor: Any, queries: int | None) -> None:
     """They are fetched plainly, for all at once; where that fails, they are read where a path meets them."""
+    _say_not_fetched.cache_clear()
     orders = [shop.place(lines=2, customer=shop.customer(name)) for name in "abc"]
     monkeypatch.setattr(Order, "lines", descriptor(Order.lines.rel))
     with CaptureQueriesContext(connection) as made:
