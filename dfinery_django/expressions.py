@@ -16,8 +16,8 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import InterfaceError, OperationalError
 from django.db.models.manager import BaseManager
 
-from .columns import plain_value
 from .exceptions import PayloadError, in_words
+from .modelfields import plain_value
 from .values import WireType, convert
 
 

@@ -17,8 +17,8 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import DatabaseError, InterfaceError, OperationalError, connections, models
 from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 
-from .columns import wire_type_of
 from .exceptions import in_words
+from .modelfields import wire_type_of
 from .values import WireType
 
 logger = logging.getLogger("dfinery_django")

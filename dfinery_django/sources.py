@@ -19,9 +19,9 @@ from django.core.exceptions import ValidationError
 from django.db import models, router
 from django.utils import translation
 
-from .columns import of_column
 from .definitions import EventDefinition
 from .expressions import Expression, Path
+from .modelfields import of_column
 from .paths import fetched, trace
 from .values import as_moment
 

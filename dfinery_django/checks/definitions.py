@@ -11,9 +11,9 @@ from django.core.exceptions import FieldError
 from django.db import models, router
 
 from .. import consent, schema
-from ..columns import fault_of
 from ..conf import did_you_mean, get_settings
 from ..definitions import EventDefinition
+from ..modelfields import fault_of
 from ..models import Event
 from ..paths import trace
 from ..reconcile import database_of_sources

@@ -11,6 +11,7 @@ from django.core.checks import messages, run_checks
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import translation
+from djmoney.money import Money
 
 from dfinery_django import Coalesce, Hashed, Joined, PayloadError, preview
 from dfinery_django.models import Event
@@ -140,6 +141,31 @@ def test_once_per_an_object(configured: Any) -> None:
     sale.phone = "010-8765-4321"
     sale.save()
     assert len(built()) == 2
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        {"phone": "+821012345678"},
+        {"phone__in": ["010-1234-5678", "02-123-4567"]},
+        {"country": "KR"},
+        {"country__in": ["KR", "JP"], "zone": "Europe/Paris"},
+        {"total__gt": 100},
+        {"total_currency": "USD"},
+        {"rebate__isnull": False},
+    ],
+    ids=str,
+)
+def test_a_condition_on_an_object(configured: Any, when: Any) -> None:
+    """It becomes true with the save that makes it so, once, whatever form the instance holds."""
+    configured(when=when, event_attributes={"order_id": "number"})
+    sale = sell(total=Money(5, "KRW"))
+    assert Event.objects.count() == 0
+    sale.phone, sale.country, sale.zone, sale.total = "010-1234-5678", "KR", "Europe/Paris", Money(500, "USD")
+    sale.rebate = Money(1, "KRW")
+    sale.save()
+    Sale.objects.get().save()
+    assert sent() == {"order_id": "1"}
 
 
 def test_what_can_not_be_sent_is_told(settings: Any) -> None:

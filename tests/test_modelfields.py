@@ -17,9 +17,9 @@ from django.db import models
 from django.test.utils import isolate_apps
 from django.utils import translation
 
-from dfinery_django.columns import fault_of, wire_type_of
 from dfinery_django.exceptions import PayloadError
 from dfinery_django.expressions import Coalesce, Hashed, Joined, Path
+from dfinery_django.modelfields import fault_of, wire_type_of
 from dfinery_django.values import WireType, convert, infer
 
 
