@@ -212,17 +212,19 @@ class EventDefinition:
 
     def paths(self) -> list[str]:
         """Every dotted path it reads, seen from the instance, for fetching rows in bulk."""
-        return [*self.start_paths(), *self.value_paths(), *self.item_paths()]
+        return [*self.start_paths(), *self.key_paths(), *self.value_paths(), *self.item_paths()]
 
     def start_paths(self) -> list[str]:
         """The paths of the items and the user."""
         return [each for each in (self.items, self.user) if isinstance(each, str)]
 
+    def key_paths(self) -> list[str]:
+        """The paths that say which event it is, and when it happened."""
+        return [path for each in (*(self.identity or ()), self.moment) if each for path in each.paths()]
+
     def value_paths(self) -> list[str]:
         """The paths that lead to a value of the event or the user."""
-        found = [path for each in self.identity or () for path in each.paths()]
-        found += [path for each in self.event_expressions.values() for path in each.paths()]
-        return found + self._prefixed("user", self.user_expressions) + [*(self.moment.paths() if self.moment else ())]
+        return self._prefixed("", self.event_expressions) + self._prefixed("user", self.user_expressions)
 
     def item_paths(self) -> list[str]:
         """The paths that lead to a value of an item."""

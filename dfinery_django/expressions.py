@@ -7,6 +7,7 @@ Importable from a settings module: nothing here touches models or the app regist
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -16,6 +17,7 @@ from django.db import InterfaceError, OperationalError
 from django.db.models.manager import BaseManager
 
 from .exceptions import PayloadError, in_words
+from .modelfields import plain_value
 from .values import WireType, convert
 
 
@@ -54,7 +56,7 @@ class Path(Expression):
 
     ``None``, a missing related object or a missing dict key anywhere on the way means ``None``. Callables are
     called without arguments; related managers are not: ``lines.first.product`` works. A name that an object
-    does not have is an error.
+    does not have is an error. An object that stands in a column (a phone number, money) is what the column has.
     """
 
     def __init__(self, path: str) -> None:
@@ -64,12 +66,12 @@ class Path(Expression):
             raise TypeError(f"{path!r} is no dotted path: it has an empty part.")
 
     def resolve(self, instance: Any) -> Any:
-        value = instance
+        holder, value = None, instance
         for part in self.parts:
-            value = self._step(value, part)
+            holder, value = value, self._step(value, part)
             if value is None:
                 return None
-        return value
+        return plain_value(holder, self.parts[-1], value)
 
     def _step(self, holder: Any, part: str) -> Any:
         if isinstance(holder, Mapping):
@@ -150,7 +152,7 @@ class Coalesce(_Composite):
 
 
 class Hashed(_Composite):
-    """SHA-256 of the normalised value (UTF-8, without outer blanks, in lower case) as 64 hex digits.
+    """SHA-256 of the normalised value (UTF-8, see ``normalised``) as 64 hex digits.
 
     The same e-mail address gives the same identity however a guest typed it. Nothing in, nothing out.
     """
@@ -160,9 +162,36 @@ class Hashed(_Composite):
 
     def resolve(self, instance: Any) -> Any:
         value = self.sources[0].resolve(instance)
-        text = "" if value is None else str(value).strip().lower()
+        text = "" if is_empty(value) else normalised(_hashed_text(value, self.sources[0]))
         # Half characters can't be encoded; what stands for them is stable, and only a hash leaves.
         return hashlib.sha256(text.encode(errors="replace")).hexdigest() if text else None
+
+
+def normalised(text: str) -> str:
+    """A text in Unicode's composed form (NFC), in lower case, without blanks and invisible characters at its ends."""
+    text = unicodedata.normalize("NFC", text)
+    seen = [index for index, character in enumerate(text) if not _is_invisible(character)]
+    text = text[seen[0] : seen[-1] + 1] if seen else ""
+    return unicodedata.normalize("NFC", text.lower())
+
+
+#: From, to: joiners, fillers of Hangul and Khmer, Mongolian selectors, an empty Braille cell, variation selectors.
+_UNSEEN = (
+    (0x034F, 0x034F), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x2800, 0x2800), (0x3164, 0x3164),
+    (0xFE00, 0xFE0F), (0xFFA0, 0xFFA0), (0xE0000, 0xE0FFF),
+)  # fmt: skip
+
+
+def _is_invisible(character: str) -> bool:
+    """Whether nobody sees a character: blanks, control and format characters (BOM, soft hyphen), fillers."""
+    is_format = unicodedata.category(character) in ("Cc", "Cf", "Zs", "Zl", "Zp")
+    return is_format or any(first <= ord(character) <= last for first, last in _UNSEEN)
+
+
+def _hashed_text(value: Any, source: Expression) -> str:
+    if isinstance(value, str):  # half characters too
+        return str.__str__(value) if issubclass(type(value), str) else str(value)
+    return str(convert(value, WireType.STRING, repr(source)))
 
 
 class Display(Expression):

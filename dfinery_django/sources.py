@@ -21,7 +21,8 @@ from django.utils import translation
 
 from .definitions import EventDefinition
 from .expressions import Expression, Path
-from .paths import fetching, trace
+from .modelfields import of_column
+from .paths import fetched, trace
 from .tenants import place_of
 from .values import as_moment
 
@@ -89,7 +90,7 @@ def fetch_sources(definition: EventDefinition, keys: Iterable[str], using: str) 
             valid.append(key_of(definition, key))
         except (ValidationError, ValueError, TypeError):  # the source counts as gone
             continue
-    rows = fetching(definition.model_class, definition.paths(), using=using).filter(pk__in=valid)
+    rows = fetched(definition.model_class, definition.paths(), valid, using=using)
     return {key_text(definition, row.pk): row for row in rows}
 
 
@@ -128,7 +129,7 @@ def _identity(definition: EventDefinition, instance: Any, using: str) -> list[st
 
 def _identity_text(definition: EventDefinition, source: Expression, value: Any) -> str:
     field = trace(definition.model_class, source.path).field if isinstance(source, Path) else None
-    value = field.to_python(value) if field and value is not None else value
+    value = of_column(field, field.to_python(value)) if field and value is not None else value
     if isinstance(value, dt.datetime):
         # In the hour that comes twice PostgreSQL's driver says which it was, and a fresh instance does not.
         moment = as_moment(value if value.tzinfo else value.replace(fold=0))

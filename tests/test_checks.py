@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 from django.core.checks import messages, run_checks
+from django.db import models
+from django.test.utils import isolate_apps
 
 from dfinery_django import Coalesce, Hashed, Joined, Value, checks
+from dfinery_django.registry import from_dict
 from tests.conftest import PURCHASE
 
 
@@ -199,3 +202,71 @@ def test_one_custom_field_two_types(configured: Any) -> None:
     ]
     configured(EVENTS=events, CUSTOM_FIELDS={"event": {"grade": "string"}})
     assert found() == []
+
+
+def family(on_delete: Any = models.CASCADE) -> tuple[Any, Any]:
+    """A parcel with a duration, and its trips, which go with it."""
+    meta, base = type("Meta", (), {"app_label": "shop"}), {"__module__": __name__}
+    parcel: Any = type("Parcel", (models.Model,), {**base, "Meta": meta, "span": models.DurationField()})
+    key = models.ForeignKey(parcel, on_delete, related_name="trips")
+    trip: Any = type("Trip", (models.Model,), {**base, "Meta": meta, "parcel": key})
+    return parcel, trip
+
+
+def checked(model: Any, **attributes: Any) -> list[Any]:
+    given = {"model": model, "user": None, "user_attributes": {"user_id": "pk"}, **attributes}
+    return list(checks.check_definition(from_dict("moved", given)))
+
+
+@isolate_apps("tests.shop")
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"event_attributes": {"x": "parcel.span"}},
+        {"event_attributes": {"x": Coalesce("pk", Hashed("parcel.span"))}},
+        {"user": "parcel", "user_attributes": {"user_id": "pk", "x": "span"}},
+        {"items": "parcel.trips", "item_attributes": {"x": "parcel.span"}},
+    ],
+)
+def test_a_column_whose_values_can_not_be_sent(attributes: Any) -> None:
+    """Its events would fail one after the other: the check tells before."""
+    _, trip = family()
+    (message,) = checked(trip, **attributes)
+    assert message.id == "dfinery.W010"
+    assert "span' ends in a DurationField (shop.Parcel.span), and a timedelta can't be sent" in message.msg
+
+
+@isolate_apps("tests.shop")
+def test_a_duration_may_tell_events_apart() -> None:
+    """What is not sent need not be sendable."""
+    parcel, _ = family()
+    assert checked(parcel, once_per="span", when="saved") == []
+
+
+@pytest.mark.skipif(not hasattr(models, "DB_CASCADE"), reason="Django 6.1 brings DB_CASCADE")
+@isolate_apps("tests.shop")
+@pytest.mark.parametrize(
+    ("attributes", "is_told"),
+    [
+        ({"when": "deleted"}, True),
+        ({"signal": ("django.db.models.signals.post_delete", "instance")}, True),
+        ({"when": "created"}, False),
+        ({"when": "deleted", "signal": ("shop.signals.left", "trip")}, False),
+    ],
+)
+def test_deletions_of_the_database(attributes: Any, is_told: bool) -> None:
+    """No signal tells of them: the check names the foreign key."""
+    _, trip = family(getattr(models, "DB_CASCADE", None))
+    found = checked(trip, **attributes)
+    assert [each.id for each in found] == ["dfinery.W013"] * is_told
+    assert all("shop.Trip.parcel has on_delete=DB_CASCADE: where a shop.Parcel" in each.msg for each in found)
+
+
+@pytest.mark.parametrize("name", ["CASCADE", "DB_SET_NULL"])
+@isolate_apps("tests.shop")
+def test_deletions_that_signals_tell_of(name: str) -> None:
+    """Django deletes such rows itself, or they stay."""
+    if not hasattr(models, name):
+        pytest.skip("Django 6.1 brings it")
+    _, trip = family(getattr(models, name))
+    assert checked(trip, when="deleted") == []

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.core.exceptions import ObjectDoesNotExist
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dfinery_django.exceptions import PayloadError
 from dfinery_django.expressions import (
@@ -22,6 +26,7 @@ from dfinery_django.expressions import (
     Value,
     expression,
     is_empty,
+    normalised,
 )
 from tests.conftest import Shop
 from tests.shop.models import Line, Order, User
@@ -201,7 +206,47 @@ def test_a_hash_takes_any_text(value: Any, hashed: str) -> None:
     assert Hashed(Value(value)).resolve(None) == hashlib.sha256(hashed.encode()).hexdigest()
 
 
-@pytest.mark.parametrize("nothing", [None, "", "  \t"])
+INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00a0\u00ad\ufe0e\ufe0f\u034f\u3000\u2028\u3164\u202e\x00\x1f \t\r\n"
+
+
+@given(st.text(max_size=20), st.text(INVISIBLE, max_size=5), st.text(INVISIBLE, max_size=5))
+def test_what_nobody_sees_makes_no_other_person(text: str, before: str, after: str) -> None:
+    """Invisible characters at the ends, composed or decomposed letters: one hash. Once normalised, for good."""
+    wanted = Hashed(Value(text)).resolve(None)
+    for form in ("NFC", "NFD"):
+        assert Hashed(Value(f"{before}{unicodedata.normalize(form, text)}{after}")).resolve(None) == wanted
+    assert normalised(normalised(text)) == normalised(text)
+
+
+@pytest.mark.parametrize(
+    ("typed", "same"),
+    [
+        ("\ufeffHong@Example.com\u200b", "hong@example.com"),
+        ("\u00a0hong@example.com\u00ad", "hong@example.com"),
+        ("Jose\u0301@example.com", "jos\u00e9@example.com"),
+        ("\u1112\u1169\u11bc", "홍"),
+        ("hong\ufe0f", "hong"),
+        ("\u3164홍길동\u3000", "홍길동"),
+    ],
+)
+def test_one_address_is_one_person(typed: str, same: str) -> None:
+    """However it was typed, pasted or read from a file: the hash of the plain text."""
+    assert Hashed(Value(typed)).resolve(None) == hashlib.sha256(same.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("other", ["ho ng", "ho\u200bng", "hong.", "h\u00f6ng"])
+def test_what_is_seen_or_stands_within_makes_another_person(other: str) -> None:
+    """Nothing is taken out of a text, and no letter becomes another."""
+    assert Hashed(Value(other)).resolve(None) != Hashed(Value("hong")).resolve(None)
+
+
+def test_a_hash_of_an_object_without_a_text() -> None:
+    """Python's text of an object has its address: another hash in each process. It is refused."""
+    with pytest.raises(PayloadError, match="a object can't be sent"):
+        Hashed(Value(object())).resolve(None)
+
+
+@pytest.mark.parametrize("nothing", [None, "", "  \t", "\u200b\ufeff", mark_safe("")])
 def test_a_hash_of_nothing_is_nothing(nothing: Any) -> None:
     """An empty address is no identity that all guests share."""
     assert Hashed(Value(nothing)).resolve(None) is None

@@ -26,7 +26,16 @@ ORDER = [
         "logs",
         "loopback",
     ),  # ground: plain Python
-    *("values", "schema", "expressions", "paths", "payloads", "protocols.base", "protocols.s2s"),  # words
+    *(
+        "values",
+        "schema",
+        "modelfields",
+        "expressions",
+        "paths",
+        "payloads",
+        "protocols.base",
+        "protocols.s2s",
+    ),  # words
     "protocols.s2s_body",
     "forks",
     "tenants",

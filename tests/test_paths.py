@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import connection, models
-from django.test.utils import CaptureQueriesContext
+from django.db import ProgrammingError, connection, models
+from django.db.models.fields.related_descriptors import ReverseManyToOneDescriptor
+from django.test.utils import CaptureQueriesContext, isolate_apps
 
 from dfinery_django.expressions import Path
-from dfinery_django.paths import fetching, trace, wire_type
+from dfinery_django.paths import _say_not_fetched, fetched, fetching, trace, wire_type
 from dfinery_django.values import WireType
 from tests.conftest import Shop
-from tests.shop.models import Category, Line, Order, Product, User
+from tests.shop.models import Category, Line, Order, Product, User, Voucher
 
 S, L, D, B = WireType.STRING, WireType.LONG, WireType.DOUBLE, WireType.BOOLEAN
 
@@ -37,6 +38,9 @@ S, L, D, B = WireType.STRING, WireType.LONG, WireType.DOUBLE, WireType.BOOLEAN
         (Order, "broken.deeper", [], None),
         (Order, "number.upper", [], None),
         (Line, "product.specification.ram", ["product"], None),
+        (Voucher, "owner.username", ["owner"], None),
+        (Voucher, "owner.order_set.first.number", ["owner"], None),
+        (Order, "lines.in_bulk", ["lines"], None),
     ],
 )
 def test_a_path_is_followed_over_relations(
@@ -51,7 +55,14 @@ def test_a_path_is_followed_over_relations(
 
 
 @pytest.mark.parametrize(
-    ("model", "path"), [(Order, "customer"), (Order, "lines"), (Order, "lines.first"), (Line, "product.category")]
+    ("model", "path"),
+    [
+        (Order, "customer"),
+        (Order, "lines"),
+        (Order, "lines.first"),
+        (Line, "product.category"),
+        (Voucher, "owner"),
+    ],
 )
 def test_a_path_may_end_in_a_relation(model: type[models.Model], path: str) -> None:
     """A path that stops at an object or a manager is told from one that ends in a value."""
@@ -181,3 +192,93 @@ def test_rows_and_lines_keep_their_order(shop: Shop) -> None:
     assert [row.number for row in rows] == numbers[::-1]
     keys = [line.pk for line in rows[0].lines.all()]
     assert keys == sorted(keys)
+
+
+class OwnQuerySet(models.QuerySet[Any]):
+    def in_stock(self) -> Any:
+        return self.filter(pk=1)
+
+
+def hierarchy(base_manager: str | None) -> tuple[Any, Any]:
+    """Goods with a child, and a line that points to them; ``base_manager`` reads the goods."""
+    options: dict[str, Any] = {"app_label": "shop", **({"base_manager_name": base_manager} if base_manager else {})}
+    content = {"__module__": __name__, "objects": OwnQuerySet.as_manager()}
+    goods: Any = type("Goods", (models.Model,), {**content, "Meta": type("Meta", (), options)})
+    meta = type("Meta", (), {"app_label": "shop"})
+    type("Shirt", (goods,), {"__module__": __name__, "size": models.CharField(), "Meta": meta})
+    key = models.ForeignKey(goods, models.CASCADE, related_name="rows")
+    return goods, type("Row", (models.Model,), {"__module__": __name__, "goods": key, "Meta": meta})
+
+
+@isolate_apps("tests.shop")
+def test_a_model_with_a_base_manager_of_its_own() -> None:
+    """Its rows may be of a child, or hidden: it is never joined, and what a child has may be named."""
+    goods, row = hierarchy("objects")
+    rows = fetching(row, ["goods.size"], using="default")
+    assert rows.query.select_related is False
+    assert rows._prefetch_related_lookups[0].prefetch_through == "goods"
+    assert trace(row, "goods.size").missing is None
+    assert trace(row, "goods.sise").missing == (goods, "sise")
+
+
+@isolate_apps("tests.shop")
+def test_a_model_that_django_reads() -> None:
+    """It is joined, and what only a child has is no name of it; what its managers have, is."""
+    goods, row = hierarchy(None)
+    assert fetching(row, ["goods.id"], using="default").query.select_related == {"goods": {}}
+    assert trace(row, "goods.size").missing == (goods, "size")
+    assert trace(goods, "rows.count").missing is None
+    tagged = type("Tagged", (models.Model,), {
+        "__module__": __name__, "goods": models.ManyToManyField(goods), "Meta": type("Meta", (), {"app_label": "shop"})
+    })  # fmt: skip
+    assert trace(tagged, "goods.in_stock").missing is None
+    assert trace(tagged, "goods.in_stok").missing == (goods, "in_stok")
+
+
+class LinesDescriptor(ReverseManyToOneDescriptor):
+    """A relation in its own way, which takes no queryset of others, as tags do."""
+
+    raised: type[Exception] | None = None
+
+    def __get__(self, instance: Any, cls: Any = None) -> Any:
+        if instance is None:
+            return self
+        manager = super().__get__(instance, cls)
+        original = manager.get_prefetch_querysets
+
+        def get_prefetch_querysets(instances: Any, querysets: Any = None) -> Any:
+            if querysets or self.raised:
+                raise (self.raised or ValueError)("Custom queryset can't be used for this lookup.")
+            return original(instances, querysets)
+
+        manager.get_prefetch_querysets = get_prefetch_querysets
+        return manager
+
+
+class FailingDescriptor(LinesDescriptor):
+    raised = RuntimeError
+
+
+class SqlDescriptor(LinesDescriptor):
+    raised = ProgrammingError
+
+
+PATHS = ["customer.username", "lines.product.category.name", "lines.quantity"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("descriptor", "queries"), [(LinesDescriptor, 4), (FailingDescriptor, None), (SqlDescriptor, None)]
+)
+def test_relations_of_others(shop: Shop, monkeypatch: Any, caplog: Any, descriptor: Any, queries: int | None) -> None:
+    """They are fetched plainly, for all at once; where that fails, they are read where a path meets them."""
+    _say_not_fetched.cache_clear()
+    orders = [shop.place(lines=2, customer=shop.customer(name)) for name in "abc"]
+    monkeypatch.setattr(Order, "lines", descriptor(Order.lines.rel))
+    with CaptureQueriesContext(connection) as made:
+        rows = fetched(Order, PATHS, [order.pk for order in orders], using="default")
+        names = [line.product.category.name for row in rows for line in row.lines.all()]
+    assert names == ["Macbook Air"] * 6
+    assert len(made) == (queries or len(made))
+    assert {row.customer.username for row in rows} == {"a", "b", "c"}
+    assert ("shop.Order: lines.quantity can't be fetched for all objects at once" in caplog.text) == (queries is None)

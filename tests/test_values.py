@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import fractions
+import ipaddress
 import json
+import pathlib
 import string
 import time
 import uuid
+import zoneinfo
 from decimal import Decimal
 from typing import Any
 
@@ -44,6 +48,37 @@ class Level(IntegerChoices):
 
 class Rate(enum.Enum):
     HALF = Decimal("0.5")
+
+
+class Rank(enum.IntEnum):
+    TWO = 2
+
+
+class Own:
+    """Subclasses of what Python has that write themselves otherwise."""
+
+    def __str__(self) -> str:
+        return "otherwise"
+
+    __repr__ = __str__
+
+    def __format__(self, spec: str) -> str:
+        return "otherwise"
+
+
+class OwnInt(Own, int): ...
+
+
+class OwnFloat(Own, float): ...
+
+
+class OwnDecimal(Own, Decimal): ...
+
+
+class OwnStr(Own, str): ...
+
+
+class OwnId(Own, uuid.UUID): ...
 
 
 class Money:
@@ -98,6 +133,21 @@ class Money:
         (dt.datetime(2026, 1, 1, 0, 30, tzinfo=SEOUL), S, '"2025-12-31T15:30:00Z"'),
         (dt.datetime(2026, 1, 1, 0, 30, 0, 250, tzinfo=UTC), S, '"2026-01-01T00:30:00.000250Z"'),
         (dt.datetime(2026, 1, 1, 0, 30), S, '"2025-12-31T15:30:00Z"'),  # noqa: DTZ001 - the site's zone is Seoul
+        # a subclass is what it holds, not what it shows
+        (Rank.TWO, S, '"2"'),
+        (OwnInt(7), S, '"7"'),
+        (OwnInt(7), L, "7"),
+        (OwnInt(7), D, "7.0"),
+        (OwnFloat(1.5), S, '"1.5"'),
+        (OwnFloat(1.5), None, "1.5"),
+        (OwnDecimal("1.50"), S, '"1.50"'),
+        (OwnDecimal("1.50"), D, "1.5"),
+        (OwnStr("text"), S, '"text"'),
+        (OwnId(str(AN_ID)), S, f'"{AN_ID}"'),
+        # objects that are a text
+        (zoneinfo.ZoneInfo("Asia/Seoul"), S, '"Asia/Seoul"'),
+        (pathlib.PurePosixPath("a/b"), None, '"a/b"'),
+        (ipaddress.ip_address("::1"), S, '"::1"'),
         # Boolean
         (True, B, "true"),
         (False, B, "false"),
@@ -154,6 +204,10 @@ def test_only_plain_types_come_out(value: Any) -> None:
         (bytearray(b"1"), L, "a bytearray is no Long", "Map a path"),
         (dt.timedelta(days=1), S, "a timedelta can't be sent", "Map a path"),
         (1j, None, "a complex can't be sent", "Map a path"),
+        (fractions.Fraction(1, 3), S, "a Fraction can't be sent", "Map a path"),
+        (ValueError("x"), S, "a ValueError can't be sent", "Map a path"),
+        (KeyError, S, "a type can't be sent", "Map a path"),
+        (Order._base_manager, S, "a Manager can't be sent", "Map a path"),
         (object(), S, "a object can't be sent", "Map a path"),
         (None, S, "a NoneType can't be sent", "Map a path"),
         # nested values

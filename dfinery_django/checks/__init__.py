@@ -26,6 +26,8 @@ W004   ``Q_OPTIONS`` names a cluster that ``Q_CLUSTER`` does not know
 W005   a request may outlast its lease: another worker would send the event as well
 W006   a custom field has another type in one definition than in another
 W007   a model in a database where the outbox may have no tables
+W010   a path that ends in a field whose values can't be sent
+W013   deletions that the database makes by itself, of which no signal tells
 W014   django-q2 would give a drain that still runs to a second worker
 W015   django-q2 runs drains in the shop's own requests
 W016   ``build`` is "commit" where ``settle_seconds`` makes events wait for the drain

@@ -8,11 +8,12 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage
 from django.core.exceptions import FieldError
-from django.db import router
+from django.db import models, router
 
 from .. import consent, schema, tenants
 from ..conf import did_you_mean, get_settings
 from ..definitions import EventDefinition
+from ..modelfields import fault_of
 from ..models import Event
 from ..paths import trace
 from ..reconcile import database_of_sources
@@ -23,6 +24,7 @@ def check_definition(definition: EventDefinition) -> Iterable[CheckMessage]:
     yield from _check_paths(definition)
     yield from _check_names(definition)
     yield from _check_when(definition)
+    yield from _check_deletions(definition)
     yield from _check_choices(definition)
     yield from _check_grace(definition)
     if definition.consent is not None:
@@ -32,25 +34,64 @@ def check_definition(definition: EventDefinition) -> Iterable[CheckMessage]:
 
 
 def _check_paths(definition: EventDefinition) -> Iterator[CheckMessage]:
-    for path, is_value, is_item in dict.fromkeys(
+    for path, part in dict.fromkeys(
         [
-            *((path, False, False) for path in definition.start_paths()),
-            *((path, True, False) for path in definition.value_paths()),
-            *((path, True, True) for path in definition.item_paths()),
+            *((path, "start") for path in definition.start_paths()),
+            *((path, "key") for path in definition.key_paths()),
+            *((path, "value") for path in definition.value_paths()),
+            *((path, "item") for path in definition.item_paths()),
         ]
     ):
-        followed = trace(definition.model_class, path, through_many=is_item)
+        followed = trace(definition.model_class, path, through_many=part == "item")
         if followed.missing:
-            model, part = followed.missing
-            hint = did_you_mean(part, tuple(sorted(_names(model))))
-            if part in _names(model):
-                hint = f"There may be several: write '.first.{part}', or map them as items."
-            yield message_of(
-                "E008", f"Event {definition.name!r}: {model._meta.label} has no {part!r} ({path!r}).", hint
-            )
-        elif followed.ends_in_relation and is_value:
+            yield _missing(definition, path, *followed.missing)
+        elif followed.ends_in_relation and part != "start":
             hint = f"Let the path go on to one of its fields: {path + '.pk'!r}."
             yield message_of("E008", f"Event {definition.name!r}: {path!r} ends in an object, not a value.", hint)
+        elif followed.field and part in ("value", "item"):
+            yield from _check_column(definition, path, followed.field)
+
+
+def _missing(definition: EventDefinition, path: str, model: Any, part: str) -> CheckMessage:
+    hint = did_you_mean(part, tuple(sorted(_names(model))))
+    if part in _names(model):
+        hint = f"There may be several: write '.first.{part}', or map them as items."
+    return message_of("E008", f"Event {definition.name!r}: {model._meta.label} has no {part!r} ({path!r}).", hint)
+
+
+def _check_column(definition: EventDefinition, path: str, field: Any) -> Iterator[CheckMessage]:
+    """Whether anything that the field hands out can be sent."""
+    if fault := fault_of(field):
+        yield message_of(
+            "W010",
+            f"Event {definition.name!r}: {path!r} ends in a {type(field).__name__} ({field}), and {fault.problem}: "
+            "its events would fail.",
+            fault.remedy,
+        )
+
+
+def _check_deletions(definition: EventDefinition) -> Iterator[CheckMessage]:
+    """Rows that the database deletes by itself send no signal."""
+    in_database = getattr(models, "DB_CASCADE", None)  # Django 6.1
+    if in_database is None or not _waits_for_deletions(definition):
+        return
+    field: Any
+    for field in definition.model_class._meta.concrete_fields:
+        if field.is_relation and field.remote_field.on_delete is in_database:
+            owner = field.related_model._meta.label
+            yield message_of(
+                "W013",
+                f"Event {definition.name!r} waits for deletions of {definition.source_label}, but {field} has "
+                f"on_delete=DB_CASCADE: where a {owner} is deleted, the database deletes these rows, Django sends no "
+                "signal, and the event is lost.",
+                f"Write on_delete=CASCADE, or delete the rows of {definition.source_label} before their {owner}.",
+            )
+
+
+def _waits_for_deletions(definition: EventDefinition) -> bool:
+    signal = definition.signal[0].rpartition(".") if definition.signal else ("", "", "")
+    is_djangos = signal[0].startswith("django.db.models") and signal[2] in ("pre_delete", "post_delete")
+    return is_djangos or (not definition.signal and definition.condition == "deleted")
 
 
 def _names(model: Any) -> Iterator[str]:

@@ -142,6 +142,7 @@ def test_a_database_where_nobody_looks(routed: Any, caplog: Any) -> None:
     assert caplog.text.count("'other', where no drain looks") == 1
 
 
+@pytest.mark.checks("W007")
 def test_a_database_without_an_outbox(routed: Any, caplog: Any, far_side: Any) -> None:
     """The check says what to write; until then no checkout is harmed, the log tells, and other events arrive."""
     from django.db import connections

@@ -185,13 +185,14 @@ def test_a_model_that_answers_for_every_name(configured: Any, shop: Any, monkeyp
             return "red"
         raise AttributeError(name)
 
-    configured(EVENTS={"purchase": {**PURCHASE, "event_attributes": {"colour": "shade"}}})
     customer = shop.customer()
     with monkeypatch.context() as patched:
         patched.setattr(Order, "__getattr__", hand_on, raising=False)
+        configured(EVENTS={"purchase": {**PURCHASE, "event_attributes": {"colour": "shade"}}})
         shop.place(status="paid", customer=customer)
         (payload,) = built()
     assert payload["event_attributes"]["colour"] == "red"
+    configured()  # without that name
 
 
 def test_threads_that_save_one_instance_each(shop: Any) -> None:

@@ -134,6 +134,7 @@ def test_the_fields_of_an_abstract_base(configured: Any) -> None:
     assert keys() == [str(booking.pk)]
 
 
+@pytest.mark.checks("E007")
 @pytest.mark.parametrize("model", ["auth.User", ReplacedUser])
 def test_a_replaced_model_is_refused(configured: Any, model: Any) -> None:
     """Nobody saves Django's own User where the site has another: the check says which to name."""

@@ -198,7 +198,11 @@ def test_a_signal_costs_saves_nothing(configured: Any, shop: Any, django_assert_
     configured(
         EVENTS={
             "purchase": listening_to("order_placed", when={"status": "paid"}),
-            "left": listening_to("about_to_leave", "user", model="shop.User", when="deleted"),
+            "left": {
+                "model": "shop.User",
+                "when": "deleted",
+                "signal": ("tests.ways.test_triggers.about_to_leave", "user"),
+            },
         }
     )
     order = shop.place()
@@ -208,6 +212,7 @@ def test_a_signal_costs_saves_nothing(configured: Any, shop: Any, django_assert_
     assert len(pre_delete.receivers) == before
 
 
+@pytest.mark.checks("E014")
 def test_a_signal_that_refuses_us(configured: Any) -> None:
     """It is told by the check, and nothing breaks."""
     configured(EVENTS={"purchase": listening_to("for_plugins")})

@@ -11,7 +11,7 @@ from django.db.models import F
 from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy
 
-from dfinery_django import Coalesce, Display, PayloadError, preview, registry, track
+from dfinery_django import Coalesce, Display, Joined, preview, registry, track
 from dfinery_django.building import build_due
 from dfinery_django.models import Event
 from tests.conftest import PURCHASE
@@ -129,14 +129,13 @@ def test_amounts(configured: Any, shop: Any, amount: Any, sent_amount: float) ->
 
 
 def test_money_objects(configured: Any, shop: Any) -> None:
-    """A path goes on into them; the object itself is refused with the path to write."""
-    attributes = {"order_sales": "price.amount", "currency": "price.currency"}
+    """A path goes on into them; the object itself is sent as its amount."""
+    attributes = {"order_sales": "price.amount", "currency": "price.currency", "discount": "price"}
+    attributes["net"] = lambda booking: booking.price
     configured(EVENTS={"purchase": {**BOOKING, "event_attributes": attributes}})
-    booking = Booking.objects.create(amount=5, customer=shop.customer())
-    assert [sent(each) for each in built()] == [{"order_sales": 5.0, "currency": "KRW"}]
-    configured(EVENTS={"purchase": {**BOOKING, "event_attributes": {"order_sales": "price"}}})
-    with pytest.raises(PayloadError, match=r"'\.amount'"):
-        preview("purchase", booking)
+    Booking.objects.create(amount=5, customer=shop.customer())
+    wanted = {"order_sales": 5.0, "discount": 5.0, "currency": "KRW", "net": 5.0}
+    assert [sent(each) for each in built()] == [wanted]
 
 
 def test_negative_lines_and_lines_without_a_product(shop: Any) -> None:
@@ -205,6 +204,22 @@ def test_an_owner_of_any_model(configured: Any, shop: Any, django_assert_max_num
     payloads = built()
     assert [each["user_attributes"]["user_id"] for each in payloads[:3]] == [str(each.pk) for each in customers]
     assert list(Event.objects.order_by("pk").values_list("reason_code", flat=True))[3:] == ["guest", "guest"]
+
+
+def test_a_path_through_a_generic_relation(configured: Any, shop: Any) -> None:
+    """Its model is known when it is read: what an owner has is sent, and the checks let the path pass."""
+    attributes: dict[str, Any] = {"name": "owner.username", "grade": "owner.get_grade_display"}
+    attributes["joined"] = Joined("owner.order_set", "pk")
+    user = {"user_attributes": {"user_id": Coalesce("owner.pk", "code")}}
+    configured(EVENTS={"used": {"model": "shop.Voucher", "when": "created", "event_attributes": attributes, **user}})
+    customer = shop.customer(grade="gold")
+    order = shop.place(customer=customer)
+    Voucher.objects.create(code="1", owner=customer)
+    Voucher.objects.create(code="2")
+    owned, free = built()
+    assert sent(owned) == {"name": "hong", "grade": "Gold member", "joined": str(order.pk)}
+    assert (owned["user_attributes"]["user_id"], free["user_attributes"]["user_id"]) == (str(customer.pk), "2")
+    assert sent(free) == {}
 
 
 class UnprintableError(Exception):

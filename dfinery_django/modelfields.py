@@ -1,0 +1,134 @@
+"""What a model's column says of its values: their type on the wire, and the plain value behind a field's own object.
+
+Fields of others hand out objects: phone numbers, countries, money, translated text. What is sent is what the column
+has. Each is found by asking the field; no package is named. Reads no row.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+from django.db import connection, models
+from django.db.models.base import ModelState
+
+from .exceptions import PayloadError
+from .values import WireType, convert, has_own_text, is_plain
+
+_TYPES: tuple[tuple[tuple[type[models.Field[Any, Any]], ...], WireType], ...] = (
+    ((models.BooleanField,), WireType.BOOLEAN),
+    ((models.DecimalField, models.FloatField), WireType.DOUBLE),
+    ((models.IntegerField, models.AutoField), WireType.LONG),
+    ((models.CharField, models.TextField, models.UUIDField, models.GenericIPAddressField), WireType.STRING),
+    ((models.FileField, models.FilePathField), WireType.STRING),  # the file's name
+    ((models.DateField, models.TimeField), WireType.STRING),  # ISO 8601 text; DateTimeField is a DateField
+)
+#: Texts that one field or another reads: a number, a word (and base64), a date, a list, a mapping, a zone, a code.
+_SAMPLES = ("1", "text", "2026-01-01", '["a"]', '{"lower": "1", "upper": "2"}', "Asia/Seoul", "KR")
+
+
+def wire_type_of(field: Any) -> WireType | None:
+    """The type of a field by its class, else by the column that it says it is stored in."""
+    field = getattr(field, "output_field", field)  # GeneratedField
+    stored_as = getattr(models, field.get_internal_type() or "", object)
+    for kinds, result in _TYPES:
+        if isinstance(field, kinds) or issubclass(stored_as, kinds):
+            return result
+    return None
+
+
+def plain_value(holder: Any, name: str, value: Any) -> Any:
+    """An attribute's value; an object that stands in a column as the plain value that the column has."""
+    if is_plain(value) or not isinstance(holder, models.Model):
+        return value
+    field = _column(holder.__class__, name)
+    return value if field is None else of_column(field, value)
+
+
+@lru_cache(maxsize=5000)
+def _column(model: type[models.Model], name: str) -> Any:
+    """The column behind an attribute; behind ``customer_id`` the one that it points to."""
+    columns: tuple[Any, ...] = model._meta.concrete_fields
+    field = model._meta.pk if name == "pk" else next((f for f in columns if name in (f.attname, f.name)), None)
+    if field is not None and field.is_relation and name not in (field.attname, "pk"):
+        return None
+    while field is not None and field.is_relation:
+        field = getattr(field, "target_field", None)
+    return getattr(field, "output_field", field)
+
+
+def of_column(field: Any, value: Any) -> Any:
+    """The plain value of an object in a column: what is stored, else its text; the object itself if it has neither.
+
+    Translated text is often stored as JSON: its text is what it says in the language in force.
+    """
+    if value is None or is_plain(value):
+        return value
+    reloaded = _asked(field.to_python, value)  # a fresh instance may hold another form
+    value = value if is_plain(reloaded) else reloaded
+    stored = _asked(field.get_prep_value, value)
+    has_text = has_own_text(value)
+    if is_plain(stored) and not _is_structure(stored) and (has_text or stored != str(value)):
+        return stored
+    return str(value) if has_text and wire_type_of(field) is WireType.STRING else value
+
+
+def _asked(convert: Callable[[Any], Any], value: Any) -> Any:
+    """What a field makes of a value; the value itself if it fails: fields of others convert where they like."""
+    try:
+        return convert(value)
+    except Exception:  # noqa: BLE001
+        return value
+
+
+def _is_structure(stored: Any) -> bool:
+    if not isinstance(stored, str) or not stored.startswith(("{", "[")):
+        return False
+    try:
+        json.loads(stored)
+    except ValueError:
+        return False
+    return True
+
+
+def fault_of(field: Any) -> PayloadError | None:
+    """Why nothing that a field hands out can be sent; ``None`` if something can, or if the field takes no sample."""
+    fault, field = None, getattr(field, "output_field", field)
+    for value in _handed_out(field):
+        try:
+            convert(of_column(field, value), wire_type_of(field), field.name)
+        except PayloadError as error:
+            fault = error
+        except Exception:  # noqa: BLE001, S112 - an object of others that fails when it is looked at
+            continue
+        else:
+            return None
+    return fault
+
+
+def _handed_out(field: Any) -> Iterator[Any]:
+    """What the field makes of samples: a default, a choice, texts. Neither is asked of a callable of the site's."""
+    default = () if callable(field.default) or not field.has_default() else (field.default,)
+    choices = field.flatchoices[:1] if isinstance(field.choices, (list, tuple)) else ()
+    for sample in (*default, *(choice for choice, _ in choices), *_SAMPLES):
+        try:
+            value = _loaded(field, field.clean(sample, None))
+        except Exception:  # noqa: BLE001, S112 - no sample for this field
+            continue
+        if value is not None:
+            yield value
+
+
+def _loaded(field: Any, value: Any) -> Any:
+    """A value as it comes from the database, through the attribute that the field puts on its model."""
+    if hasattr(field, "from_db_value"):
+        value = field.from_db_value(field.get_prep_value(value), None, connection)
+    try:
+        row = field.model.__new__(field.model)  # no __init__: neither defaults nor signals
+        row._state = ModelState()
+        setattr(row, field.attname, value)
+        return getattr(row, field.attname)
+    except Exception:  # noqa: BLE001 - an attribute that needs others, or an output_field
+        return value
