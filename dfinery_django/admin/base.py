@@ -13,6 +13,8 @@ from django.utils import translation
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
+from .guard import guarded
+
 if TYPE_CHECKING:
     Base = admin.ModelAdmin[Any]
 else:
@@ -22,6 +24,11 @@ else:
 def site_language() -> AbstractContextManager[None]:
     """For Django's log: others read it than whoever was logged."""
     return translation.override(settings.LANGUAGE_CODE)
+
+
+def is_key(text: str) -> bool:
+    """Whether it is a whole number that a column of keys can hold."""
+    return text.isdecimal() and len(text) < 19
 
 
 class ReadOnly(Base):
@@ -35,6 +42,17 @@ class ReadOnly(Base):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    @property
+    def urls(self) -> Any:
+        found = super().urls
+        for each in found:
+            each.callback = guarded(each.callback)
+        return found
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        # PostgreSQL takes no U+0000, of which Django knows nothing.
+        return None if "\x00" in object_id else super().get_object(request, object_id, from_field)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         # Django asks to select something, which nobody need do here; not all of its translations fit any name.
