@@ -1,4 +1,4 @@
-"""The REST API's errors under exception handlers of others: each is answered with its own status, and never with 500."""
+"""The REST API's errors under exception handlers of others: each has its own status, and none becomes a 500."""
 
 from __future__ import annotations
 
