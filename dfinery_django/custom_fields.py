@@ -220,12 +220,22 @@ def listing(databases: Iterable[str]) -> list[Listed]:
     return [_listed(key, rows[key], mapped.get(key, [])) for key in sorted(rows, key=lambda k: (order.index(k[0]), k))]
 
 
+@dataclass(frozen=True)
+class _Lines:
+    """Ends lines as Unix does. Were ``csv`` to do so, it would leave a return within a cell without its quotes."""
+
+    file: Any
+
+    def write(self, row: str) -> None:
+        self.file.write(row.removesuffix("\r\n") + "\n")
+
+
 def write_csv(listed: Iterable[Listed], file: Any) -> None:
     """A line for each, under the names of ``Listed``; definitions with blanks between them; texts ``defused``.
 
     :param file: whatever has ``write(text)``
     """
-    writer = csv.writer(file, lineterminator="\n")
+    writer = csv.writer(_Lines(file))
     writer.writerow([each.name for each in dataclass_fields(Listed)])
     for each in listed:
         cells = (" ".join(cell) if isinstance(cell, tuple) else cell for cell in astuple(each))
