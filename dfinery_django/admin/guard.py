@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from django.db import Error as DatabaseFault
@@ -22,26 +22,31 @@ View = Callable[..., Any]
 
 def guarded(view: View) -> View:
     """The same view. What it says of a database that fails is said outside of the request's transaction."""
+    unwanted = frozenset(getattr(view, "_non_atomic_requests", ()))
 
     @functools.wraps(view)
     def guarded_view(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        answer = _told(functools.partial(_as_the_site_has_it(view), request, *args, **kwargs))
+        asked = functools.partial(_as_the_site_has_it(view, unwanted), request, *args, **kwargs)
+        answer = _told(asked)
         if hasattr(answer, "render") and not answer.is_rendered:
-            answer.render = functools.partial(_told, answer.render)  # a list is read only then
+            answer.render = functools.partial(_rendered, answer)  # a list is read only then
         return answer
 
-    for alias in connections:
-        transaction.non_atomic_requests(using=alias)(guarded_view)
+    guarded_view.__dict__["_non_atomic_requests"] = set(connections)
     return guarded_view
 
 
-def _as_the_site_has_it(view: View) -> View:
+def _as_the_site_has_it(view: View, unwanted: Collection[str]) -> View:
     """In a transaction of the whole request where the site has one (ATOMIC_REQUESTS), and the view wants it."""
-    unwanted = getattr(view, "_non_atomic_requests", ())
     for alias, each in connections.settings.items():
         if each["ATOMIC_REQUESTS"] and alias not in unwanted:
             view = transaction.atomic(using=alias)(view)
     return view
+
+
+def _rendered(answer: Any) -> Any:
+    del answer.render  # the class has its own
+    return _told(answer.render)
 
 
 def _told(answer: Callable[[], Any]) -> Any:
