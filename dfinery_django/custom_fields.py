@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import logging
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
@@ -222,15 +223,36 @@ def listing(databases: Iterable[str]) -> list[Listed]:
     return [_listed(key, rows[key], mapped.get(key, [])) for key in sorted(rows, key=lambda k: (order.index(k[0]), k))]
 
 
+@dataclass(frozen=True)
+class _Lines:
+    """Ends lines as Unix does. Were ``csv`` to do so, it would leave a return within a cell without its quotes."""
+
+    file: Any
+
+    def write(self, row: str) -> None:
+        self.file.write(row.removesuffix("\r\n") + "\n")
+
+
 def write_csv(listed: Iterable[Listed], file: Any) -> None:
-    """A line for each, under the names of ``Listed``; definitions with blanks between them.
+    """A line for each, under the names of ``Listed``; definitions with blanks between them; texts ``defused``.
 
     :param file: whatever has ``write(text)``
     """
-    writer = csv.writer(file, lineterminator="\n")
+    writer = csv.writer(_Lines(file))
     writer.writerow([each.name for each in dataclass_fields(Listed)])
     for each in listed:
-        writer.writerow([" ".join(cell) if isinstance(cell, tuple) else cell for cell in astuple(each)])
+        cells = (" ".join(cell) if isinstance(cell, tuple) else cell for cell in astuple(each))
+        writer.writerow([defused(cell) if isinstance(cell, str) else cell for cell in cells])
+
+
+def defused(text: str) -> str:
+    """A text behind an apostrophe where a spreadsheet could take it for a formula. To read it, take one apostrophe off.
+
+    Blanks, marks that can't be seen and quotation marks before it don't hide it, nor do other widths of its first sign.
+    """
+    first = next((each for each in text if each.isprintable() and each not in " '\""), "")
+    is_formula = unicodedata.normalize("NFKC", first)[:1] in tuple("=+-@") or text[:1] in tuple("\t\r\n")
+    return f"'{text}" if is_formula else text
 
 
 def _mapped() -> dict[Key, list[EventDefinition]]:

@@ -17,6 +17,7 @@ from django.db import models
 from . import schema
 from .definitions import EventDefinition
 from .expressions import Coalesce, Expression, Hashed, Path, Value, is_empty
+from .modelfields import of_column
 from .models import Event, searchable
 from .payloads import Properties, properties
 
@@ -126,7 +127,7 @@ def _source(model: type[models.Model], prefix: str, mapped: Expression) -> _Sour
         value = instance.__dict__[attname]  # a deferred field is a KeyError
         if hasattr(value, "resolve_expression"):
             raise LookupError(attname)
-        value = field.to_python(value)
+        value = of_column(field, field.to_python(value))
         return Hashed(Value(value)).resolve(instance) if is_hashed else value
 
     return _Source(label, read, is_reference)

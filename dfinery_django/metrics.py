@@ -11,7 +11,8 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from django.db import DatabaseError
+from django.db import Error as DatabaseFault
+from django.db import connections, transaction
 from django.db.models import Count, Min
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, HttpResponseNotFound
 from django.views.decorators.cache import never_cache
@@ -20,7 +21,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from . import clock, totals
+from . import clock, outage, totals
 from .conf import get_settings
 from .destinations import outbox_databases
 from .exceptions import ConfigurationError
@@ -65,7 +66,7 @@ class DfineryCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         try:
             return list(self._collect()) if get_settings().METRICS else ()
-        except (ConfigurationError, DatabaseError) as error:
+        except (ConfigurationError, DatabaseFault) as error:
             # The site's own metrics, in the same registry, must not go with ours.
             logger.warning("Metrics can't be read: %s", type(error).__name__)
             return ()
@@ -85,6 +86,13 @@ class DfineryCollector(Collector):
             yield family
         yield _durations(self._told)
         yield from _gauges()
+
+
+class _OutspokenCollector(DfineryCollector):
+    """For a registry with nothing else in it: what the database raises is raised."""
+
+    def collect(self) -> Iterable[Metric]:
+        return list(self._collect())
 
 
 def _durations(counted: Mapping[totals.Key, float]) -> Metric:
@@ -153,18 +161,32 @@ def metrics_view(*, bearer_token: str | None = None) -> Callable[[HttpRequest], 
     Who may see it: a signed-in user who may view events, and whoever sends ``Authorization: Bearer <bearer_token>``.
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(DfineryCollector())
+    registry.register(_OutspokenCollector())
 
     @never_cache
     def dfinery_metrics(request: HttpRequest) -> HttpResponse:
-        if not _may_see(request, bearer_token):
-            return HttpResponseForbidden("Not for you: see docs/monitoring.md.", content_type="text/plain")
-        if not get_settings().METRICS:
-            words = 'Nothing is counted: set DFINERY["METRICS"] = True.'
-            return HttpResponseNotFound(words, content_type="text/plain")
-        return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+        try:
+            return _answer(request, bearer_token, registry)
+        except DatabaseFault as error:
+            words = outage.sentence(error)
+            if not words:
+                raise
+            logger.exception("Metrics can't be read: the database failed")
+            headers = {"Retry-After": str(outage.RETRY_AFTER_SECONDS)}
+            return HttpResponse(words, status=503, content_type="text/plain; charset=utf-8", headers=headers)
 
+    for alias in connections:
+        transaction.non_atomic_requests(using=alias)(dfinery_metrics)
     return dfinery_metrics
+
+
+def _answer(request: HttpRequest, bearer_token: str | None, registry: CollectorRegistry) -> HttpResponse:
+    if not _may_see(request, bearer_token):
+        return HttpResponseForbidden("Not for you: see docs/monitoring.md.", content_type="text/plain")
+    if not get_settings().METRICS:
+        words = 'Nothing is counted: set DFINERY["METRICS"] = True.'
+        return HttpResponseNotFound(words, content_type="text/plain")
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 
 def _may_see(request: HttpRequest, bearer_token: str | None) -> bool:

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from dfinery_django import preview, track
+from dfinery_django import custom_fields, preview, track
 from dfinery_django.custom_fields import MOST_FIELDS, Listed, SeenFields, forget_what_is_known, listing
 from dfinery_django.delivery import drain
 from dfinery_django.exceptions import PayloadError
@@ -255,3 +255,45 @@ def test_what_can_t_be_sent_at_all_says_so(configured: Any) -> None:
     sent(1)
     with pytest.raises(PayloadError, match="a dict can't be sent"):
         SeenFields("default").fit("event", "grade", {}, None, "event_attributes.grade")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "=1+1",
+            "+1",
+            "-1",
+            "@SUM(A1)",
+            "\t=1",
+            "\r=1",
+            "\n=1",
+            "\uff1d1",
+            "\uff0b1",
+            "\uff0d1",
+            "\uff201",
+            "\ufe621",
+            "\u207c1",
+        ),
+        *(" =1", "\u00a0=1", "\u200b=1", "\ufeff=1", "'=1", "''=1", '"=1', "\x00=1", " ' +1"),
+    ],
+)
+def test_no_cell_is_a_formula(configured: Any, name: str) -> None:
+    """A text that a spreadsheet could take for one stands behind an apostrophe; without that it is as it was."""
+    assert custom_fields.defused(name) == f"'{name}"
+    now = timezone.now()
+    CustomField.objects.create(
+        key="k", scope="event", name=name.replace("\x00", ""), first_seen_at=now, last_seen_at=now
+    )
+    configured(EVENTS={})
+    written = io.StringIO()
+    custom_fields.write_csv(custom_fields.listing(["default"]), written)
+    [row] = csv.DictReader(io.StringIO(written.getvalue(), newline=""))
+    assert row["name"] == custom_fields.defused(name.replace("\x00", ""))
+    assert row["drift_count"] == "0"
+
+
+@pytest.mark.parametrize("name", ["", "size", "2026-01", "a=b", "'quoted'", "가격", "a@b", "_x", "(1)", "5"])
+def test_other_cells_stay(name: str) -> None:
+    """No apostrophe where none is needed."""
+    assert custom_fields.defused(name) == name

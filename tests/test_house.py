@@ -23,6 +23,8 @@ ORDER = [
         "backoff",
         "clock",
         "display",
+        "outage",
+        "rights",
         "logs",
         "loopback",
     ),  # ground: plain Python

@@ -27,9 +27,10 @@ from django.views.decorators.http import require_GET, require_POST
 from .. import clock, repair, wording
 from ..models import Event, Repair
 from ..patience import patiently
+from ..rights import quoted
 from ..selection import Selection
 from ..states import Action
-from .base import ReadOnly, site_language
+from .base import ReadOnly, is_key, site_language
 from .event_page import rebuild_context
 from .filters import selected
 
@@ -87,6 +88,13 @@ class RepairActions(ReadOnly):
 
     # ── ask ────────────────────────────────────────────────────────────────────────────────────────────────────
 
+    def response_action(self, request: HttpRequest, queryset: Any, *args: Any, **options: Any) -> HttpResponse | None:
+        # Django's own filter raises for what is no key.
+        form = request.POST.copy()
+        form.setlist(ACTION_CHECKBOX_NAME, list(map(str, _ticked(request))))
+        request.POST = form  # type: ignore[assignment]
+        return super().response_action(request, queryset, *args, **options)
+
     def _ask_for_chosen(self, request: HttpRequest, action: Action) -> HttpResponse | None:
         selection = self._chosen(request, router.db_for_write(Event))
         return self._ask(request, action, selection, back=self._list_address(request)) if selection else None
@@ -95,7 +103,7 @@ class RepairActions(ReadOnly):
         """What the list's action form asks for: rows that were ticked, or all that the filters leave."""
         if request.POST.get("select_across") == "1":
             return selected(request.GET.dict()).resolved(Event.objects.using(using))
-        pks = tuple(map(int, request.POST.getlist(ACTION_CHECKBOX_NAME)))
+        pks = _ticked(request)
         return Selection(pks=pks) if pks else None
 
     def _list_address(self, request: HttpRequest) -> str:
@@ -218,7 +226,8 @@ class RepairActions(ReadOnly):
 
     def _tell(self, request: HttpRequest, done: Repair) -> None:
         if done.error:
-            self.message_user(request, _("That can't be done: %(why)s") % {"why": done.error}, messages.ERROR)
+            words = _("That can't be done: %(why)s") % {"why": done.error}
+            self.message_user(request, quoted(request, words, _("It can't be done: see the log.")), messages.ERROR)
             return
         found = list(wording.lines(done.action, done.tally))
         changed = sum(line.count for line in found if line.kind != "left")
@@ -238,6 +247,12 @@ class RepairActions(ReadOnly):
         """
         if not self.has_view_permission(request) or action not in self.allowed(request):
             raise PermissionDenied
+
+
+def _ticked(request: HttpRequest) -> tuple[int, ...]:
+    """The rows that were ticked in a list. What is no key is none of them."""
+    given = dict.fromkeys(filter(is_key, request.POST.getlist(ACTION_CHECKBOX_NAME)))
+    return tuple(dict.fromkeys(map(int, given)))
 
 
 def _own(salt: str, request: HttpRequest) -> str:

@@ -10,12 +10,13 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.urls import URLPattern, reverse
 from django.utils import translation
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from ..moments import local
+from .guard import guarded
 
 if TYPE_CHECKING:
     Base = admin.ModelAdmin[Any]
@@ -42,6 +43,11 @@ def moment_of(model: type[models.Model], name: str) -> Any:
     return column
 
 
+def is_key(text: str) -> bool:
+    """Whether it is a whole number that a column of keys can hold."""
+    return text.isdecimal() and len(text) < 19
+
+
 class ReadOnly(Base):
     """The row is the truth, and nobody types the truth."""
 
@@ -53,6 +59,18 @@ class ReadOnly(Base):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    @property
+    def urls(self) -> Any:
+        found = super().urls
+        for each in found:
+            if isinstance(each, URLPattern):  # a theme's own class may include others
+                each.callback = guarded(each.callback)
+        return found
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        # PostgreSQL takes no U+0000, of which Django knows nothing.
+        return None if "\x00" in object_id else super().get_object(request, object_id, from_field)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         # Django asks to select something, which nobody need do here; not all of its translations fit any name.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.http import HttpRequest
 from django.utils.translation import pgettext_lazy
 
 from .. import clock
 from ..models import Destination
 from ..moments import local
+from ..rights import quoted
 from .base import ReadOnly, moment_of
 
 if TYPE_CHECKING:
@@ -24,17 +26,26 @@ PAUSED, CLOSED, CLOSED_UNTIL, RESETS, DRAINED = (
 
 @admin.register(Destination)
 class DestinationAdmin(ReadOnly, DestinationBase):
-    list_display = ("alias", "stands", "since", "closed_reason", "paused_by", DRAINED)
-    fields = (
-        ("alias", "stands"),
-        ("paused_by", PAUSED),
-        "closed_reason",
-        (CLOSED, CLOSED_UNTIL),
-        "failure_count",
-        ("quota_left", RESETS),
-        DRAINED,
-    )
-    readonly_fields = ("stands", PAUSED, CLOSED, CLOSED_UNTIL, RESETS, DRAINED)
+    readonly_fields = ("stands", "why", PAUSED, CLOSED, CLOSED_UNTIL, RESETS, DRAINED)
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return ("alias", "stands", "since", quoted(request, "closed_reason", "why"), "paused_by", DRAINED)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return (
+            ("alias", "stands"),
+            ("paused_by", PAUSED),
+            quoted(request, "closed_reason", "why"),
+            (CLOSED, CLOSED_UNTIL),
+            "failure_count",
+            ("quota_left", RESETS),
+            DRAINED,
+        )
+
+    @admin.display(description=pgettext_lazy("destination", "why"))
+    def why(self, destination: Destination) -> str:
+        """Why it is closed, for those who may not read it in full."""
+        return destination.get_closed_code_display()
 
     @admin.display(description=pgettext_lazy("destination", "state"))
     def stands(self, destination: Destination) -> str:

@@ -19,6 +19,7 @@ from .. import clock, difference, schema, standing
 from ..display import has_odd
 from ..models import Destination, Event
 from ..payloads import Payload
+from ..rights import may_see_payload, quoted
 from ..states import Action, EventStatus, Reason
 from ..values import infer
 
@@ -44,10 +45,6 @@ class Section:
     rows: list[Row]
 
 
-def may_see_payload(request: HttpRequest) -> bool:
-    return request.user.has_perm("dfinery_django.view_payload")
-
-
 def event_context(request: HttpRequest, event: Event, allowed: list[Action]) -> dict[str, Any]:
     """Everything about one event."""
     now = clock.now()
@@ -57,15 +54,27 @@ def event_context(request: HttpRequest, event: Event, allowed: list[Action]) -> 
     offered = [action for action in allowed if is_offered(action, event, now)]
     return {
         "event": event,
-        "standing": standing.stands(event, destination, now),
+        "reason": quoted(request, event.reason, event.get_reason_code_display()),
+        "standing": standing.stands(event, _readable(request, destination), now),
         "left": standing.time_left(event, now),
         "due": standing.due_in(event.due_at, now) if event.due_at else "",
         "offered": [(str(action), action.label) for action in offered],
-        "attempts": [(attempt, standing.means(attempt)) for attempt in reversed(attempts[:MOST_ATTEMPTS])],
+        "attempts": [
+            (attempt, standing.means(attempt), quoted(request, attempt.error, ""))
+            for attempt in reversed(attempts[:MOST_ATTEMPTS])
+        ],
         "has_more_attempts": len(attempts) > MOST_ATTEMPTS,
         **payload_context(request, event),
         **(rebuild_context(request, event) if is_offered(Action.REBUILD, event, now) else {}),
     }
+
+
+def _readable(request: HttpRequest, destination: Destination | None) -> Destination | None:
+    """A row of the destination that says why it is closed as this person may read it; it is not saved."""
+    if destination:
+        label = destination.get_closed_code_display()
+        destination.closed_reason = quoted(request, destination.closed_reason, label)
+    return destination
 
 
 def is_offered(action: Action, event: Event, now: dt.datetime) -> bool:

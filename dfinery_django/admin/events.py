@@ -18,8 +18,10 @@ from django.utils.translation import pgettext_lazy
 from .. import clock
 from ..display import badge, shown, visible
 from ..models import Event
+from ..rights import quoted
 from ..standing import due_in, time_left
 from ..standing import moment as full_time
+from .base import is_key
 from .event_page import event_context, source_url
 from .filters import FILTERS, LAST_HOURS, PARAMETERS, SEARCH, SINCE, UNTIL, destinations_in_use, selected
 from .paging import BoundedPaginator
@@ -40,6 +42,14 @@ def short_time(moment: Any) -> str:
     if local.date() != today:
         short = f"{date_format(local, day)} {short}"
     return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(), full_time(local), short)
+
+
+def _badge(event: Event, words: str) -> str:
+    shown_badge = badge(event.status, event.get_status_display())
+    if not event.reason_code:
+        return shown_badge
+    why = event.get_reason_code_display()
+    return format_html('{}<div class="dfinery-why" title="{}">{}</div>', shown_badge, words, why)
 
 
 @admin.register(Event)
@@ -78,15 +88,18 @@ class EventAdmin(PeopleActions, EventBase):
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         return lookup in PARAMETERS
 
+    def get_list_display(self, request: HttpRequest) -> Any:
+        first, *others = self.list_display
+        return [quoted(request, first, "badge_alone"), *others]
+
     @admin.display(description=pgettext_lazy("event", "status"))
     def badge(self, event: Event) -> str:
-        shown_badge = badge(event.status, event.get_status_display())
-        if not event.reason_code:
-            return shown_badge
-        why = event.get_reason_code_display()
-        return format_html(
-            '{}<div class="dfinery-why" title="{}">{}</div>', shown_badge, visible(event.reason[:300]), why
-        )
+        return _badge(event, visible(event.reason[:300]))
+
+    @admin.display(description=pgettext_lazy("event", "status"))
+    def badge_alone(self, event: Event) -> str:
+        """The same for those who may not read the reason's words."""
+        return _badge(event, "")
 
     @admin.display(description=pgettext_lazy("model", "event"))
     def event(self, event: Event) -> str:
@@ -141,4 +154,4 @@ class EventAdmin(PeopleActions, EventBase):
         return TemplateResponse(request, "admin/dfinery_django/event/page.html", context)
 
     def _event(self, queryset: Any, key: str) -> Event | None:
-        return queryset.filter(pk=int(key)).first() if key.isdecimal() and len(key) < 19 else None
+        return queryset.filter(pk=int(key)).first() if is_key(key) else None

@@ -40,7 +40,7 @@ _IN_USE = "_dfinery_in_use"
 
 def destinations_in_use(request: HttpRequest, using: str) -> list[str] | None:
     """Those that events have, if the filter beside the list has looked them up in the list's own database."""
-    found: list[str] | None = request.__dict__.get(_IN_USE, {}).get((using, DestinationFilter.field))
+    found: list[str] | None = request.__dict__.get(_IN_USE, {}).get((using, DestinationFilter.column))
     return found
 
 
@@ -56,19 +56,20 @@ def selected(chosen: Mapping[str, str]) -> Selection:
         except (ValueError, OverflowError) as error:
             raise IncorrectLookupParameters(error) from error
     return Selection(
-        status=_clean(chosen.get(STATUS)),
-        event_name=_clean(chosen.get(EVENT)),
-        destination=_clean(chosen.get(DESTINATION)),
-        reason_code=_clean(chosen.get(REASON)),
-        definitions=tuple(filter(None, _clean(chosen.get(DEFINITIONS)).split(","))),
-        source_pk=_clean(chosen.get(SOURCE)),
+        status=clean(chosen.get(STATUS)),
+        event_name=clean(chosen.get(EVENT)),
+        destination=clean(chosen.get(DESTINATION)),
+        reason_code=clean(chosen.get(REASON)),
+        definitions=tuple(filter(None, clean(chosen.get(DEFINITIONS)).split(","))),
+        source_pk=clean(chosen.get(SOURCE)),
         since=since,
         until=_moment(chosen.get(UNTIL)),
-        search=chosen.get(SEARCH, "").strip(),
+        search=clean(chosen.get(SEARCH)).strip(),
     )
 
 
-def _clean(text: str | None) -> str:
+def clean(text: str | None) -> str:
+    """What an address or a form gives, as every database takes it."""
     return (text or "").replace("\x00", "")  # PostgreSQL takes none
 
 
@@ -108,24 +109,27 @@ class ReasonFilter(EventFilter):
 
 
 class NamesFilter(EventFilter):
-    """The values that a column has."""
+    """The values that a column has.
 
-    field = ""
+    :cvar column: not ``field``, which themes of the admin expect to be a model's field
+    """
+
+    column = ""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         events: EventQuerySet = Event._default_manager.all()
-        everything = events.in_use(self.field)
-        request.__dict__.setdefault(_IN_USE, {})[events.db, self.field] = everything
+        everything = events.in_use(self.column)
+        request.__dict__.setdefault(_IN_USE, {})[events.db, self.column] = everything
         names, chosen = everything[:MOST_CHOICES], self.value()
         return [(name, shown(name, chars=40)) for name in [*names, *([chosen] if chosen not in (None, *names) else [])]]
 
 
 class EventNameFilter(NamesFilter):
-    title, parameter_name, field = pgettext_lazy("model", "event"), EVENT, "event_name"
+    title, parameter_name, column = pgettext_lazy("model", "event"), EVENT, "event_name"
 
 
 class DestinationFilter(NamesFilter):
-    title, parameter_name, field = pgettext_lazy("model", "destination"), DESTINATION, "destination"
+    title, parameter_name, column = pgettext_lazy("model", "destination"), DESTINATION, "destination"
 
     def has_output(self) -> bool:
         return len(self.lookup_choices) > 1 or self.value() is not None
@@ -179,7 +183,10 @@ class TimeFilter(EventFilter):
     def _local(self, name: str) -> str:
         """For an ``<input type="datetime-local">``."""
         moment = _moment(self.used_parameters.get(name))
-        return timezone.localtime(moment).strftime("%Y-%m-%dT%H:%M") if moment else ""
+        try:
+            return timezone.localtime(moment).strftime("%Y-%m-%dT%H:%M") if moment else ""
+        except OverflowError:  # the first or last hours that Python knows
+            return ""
 
 
 class SourceFilter(EventFilter):

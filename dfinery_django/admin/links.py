@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
+from django.db import Error as DatabaseFault
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
-from .. import registry
+from .. import outage, registry
 from ..display import badge, shown
 from ..exceptions import ConfigurationError
 from ..models import Event
 from ..sources import source_key
+from ..transactions import shielded
 from .filters import DEFINITIONS, SOURCE
 
 if TYPE_CHECKING:
     Base = admin.ModelAdmin[Any]
 else:
     Base = object
+
+logger = logging.getLogger("dfinery_django")
 
 #: The latest of an object's events are shown in full; the link leads to all.
 SHOWN = 5
@@ -44,8 +49,13 @@ class DfineryEventsMixin(Base):
         names = [each.name for each in definitions]
         if not names:
             return str(_("No definition watches this model."))
-        events = Event.objects.filter(definition__in=names, source_pk__in=keys)
-        latest = events.defer("payload").order_by("-pk")[:SHOWN]
+        events = Event.objects.filter(definition__in=names, source_pk__in=keys).defer("payload").order_by("-pk")
+        try:
+            with shielded(events.db):
+                latest = list(events[:SHOWN])
+        except DatabaseFault as error:  # the site's own page must not go with ours
+            logger.exception("Events of %s can't be read", type(obj).__name__)
+            return outage.sentence(error) or str(_("They can't be read: see the log."))
         lines = format_html_join("", "<li>{} {} {}</li>", (self._dfinery_line(event) for event in latest))
         address = urlencode({DEFINITIONS: ",".join(names), SOURCE: next(iter(keys))})
         site = self.admin_site.name

@@ -5,6 +5,7 @@ It refreshes itself through ``current``, which is the page without what surround
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,14 +24,16 @@ from django.views.decorators.http import require_POST, require_safe
 
 from .. import destinations, overview, recent
 from ..exceptions import ConfigurationError
-from ..health import assess
+from ..health import Health, assess
 from ..models import Destination, Overview
 from ..moments import span
+from ..rights import quoted
 from ..states import FINISHED, UNFINISHED, EventStatus
 from ..token_check import check_token
 from ..waking import wake_on_commit
 from .base import ReadOnly, site_language
 from .chart import draw
+from .filters import clean
 
 if TYPE_CHECKING:
     OverviewBase = admin.ModelAdmin[Overview]
@@ -95,14 +98,17 @@ class OverviewAdmin(ReadOnly, OverviewBase):
         if not self.has_view_permission(request):
             raise PermissionDenied
         request.current_app = self.admin_site.name
-        now = overview.look()
+        now = _readable(request, overview.look())
         arrival = recent.arrival(now.now)
         return {
             "overview": now,
-            "health": assess(now),
+            "health": _assessed(request, now),
             "chart": draw(now.hours),
             "arrival": arrival and {"median": span(arrival.median_seconds), "p95": span(arrival.p95_seconds)},
-            "failures": [(each, self._failures_link(each, now)) for each in recent.failures(now.now)],
+            "failures": [
+                (each, quoted(request, each.example.reason, ""), self._failures_link(each, now))
+                for each in recent.failures(now.now)
+            ],
             "first_to_expire": recent.first_to_expire(now.first_to_expire),
             "unfinished": [self._tile(status, now) for status in UNFINISHED],
             "finished": [self._tile(status, now) for status in FINISHED],
@@ -165,7 +171,7 @@ class OverviewAdmin(ReadOnly, OverviewBase):
         """
         if not self.has_view_permission(request) or not request.user.has_perm(f"dfinery_django.{permission}"):
             raise PermissionDenied
-        alias = request.POST.get("destination", "")
+        alias = clean(request.POST.get("destination"))
         known = (Destination.objects.using(using).filter(pk=alias).exists() for using in overview.databases())
         if alias not in overview.settings_in_force()[1].TOKENS and not any(known):
             raise Http404(_("There is no such destination."))
@@ -179,6 +185,21 @@ class OverviewAdmin(ReadOnly, OverviewBase):
     def _back(self) -> HttpResponse:
         url = reverse("admin:dfinery_django_overview_changelist", current_app=self.admin_site.name)
         return HttpResponseRedirect(url)
+
+
+def _readable(request: HttpRequest, now: overview.Overview) -> overview.Overview:
+    """The same, with why each destination is closed as this person may read it."""
+    found = (
+        dataclasses.replace(each, why=quoted(request, each.why, str(each.code.label))) for each in now.destinations
+    )
+    return dataclasses.replace(now, destinations=tuple(found))
+
+
+def _assessed(request: HttpRequest, now: overview.Overview) -> Health:
+    """Is all well? Without what was said word for word where this person may not read it."""
+    health = assess(now)
+    found = (dataclasses.replace(each, said=quoted(request, each.said, "")) for each in health.findings)
+    return dataclasses.replace(health, findings=tuple(found))
 
 
 def _since(status: EventStatus, now: overview.Overview) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import router
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
+from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
@@ -66,7 +68,12 @@ class PeopleActions(RepairActions):
         if not self.has_view_permission(request) or not self.has_forget_permission(request):
             raise PermissionDenied
         using = router.db_for_write(Event)
-        found = forget_all(asked["people"], using=using)
+        people, _unread = people_of(_events(asked["events"], using), using)
+        if not constant_time_compare(_mark(people), asked["mark"]):
+            text = _("These events are not about the same people any more. Nothing was done: choose again.")
+            self.message_user(request, text, messages.ERROR)
+            return HttpResponseRedirect(asked["back"])
+        found = forget_all(people, using=using)
         self._log_forgotten(request, found, using)
         self.message_user(request, done(found), messages.SUCCESS)
         for line in [*lines(found), *unsaid(found.unread)]:
@@ -87,7 +94,9 @@ class PeopleActions(RepairActions):
             "unlisted": max(0, len(events) - LISTED),
             "action": "forget",
         }
-        asked = {"people": people, "back": self._list_address(request)}
+        # Not the people: whoever may not see payloads could read their ids in the page.
+        keys = [event.pk for event in events]
+        asked = {"events": keys, "mark": _mark(people), "back": self._list_address(request)}
         return self._question(request, question(len(people)), asked, context, salt=SALT)
 
     def _log_forgotten(self, request: HttpRequest, found: Forgotten, using: str) -> None:
@@ -99,6 +108,15 @@ class PeopleActions(RepairActions):
                 user_id=request.user.pk, content_type_id=get_content_type_for_model(Event).pk, object_id=None,
                 object_repr=str(self.opts.verbose_name_plural), action_flag=DELETION, change_message=done(found),
             )  # fmt: skip
+
+
+def _events(pks: list[int], using: str) -> list[Event]:
+    return list(Event.objects.using(using).filter(pk__in=pks).order_by("-pk"))
+
+
+def _mark(people: list[str]) -> str:
+    """By which the same people are known again; it tells nobody who they are."""
+    return salted_hmac(SALT, json.dumps(sorted(people)), algorithm="sha256").hexdigest()
 
 
 def question(count: int) -> str:

@@ -21,8 +21,9 @@ from .. import repair, wording
 from ..display import shown
 from ..models import Event, Repair
 from ..moments import number
+from ..rights import quoted
 from ..selection import Selection
-from .base import ReadOnly, moment_of, site_language
+from .base import ReadOnly, is_key, moment_of, site_language
 
 if TYPE_CHECKING:
     RepairBase = admin.ModelAdmin[Repair]
@@ -69,13 +70,14 @@ class RepairAdmin(ReadOnly, RepairBase):
         if request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
             raise PermissionDenied
         key = unquote(object_id)
-        made = Repair.objects.filter(pk=int(key)).first() if key.isdecimal() and len(key) < 19 else None
+        made = Repair.objects.filter(pk=int(key)).first() if is_key(key) else None
         if made is None:
             return self.not_there(request)
         context = {
             **self.admin_site.each_context(request),
             "title": capfirst(made.get_action_display()), "original": made, "opts": self.model._meta,
             "media": self.media, "has_view_permission": True, "repair": made, "which": _described(made),
+            "error": quoted(request, made.error, _("It can't be done: see the log.")),
             "seen": number(made.seen_count), "count": number(made.event_count),
             "lines": list(wording.lines(made.action, made.tally)),
             "may_stop": not made.is_finished and self._may(request, made),

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any
 
+from django.db import Error as DatabaseFault
+from django.utils import translation
 from django.utils.cache import add_never_cache_headers
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.throttling import BaseThrottle, ScopedRateThrottle
-from rest_framework.views import APIView
+from rest_framework.views import APIView, exception_handler
 
+from .. import outage
 from ..conf import did_you_mean
 from ..exceptions import ConfigurationError
-from .errors import bad_request, unavailable
+from .errors import ApiError, as_values, bad_request, unavailable
 from .parsing import EventParser
 
 logger = logging.getLogger("dfinery_django")
@@ -87,13 +91,43 @@ class DfineryView(APIView):
             if not value or "\x00" in value:
                 raise bad_request(f"{name}: {'it is empty: leave it out' if not value else 'it has a U+0000'}.")
 
+    def get_exception_handler(self) -> Callable[..., Any]:
+        return partial(_handled, super().get_exception_handler())
+
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, ConfigurationError):
             logger.error("The API can't answer: %s", exc)
             exc = unavailable("The DFINERY setting of this site is wrong: nothing was done.")
-        return super().handle_exception(exc)
+        elif isinstance(exc, DatabaseFault):
+            exc = _outage(exc)
+        answer: Any = super().handle_exception(exc)
+        if isinstance(exc, ApiError) and hasattr(answer, "data"):
+            answer.data = as_values(answer.data)
+        if (seconds := getattr(exc, "wait", None)) and not answer.has_header("Retry-After"):
+            answer["Retry-After"] = str(int(seconds))
+        return answer  # type: ignore[no-any-return]
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
         add_never_cache_headers(response)
         return response
+
+
+def _outage(error: DatabaseFault) -> Exception:
+    """What is answered while the database can't be used. An error of the code stays what it is."""
+    with translation.override("en"):
+        words = outage.sentence(error)
+    if not words:
+        return error
+    logger.error("The API can't answer: the database failed", exc_info=error)
+    return unavailable(words)
+
+
+def _handled(handler: Callable[..., Any], exc: Exception, context: Any) -> Any:
+    """The answer of the site's handler; of Django REST framework's own where that gives none."""
+    try:
+        answer = handler(exc, context)
+    except Exception:  # a till that is told of our fault sends the same for ever
+        logger.exception("The site's EXCEPTION_HANDLER can't handle %s", type(exc).__name__)
+        answer = None
+    return exception_handler(exc, context) if answer is None else answer

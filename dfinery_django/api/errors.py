@@ -1,4 +1,8 @@
-"""What went wrong, in the shape of Django REST framework's errors: ``detail``, and here ``errors``, one per event."""
+"""What went wrong, in the shape of Django REST framework's errors: ``detail``, and here ``errors``, one per event.
+
+A site's own ``EXCEPTION_HANDLER`` finds in ``detail`` what DRF promises: texts with a code, in dicts and lists. What it
+passes on of them has its own type again before it is answered: a number is a number.
+"""
 
 from __future__ import annotations
 
@@ -6,35 +10,70 @@ from collections.abc import Iterable
 from typing import Any
 
 from rest_framework import status
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import APIException, ErrorDetail
 
 from ..exceptions import PayloadError
 from ..ingest import Left
+from ..outage import RETRY_AFTER_SECONDS
 from ..protocols.s2s_body import Refused
 
 #: DFINERY has no words for it.
 CONFLICT = "This event_id is another event's."
 
+_CODES = {
+    status.HTTP_400_BAD_REQUEST: "invalid",
+    status.HTTP_409_CONFLICT: "conflict",
+    status.HTTP_413_REQUEST_ENTITY_TOO_LARGE: "too_large",
+    status.HTTP_503_SERVICE_UNAVAILABLE: "unavailable",
+}
+
+
+class Told(ErrorDetail):
+    """:ivar value: what it is the text of"""
+
+    value: Any
+
+    def __new__(cls, value: Any, code: str | None = None) -> Told:
+        told = super().__new__(cls, "" if value is None else str(value), code)
+        told.value = value
+        return told
+
 
 class ApiError(APIException):
     """
     :param code: HTTP status
-    :param told: what is told besides ``detail``
+    :param more: what is told besides ``detail``
     """
 
-    def __init__(self, code: int, detail: str, **told: Any) -> None:
-        # Not through the base class: it would turn numbers into text.
+    def __init__(self, code: int, detail: str, **more: Any) -> None:
+        # Not through the base class, whose texts don't know what they were made of.
         Exception.__init__(self, detail)
         self.status_code = code
-        self.message = detail
-        self.detail: Any = {"detail": detail, **told}
+        self.detail: Any = _as_texts({"detail": detail, **more} if more else detail, _CODES[code])
 
-    def get_codes(self) -> Any:
-        """For a site's EXCEPTION_HANDLER; the base class expects texts of its own kind everywhere."""
-        return {"detail": "error"}
 
-    def get_full_details(self) -> Any:
-        return {"detail": {"message": self.message, "code": "error"}}
+class Unavailable(ApiError):
+    """:ivar wait: what DRF, and whoever handles its errors, makes ``Retry-After`` of"""
+
+    wait = RETRY_AFTER_SECONDS
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(status.HTTP_503_SERVICE_UNAVAILABLE, detail)
+
+
+def _as_texts(value: Any, code: str) -> Any:
+    if isinstance(value, dict):
+        return {name: _as_texts(each, code) for name, each in value.items()}
+    return [_as_texts(each, code) for each in value] if isinstance(value, list) else Told(value, code)
+
+
+def as_values(data: Any) -> Any:
+    """The texts in an answer as what they were made of."""
+    if isinstance(data, dict):
+        return {name: as_values(each) for name, each in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [as_values(each) for each in data]
+    return data.value if isinstance(data, Told) else data
 
 
 def bad_request(detail: str) -> ApiError:
@@ -42,7 +81,7 @@ def bad_request(detail: str) -> ApiError:
 
 
 def unavailable(detail: str) -> ApiError:
-    return ApiError(status.HTTP_503_SERVICE_UNAVAILABLE, detail)
+    return Unavailable(detail)
 
 
 def malformed(error: Refused) -> ApiError:

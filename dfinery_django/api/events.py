@@ -35,7 +35,7 @@ class Events(DfineryView):
         events: EventQuerySet = Event.objects.defer("payload", "dedup_key")
         pages = EventPagination()
         page = pages.paginate_queryset(narrowed(events, request.query_params.dict()), request, view=self)
-        return pages.get_paginated_response(EventShape(page, many=True).data)
+        return pages.get_paginated_response(EventShape(page, many=True, context={"request": request}).data)
 
     def post(self, request: Request) -> Response:
         bodies = request.data if isinstance(request.data, list) else [request.data]

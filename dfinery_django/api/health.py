@@ -6,7 +6,7 @@ import dataclasses
 import logging
 from typing import Any
 
-from django.db import DatabaseError
+from django.db import Error as DatabaseFault
 from django.utils import translation
 from rest_framework import status
 from rest_framework.request import Request
@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from ..findings import Finding
 from ..health import assess
+from ..outage import is_unmigrated
 from ..overview import Overview, look
 from ..states import EventStatus
 from .base import DfineryView, needs
@@ -31,7 +32,9 @@ class Health(DfineryView):
     def get(self, request: Request) -> Response:
         try:
             overview = look()
-        except DatabaseError:
+        except DatabaseFault as error:
+            if is_unmigrated(error):
+                raise
             logger.exception("The outbox can't be read")
             raise unavailable("The outbox can't be read: see the log.") from None
         with translation.override("en"):  # a monitor's words don't depend on its headers

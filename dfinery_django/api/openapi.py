@@ -87,14 +87,16 @@ EXAMPLE = {
 _TEXT = {"type": "string", "minLength": 1, "pattern": "^[^\\u0000]+$"}
 _TIME = {"type": "string", "anyOf": [{"format": "date-time"}, {"format": "date"}]}
 _BAD = OpenApiResponse(ErrorShape, "A parameter that is none, or has no such value.")
-#: Refused by Django REST framework, before anything of ours runs.
+#: Of every address; most are refused by Django REST framework, before anything of ours runs.
 _CLOSED = {
     401: OpenApiResponse(ErrorShape, "Nobody is known."),
     403: OpenApiResponse(ErrorShape, "The permission is missing."),
     406: OpenApiResponse(ErrorShape, "There is no such form of answer."),
     429: OpenApiResponse(ErrorShape, "Too many requests (throttle scope `dfinery`)."),
+    503: OpenApiResponse(
+        ErrorShape, "DFINERY is switched off on this site, its setting is wrong, or its database fails."
+    ),
 }
-_OFF = {503: OpenApiResponse(ErrorShape, "DFINERY is switched off on this site, or its setting is wrong.")}
 
 
 def _query(name: str, about: str, *, words: Any = None, kind: Any = None) -> OpenApiParameter:
@@ -142,7 +144,7 @@ class _Described(OpenApiViewExtension):
 
 def _told(name: str, summary: str, responses: dict[int, Any], **more: Any) -> Any:
     return extend_schema(
-        operation_id=f"dfinery_{name}", summary=summary, tags=TAGS, responses={**responses, **_CLOSED}, **more
+        operation_id=f"dfinery_{name}", summary=summary, tags=TAGS, responses={**_CLOSED, **responses}, **more
     )
 
 
@@ -165,7 +167,6 @@ class EventsDescribed(_Described):
                 409: OpenApiResponse(IngestErrorShape, "Ids that are other events' ids: nothing is stored."),
                 413: OpenApiResponse(ErrorShape, f"More than {MOST_BYTES} bytes."),
                 415: OpenApiResponse(ErrorShape, "No application/json."),
-                **_OFF,
             },
             description=(
                 "The body is that of DFINERY's S2S Event API. One mistake in a list keeps all of it out, "
@@ -197,7 +198,6 @@ _DONE = {
     400: _BAD,
     **_NOT_FOUND,
     409: OpenApiResponse(ActionErrorShape, "Nothing was done, and why."),
-    **_OFF,
 }
 
 

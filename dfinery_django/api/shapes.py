@@ -6,10 +6,11 @@ import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any
 
-from django.http import HttpRequest
+from django.utils import translation
 from rest_framework import serializers
 
 from ..models import DeliveryAttempt, Event
+from ..rights import may_see_payload, quoted
 from ..states import DestinationState, EventStatus, Outcome, Reason, Verdict
 
 if TYPE_CHECKING:
@@ -51,7 +52,14 @@ class EventShape(Shape):
     finished_at = moment(allow_null=True)
     attempt_count = serializers.IntegerField()
     reason_code = one_of(Reason.values)
-    reason = serializers.CharField(help_text="Why it is not (yet) delivered.")
+    reason = serializers.CharField(
+        help_text="Why it is not (yet) delivered; in full with the permission `view_payload` only."
+    )  # fmt: skip
+
+    def to_representation(self, instance: Any) -> Any:
+        told = super().to_representation(instance)
+        told["reason"] = quoted(self.context["request"], told["reason"], _label(Reason, told["reason_code"]))
+        return told
 
 
 class AttemptShape(Shape):
@@ -63,8 +71,15 @@ class AttemptShape(Shape):
     outcome = one_of(Outcome.values)
     status_code = serializers.IntegerField(allow_null=True)
     result_code = serializers.CharField()
-    error = serializers.CharField()
+    error = serializers.CharField(help_text="In full with the permission `view_payload` only.")
     response_body = serializers.CharField(required=False, help_text="With the permission `view_payload` only.")
+
+    def to_representation(self, instance: Any) -> Any:
+        told = super().to_representation(instance)
+        told["error"] = quoted(self.context["request"], told["error"], _label(Outcome, told["outcome"]))
+        if not may_see_payload(self.context["request"]):
+            del told["response_body"]
+        return told
 
 
 class EventDetailShape(EventShape):
@@ -79,20 +94,19 @@ class EventDetailShape(EventShape):
 
 def detailed(event: Event, request: Any) -> dict[str, Any]:
     """An event as whoever asks may see it."""
-    may_see = may_see_payload(request)
-    told: dict[str, Any] = dict(EventShape(event).data)
+    context = {"request": request}
+    told: dict[str, Any] = dict(EventShape(event, context=context).data)
     latest: list[DeliveryAttempt] = list(event.attempts.order_by("-started_at", "-pk")[:MOST_ATTEMPTS])
-    told["attempts"] = AttemptShape(reversed(latest), many=True).data
-    if may_see:
+    told["attempts"] = AttemptShape(reversed(latest), many=True, context=context).data
+    if may_see_payload(request):
         told["payload"] = _payload(event)
-    else:
-        for attempt in told["attempts"]:
-            del attempt["response_body"]
     return told
 
 
-def may_see_payload(request: HttpRequest) -> bool:
-    return request.user.has_perm("dfinery_django.view_payload")
+def _label(words: Any, code: str) -> str:
+    """What a code says, in the language of the API."""
+    with translation.override("en"):
+        return str(dict(words.choices).get(code, code))
 
 
 def _payload(event: Event) -> Any:

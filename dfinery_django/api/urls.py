@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import Any
 
 from django.db import connections, transaction
 from django.urls import include, path
@@ -16,18 +17,24 @@ if find_spec("drf_spectacular"):
 
 app_name = "dfinery_django"
 
-# In no transaction of the whole request (ATOMIC_REQUESTS): what is answered is committed, a deadlock is tried again.
-_events, _resend, _cancel = (view.as_view() for view in (Events, Resend, Cancel))
-for _alias in connections:
-    for _view in (_events, _resend, _cancel):
-        transaction.non_atomic_requests(using=_alias)(_view)
+
+def _view(made: Any) -> Any:
+    """In no transaction of the whole request (ATOMIC_REQUESTS).
+
+    What is answered is committed, a deadlock is tried again, and a database that is down is a 503 of ours.
+    """
+    view = made.as_view()
+    for alias in connections:
+        transaction.non_atomic_requests(using=alias)(view)
+    return view
+
 
 _v1 = [
-    path("events/", _events, name="events"),
-    path("events/<str:event_id>/", EventDetail.as_view(), name="event"),
-    path("events/<str:event_id>/resend/", _resend, name="resend"),
-    path("events/<str:event_id>/cancel/", _cancel, name="cancel"),
-    path("health/", Health.as_view(), name="health"),
+    path("events/", _view(Events), name="events"),
+    path("events/<str:event_id>/", _view(EventDetail), name="event"),
+    path("events/<str:event_id>/resend/", _view(Resend), name="resend"),
+    path("events/<str:event_id>/cancel/", _view(Cancel), name="cancel"),
+    path("health/", _view(Health), name="health"),
 ]
 
 urlpatterns = [path("v1/", include(_v1))]

@@ -1,0 +1,32 @@
+"""The database can't be used, or lacks what a migration makes: what a person is told. Never the error's own words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import InterfaceError, InternalError, OperationalError
+from django.utils.translation import gettext as _
+
+#: When a caller may try again.
+RETRY_AFTER_SECONDS = 30
+
+#: A table or a column is not there: PostgreSQL's codes, those of MariaDB and MySQL, SQLite's words.
+_SQLSTATES, _NUMBERS = ("42P01", "42703", "3F000"), (1054, 1146)
+_WORDS = ("no such table", "no such column", "has no column named")
+
+
+def sentence(error: BaseException) -> str:
+    """What is the matter, and what to do; empty for an error that is a mistake of the code."""
+    if is_unmigrated(error):
+        return _("Tables of this app are missing in the database, or are of another version: run manage.py migrate.")
+    if isinstance(error, (OperationalError, InterfaceError, InternalError)):
+        return _("The database can't be used at the moment. Try again later.")
+    return ""
+
+
+def is_unmigrated(error: BaseException) -> bool:
+    """Whether a table or a column is not there."""
+    cause: Any = error.__cause__  # the driver's own
+    sqlstate = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    number = error.args[0] if error.args else None
+    return sqlstate in _SQLSTATES or number in _NUMBERS or any(words in str(number) for words in _WORDS)
