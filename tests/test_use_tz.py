@@ -107,7 +107,7 @@ def test_every_page_is_in_the_sites_own_time(zone: ZoneInfo, configured: Any, ad
     moments = dict.fromkeys(("drained_at", "closed_at", "closed_until", "paused_at", "quota_resets_at"), at)
     Destination.objects.create(alias="default", paused_by="kim", quota_left=1, **moments)
     CustomField.objects.create(key="k", scope="event", name="x", type="long", first_seen_at=at, last_seen_at=at)
-    Repair.objects.create(action=Action.RESEND, selection="{}", seen_at=at, asked_at=at, finished_at=at, last_pk=0)
+    Repair.objects.create(action=Action.RESEND, selection="{}", seen_at=at, asked_at=at, finished_at=at, last_pk=0, last_attempt_pk=0)
     for address in (OVERVIEW, DESTINATION, "/admin/dfinery_django/destination/", "/admin/dfinery_django/repair/"):
         page = text_of(admin_client.get(address))
         hour = at.astimezone(zone).hour
