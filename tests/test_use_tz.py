@@ -17,7 +17,7 @@ from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 from prometheus_client import CollectorRegistry, generate_latest
 
-from dfinery_django import clock, destinations, health, incidents, reconcile, registry, tasks, track, waking
+from dfinery_django import clock, destinations, django_q2, health, incidents, reconcile, registry, tasks, track, waking
 from dfinery_django.columns import as_the_site_has
 from dfinery_django.delivery import drain
 from dfinery_django.metrics import DfineryCollector
@@ -107,7 +107,8 @@ def test_every_page_is_in_the_sites_own_time(zone: ZoneInfo, configured: Any, ad
     moments = dict.fromkeys(("drained_at", "closed_at", "closed_until", "paused_at", "quota_resets_at"), at)
     Destination.objects.create(alias="default", paused_by="kim", quota_left=1, **moments)
     CustomField.objects.create(key="k", scope="event", name="x", type="long", first_seen_at=at, last_seen_at=at)
-    Repair.objects.create(action=Action.RESEND, selection="{}", seen_at=at, asked_at=at, finished_at=at, last_pk=0, last_attempt_pk=0)
+    pks = {"last_pk": 0, "last_attempt_pk": 0}
+    Repair.objects.create(action=Action.RESEND, selection="{}", seen_at=at, asked_at=at, finished_at=at, **pks)
     for address in (OVERVIEW, DESTINATION, "/admin/dfinery_django/destination/", "/admin/dfinery_django/repair/"):
         page = text_of(admin_client.get(address))
         hour = at.astimezone(zone).hour
@@ -148,7 +149,7 @@ def test_the_command_line(zone: ZoneInfo, configured: Any, shop: Any, capsys: An
     """``status``, ``preview``, ``reconcile`` and ``resend --since`` read and tell the site's own time."""
     configured(EVENTS={"purchase": PAID}, WAKE="dfinery_django.tasks.wake")
     Schedule.objects.all().delete()  # made with USE_TZ, after the last test
-    tasks.ensure_schedules()
+    django_q2.ensure_schedules()
     drain("default", send=FarSide())
 
     def run(*words: str) -> str:
@@ -157,7 +158,7 @@ def test_the_command_line(zone: ZoneInfo, configured: Any, shop: Any, capsys: An
 
     told = json.loads(run("status", "--json"))
     assert [each["code"] for each in told["findings"]] == ["empty"], told
-    assert {each["name"] for each in told["schedules"]} == set(tasks.schedules())
+    assert {each["name"] for each in told["schedules"]} == set(django_q2.schedules())
     for each in told["schedules"]:
         assert abs(dt.datetime.fromisoformat(each["next_run_at"]) - clock.now()) < dt.timedelta(minutes=2), each
     run("status")
