@@ -111,11 +111,12 @@ def store(event: models.Model, *, using: str, along: tuple[str, Sequence[Any]] |
             found = _answer(cursor, 1) if along else None
     elif connection.vendor == "sqlite":  # a statement that fails undoes itself alone
         with connection.cursor() as cursor:
+            had_begun = connection.connection.in_transaction
             try:
                 cursor.execute(sql, values)
             except DatabaseError:
                 # A full disk ends the whole transaction, which Django has to be told.
-                connection.needs_rollback |= not connection.connection.in_transaction
+                connection.needs_rollback |= had_begun and not connection.connection.in_transaction
                 raise
     elif not _takes_several(connection):
         with transaction.atomic(using=using), connection.cursor() as cursor:
@@ -125,7 +126,8 @@ def store(event: models.Model, *, using: str, along: tuple[str, Sequence[Any]] |
             try:
                 cursor.execute(f"SAVEPOINT dfinery; {sql}; RELEASE SAVEPOINT dfinery", values)
             except DatabaseError:
-                cursor.execute("ROLLBACK TO SAVEPOINT dfinery; RELEASE SAVEPOINT dfinery")
+                if not connection.is_usable():  # else nothing of it has reached the server
+                    cursor.execute("ROLLBACK TO SAVEPOINT dfinery; RELEASE SAVEPOINT dfinery")
                 raise
             found = _answer(cursor, 2) if along else None
     return found
