@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from django.db import DatabaseError, connections, models, transaction
+from django.db import DatabaseError, connections, models
 from django.db.models.constants import OnConflict
 from django.db.models.sql import InsertQuery
 
 from .states import EventStatus
+from .transactions import savepoint
 
 #: What an event has that was just captured, and the same as SQL.
 _FRESH: dict[str, tuple[Any, str]] = {
@@ -119,7 +120,7 @@ def store(event: models.Model, *, using: str, along: tuple[str, Sequence[Any]] |
                 connection.needs_rollback |= had_begun and not connection.connection.in_transaction
                 raise
     elif not _takes_several(connection):
-        with transaction.atomic(using=using), connection.cursor() as cursor:
+        with savepoint(using), connection.cursor() as cursor:
             cursor.execute(sql, values)
     else:
         with connection.cursor() as cursor:

@@ -24,6 +24,27 @@ _LOADING = (FETCH_ONE, getattr(models, "FETCH_PEERS", None))
 _TAKE_WRITE_LOCK = "UPDATE dfinery_django_destination SET alias = alias WHERE 0"
 
 
+class savepoint:  # noqa: N801 - used as a function
+    """Within a transaction, be it one that the site commits by hand."""
+
+    def __init__(self, using: str) -> None:
+        self._using = using
+        self._atomic = transaction.atomic(using=using)
+
+    def __enter__(self) -> None:
+        connection = connections[self._using]
+        is_by_hand = not connection.in_atomic_block
+        try:
+            self._atomic.__enter__()
+        except BaseException:
+            if is_by_hand:  # Django would think itself in an atomic block for ever, where nobody may commit
+                connection.in_atomic_block = False
+            raise
+
+    def __exit__(self, *exc_info: Any) -> None:
+        self._atomic.__exit__(*exc_info)
+
+
 class shielded:  # noqa: N801 - used as a function; a generator takes three times as long, in each checkout
     """Lets the site's own code query inside the shop's transaction: what fails there is rolled back to a savepoint.
 
@@ -59,9 +80,9 @@ class shielded:  # noqa: N801 - used as a function; a generator takes three time
         if not self._has_queried:
             self._has_queried = True  # before the savepoint, whose own statement passes here as well
             before_reading(self._using)
-            savepoint = transaction.atomic(using=self._using)
-            savepoint.__enter__()
-            self._savepoint = savepoint
+            opened = savepoint(self._using)
+            opened.__enter__()
+            self._savepoint = opened
         return execute(sql, parameters, many, context)
 
 
@@ -131,17 +152,16 @@ def is_listed(key: Any, hook: Any, connection: Any) -> bool:
 
 
 def before_swallowing(error: Exception, using: str) -> None:
-    """What a fault of the database needs before it ends here instead of in the shop's code.
+    """What an error needs before it ends here instead of in the shop's code.
 
     One that has ended the shop's own transaction is raised: Django, or the server, rolls such a transaction back at its
     end without a word, which would look like a commit. Outside of one, a lost connection is closed, so that whoever
     comes next has a new one.
 
-    :raises DatabaseError, InterfaceError: the error given
+    :raises Exception: the error given
     """
-    is_of_database = isinstance(error, (DatabaseError, InterfaceError))
-    if not is_of_database or isinstance(error, transaction.TransactionManagementError):
-        return  # the latter: it was broken before we came
+    if isinstance(error, transaction.TransactionManagementError):
+        return  # it was broken before we came
     connection = connections[using]
     if connection.in_atomic_block or (connection.connection is not None and not connection.autocommit):
         if _has_ended(error, connection):
@@ -153,7 +173,7 @@ def before_swallowing(error: Exception, using: str) -> None:
 def swallow(error: Exception, using: str, words: str, *names: Any) -> None:
     """Let an error end here, in the log, instead of in the shop's code.
 
-    :raises DatabaseError, InterfaceError: as ``before_swallowing``
+    :raises Exception: as ``before_swallowing``
     """
     before_swallowing(error, using)
     tell_now_and_then(words, *names, error=error)

@@ -25,6 +25,7 @@ W004   ``Q_OPTIONS`` names a cluster that ``Q_CLUSTER`` does not know
 W005   a request may outlast its lease: another worker would send the event as well
 W006   a custom field has another type in one definition than in another
 W007   a model in a database where the outbox may have no tables
+W008   a SQLite database whose transactions begin as readers: who writes fails instead of waiting
 I001   events that rest on signals alone: reconcile can't look for what they missed
 =====  ==================================================================
 """
@@ -44,7 +45,7 @@ from ..receivers import connect_signals
 from ..reconcile import obstacle
 from .definitions import check_consent, check_definition
 from .messages import message_of
-from .site import check_lease, check_queue
+from .site import check_lease, check_queue, check_sqlite
 
 
 @register("dfinery")
@@ -58,6 +59,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
         found += check_consent(get_settings().CONSENT, "DFINERY['CONSENT']")
     found += check_queue()
     found += check_lease()
+    found += check_sqlite()
     found += [message_of("E007", fault, "See the chapter on definitions.") for fault in registry.faults().values()]
     for name, fault in connect_signals().items():
         hint = '"signal": ("dotted.path.of.the_signal", "keyword of the instance")'
