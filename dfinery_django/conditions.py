@@ -112,7 +112,7 @@ def _judge(
         return None  # another instance may have written it since this one was loaded
     value = instance.__dict__[field.attname]
     try:
-        if _is_disputed(definition, field, instance, value):
+        if _is_disputed(field, instance, value):
             return None
         if hasattr(value, "resolve_expression") or hasattr(wanted, "resolve_expression"):
             return None
@@ -140,15 +140,15 @@ def _is_plain_lookup(field: models.Field[Any, Any], lookup: str) -> bool:
     return type(field).pre_save.__module__.startswith("django.")  # another may save what the instance does not hold
 
 
-def _is_disputed(definition: EventDefinition, field: Any, instance: models.Model, value: Any) -> bool:
+def _is_disputed(field: Any, instance: models.Model, value: Any) -> bool:
     """Whether the field's descriptor, which a save asks, says otherwise than the instance, as a translated field's."""
-    if _has_own_descriptor(definition.model_class, field.attname):
+    if _has_djangos_descriptor(type(instance), field.attname):
         return False
     return bool(_raw(field, getattr(instance, field.attname)) != _raw(field, value))
 
 
 @lru_cache(maxsize=1024)
-def _has_own_descriptor(model: type[models.Model], attname: str) -> bool:
+def _has_djangos_descriptor(model: type[models.Model], attname: str) -> bool:
     return type(getattr_static(model, attname, None)) in (DeferredAttribute, ForeignKeyDeferredAttribute)
 
 
