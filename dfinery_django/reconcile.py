@@ -158,7 +158,7 @@ def _is_wanted(definition: EventDefinition, row: Any) -> bool:
             is_wanted = definition.should_capture(row, created=definition.condition == "created")
         return is_wanted and consent.allows_capture(definition, row, using)
     except Exception as error:  # noqa: BLE001 - told
-        swallow(error, using, "A %s was not captured", definition.source_label)
+        swallow(error, using, "%s %s was not captured", definition.source_label, row.pk)
         return False
 
 
@@ -167,6 +167,6 @@ def _capture(definition: EventDefinition, row: Any) -> bool:
     try:
         insert(definition, row, using=using)
     except Exception as error:  # noqa: BLE001 - told
-        swallow(error, using, "A %s was not captured", definition.source_label)
+        swallow(error, using, "%s %s was not captured", definition.source_label, row.pk)
         return False
     return True

@@ -288,18 +288,35 @@ def test_a_lock_timeout_of_ours_costs_no_order(shop: Any, caplog: Any, mode: Cal
     assert rows() == []
 
 
+def losing() -> Any:
+    """The server ends the session before our first INSERT."""
+    ended = []
+
+    def lose(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
+        if "INSERT" in sql and "dfinery_django_event" in sql and not ended:
+            ended.append(sql)
+            _end_session()
+        return execute(sql, parameters, many, context)
+
+    return connection.execute_wrapper(lose)
+
+
+@on_a_server
+def test_a_connection_lost_after_the_order_s_own_commit(shop: Any, caplog: Any) -> None:
+    """In autocommit: a new one stores the event."""
+    with losing():
+        Order.objects.create(number="kept", status="paid")
+    assert Order.objects.get().number == "kept"
+    assert rows() == [("captured", "")]
+    assert not errors(caplog)
+
+
 @on_a_server
 @pytest.mark.parametrize("mode", [by_hand, transaction.atomic], ids=["by hand", "atomic"])
 def test_a_lost_connection_is_told(shop: Any, mode: Callable[[], Any]) -> None:
     """What the shop wrote is gone with it, so that nothing may look like a commit."""
-
-    def lose(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
-        if "INSERT" in sql and "dfinery_django_event" in sql:
-            _end_session()
-        return execute(sql, parameters, many, context)
-
     try:
-        with pytest.raises(django.db.Error), mode(), connection.execute_wrapper(lose):
+        with pytest.raises(django.db.Error), mode(), losing():
             Order.objects.create(number="lost", status="paid")
     finally:
         connection.close()
