@@ -14,7 +14,7 @@ from django.utils.module_loading import import_string
 from . import registry
 from .conf import get_settings
 from .definitions import EventDefinition
-from .transactions import shielded, swallow
+from .transactions import once_more, shielded, swallow
 
 REFUSED = "There is no consent to it: consent said no when it was to be built."
 
@@ -62,13 +62,17 @@ def user_of(definition: EventDefinition, instance: Any) -> Any:
     return source
 
 
+def _ask(definition: EventDefinition, instance: Any, using: str) -> bool:
+    with shielded(using, instance):
+        return is_given(definition, instance)
+
+
 def allows_capture(definition: EventDefinition, instance: Any, using: str) -> bool:
     """The same in the shop's transaction, where an error is a no."""
     try:
         if definition.asks_consent is None:
             return True
-        with shielded(using, instance):
-            return is_given(definition, instance)
+        return once_more(using, _ask, definition, instance, using)
     except Exception as error:  # noqa: BLE001 - told
         swallow(error, using, "%s is not captured: its consent can't be asked, and counts as refused", definition.name)
         return False

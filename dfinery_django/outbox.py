@@ -195,7 +195,7 @@ def insert(definition: EventDefinition, instance: Any, *, using: str) -> Any:
         grace = get_settings().SETTLE_SECONDS  # committed already, before its lines: they get a moment to be written
     event.due_at = event.created_at + dt.timedelta(seconds=grace or 0)
     try:
-        transactions.once_more(lambda: _fill(event, definition, instance, using), using)
+        transactions.once_more(using, _fill, event, definition, instance, using)
     except Exception as error:
         transactions.before_swallowing(error, using)
         if isinstance(error, transactions.PASSING_FAULTS) and definition.condition != "deleted":

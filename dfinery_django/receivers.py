@@ -49,11 +49,8 @@ def before_save(sender: Any = None, instance: Any = None, using: str = "", raw: 
 
 
 def _held_before(definition: EventDefinition, instance: Any, using: str, update_fields: Any) -> bool:
-    def judge() -> bool:
-        return conditions.held_before(definition, instance, using, update_fields)
-
     try:
-        return transactions.once_more(judge, using)
+        return transactions.once_more(using, conditions.held_before, definition, instance, using, update_fields)
     except Exception as error:  # noqa: BLE001 - told
         transactions.swallow(error, using, "The condition of %s can't be judged", definition.name)
         return True
@@ -75,7 +72,7 @@ def after_save(
         try:
             # A post_save that is sent by hand had no pre_save: what was not created counts as true before.
             held_before = _is_settled(held.get(definition.name, not created), alias)
-            if _fires(definition, instance, created, held_before, alias, kwargs):
+            if transactions.once_more(alias, _fires, definition, instance, created, held_before, alias, kwargs):
                 event_id = insert(definition, instance, using=alias)
                 for outer in instance.__dict__.get(_SAVES, ()):  # what the saves around this one need not tell again
                     outer[definition.name] = event_id
@@ -109,12 +106,8 @@ def _pop_save(instance: models.Model) -> _Held:
 def _fires(
     definition: EventDefinition, instance: Any, created: bool, held: bool, using: str, kwargs: Mapping[str, Any]
 ) -> bool:
-    def judge() -> bool:
-        return _is_met(definition, instance, created, held, using, kwargs) and _should_capture(
-            definition, instance, created, using
-        )
-
-    return transactions.once_more(judge, using)
+    is_met = _is_met(definition, instance, created, held, using, kwargs)
+    return is_met and _should_capture(definition, instance, created, using)
 
 
 def _is_met(
@@ -144,7 +137,7 @@ def before_delete(sender: Any = None, instance: Any = None, using: str = "", **k
         if definition.condition == "deleted":
             alias = using or database_of(instance)
             try:
-                if _should_capture(definition, instance, False, alias):
+                if transactions.once_more(alias, _should_capture, definition, instance, False, alias):
                     insert(definition, instance, using=alias)
             except Exception as error:  # noqa: BLE001 - told
                 transactions.swallow(error, alias, "%s was not captured", definition.name)
@@ -203,7 +196,8 @@ def _on_signal(name: str, path: str) -> Callable[..., None]:
             instance = _carried(definition, sender, kwargs) if definition else None
             if definition and instance is not None:
                 using = database_of(instance)
-                if _fires_on_signal(definition, instance, kwargs.get("created"), using):
+                created = kwargs.get("created")
+                if transactions.once_more(using, _fires_on_signal, definition, instance, created, using):
                     insert(definition, instance, using=using)
         except Exception as error:  # noqa: BLE001 - told
             if using:

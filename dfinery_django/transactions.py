@@ -14,8 +14,8 @@ T = TypeVar("T")
 #: Faults of the database that may pass.
 PASSING_FAULTS = (OperationalError, InterfaceError)
 #: MySQL's and MariaDB's errors that roll back all of the transaction, of which Django knows nothing: a deadlock, a lock
-#: table that is full, a row that has changed since the snapshot.
-_ROLLED_BACK = frozenset({1213, 1206, 1020})
+#: table that is full, a row that has changed since the snapshot, a lost connection (PyMySQL's ping makes a new one).
+_ROLLED_BACK = frozenset({1213, 1206, 1020, 0, 2006, 2013, 2055, 4031})
 _LOCK_TIMEOUT = 1205
 #: Django 6.1: the modes in which what an object lacks is loaded.
 FETCH_ONE = getattr(models, "FETCH_ONE", None)
@@ -121,13 +121,13 @@ def before_reading(using: str) -> None:
             pass
 
 
-def once_more(step: Callable[[], T], using: str) -> T:
+def once_more(using: str, step: Callable[..., T], *arguments: Any) -> T:
     """Run a step that may be repeated, and once more after a fault of the database that may pass."""
     try:
-        return step()
+        return step(*arguments)
     except PASSING_FAULTS as error:
         before_swallowing(error, using)
-        return step()
+        return step(*arguments)
 
 
 def after_commit(hook: Callable[[], None], using: str) -> None:

@@ -76,12 +76,12 @@ def test_what_can_t_be_stored_leaves_no_row(configured: Any, caplog: Any, error:
     assert rows() == [("captured", "")]
 
 
-@pytest.mark.parametrize("attribute", ["destination", "once_per", "should_capture"])
+@pytest.mark.parametrize("attribute", ["destination", "once_per", "should_capture", "when", "consent"])
 def test_a_fault_that_the_site_s_code_meets_passes_as_well(configured: Any, attribute: str) -> None:
     """Its query is asked once more; what is a bug of its own is on the row, or in the log."""
     struck = []
 
-    def ask(order: Any, **kwargs: Any) -> Any:
+    def ask(order: Any, *args: Any, **kwargs: Any) -> Any:
         if not struck:
             struck.append(order)
             raise OperationalError("the server is restarting")

@@ -140,7 +140,7 @@ def _customer(configured: Any, shop: Any) -> None:
 
 @pytest.mark.usefixtures("_customer")
 @pytest.mark.parametrize(("is_late", "lasts"), [(False, False), (True, False), (False, True)], ids=str)
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", ["autocommit", "atomic", "by hand"])
 def test_at_each_statement_in_turn(mode: str, is_late: bool, lasts: bool) -> None:
     """A fault instead of it, or after it was done; once, or from then on."""
     place, count = 0, 1
