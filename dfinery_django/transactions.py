@@ -14,8 +14,8 @@ T = TypeVar("T")
 #: Faults of the database that may pass.
 PASSING_FAULTS = (OperationalError, InterfaceError)
 #: MySQL's and MariaDB's errors that roll back all of the transaction, of which Django knows nothing: a deadlock, a lock
-#: table that is full, a row that has changed since the snapshot, a lost connection (PyMySQL's ping makes a new one).
-_ROLLED_BACK = frozenset({1213, 1206, 1020, 0, 2006, 2013, 2055, 4031})
+#: table that is full, a row that has changed since the snapshot.
+_ROLLED_BACK = frozenset({1213, 1206, 1020})
 _LOCK_TIMEOUT = 1205
 #: Django 6.1: the modes in which what an object lacks is loaded.
 FETCH_ONE = getattr(models, "FETCH_ONE", None)
@@ -181,7 +181,9 @@ def swallow(error: Exception, using: str, words: str, *names: Any) -> None:
 
 def _has_ended(error: Exception, connection: Any) -> bool:
     """Whether the transaction is over, or can only be rolled back. It may be one that the site commits by hand."""
-    if connection.needs_rollback or not connection.is_usable():
+    # PyMySQL knows that it is lost, and would make a new connection to answer whether it is usable.
+    is_open = getattr(connection.connection, "open", True)
+    if connection.needs_rollback or not is_open or not connection.is_usable():
         return True
     code = error.args[0] if connection.vendor == "mysql" and error.args else None
     if code == _LOCK_TIMEOUT:
