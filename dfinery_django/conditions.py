@@ -7,19 +7,23 @@ at once in real shops, and snapshots lie. Conditions compare raw database values
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from functools import lru_cache
+from inspect import getattr_static
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet, FieldDoesNotExist
 from django.db import InterfaceError, OperationalError, connections, models
 from django.db.models import lookups as builtin
 from django.db.models.constants import LOOKUP_SEP
+from django.db.models.fields.related_descriptors import ForeignKeyDeferredAttribute
 from django.db.models.fields.related_lookups import RelatedExact, RelatedIn, RelatedIsNull
+from django.db.models.query_utils import DeferredAttribute
 
 from .definitions import EventDefinition
 from .sources import by_key, key_of, source_key
 from .storing import literal, with_literals
-from .transactions import shielded
+from .transactions import before_reading, shielded
 
 #: Lookups that are judged in memory, where the field's own is one of Django's plain ones: JSON, arrays and the like
 #: compare in ways that only the database knows.
@@ -128,6 +132,8 @@ def _judge(
         return None  # another instance may have written it since this one was loaded
     value = instance.__dict__[field.attname]
     try:
+        if _is_disputed(field, instance, value):
+            return None
         if hasattr(value, "resolve_expression") or hasattr(wanted, "resolve_expression"):
             return None
         if lookup == "isnull" or wanted is None:
@@ -149,7 +155,21 @@ def _plain_field(definition: EventDefinition, key: str) -> tuple[models.Field[An
 def _is_plain_lookup(field: models.Field[Any, Any], lookup: str) -> bool:
     """Whether a field of the instance can be compared in memory: what the database works out is not there yet."""
     lookup = lookup or "exact"
-    return lookup in _PLAIN and not field.generated and field.get_lookup(lookup) in _PLAIN_LOOKUPS
+    if lookup not in _PLAIN or field.generated or field.get_lookup(lookup) not in _PLAIN_LOOKUPS:
+        return False
+    return type(field).pre_save.__module__.startswith("django.")  # another may save what the instance does not hold
+
+
+def _is_disputed(field: Any, instance: models.Model, value: Any) -> bool:
+    """Whether the field's descriptor, which a save asks, says otherwise than the instance, as a translated field's."""
+    if _has_djangos_descriptor(type(instance), field.attname):
+        return False
+    return bool(_raw(field, getattr(instance, field.attname)) != _raw(field, value))
+
+
+@lru_cache(maxsize=1024)
+def _has_djangos_descriptor(model: type[models.Model], attname: str) -> bool:
+    return type(getattr_static(model, attname, None)) in (DeferredAttribute, ForeignKeyDeferredAttribute)
 
 
 def _raw(field: Any, value: Any) -> Any:
@@ -171,7 +191,10 @@ def _stored_matches(definition: EventDefinition, instance: models.Model, using: 
         sql, parameters = look.statement(key)
     except EmptyResultSet:  # {"status__in": []}
         return False
-    with connections[using].cursor() as cursor:
+    before_reading(using)
+    connection = connections[using]
+    # Of atomic() the shop is told if this ends it; from one that it commits by hand an error is kept away.
+    with nullcontext() if connection.in_atomic_block else shielded(using), connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return cursor.fetchone() is not None
 

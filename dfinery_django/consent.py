@@ -6,7 +6,6 @@ Without a proof of consent nothing is captured: an error of the callable is a no
 from __future__ import annotations
 
 import inspect
-import logging
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -15,15 +14,9 @@ from django.utils.module_loading import import_string
 from . import registry
 from .conf import get_settings
 from .definitions import EventDefinition
-from .exceptions import in_words
-from .transactions import before_swallowing, shielded
-
-logger = logging.getLogger("dfinery_django")
+from .transactions import once_more, shielded, swallow
 
 REFUSED = "There is no consent to it: consent said no when it was to be built."
-
-#: Definition and type of error: one that strikes at every checkout would fill the log with tracebacks.
-_told: set[tuple[str, type[Exception]]] = set()
 
 
 def fault(consent: Any) -> str:
@@ -69,18 +62,17 @@ def user_of(definition: EventDefinition, instance: Any) -> Any:
     return source
 
 
+def _ask(definition: EventDefinition, instance: Any, using: str) -> bool:
+    with shielded(using, instance):
+        return is_given(definition, instance)
+
+
 def allows_capture(definition: EventDefinition, instance: Any, using: str) -> bool:
     """The same in the shop's transaction, where an error is a no."""
     try:
         if definition.asks_consent is None:
             return True
-        with shielded(using):
-            return is_given(definition, instance)
-    except Exception as error:
-        before_swallowing(error, using)
-        key = definition.name, type(error)
-        is_new = key not in _told
-        _told.add(key)
-        words = "%s is not captured: its consent can't be asked, and counts as refused: %s"
-        logger.error(words, definition.name, in_words(error), exc_info=is_new)
+        return once_more(using, _ask, definition, instance, using)
+    except Exception as error:  # noqa: BLE001 - told
+        swallow(error, using, "%s is not captured: its consent can't be asked, and counts as refused", definition.name)
         return False

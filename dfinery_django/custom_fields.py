@@ -27,7 +27,7 @@ from .exceptions import PayloadError
 from .models import CustomField
 from .schema import Scope
 from .tenants import place_of
-from .transactions import after_commit, before_swallowing, shielded
+from .transactions import after_commit, shielded, swallow
 from .values import Wire, WireType, convert, infer
 
 logger = logging.getLogger("dfinery_django")
@@ -112,9 +112,8 @@ class SeenFields:
             try:
                 with shielded(self.using):
                     known = _known[place] = _Known(self.using)
-            except Exception as error:
-                before_swallowing(error, self.using)
-                logger.exception("The custom fields seen so far can't be read: types go by the values")
+            except Exception as error:  # noqa: BLE001 - told
+                swallow(error, self.using, "The custom fields seen so far can't be read: types go by the values")
         return known
 
     def _type(self, key: Key) -> WireType | None:
@@ -141,9 +140,8 @@ class SeenFields:
     def _write_down(self) -> None:
         try:
             self._write()
-        except Exception as error:
-            before_swallowing(error, self.using)
-            logger.exception("Custom fields were not written down")
+        except Exception as error:  # noqa: BLE001 - told
+            swallow(error, self.using, "Custom fields were not written down")
 
     def _write(self) -> None:
         now, fields = clock.now(), CustomField.objects.using(self.using)

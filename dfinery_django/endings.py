@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, connections
 
 from . import incidents, totals
 from .conf import get_settings
@@ -20,7 +21,7 @@ from .logs import about, events_logger
 from .models import Event
 from .signals import event_delivered, event_expired, event_failed
 from .states import EventStatus, Reason
-from .transactions import before_swallowing
+from .transactions import after_commit, before_swallowing, is_listed, swallow
 
 logger = logging.getLogger("dfinery_django")
 
@@ -31,6 +32,10 @@ _SIGNALS = {
 }
 #: Of these the exchange has a record.
 _ANSWERED = (Reason.NONE, Reason.REJECTED)
+#: So many ids SQLite takes in one statement.
+AT_ONCE = 900
+#: Where a connection keeps what is said when it commits: the hook, and the events.
+_ENDED = "_dfinery_ended"
 _PATH = re.compile(r"[\w.\[\]]+(?=: )")
 
 
@@ -44,16 +49,13 @@ def tell(events: Sequence[Event], using: str) -> None:
             signal.send_robust(sender=Event, event=event)
 
 
-def say(ended: Sequence[Event], using: str) -> None:
-    """The same without signals. May be called in a request, after its commit."""
+def say(ended: Sequence[Event], using: str, *, each: bool = True) -> None:
+    """The same without signals. May be called in a request, after its commit.
+
+    :param each: a record for each event; else one for those of one kind
+    """
     if events_logger.isEnabledFor(logging.INFO):
-        for event in ended:
-            if event.reason_code not in _ANSWERED:
-                events_logger.info(
-                    "Event %s (%s) %s: %s",
-                    *(event.event_id, visible(event.event_name), event.status, event.reason_code),
-                    extra=_about(event),
-                )
+        _record([event for event in ended if event.reason_code not in _ANSWERED], each)
     by_incident: dict[tuple[str, ...], list[Event]] = defaultdict(list)
     for event in ended:
         if event.status == EventStatus.FAILED:
@@ -65,6 +67,51 @@ def say(ended: Sequence[Event], using: str) -> None:
             _say_error(subject, group)
     if get_settings().METRICS:
         _count(ended, using)
+
+
+def say_on_commit(event: Event, using: str) -> None:
+    """Say it of an event that ended as it was captured: of all of the caller's transaction at once, when it commits."""
+    connection = connections[using]
+    hook, ended = connection.__dict__.get(_ENDED, (None, []))
+    if is_listed(_ENDED, hook, connection):
+        ended.append(event)
+    else:
+        connection.__dict__[_ENDED] = hook, _ = _hook([event], using)
+        after_commit(hook, using)
+
+
+def _hook(ended: list[Event], using: str) -> tuple[Callable[[], None], list[Event]]:
+    def tell_of_dfinery_events() -> None:
+        try:
+            if present := _present(ended, using):
+                say(present, using, each=False)
+                totals.flush(using)
+        except Exception as error:  # noqa: BLE001 - told, as far as it can be
+            swallow(error, using, "Events that failed at capture can't be told of")
+
+    return tell_of_dfinery_events, ended
+
+
+def _present(events: Sequence[Event], using: str) -> list[Event]:
+    """Those that no savepoint has rolled back."""
+    stored: set[Any] = set()
+    for start in range(0, len(events), AT_ONCE):
+        ids = [event.event_id for event in events[start : start + AT_ONCE]]
+        stored.update(Event.objects.using(using).filter(event_id__in=ids).values_list("event_id", flat=True))
+    return [event for event in events if event.event_id in stored]
+
+
+def _record(ended: Sequence[Event], each: bool) -> None:
+    kinds: dict[Any, list[Event]] = defaultdict(list)
+    for event in ended:
+        kinds[event.event_id if each else (event.event_name, event.status, event.reason_code)].append(event)
+    for first, *others in kinds.values():
+        events_logger.info(
+            "Event %s (%s) %s: %s%s",
+            *(first.event_id, visible(first.event_name), first.status, first.reason_code),
+            f", and {len(others)} more" if others else "",
+            extra=_about(first) | about(count=1 + len(others)) if others else _about(first),
+        )
 
 
 def _about(event: Event) -> dict[str, object]:

@@ -9,6 +9,14 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.db import DatabaseError, InterfaceError
+
+from . import clock
+from .exceptions import in_one_line
+
+logger = logging.getLogger("dfinery_django")
 events_logger = logging.getLogger("dfinery_django.events")
 
 #: Attributes of the records: what they say.
@@ -26,6 +34,44 @@ FACTS = {
     "dfinery_result_code": "DFINERY's own code",
     "dfinery_count": "how many events it is about",
 }
+
+
+#: What strikes at every save is told so often by a process.
+QUIET_SECONDS = 60.0
+MOST_SUBJECTS = 1000
+
+#: What was told, when, and how often it was not told since.
+_told: dict[Any, tuple[float, int]] = {}
+
+
+def forget_what_was_told(**kwargs: Any) -> None:
+    """Tell everything again: the setting has changed, or another test begins."""
+    _told.clear()
+
+
+setting_changed.connect(forget_what_was_told, dispatch_uid="dfinery_django.logs")
+
+
+def tell_now_and_then(words: str, *names: Any, error: Exception) -> None:
+    """Log an error that a shop's every request may meet: one a minute in each process, with those left out counted.
+
+    All faults of the database are one subject, since unwritable tables are met at several places of one order. A fault
+    of the database or of the setting is one line; an error of the site's own code has its traceback.
+    """
+    is_of_database = isinstance(error, (DatabaseError, InterfaceError))
+    subject = "database" if is_of_database else (words, type(error), *names[:1])
+    now = clock.monotonic()
+    told_at, left_out = _told.get(subject, (now - QUIET_SECONDS, 0))
+    if now - told_at < QUIET_SECONDS:
+        _told[subject] = told_at, left_out + 1
+        return
+    if len(_told) >= MOST_SUBJECTS:
+        _told.clear()
+    _told[subject] = now, 0
+    more = f" ({left_out} more like it since the last such line)" if left_out else ""
+    has_traceback = not is_of_database and not isinstance(error, ImproperlyConfigured)
+    template = f"{words}: %s%s"  # by which those who collect errors tell them apart
+    logger.error(template, *names, in_one_line(error), more, exc_info=error if has_traceback else None)
 
 
 def about(**facts: Any) -> dict[str, Any]:

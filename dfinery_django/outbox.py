@@ -15,19 +15,20 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from django.conf import settings as django_settings
-from django.db import DatabaseError, connections, models, router
+from django.db import DatabaseError, IntegrityError, InterfaceError, connections, models, router
 from django.utils import translation
 
-from . import clock, consent, registry, schema, storing, totals, transactions, waking
+from . import clock, consent, registry, schema, storing, transactions, waking
 from .building import build, build_due, no_token
 from .conf import default_destination, get_settings
 from .custom_fields import SeenFields
 from .definitions import EventDefinition, declared_type
 from .destinations import outbox_databases
-from .endings import say
+from .endings import say_on_commit
 from .event_user import known_user
 from .exceptions import ConfigurationError, PayloadError, in_words
-from .models import SEARCHABLE_LENGTH, Event, searchable
+from .logs import tell_now_and_then
+from .models import SEARCHABLE_LENGTH, Event, searchable, storable
 from .payloads import Payload, properties
 from .reading import envelope
 from .registry import EVENT_NAME_LENGTH
@@ -53,8 +54,8 @@ def capture(name: str, instance: models.Model, *, using: str | None = None) -> E
         definition = registry.get(name)
         if not get_settings().ENABLED:
             return None
-    except ConfigurationError:
-        logger.exception("%s was not captured", name)
+    except ConfigurationError as error:
+        tell_now_and_then("%s was not captured", name, error=error)
         return None
     alias = using or database_of(instance)
     if not consent.allows_capture(definition, instance, alias):
@@ -154,9 +155,8 @@ def _tracked(
 def _guarded(name: str, using: str, store: Callable[[], T]) -> T | None:
     try:
         return store()
-    except Exception as error:
-        transactions.before_swallowing(error, using)
-        logger.exception("%s was not captured", name)
+    except Exception as error:  # noqa: BLE001 - told
+        transactions.swallow(error, using, "%s was not captured", name)
         return None
 
 
@@ -196,15 +196,15 @@ def insert(definition: EventDefinition, instance: Any, *, using: str) -> Any:
         grace = get_settings().SETTLE_SECONDS  # committed already, before its lines: they get a moment to be written
     event.due_at = event.created_at + dt.timedelta(seconds=grace or 0)
     try:
-        with transactions.shielded(using):
-            _fill(event, definition, instance, using)
-        _store(event, using)
-    except Exception as error:  # noqa: BLE001 - told after commit
+        transactions.once_more(using, _fill, event, definition, instance, using)
+    except Exception as error:
         transactions.before_swallowing(error, using)
-        event.fault = error
+        if isinstance(error, transactions.PASSING_FAULTS) and definition.condition != "deleted":
+            raise  # no fault of the mapping: reconcile looks at the row again. What was deleted has no second time.
+        event.fault, event.source_pk = error, searchable(key)
         reason = f"{definition.name}, at capture, raised {in_words(error)}. Mend it, then rebuild the event."
         event.finish(EventStatus.FAILED, Reason.MAPPING, reason, event.created_at)
-        _store(event, using)
+    _store(event, using)
     _after_store(event, using)
     # After a grace it is the drain that builds: nothing is due at the commit.
     if event.status == EventStatus.CAPTURED and not grace and (definition.build or get_settings().BUILD) == "commit":
@@ -213,9 +213,14 @@ def insert(definition: EventDefinition, instance: Any, *, using: str) -> Any:
 
 
 def _fill(event: Event, definition: EventDefinition, instance: Any, using: str) -> None:
+    with transactions.shielded(using, instance):
+        _ask_definition(event, definition, instance, using)
+
+
+def _ask_definition(event: Event, definition: EventDefinition, instance: Any, using: str) -> None:
     event.dedup_key = identity_key(definition, event.source_pk, instance, using)
     event.user_source, event.user_id = known_user(definition, instance)
-    event.destination = definition.destination_for(instance)[:64]
+    event.destination = storable(definition.destination_for(instance))[:64]
     if len(event.source_pk) > SEARCHABLE_LENGTH:
         raise ValueError(f"its key has more than {SEARCHABLE_LENGTH} characters")
     if definition.condition == "deleted":  # its source is about to go
@@ -239,14 +244,23 @@ def _store(event: Event, using: str) -> None:
     looked_at, question = clock.monotonic(), None if event.is_finished else waking.question(using, event.destination)
     try:
         answer = storing.store(event, using=using, along=question)
-    except DatabaseError as error:
+    except (DatabaseError, InterfaceError) as error:
         transactions.before_swallowing(error, using)
-        if question is None:
+        if question is None and not isinstance(error, transactions.PASSING_FAULTS):
             raise
-        answer = storing.store(event, using=using)  # the question may be to blame, and no event is lost to that
+        answer = _store_again(event, using)  # it passes; or the question is to blame, and no event is lost to that
     if question:
         waking.notice(using, event.destination, answer, looked_at)
     _say_if_unwatched(using)
+
+
+def _store_again(event: Event, using: str) -> tuple[Any, ...] | None:
+    try:
+        return storing.store(event, using=using)
+    except IntegrityError:
+        if not Event.objects.using(using).filter(event_id=event.event_id).exists():
+            raise
+        return None  # it arrived the first time, and only the answer was lost with the connection
 
 
 @lru_cache
@@ -260,13 +274,7 @@ def _say_if_unwatched(using: str) -> None:
 
 
 def _after_store(event: Event, using: str) -> None:
-    if not event.is_finished:
+    if event.is_finished:
+        say_on_commit(event, using)
+    else:
         waking.wake_on_commit(using, event.destination)
-        return
-
-    def tell_of_dfinery_event() -> None:
-        if Event.objects.using(using).filter(event_id=event.event_id).exists():
-            say([event], using)
-            totals.flush(using)
-
-    transactions.after_commit(tell_of_dfinery_event, using)

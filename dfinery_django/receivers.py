@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
+from uuid import UUID
 
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
@@ -21,6 +22,8 @@ from . import conditions, consent, registry, transactions
 from .conf import get_settings
 from .definitions import EventDefinition
 from .exceptions import NotRegistered
+from .logs import tell_now_and_then
+from .models import Event
 from .outbox import insert
 from .sources import database_of, is_source
 
@@ -29,23 +32,28 @@ logger = logging.getLogger("dfinery_django")
 _ALWAYS = EventDefinition.should_capture
 #: Where an instance keeps, between its pre_save and post_save, what held before. A stack: saves nest.
 _SAVES = "_dfinery_saves"
+#: Definition -> whether its condition held before; or the event that a save within this one has captured since.
+_Held = dict[str, bool | UUID]
 
 
 # Signals may be sent by hand, with whatever arguments: none is required.
 def before_save(sender: Any = None, instance: Any = None, using: str = "", raw: bool = False, **kwargs: Any) -> None:
     """``pre_save``: note which dict conditions already hold."""
-    held: dict[str, bool] = {}
+    held: _Held = {}
     for definition in _watching(sender, instance, raw):
         if conditions.lookups(definition) is not None:
             alias = using or database_of(instance)
-            try:
-                held[definition.name] = conditions.held_before(definition, instance, alias, kwargs.get("update_fields"))
-            except Exception as error:
-                transactions.before_swallowing(error, alias)
-                logger.exception("The condition of %s can't be judged", definition.name)
-                held[definition.name] = True
+            held[definition.name] = _held_before(definition, instance, alias, kwargs.get("update_fields"))
     if held:
         instance.__dict__.setdefault(_SAVES, []).append(held)
+
+
+def _held_before(definition: EventDefinition, instance: Any, using: str, update_fields: Any) -> bool:
+    try:
+        return transactions.once_more(using, conditions.held_before, definition, instance, using, update_fields)
+    except Exception as error:  # noqa: BLE001 - told
+        transactions.swallow(error, using, "The condition of %s can't be judged", definition.name)
+        return True
 
 
 def after_save(
@@ -63,13 +71,18 @@ def after_save(
         alias = using or database_of(instance)
         try:
             # A post_save that is sent by hand had no pre_save: what was not created counts as true before.
-            if _fires(definition, instance, created, held.get(definition.name, not created), alias, kwargs):
-                insert(definition, instance, using=alias)
+            held_before = _is_settled(held.get(definition.name, not created), alias)
+            if transactions.once_more(alias, _fires, definition, instance, created, held_before, alias, kwargs):
+                event_id = insert(definition, instance, using=alias)
                 for outer in instance.__dict__.get(_SAVES, ()):  # what the saves around this one need not tell again
-                    outer[definition.name] = True
-        except Exception as error:
-            transactions.before_swallowing(error, alias)
-            logger.exception("%s was not captured", definition.name)
+                    outer[definition.name] = event_id
+        except Exception as error:  # noqa: BLE001 - told
+            transactions.swallow(error, alias, "%s was not captured", definition.name)
+
+
+def _is_settled(held: bool | UUID, using: str) -> bool:
+    """Whether nothing became true: it was before, or a save within this one has told, and was not rolled back."""
+    return Event.objects.using(using).filter(event_id=held).exists() if isinstance(held, UUID) else held
 
 
 def _watching(sender: Any, instance: Any, raw: bool) -> tuple[EventDefinition, ...]:
@@ -77,42 +90,42 @@ def _watching(sender: Any, instance: Any, raw: bool) -> tuple[EventDefinition, .
         return ()
     try:
         return registry.watching(sender) if get_settings().ENABLED else ()
-    except Exception:
-        logger.exception("DFINERY captures nothing: its setting is wrong, see manage.py check")
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with it
+        tell_now_and_then("DFINERY captures nothing: its setting is wrong, see manage.py check", error=error)
         return ()
 
 
-def _pop_save(instance: models.Model) -> dict[str, bool]:
+def _pop_save(instance: models.Model) -> _Held:
     saves = instance.__dict__.get(_SAVES)
-    held: dict[str, bool] = saves.pop() if saves else {}
+    held: _Held = saves.pop() if saves else {}
     if not saves:
         instance.__dict__.pop(_SAVES, None)
     return held
 
 
 def _fires(
-    definition: EventDefinition,
-    instance: Any,
-    created: bool,
-    held: bool,
-    using: str,
-    kwargs: Mapping[str, Any],
+    definition: EventDefinition, instance: Any, created: bool, held: bool, using: str, kwargs: Mapping[str, Any]
+) -> bool:
+    is_met = _is_met(definition, instance, created, held, using, kwargs)
+    return is_met and _should_capture(definition, instance, created, using)
+
+
+def _is_met(
+    definition: EventDefinition, instance: Any, created: bool, held: bool, using: str, kwargs: Mapping[str, Any]
 ) -> bool:
     when = definition.condition
     if isinstance(when, Mapping):
-        fires = not held and conditions.holds_after(definition, instance, using, kwargs.get("update_fields"))
-    elif callable(when):
-        with transactions.shielded(using):
-            fires = bool(when(instance, created))
-    else:
-        fires = when == "saved" or (when == "created" and created)
-    return fires and _should_capture(definition, instance, created, using)
+        return not held and conditions.holds_after(definition, instance, using, kwargs.get("update_fields"))
+    if callable(when):
+        with transactions.shielded(using, instance):
+            return bool(when(instance, created))
+    return when == "saved" or (when == "created" and created)
 
 
 def _should_capture(definition: EventDefinition, instance: Any, created: bool, using: str) -> bool:
     asks = definition.should_capture
     if getattr(asks, "__func__", None) is not _ALWAYS:  # the site's own code
-        with transactions.shielded(using):
+        with transactions.shielded(using, instance):
             if not asks(instance, created=created):
                 return False
     return consent.allows_capture(definition, instance, using)
@@ -124,11 +137,10 @@ def before_delete(sender: Any = None, instance: Any = None, using: str = "", **k
         if definition.condition == "deleted":
             alias = using or database_of(instance)
             try:
-                if _should_capture(definition, instance, False, alias):
+                if transactions.once_more(alias, _should_capture, definition, instance, False, alias):
                     insert(definition, instance, using=alias)
-            except Exception as error:
-                transactions.before_swallowing(error, alias)
-                logger.exception("%s was not captured", definition.name)
+            except Exception as error:  # noqa: BLE001 - told
+                transactions.swallow(error, alias, "%s was not captured", definition.name)
 
 
 def connect_signals() -> dict[str, str]:
@@ -184,12 +196,13 @@ def _on_signal(name: str, path: str) -> Callable[..., None]:
             instance = _carried(definition, sender, kwargs) if definition else None
             if definition and instance is not None:
                 using = database_of(instance)
-                if _fires_on_signal(definition, instance, kwargs.get("created"), using):
+                created = kwargs.get("created")
+                if transactions.once_more(using, _fires_on_signal, definition, instance, created, using):
                     insert(definition, instance, using=using)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - told
             if using:
                 transactions.before_swallowing(error, using)
-            logger.exception("%s was not captured", name)
+            tell_now_and_then("%s was not captured", name, error=error)
 
     return capture_signal
 
@@ -226,7 +239,7 @@ def _fires_on_signal(definition: EventDefinition, instance: Any, created: bool |
     if isinstance(when, Mapping):
         fires = conditions.holds_after(definition, instance, using, None)
     elif callable(when):
-        with transactions.shielded(using):
+        with transactions.shielded(using, instance):
             fires = bool(when(instance, bool(created)))
     else:
         # A signal that says nothing of it (order_placed) is sent for what is new.

@@ -11,7 +11,6 @@ texts. Elsewhere that costs nothing, since the page of a sweep that finds nothin
 from __future__ import annotations
 
 import datetime as dt
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -28,10 +27,8 @@ from .models import Event
 from .outbox import insert
 from .paths import trace
 from .sources import identity_key, key_text
-from .transactions import before_swallowing, shielded
+from .transactions import shielded, swallow
 from .values import as_moment
-
-logger = logging.getLogger("dfinery_django")
 
 #: Rows younger than this are left alone: the transaction that captures them may still be under way.
 MARGIN_SECONDS = 60
@@ -162,12 +159,11 @@ def _without_event(definition: EventDefinition, keys: list[Any], using: str) -> 
 def _is_wanted(definition: EventDefinition, row: Any) -> bool:
     using = database_of_sources(definition)
     try:
-        with shielded(using):
+        with shielded(using, row):
             is_wanted = definition.should_capture(row, created=definition.condition == "created")
         return is_wanted and consent.allows_capture(definition, row, using)
-    except Exception as error:
-        before_swallowing(error, using)
-        logger.exception("%s %s was not captured", definition.source_label, row.pk)
+    except Exception as error:  # noqa: BLE001 - told
+        swallow(error, using, "%s %s was not captured", definition.source_label, row.pk)
         return False
 
 
@@ -175,8 +171,7 @@ def _capture(definition: EventDefinition, row: Any) -> bool:
     using = database_of_sources(definition)
     try:
         insert(definition, row, using=using)
-    except Exception as error:
-        before_swallowing(error, using)
-        logger.exception("%s %s was not captured", definition.source_label, row.pk)
+    except Exception as error:  # noqa: BLE001 - told
+        swallow(error, using, "%s %s was not captured", definition.source_label, row.pk)
         return False
     return True

@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from django.db import DatabaseError, connections, models, transaction
+from django.db import DatabaseError, connections, models
 from django.db.models.constants import OnConflict
 from django.db.models.sql import InsertQuery
 
 from .states import EventStatus
+from .transactions import savepoint
 
 #: What an event has that was just captured, and the same as SQL.
 _FRESH: dict[str, tuple[Any, str]] = {
@@ -112,21 +113,23 @@ def store(event: models.Model, *, using: str, along: tuple[str, Sequence[Any]] |
             found = _answer(cursor, 1) if along else None
     elif connection.vendor == "sqlite":  # a statement that fails undoes itself alone
         with connection.cursor() as cursor:
+            had_begun = connection.connection.in_transaction
             try:
                 cursor.execute(sql, values)
             except DatabaseError:
                 # A full disk ends the whole transaction, which Django has to be told.
-                connection.needs_rollback |= not connection.connection.in_transaction
+                connection.needs_rollback |= had_begun and not connection.connection.in_transaction
                 raise
     elif not _takes_several(connection):
-        with transaction.atomic(using=using), connection.cursor() as cursor:
+        with savepoint(using), connection.cursor() as cursor:
             cursor.execute(sql, values)
     else:
         with connection.cursor() as cursor:
             try:
                 cursor.execute(f"SAVEPOINT dfinery; {sql}; RELEASE SAVEPOINT dfinery", values)
             except DatabaseError:
-                cursor.execute("ROLLBACK TO SAVEPOINT dfinery; RELEASE SAVEPOINT dfinery")
+                if not connection.is_usable():  # else nothing of it has reached the server
+                    cursor.execute("ROLLBACK TO SAVEPOINT dfinery; RELEASE SAVEPOINT dfinery")
                 raise
             found = _answer(cursor, 2) if along else None
     return found

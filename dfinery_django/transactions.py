@@ -3,9 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db import InterfaceError, OperationalError, connections, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connections, models, transaction
+
+from .logs import tell_now_and_then
+
+T = TypeVar("T")
+
+#: Faults of the database that may pass.
+PASSING_FAULTS = (OperationalError, InterfaceError)
+#: MySQL's and MariaDB's errors that roll back all of the transaction, of which Django knows nothing: a deadlock, a lock
+#: table that is full, a row that has changed since the snapshot.
+_ROLLED_BACK = frozenset({1213, 1206, 1020})
+_LOCK_TIMEOUT = 1205
+#: Django 6.1: the modes in which what an object lacks is loaded.
+FETCH_ONE = getattr(models, "FETCH_ONE", None)
+_LOADING = (FETCH_ONE, getattr(models, "FETCH_PEERS", None))
+#: Takes SQLite's write lock, and changes nothing.
+_TAKE_WRITE_LOCK = "UPDATE dfinery_django_destination SET alias = alias WHERE 0"
+
+
+class savepoint:  # noqa: N801 - used as a function
+    """Within a transaction, be it one that the site commits by hand."""
+
+    def __init__(self, using: str) -> None:
+        self._using = using
+        self._atomic = transaction.atomic(using=using)
+
+    def __enter__(self) -> None:
+        connection = connections[self._using]
+        is_by_hand = not connection.in_atomic_block
+        try:
+            self._atomic.__enter__()
+        except BaseException:
+            if is_by_hand:  # Django would think itself in an atomic block for ever, where nobody may commit
+                connection.in_atomic_block = False
+            raise
+
+    def __exit__(self, *exc_info: Any) -> None:
+        self._atomic.__exit__(*exc_info)
 
 
 class shielded:  # noqa: N801 - used as a function; a generator takes three times as long, in each checkout
@@ -13,21 +50,27 @@ class shielded:  # noqa: N801 - used as a function; a generator takes three time
 
     On PostgreSQL an error would otherwise take the checkout with it. The savepoint is opened before the first query,
     so that code that makes none costs none.
+
+    :param instance: what that code is given: it may load whatever it lacks (Django 6.1's fetch modes can forbid it)
     """
 
-    def __init__(self, using: str) -> None:
-        self._using = using
+    def __init__(self, using: str, instance: Any = None) -> None:
+        self._using, self._instance = using, instance
         self._savepoint: Any = None
         self._has_queried = False
+        self._fetch_modes: list[tuple[Any, Any]] = []
 
     def __enter__(self) -> None:
         connection = connections[self._using]
-        # Not where there is no transaction, nor in one that the site begins and ends by hand.
         self._wrappers = None if connection.get_autocommit() else connection.execute_wrappers
-        if self._wrappers is not None:
+        if FETCH_ONE is not None and self._instance is not None:
+            self._fetch_modes = _fetch_plainly(self._instance)
+        if self._wrappers is not None:  # without a transaction there is nothing to keep whole
             self._wrappers.append(self._open_first)
 
     def __exit__(self, *exc_info: Any) -> None:
+        for state, mode in self._fetch_modes:
+            state.fetch_mode = mode
         if self._wrappers is not None:
             self._wrappers.pop()
         if self._savepoint is not None:
@@ -36,10 +79,55 @@ class shielded:  # noqa: N801 - used as a function; a generator takes three time
     def _open_first(self, execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
         if not self._has_queried:
             self._has_queried = True  # before the savepoint, whose own statement passes here as well
-            savepoint = transaction.atomic(using=self._using)
-            savepoint.__enter__()
-            self._savepoint = savepoint
+            before_reading(self._using)
+            opened = savepoint(self._using)
+            opened.__enter__()
+            self._savepoint = opened
         return execute(sql, parameters, many, context)
+
+
+def _fetch_plainly(instance: Any) -> list[tuple[Any, Any]]:
+    """Let an object, and those that it has loaded already, load what they lack; their states and former modes."""
+    former, waiting, seen = [], [instance], set()
+    while waiting:
+        each = waiting.pop()
+        state = getattr(each, "_state", None)
+        if state is None or id(state) in seen:
+            continue
+        seen.add(id(state))
+        if state.fetch_mode not in _LOADING:
+            former.append((state, state.fetch_mode))
+            state.fetch_mode = FETCH_ONE
+        waiting += state.fields_cache.values()
+        for prefetched in getattr(each, "_prefetched_objects_cache", {}).values():
+            waiting += getattr(prefetched, "_result_cache", None) or ()
+    return former
+
+
+def before_reading(using: str) -> None:
+    """Before a SELECT of ours that may be the first statement of the shop's transaction.
+
+    SQLite, unless ``transaction_mode`` says otherwise, would begin to read there, and refuse the shop's own write at
+    once if another process writes: only a transaction that begins with a write waits for its turn.
+    """
+    connection = connections[using]
+    if connection.vendor != "sqlite" or not connection.in_atomic_block:
+        return
+    if (getattr(connection, "transaction_mode", None) or "DEFERRED").upper() == "DEFERRED":
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(_TAKE_WRITE_LOCK)
+        except DatabaseError:  # it reads already, or our tables are missing: nothing is worse for it
+            pass
+
+
+def once_more(using: str, step: Callable[..., T], *arguments: Any) -> T:
+    """Run a step that may be repeated, and once more after a fault of the database that may pass."""
+    try:
+        return step(*arguments)
+    except PASSING_FAULTS as error:
+        before_swallowing(error, using)
+        return step(*arguments)
 
 
 def after_commit(hook: Callable[[], None], using: str) -> None:
@@ -49,18 +137,57 @@ def after_commit(hook: Callable[[], None], using: str) -> None:
         transaction.on_commit(hook, using=using, robust=True)
 
 
-def before_swallowing(error: Exception, using: str) -> None:
-    """What a fault of the database needs before it ends here instead of in the shop's code.
+def is_listed(key: Any, hook: Any, connection: Any) -> bool:
+    """Whether this hook still waits for the commit.
 
-    One that has ended the shop's own transaction is raised: Django rolls such a transaction back at its end without a
-    word, which would look like a commit. Outside of one, a lost connection is closed: it may have been left between
-    transaction and autocommit, and the next ``atomic()`` on it would fail in a way that no later one recovers from.
+    One that does can only be dropped by a rollback that takes with it what was written since it was listed.
 
-    :raises OperationalError, InterfaceError: the error given
+    :param key: where the place of the last such hook is remembered
     """
-    if isinstance(error, (OperationalError, InterfaceError)):
-        connection = connections[using]
-        if not connection.in_atomic_block:
-            connection.close_if_unusable_or_obsolete()
-        elif connection.needs_rollback or not connection.is_usable():
+    # An import may list thousands of the shop's own callbacks: first a look where the hook was found before.
+    listed, places = connection.run_on_commit, connection.__dict__.setdefault("_dfinery_hooks", {})
+    if places.get(key, 0) >= len(listed) or listed[places.get(key, 0)][1] is not hook:
+        places[key] = next((place for place, entry in enumerate(listed) if entry[1] is hook), len(listed))
+    return bool(places[key] < len(listed))
+
+
+def before_swallowing(error: Exception, using: str) -> None:
+    """What an error needs before it ends here instead of in the shop's code.
+
+    One that has ended the shop's own transaction is raised: Django, or the server, rolls such a transaction back at its
+    end without a word, which would look like a commit. Outside of one, a lost connection is closed, so that whoever
+    comes next has a new one.
+
+    :raises Exception: the error given
+    """
+    if isinstance(error, transaction.TransactionManagementError):
+        return  # it was broken before we came
+    connection = connections[using]
+    if connection.in_atomic_block or (connection.connection is not None and not connection.autocommit):
+        if _has_ended(error, connection):
             raise error
+    elif isinstance(error, PASSING_FAULTS) and connection.connection is not None and not connection.is_usable():
+        connection.close()
+
+
+def swallow(error: Exception, using: str, words: str, *names: Any) -> None:
+    """Let an error end here, in the log, instead of in the shop's code.
+
+    :raises Exception: as ``before_swallowing``
+    """
+    before_swallowing(error, using)
+    tell_now_and_then(words, *names, error=error)
+
+
+def _has_ended(error: Exception, connection: Any) -> bool:
+    """Whether the transaction is over, or can only be rolled back. It may be one that the site commits by hand."""
+    # PyMySQL knows that it is lost, and would make a new connection to answer whether it is usable.
+    is_open = getattr(connection.connection, "open", True)
+    if connection.needs_rollback or not is_open or not connection.is_usable():
+        return True
+    code = error.args[0] if connection.vendor == "mysql" and error.args else None
+    if code == _LOCK_TIMEOUT:
+        with connection.connection.cursor() as cursor:
+            cursor.execute("SELECT @@innodb_rollback_on_timeout")
+            return bool(cursor.fetchone()[0])
+    return code in _ROLLED_BACK

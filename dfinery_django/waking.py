@@ -7,7 +7,6 @@ Its statements are SQL of our own, since the ORM takes longer to write such a on
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -21,11 +20,10 @@ from django.utils.module_loading import import_string
 
 from . import clock, transactions
 from .conf import get_settings
+from .logs import tell_now_and_then
 from .models import Destination
 from .storing import answers_along, literal, with_literals
 from .tenants import place_of
-
-logger = logging.getLogger("dfinery_django")
 
 #: A wake-up that was asked for this long ago and not answered counts as lost.
 LOST_AFTER = dt.timedelta(seconds=60)
@@ -70,16 +68,8 @@ def wake_on_commit(using: str, destination: str) -> None:
     hook = _hook(place_of(using), destination)
     # One wake-up per transaction, however many events it captures. A hook that is still listed here can only be
     # dropped by a rollback that takes this event with it.
-    if not _is_listed(hook, connections[using]):
+    if not transactions.is_listed(hook, hook, connections[using]):
         transactions.after_commit(hook, using)
-
-
-def _is_listed(hook: Callable[[], None], connection: Any) -> bool:
-    # An import may list thousands of the shop's own callbacks: first a look where the hook was found before.
-    listed, places = connection.run_on_commit, connection.__dict__.setdefault("_dfinery_hooks", {})
-    if places.get(hook, 0) >= len(listed) or listed[places.get(hook, 0)][1] is not hook:
-        places[hook] = next((place for place, entry in enumerate(listed) if entry[1] is hook), len(listed))
-    return bool(places[hook] < len(listed))
 
 
 @lru_cache(maxsize=256)
@@ -88,10 +78,10 @@ def _hook(place: tuple[str, str | None], destination: str) -> Callable[[], None]
     def wake_dfinery() -> None:
         try:
             request_wake(place[0], destination)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - told
             for alias in connections:  # the queue may have a database of its own
                 transactions.before_swallowing(error, alias)
-            logger.exception("No drain could be asked for; the next scheduled one will do")
+            tell_now_and_then("No drain could be asked for; the next scheduled one will do", error=error)
 
     return wake_dfinery
 

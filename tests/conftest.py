@@ -88,6 +88,14 @@ def _no_known_fields() -> None:
     forget_what_is_known()
 
 
+@pytest.fixture(autouse=True)
+def _nothing_told() -> None:
+    """What a process tells once a minute is told to each test."""
+    from dfinery_django.logs import forget_what_was_told
+
+    forget_what_was_told()
+
+
 @pytest.fixture
 def configured(settings: Any) -> Callable[..., None]:
     """Sets DFINERY: ``configured(EVENTS={…})``."""

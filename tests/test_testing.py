@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 import requests
 import responses
+from django.conf import settings
 from django.db import connection, transaction
 from django.test import TestCase, override_settings
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django_q.models import OrmQ
 
@@ -27,7 +29,7 @@ from dfinery_django.conf import Settings
 from dfinery_django.delivery import drain
 from dfinery_django.models import CustomField, Destination, Event
 from dfinery_django.protocols.base import Request
-from dfinery_django.testing import FakeDfinery, RefusedInTests, captured_events, live_dfinery
+from dfinery_django.testing import FakeDfinery, RefusedInTests, captured_events, live_dfinery, no_capture
 from dfinery_django.token_check import check_token
 from tests.conftest import PURCHASE, Shop, dfinery
 from tests.shop.models import Line, Order
@@ -540,6 +542,41 @@ def test_what_it_exports_exists() -> None:
     assert all(getattr(dfinery_django.testing, name) for name in dfinery_django.testing.__all__)
     with pytest.raises(AttributeError):
         dfinery_django.testing.no_such_name  # noqa: B018
+
+
+def pay_in_one_statement() -> None:
+    order = Order.objects.create(number="A-3")
+    order.status = "paid"
+    with transaction.atomic(), CaptureQueriesContext(connection) as queries:
+        order.save()
+    assert len(queries) == 1
+    assert not Event.objects.exists()
+
+
+@pytest.mark.django_db
+def test_no_capture_leaves_counts_alone(shop: Shop) -> None:
+    """As a block, and as a decorator; afterwards all is captured again."""
+    with no_capture():
+        pay_in_one_statement()
+    no_capture()(pay_in_one_statement)()
+    Order.objects.create(status="paid")
+    assert Event.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_no_capture_as_a_fixture(shop: Shop, no_capture: None) -> None:
+    """Around the whole test."""
+    pay_in_one_statement()
+
+
+@no_capture()
+class NoCaptureInTestCase(TestCase):
+    """As Django's own test cases are decorated."""
+
+    def test_a_whole_class(self) -> None:
+        """The setting stays as it is, but for the switch."""
+        assert settings.DFINERY["TOKENS"]
+        pay_in_one_statement()
 
 
 @pytest.mark.parametrize("module", ["dfinery_django.testing", "dfinery_django.testing.fixtures"])

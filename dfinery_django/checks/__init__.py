@@ -26,6 +26,7 @@ W004   ``Q_OPTIONS`` names a cluster that ``Q_CLUSTER`` does not know
 W005   a request may outlast its lease: another worker would send the event as well
 W006   a custom field has another type in one definition than in another
 W007   a model in a database where the outbox may have no tables
+W008   a SQLite database whose transactions begin as readers: who writes fails instead of waiting
 W010   a path that ends in a field whose values can't be sent
 W013   deletions that the database makes by itself, of which no signal tells
 W014   django-q2 would give a drain that still runs to a second worker
@@ -50,7 +51,7 @@ from ..receivers import connect_signals
 from ..reconcile import obstacle
 from .definitions import check_consent, check_definition
 from .messages import message_of
-from .site import check_lease, check_queue, check_tenants
+from .site import check_lease, check_queue, check_sqlite, check_tenants
 
 
 @register("dfinery")
@@ -65,6 +66,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
     found += check_queue()
     found += check_lease()
     found += check_tenants()
+    found += check_sqlite()
     found += [message_of("E007", fault, "See the chapter on definitions.") for fault in registry.faults().values()]
     for name, fault in connect_signals().items():
         hint = '"signal": ("dotted.path.of.the_signal", "keyword of the instance")'

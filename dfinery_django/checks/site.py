@@ -8,9 +8,11 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage
+from django.db import connections
 
 from .. import registry, tenants
 from ..conf import did_you_mean, get_settings
+from ..destinations import outbox_databases
 from .messages import message_of
 
 #: After its last answer a drain still writes what came, however the database fails.
@@ -111,3 +113,19 @@ def check_lease() -> Iterator[CheckMessage]:
             f"DFINERY['LEASE_SECONDS'] is {settings.LEASE_SECONDS:g}, less than twice CONNECT_TIMEOUT + READ_TIMEOUT.",
             f'"LEASE_SECONDS": {needed:g}, or smaller timeouts.',
         )
+
+
+def check_sqlite() -> Iterator[CheckMessage]:
+    for using in outbox_databases() if get_settings().ENABLED else ():
+        connection: Any = connections[using]
+        if connection.vendor != "sqlite" or connection.is_in_memory_db():
+            continue
+        options = connection.settings_dict.get("OPTIONS") or {}
+        if str(options.get("transaction_mode") or "DEFERRED").upper() == "DEFERRED":
+            wanted = {**options, "transaction_mode": "IMMEDIATE", "timeout": options.get("timeout", 20)}
+            yield message_of(
+                "W008",
+                f"The database {using!r} is SQLite, whose transactions begin as readers: a save that follows a read, "
+                'and a worker, may fail at once with "database is locked", instead of waiting for who else writes.',
+                f'DATABASES[{using!r}]["OPTIONS"] = {wanted!r}'.replace("'", '"'),
+            )

@@ -1,7 +1,8 @@
 """What a site's own tests need: see docs/testing.md. Nothing else of ours imports it.
 
 ``captured_events()`` shows what would be sent; ``FakeDfinery`` delivers to nobody (needs ``responses``, extra
-``testing``); ``live_dfinery()`` lets tests send for real, which they are refused else.
+``testing``); ``live_dfinery()`` lets tests send for real, which they are refused else; ``no_capture()`` leaves the
+counts of ``assertNumQueries`` alone.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from ..exceptions import RefusedInTests
 from ..loopback import live_dfinery
 
 if TYPE_CHECKING:
+    from django.test import override_settings
+
     from .captured import CapturedEvent, CapturedEvents, captured_events
     from .fake import FakeDfinery
 
@@ -22,7 +25,19 @@ __all__ = [
     "RefusedInTests",
     "captured_events",
     "live_dfinery",
+    "no_capture",
 ]
+
+
+def no_capture() -> override_settings:
+    """No save is looked at, and nothing of ours is queried or stored: ``with no_capture(): …``, or as a decorator.
+
+    Takes what ``override_settings`` takes: a block, a function, a ``TestCase``.
+    """
+    from django.conf import settings
+    from django.test import override_settings
+
+    return override_settings(DFINERY={**getattr(settings, "DFINERY", {}), "ENABLED": False})
 
 
 def __getattr__(name: str) -> Any:

@@ -25,6 +25,15 @@ def captured_events_fixture(db: None) -> Iterator[CapturedEvents]:
         yield events
 
 
+@pytest.fixture(name="no_capture")
+def no_capture_fixture() -> Iterator[None]:
+    """``no_capture()`` around the whole test."""
+    from . import no_capture
+
+    with no_capture():
+        yield
+
+
 @pytest.fixture(name="fake_dfinery")
 def fake_dfinery_fixture() -> Iterator[FakeDfinery]:
     """``FakeDfinery()`` around the whole test."""
