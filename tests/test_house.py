@@ -18,6 +18,7 @@ ORDER = [
     *(
         "exceptions",
         "states",
+        "addresses",
         "conf",
         "signals",
         "backoff",
@@ -25,6 +26,7 @@ ORDER = [
         "display",
         "logs",
         "loopback",
+        "masking",
     ),  # ground: plain Python
     *("values", "schema", "expressions", "paths", "payloads", "protocols.base", "protocols.s2s"),  # words
     "protocols.s2s_body",
@@ -41,7 +43,18 @@ ORDER = [
         "conditions",
     ),  # memory
     *("custom_fields", "endings", "destinations", "deadlines"),
-    *("client", "exchange", "senders", "patience", "reading", "building", "waking", "outbox", "asynchronous"),  # hands
+    *(
+        "connections",
+        "client",
+        "exchange",
+        "senders",
+        "patience",
+        "reading",
+        "building",
+        "waking",
+        "outbox",
+        "asynchronous",
+    ),  # hands
     *("receivers", "ingest"),
     *("selection", "repair", "forgetting", "standing", "difference"),
     *("lanes", "delivery", "reconcile"),
