@@ -154,7 +154,7 @@ class Proxy:
         return repr("" if not self else "********" if self.fault else self.address)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Proxy) and other._url == self._url
+        return bool(self._url == (other._url if isinstance(other, Proxy) else other))
 
     def __hash__(self) -> int:
         return hash(self._url)
