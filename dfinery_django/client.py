@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -23,7 +23,7 @@ from .conf import Settings
 from .connections import POOLS, Stage, now_sending
 from .exceptions import TransportError
 from .loopback import refuse_in_tests
-from .masking import masked, masked_text
+from .masking import masked_response
 from .protocols.base import Request, Response
 
 #: The answers of the API have about 100 bytes; a larger body is cut here and never read further.
@@ -92,7 +92,7 @@ class Client:
         self._seconds = connect_timeout + read_timeout
         self._timeout = urllib3.Timeout(total=self._seconds, connect=connect_timeout, read=read_timeout)
         self._headers = {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"}
-        self._proxy, self._ca_bundle = proxy, ca_bundle
+        self._proxy, self._secrets, self._ca_bundle = proxy, proxy.secrets, ca_bundle
         self._ways: dict[str, Any] = {"proxies": {"all": proxy.address}} if proxy else {}
         self._ways |= {"verify": ca_bundle} if ca_bundle else {}
         self._adapter = _Adapter(pool_connections=4, pool_maxsize=connections, pool_block=False, proxy=proxy)
@@ -133,9 +133,8 @@ class Client:
         # Without a session nothing follows a redirect, and nothing keeps a cookie.
         with self._adapter.send(prepared, stream=True, timeout=self._timeout, **self._ways) as answer:  # type: ignore[arg-type]
             body = _read(answer, deadline)
-            hidden = self._proxy.secrets
-            headers = {name.lower(): masked_text(value, *hidden) for name, value in answer.headers.items()}
-            return Response(answer.status_code, headers, masked(body, *hidden))
+            headers = {name.lower(): value for name, value in answer.headers.items()}
+            return masked_response(Response(answer.status_code, headers, body), *self._secrets)
 
     def _failure(self, error: Exception, url: str) -> TransportError:
         """What went wrong, and whose fault it is."""
@@ -157,14 +156,14 @@ class Client:
         """A failure on the way to the proxy, or of its making. Its own words stay out: they may echo the password."""
         if now_sending.status not in (0, requests.codes.ok):
             return _refused_by_proxy(now_sending.status)
-        cause = _cause(error)
-        words = getattr(cause, "strerror", None) or type(cause).__name__
-        words = f"the proxy {self._proxy.address} (DFINERY['PROXY']) gives no proper answer: {words}"
+        told = [each.strerror for each in _behind(error) if isinstance(each, OSError) and each.strerror]
+        words = (told or [type(error).__name__])[-1]
+        words = f"The proxy {self._proxy.address} (DFINERY['PROXY']) gives no proper answer: {words}"
         return TransportError(words, may_have_arrived=False)
 
     def _tls_failure(self, error: Exception) -> TransportError:
         # One that just went, as in a restart, says nothing about its certificate.
-        is_local_fault = not isinstance(_cause(error), ssl.SSLEOFError)
+        is_local_fault = not any(isinstance(each, ssl.SSLEOFError) for each in _behind(error))
         words = f"TLS failed: {error}"
         if not is_local_fault:
             words += self._proxy_hint()
@@ -209,18 +208,18 @@ def _read(answer: requests.Response, deadline: float) -> bytes:
 
 
 def _refused_by_proxy(status: int) -> TransportError:
-    words = f"a proxy refuses to pass it on: HTTP {status}, see DFINERY['PROXY']"
+    words = f"A proxy refuses to pass it on: HTTP {status}, see DFINERY['PROXY']"
     if status == requests.codes.proxy_authentication_required:
-        words = f"a proxy asks for another user and password: HTTP {status}, see DFINERY['PROXY']"
+        words = f"A proxy asks for another user and password: HTTP {status}, see DFINERY['PROXY']"
     passes = status >= 500 or status in (requests.codes.request_timeout, requests.codes.too_many_requests)
     return TransportError(words, is_local_fault=not passes, may_have_arrived=False)
 
 
-def _cause(error: BaseException) -> BaseException:
-    """What all began with."""
-    while error.__context__ is not None:
+def _behind(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and what it began with, one after the other."""
+    while error is not None:
+        yield error
         error = error.__context__
-    return error
 
 
 def _named(variables: Sequence[str]) -> str:

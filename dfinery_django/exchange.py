@@ -16,7 +16,7 @@ from .conf import get_settings
 from .display import visible
 from .exceptions import TransportError, in_words
 from .logs import about, events_logger
-from .masking import masked, masked_text
+from .masking import masked_response, masked_text
 from .models import DeliveryAttempt, Event
 from .protocols.base import Request, Response, Result, WireProtocol
 from .states import EventStatus, Outcome, Reason
@@ -29,7 +29,7 @@ Batch = Sequence[Event]
 
 #: So much of an answer is kept with its attempt.
 BODY_LENGTH = 2048
-ERROR_LENGTH = 500
+ERROR_LENGTH = 1000
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def exchange(protocol: WireProtocol, send: Send, batch: Batch) -> Exchange:
     body = error = ""
     secret = _secret_of(protocol)
     try:
-        response = _masked(send(protocol.encode([event.payload for event in batch])), secret)
+        response = masked_response(send(protocol.encode([event.payload for event in batch])), secret)
         result, body = protocol.decode(response), response.text[:BODY_LENGTH].replace("\x00", "")
     except TransportError as failure:
         outcome = Outcome.BLOCKED if failure.is_local_fault else Outcome.TRANSIENT
@@ -72,11 +72,6 @@ def _secret_of(protocol: WireProtocol) -> str:
         return protocol.token.reveal()
     except Exception:  # noqa: BLE001 - the request meets the same, and says so
         return ""
-
-
-def _masked(response: Response, secret: str) -> Response:
-    headers = {masked_text(name, secret): masked_text(value, secret) for name, value in response.headers.items()}
-    return Response(response.status_code, headers, masked(response.body, secret))
 
 
 def hung(batch: Batch, seconds: float) -> Exchange:

@@ -9,6 +9,8 @@ import base64
 import re
 from functools import lru_cache
 
+from .protocols.base import Response
+
 MASK = b"********"
 #: A shorter secret is part of too many words; to mask it would make an answer unreadable.
 SHORTEST = 6
@@ -21,16 +23,25 @@ _ESCAPE = re.compile(rb"[%&\\]")
 
 def masked(data: bytes, *secrets: str) -> bytes:
     """Others' bytes without these secrets, in any form that they may be echoed in."""
-    forms = _forms(secrets)
+    forms, folded = _forms(secrets), _folded(data)
     # Hardly an answer has either, and to look for all forms takes much longer.
-    if _ESCAPE.search(data) or any(_folded(form) in _folded(data) for form in forms):
-        return _pattern(forms).sub(MASK, data) if forms else data
+    if forms and (_ESCAPE.search(data) or any(_folded(form) in folded for form in forms)):
+        return _pattern(forms).sub(MASK, data)
     return data
 
 
 def masked_text(text: str, *secrets: str) -> str:
     """The same of a text."""
     return masked(text.encode("utf-8", "surrogatepass"), *secrets).decode("utf-8", "surrogatepass")
+
+
+def masked_response(response: Response, *secrets: str) -> Response:
+    """The same of an answer, headers and body."""
+    body, headers = masked(response.body, *secrets), response.headers
+    said = "\n".join(f"{name}\n{value}" for name, value in headers.items())
+    if masked_text(said, *secrets) != said:
+        headers = {masked_text(name, *secrets): masked_text(value, *secrets) for name, value in headers.items()}
+    return Response(response.status_code, headers, body)
 
 
 @lru_cache(maxsize=64)

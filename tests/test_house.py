@@ -26,9 +26,8 @@ ORDER = [
         "display",
         "logs",
         "loopback",
-        "masking",
     ),  # ground: plain Python
-    *("values", "schema", "expressions", "paths", "payloads", "protocols.base", "protocols.s2s"),  # words
+    *("values", "schema", "expressions", "paths", "payloads", "protocols.base", "masking", "protocols.s2s"),  # words
     "protocols.s2s_body",
     *("definitions", "registry"),
     *(
