@@ -1,18 +1,15 @@
 """HTTP: a Request -> a Response, or TransportError. The only file that imports ``requests``. No ORM, no retries.
 
 Prepared requests go straight through one pooled adapter: half the work of a ``requests.Session``, which would only add
-what is not wanted here. Nothing is taken from the environment (proxies, netrc), no cookie is kept, no redirect
-followed: a redirect must not carry the token anywhere.
+what is not wanted here. Nothing is taken from the environment (proxies, authorities, netrc), no cookie is kept, no
+redirect followed: a redirect must not carry the token anywhere.
 """
 
 from __future__ import annotations
 
-import http.client
-import io
 import os
-import socket
 import ssl
-import threading
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -21,101 +18,46 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from . import clock
+from .addresses import NO_PROXY, Proxy
+from .conf import Settings
+from .connections import POOLS, Stage, now_sending
 from .exceptions import TransportError
 from .loopback import refuse_in_tests
+from .masking import masked_response
 from .protocols.base import Request, Response
 
 #: The answers of the API have about 100 bytes; a larger body is cut here and never read further.
 MAX_BODY_BYTES = 64 * 1024
 _CHUNK_BYTES = 8 * 1024
 
+#: What other programs go by. We are told by settings, and say so where one of these seems to be missed.
+PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
-#: A connection that lay idle for longer is made anew; gateways keep idle ones for a minute or so.
-REUSED_WITHIN_SECONDS = 15.0
-
-_now_sending = threading.local()
-
-
-class _DeadlineReader(io.RawIOBase):
-    """What a server sends, until the exchange's deadline: a server that drips must not hold a place for ever."""
-
-    def __init__(self, sock: socket.socket, deadline: float) -> None:
-        self._sock, self._deadline, self._seconds = sock, deadline, sock.gettimeout()
-        self._raw: Any = sock.makefile("rb", buffering=0)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        left = self._deadline - clock.monotonic()
-        if left <= 0:
-            raise TimeoutError("the answer came too slowly")
-        self._sock.settimeout(left if self._seconds is None else min(left, self._seconds))
-        read: int | None = self._raw.readinto(buffer)
-        return read
-
-    def close(self) -> None:
-        if not self.closed:
-            self._raw.close()
-        super().close()
-
-
-class _DeadlineSocket:
-    """A socket as ``http.client`` reads an answer from it: it only asks for a file."""
-
-    def __init__(self, sock: socket.socket, deadline: float) -> None:
-        self._sock, self._deadline = sock, deadline
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_DeadlineReader(self._sock, self._deadline))
-
-
-class _Answer(http.client.HTTPResponse):
-    """An answer whose status line and headers have a deadline, too; ``requests`` knows timeouts per piece only."""
-
-    def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(_DeadlineSocket(sock, _now_sending.deadline), *args, **kwargs)  # type: ignore[arg-type]
-
-
-class _Connection:
-    """What our connections add: a deadline per answer, and no reuse after a pause.
-
-    A connection that lay idle may have been forgotten by a gateway on the way, which then swallows what is sent.
-    """
-
-    response_class = _Answer
-    _used_at = 0.0
-
-    def getresponse(self) -> Any:
-        self._used_at = clock.monotonic()
-        return super().getresponse()  # type: ignore[misc]
-
-    @property
-    def is_connected(self) -> bool:
-        is_fresh = clock.monotonic() - self._used_at < REUSED_WITHIN_SECONDS
-        return is_fresh and bool(super().is_connected)  # type: ignore[misc]
-
-
-class _HTTPConnection(_Connection, urllib3.connection.HTTPConnection):  # type: ignore[misc]
-    pass
-
-
-class _HTTPSConnection(_Connection, urllib3.connection.HTTPSConnection):  # type: ignore[misc]
-    pass
-
-
-class _HTTPPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _HTTPConnection
-
-
-class _HTTPSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _HTTPSConnection
+_NO_ADDRESS = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+    urllib3.exceptions.LocationValueError,
+)
 
 
 class _Adapter(HTTPAdapter):
+    def __init__(self, *args: Any, proxy: Proxy, **kwargs: Any) -> None:
+        self._proxy = proxy
+        super().__init__(*args, **kwargs)
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+        self.poolmanager.pool_classes_by_scheme = POOLS
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = POOLS
+        return manager
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        return self._proxy.headers
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
         """The little that is read of an answer; no cookies."""
@@ -132,52 +74,109 @@ class Client:
     :param connect_timeout: seconds until a connection must stand
     :param read_timeout: seconds between two pieces of the answer; the whole exchange may take
         ``connect_timeout + read_timeout``
+    :param proxy: the way out, if there is no other
+    :param ca_bundle: path of a PEM file, or of a directory by ``openssl rehash``: who may sign certificates, instead
+        of the public authorities
     """
 
-    def __init__(self, *, connections: int, connect_timeout: float, read_timeout: float, user_agent: str) -> None:
+    def __init__(
+        self,
+        *,
+        connections: int,
+        connect_timeout: float,
+        read_timeout: float,
+        user_agent: str,
+        proxy: Proxy = NO_PROXY,
+        ca_bundle: str = "",
+    ) -> None:
         self._seconds = connect_timeout + read_timeout
         self._timeout = urllib3.Timeout(total=self._seconds, connect=connect_timeout, read=read_timeout)
         self._headers = {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"}
-        self._adapter = _Adapter(pool_connections=4, pool_maxsize=connections, pool_block=False)
+        self._proxy, self._secrets, self._ca_bundle = proxy, proxy.secrets, ca_bundle
+        self._ways: dict[str, Any] = {"proxies": {"all": proxy.address}} if proxy else {}
+        self._ways |= {"verify": ca_bundle} if ca_bundle else {}
+        self._adapter = _Adapter(pool_connections=4, pool_maxsize=connections, pool_block=False, proxy=proxy)
 
     def send(self, request: Request) -> Response:
         """One exchange.
 
-        :raises TransportError: if no answer came; the message holds no header and no token
+        :raises TransportError: if no answer came; the message holds no header and no token, unless the far side said it
         :raises RefusedInTests: if tests run, and the host is not this machine
         """
-        refuse_live_host(request.url)
-        # Raised outside the except clause, so that no traceback leads to frames that hold the headers.
-        failure: TransportError | None = None
-        try:
-            return self._exchange(request)
-        except requests.exceptions.SSLError as error:
-            failure = TransportError(f"TLS failed: {_words(error)}", is_local_fault=not _hung_up(error))
-        except (
-            requests.exceptions.InvalidURL,
-            requests.exceptions.InvalidSchema,
-            requests.exceptions.MissingSchema,
-        ):
-            failure = TransportError(f"{request.url} is no usable address", is_local_fault=True)
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
-            failure = TransportError(f"{type(error).__name__}: {_words(error)}")
-        raise failure
+        for url in (request.url, self._proxy.address) if self._proxy else (request.url,):
+            refuse_live_host(url)
+        made = self._attempt(request)
+        # Raised outside of any except clause, so that no traceback leads to frames that hold the headers.
+        if isinstance(made, TransportError):
+            raise made
+        if made.status_code == requests.codes.proxy_authentication_required:
+            raise _refused_by_proxy(made.status_code)
+        return made
 
     def close(self) -> None:
         self._adapter.close()
 
+    def _attempt(self, request: Request) -> Response | TransportError:
+        try:
+            return self._exchange(request)
+        except (OSError, urllib3.exceptions.HTTPError) as error:  # those of requests are OSErrors
+            return self._failure(error, request.url)
+
     def _exchange(self, request: Request) -> Response:
-        deadline = _now_sending.deadline = clock.monotonic() + self._seconds
+        now_sending.deadline = deadline = clock.monotonic() + self._seconds
+        now_sending.stage, now_sending.status = Stage.SENDING, 0
         prepared = _addressed(request.method, request.url).copy()
         prepared.headers.update(self._headers)
         prepared.headers.update(request.headers)
         prepared.headers["Content-Length"] = str(len(request.body))
         prepared.body = request.body
         # Without a session nothing follows a redirect, and nothing keeps a cookie.
-        with self._adapter.send(prepared, stream=True, timeout=self._timeout) as answer:  # type: ignore[arg-type]
+        with self._adapter.send(prepared, stream=True, timeout=self._timeout, **self._ways) as answer:  # type: ignore[arg-type]
             body = _read(answer, deadline)
             headers = {name.lower(): value for name, value in answer.headers.items()}
-            return Response(answer.status_code, headers, body)
+            return masked_response(Response(answer.status_code, headers, body), *self._secrets)
+
+    def _failure(self, error: Exception, url: str) -> TransportError:
+        """What went wrong, and whose fault it is."""
+        stage = now_sending.stage
+        if isinstance(error, _NO_ADDRESS):
+            return TransportError(f"{url} is no usable address", is_local_fault=True, may_have_arrived=False)
+        if not isinstance(error, (requests.exceptions.RequestException, urllib3.exceptions.HTTPError)):
+            words = f"TLS can't be begun, see DFINERY['CA_BUNDLE']: {error}"
+            return TransportError(words, is_local_fault=True, may_have_arrived=False)
+        if stage is Stage.TO_PROXY:
+            return self._proxy_failure(error)
+        if isinstance(error, requests.exceptions.SSLError):
+            return self._tls_failure(error)
+        is_sent = stage is Stage.SENDING
+        words = f"{type(error).__name__}: {error}" + ("" if is_sent else self._proxy_hint())
+        return TransportError(words, may_have_arrived=is_sent)
+
+    def _proxy_failure(self, error: Exception) -> TransportError:
+        """A failure on the way to the proxy, or of its making. Its own words stay out: they may echo the password."""
+        if now_sending.status not in (0, requests.codes.ok):
+            return _refused_by_proxy(now_sending.status)
+        told = [each.strerror for each in _behind(error) if isinstance(each, OSError) and each.strerror]
+        words = (told or [type(error).__name__])[-1]
+        words = f"The proxy {self._proxy.address} (DFINERY['PROXY']) gives no proper answer: {words}"
+        return TransportError(words, may_have_arrived=False)
+
+    def _tls_failure(self, error: Exception) -> TransportError:
+        # One that just went, as in a restart, says nothing about its certificate.
+        is_local_fault = not any(isinstance(each, ssl.SSLEOFError) for each in _behind(error))
+        words = f"TLS failed: {error}"
+        if not is_local_fault:
+            words += self._proxy_hint()
+        elif self._ca_bundle:
+            words += ". DFINERY['CA_BUNDLE'] says who may sign certificates"
+        elif named := _named(CA_VARIABLES):
+            words += f". {named} is set, but not asked: for an authority of your own set DFINERY['CA_BUNDLE']"
+        is_sent = now_sending.stage is Stage.SENDING
+        return TransportError(words, is_local_fault=is_local_fault, may_have_arrived=is_sent)
+
+    def _proxy_hint(self) -> str:
+        named = "" if self._proxy else _named(PROXY_VARIABLES)
+        return f". {named} is set, but not asked: if a proxy is the way out set DFINERY['PROXY']" if named else ""
 
 
 def refuse_live_host(url: str) -> None:
@@ -208,23 +207,40 @@ def _read(answer: requests.Response, deadline: float) -> bytes:
     return bytes(body[:MAX_BODY_BYTES])
 
 
-def _hung_up(error: BaseException | None) -> bool:
-    """Whether the other side just went, as in a restart: that says nothing about its certificate."""
-    while error is not None and not isinstance(error, ssl.SSLEOFError):
+def _refused_by_proxy(status: int) -> TransportError:
+    words = f"A proxy refuses to pass it on: HTTP {status}, see DFINERY['PROXY']"
+    if status == requests.codes.proxy_authentication_required:
+        words = f"A proxy asks for another user and password: HTTP {status}, see DFINERY['PROXY']"
+    passes = status >= 500 or status in (requests.codes.request_timeout, requests.codes.too_many_requests)
+    return TransportError(words, is_local_fault=not passes, may_have_arrived=False)
+
+
+def _behind(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and what it began with, one after the other."""
+    while error is not None:
+        yield error
         error = error.__context__
-    return error is not None
 
 
-def _words(error: Exception) -> str:
-    return str(error)[:500]
+def _named(variables: Sequence[str]) -> str:
+    """The first of these that the environment has. Its value is not told: it may hold a password."""
+    return next((name for name in variables if os.environ.get(name)), "")
 
 
 @lru_cache(maxsize=4)
-def shared_client(*, connections: int, connect_timeout: float, read_timeout: float, user_agent: str) -> Client:
-    """One per process, kept between drains with its connections."""
-    return Client(
-        connections=connections, connect_timeout=connect_timeout, read_timeout=read_timeout, user_agent=user_agent
-    )
+def shared_client(**options: Any) -> Client:
+    """One per process and set of options, kept between drains with its connections."""
+    return Client(**options)
+
+
+def options_of(settings: Settings) -> dict[str, Any]:
+    """What the settings say of every client."""
+    return {
+        "connect_timeout": settings.CONNECT_TIMEOUT,
+        "read_timeout": settings.READ_TIMEOUT,
+        "proxy": settings.PROXY,
+        "ca_bundle": os.fspath(settings.CA_BUNDLE),
+    }
 
 
 if hasattr(os, "register_at_fork"):

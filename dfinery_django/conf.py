@@ -7,18 +7,17 @@ here (``problems``) and told by the system checks; ``get_settings()`` raises ``C
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 
+from .addresses import LOOPBACK_HOSTS, NO_PROXY, Proxy, base_url_fault
 from .exceptions import ConfigurationError
-
-LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Token:
@@ -66,6 +65,8 @@ class Settings:
     TYPE_DRIFT: str = "warn"
     ENABLED: bool = True
     BASE_URL: str = "https://openapi.dfinery.io"
+    PROXY: Proxy = NO_PROXY
+    CA_BUNDLE: str | os.PathLike[str] = ""
     PROTOCOL: str = "dfinery_django.protocols.s2s.S2SEventAPI"
     CONCURRENCY: int = 16
     CONNECT_TIMEOUT: float = 3
@@ -100,6 +101,12 @@ POSITIVE = ("CONNECT_TIMEOUT", "READ_TIMEOUT", "MAX_AGE_HOURS", "DRAIN_SECONDS",
 NOT_NEGATIVE = ("SETTLE_SECONDS", "READY_SECONDS")
 LONGEST = {"LEASE_SECONDS": 1800}  # a lapsed lease is what a dead worker's events wait for
 MAPPINGS = ("EVENTS", "USER_ATTRIBUTES", "CUSTOM_FIELDS", "Q_OPTIONS")
+#: Keys of a kind, and what is said of another.
+KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    **dict.fromkeys(MAPPINGS, (lambda value: isinstance(value, Mapping), "is a {kind}, not a dict")),
+    "PROXY": (lambda value: value.is_text, "is not a text, nor a callable that returns one"),
+    "CA_BUNDLE": (lambda value: isinstance(value, (str, os.PathLike)), "is {value!r}, not a path"),
+}
 SCOPES = ("event", "item", "user")
 FIELD_TYPES = ("string", "long", "double", "boolean")
 KEYS = tuple(Settings.__dataclass_fields__)
@@ -166,8 +173,8 @@ def _shape_fault(key: str, value: Any) -> str:
         return f"is {value!r}, not a number above 0 or None"
     if key in ("ENABLED", "METRICS", "KEEP_PAYLOADS") and not isinstance(value, bool):
         return f"is {value!r}, not True or False"
-    if key in MAPPINGS and not isinstance(value, Mapping):
-        return f"is a {type(value).__name__}, not a dict"
+    if key in KINDS and not KINDS[key][0](value):
+        return KINDS[key][1].format(value=value, kind=type(value).__name__)
     is_left_out = key == "CONSENT" and value == ""
     if key in ("PROTOCOL", "WAKE", "CONSENT") and not is_left_out and not (isinstance(value, str) and "." in value):
         return f"is {value!r}, not a dotted path"
@@ -183,19 +190,16 @@ def _is_whole(value: object) -> bool:
 
 
 def _url_problems(raw: Mapping[str, Any]) -> list[Problem]:
-    url = raw.get("BASE_URL", Settings.BASE_URL)
-    hint = f'"BASE_URL": "{Settings.BASE_URL}"'
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-    except (ValueError, TypeError, AttributeError):
-        return [Problem("E005", "DFINERY['BASE_URL'] is not a URL.", hint)]
-    if parts.scheme not in ("http", "https") or not host:
-        return [Problem("E005", "DFINERY['BASE_URL'] is not an http(s) URL with a host.", hint)]
-    if parts.username or parts.password or parts.query or parts.fragment:
-        return [Problem("E005", "DFINERY['BASE_URL'] carries more than scheme, host, port and path.", hint)]
-    if parts.scheme == "http" and host not in LOOPBACK_HOSTS:
-        return [Problem("E005", f"DFINERY['BASE_URL'] sends the token in clear text to {host}.", hint)]
+    url, proxy = raw.get("BASE_URL", Settings.BASE_URL), raw.get("PROXY", Settings.PROXY)
+    if fault := base_url_fault(url):
+        return [Problem("E005", f"DFINERY['BASE_URL'] {fault}.", f'"BASE_URL": "{Settings.BASE_URL}"')]
+    if not proxy.is_text:
+        return []  # E004
+    hint = '"PROXY": "http://proxy.example:3128"'
+    if fault := proxy.fault:
+        return [Problem("E005", f"DFINERY['PROXY'] {fault}.", hint)]
+    if proxy and url.lower().startswith("http:") and proxy.host not in LOOPBACK_HOSTS:
+        return [Problem("E005", f"DFINERY['PROXY'] gets the token in clear text: BASE_URL is {url}.", hint)]
     return []
 
 
@@ -220,8 +224,10 @@ def _field_type_problems(raw: Mapping[str, Any]) -> list[Problem]:
 
 
 def masked_setting() -> Any:
-    """The setting as written, its tokens wrapped, so that no frame of ours ever holds one in the clear."""
+    """The setting as written, its secrets wrapped, so that no frame of ours ever holds one in the clear."""
     setting = getattr(django_settings, "DFINERY", {})
+    if isinstance(setting, Mapping) and "PROXY" in setting:
+        setting = {**setting, "PROXY": Proxy(setting["PROXY"])}
     if isinstance(setting, Mapping) and isinstance(setting.get("TOKENS"), Mapping):
         return {**setting, "TOKENS": {alias: Token(token) for alias, token in setting["TOKENS"].items()}}
     return setting

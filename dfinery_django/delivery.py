@@ -18,7 +18,7 @@ from typing import TypeVar
 from django.db import connections
 
 from . import __version__, clock, repair, totals, waking
-from .client import Client, refuse_live_host, shared_client
+from .client import Client, options_of, refuse_live_host, shared_client
 from .conf import Settings, get_settings
 from .deadlines import expire_strays
 from .destinations import outbox_databases
@@ -85,9 +85,8 @@ def drain(
 def _client(settings: Settings) -> Client:
     return shared_client(
         connections=settings.CONCURRENCY * len(settings.TOKENS) * len(outbox_databases()),
-        connect_timeout=settings.CONNECT_TIMEOUT,
-        read_timeout=settings.READ_TIMEOUT,
         user_agent=f"dfinery-django/{__version__}",
+        **options_of(settings),
     )
 
 

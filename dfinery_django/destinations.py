@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import math
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -68,8 +69,9 @@ def current(alias: str, using: str) -> Destination:
 
 
 def fingerprint(alias: str, settings: Settings) -> str:
-    """Tells a token and address from another one; says nothing of either."""
-    wire = "\x1f".join((settings.PROTOCOL, settings.BASE_URL, settings.TOKENS[alias].reveal()))
+    """Tells a token, address and way there from others; says nothing of either."""
+    way = (repr(settings.PROXY), *settings.PROXY.secrets, os.fspath(settings.CA_BUNDLE))
+    wire = "\x1f".join((settings.PROTOCOL, settings.BASE_URL, settings.TOKENS[alias].reveal(), *way))
     return salted_hmac("dfinery_django.wire", wire, algorithm="sha256").hexdigest()[:16]
 
 

@@ -44,10 +44,12 @@ class TransportError(DfineryError):
 
     ``is_local_fault`` is true where retrying at once can't help because our side or the address is wrong
     (TLS failure, a URL that can't be used), false for what passes by itself (refused, reset, timed out).
+    ``may_have_arrived`` is false where no byte of the request was sent: no connection was made.
     """
 
-    def __init__(self, message: str, *, is_local_fault: bool = False) -> None:
+    def __init__(self, message: str, *, is_local_fault: bool = False, may_have_arrived: bool = True) -> None:
         self.is_local_fault = is_local_fault
+        self.may_have_arrived = may_have_arrived
         super().__init__(message)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -13,8 +14,9 @@ from . import clock, totals
 from .backoff import wait_seconds
 from .conf import get_settings
 from .display import visible
-from .exceptions import TransportError
+from .exceptions import TransportError, in_words
 from .logs import about, events_logger
+from .masking import masked_response, masked_text
 from .models import DeliveryAttempt, Event
 from .protocols.base import Request, Response, Result, WireProtocol
 from .states import EventStatus, Outcome, Reason
@@ -27,6 +29,7 @@ Batch = Sequence[Event]
 
 #: So much of an answer is kept with its attempt.
 BODY_LENGTH = 2048
+ERROR_LENGTH = 1000
 
 
 @dataclass(frozen=True)
@@ -42,21 +45,33 @@ class Exchange:
 
 
 def exchange(protocol: WireProtocol, send: Send, batch: Batch) -> Exchange:
-    """Send one request. Runs in a thread of the pool: no ORM here. Never raises."""
+    """Send one request. Runs in a thread of the pool: no ORM here. Never raises.
+
+    Others' words are masked here, before anything is made of them: whatever comes back may echo the token.
+    """
     started_at, started = clock.now(), clock.monotonic()
     body = error = ""
+    secret = _secret_of(protocol)
     try:
-        response = send(protocol.encode([event.payload for event in batch]))
+        response = masked_response(send(protocol.encode([event.payload for event in batch])), secret)
         result, body = protocol.decode(response), response.text[:BODY_LENGTH].replace("\x00", "")
     except TransportError as failure:
         outcome = Outcome.BLOCKED if failure.is_local_fault else Outcome.TRANSIENT
-        error = str(failure)
+        error = masked_text(str(failure), secret)[:ERROR_LENGTH]
         result = Result(outcome, f"No answer from DFINERY. {error}")
-    except Exception as failure:
-        logger.exception("A request could not be made")
-        error = f"{type(failure).__name__}: {failure}"
+    except Exception as failure:  # noqa: BLE001 - told without its traceback, which may quote the token
+        trace = masked_text(traceback.format_exc(), secret)
+        logger.error("A request could not be made\n%s", trace)
+        error = masked_text(in_words(failure), secret)[:ERROR_LENGTH]
         result = Result(Outcome.TRANSIENT, f"The request could not be made. {error}")
     return Exchange(batch, started_at, round((clock.monotonic() - started) * 1000), result, body, error)
+
+
+def _secret_of(protocol: WireProtocol) -> str:
+    try:
+        return protocol.token.reveal()
+    except Exception:  # noqa: BLE001 - the request meets the same, and says so
+        return ""
 
 
 def hung(batch: Batch, seconds: float) -> Exchange:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from .conf import LOOPBACK_HOSTS
+from .addresses import LOOPBACK_HOSTS
 from .exceptions import RefusedInTests
 
 _permits: set[object] = set()

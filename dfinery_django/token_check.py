@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from . import __version__, clock, schema
-from .client import Client, refuse_live_host
+from .client import Client, options_of, refuse_live_host
 from .conf import Settings, get_settings
 from .exceptions import ConfigurationError
 from .exchange import Send, exchange
@@ -80,12 +80,7 @@ def check_token(alias: str, *, send: Send | None = None) -> TokenCheck:
 
 
 def _client(settings: Settings) -> Client:
-    return Client(
-        connections=1,
-        connect_timeout=settings.CONNECT_TIMEOUT,
-        read_timeout=settings.READ_TIMEOUT,
-        user_agent=f"dfinery-django/{__version__}",
-    )
+    return Client(connections=1, user_agent=f"dfinery-django/{__version__}", **options_of(settings))
 
 
 def _test_event() -> Event:

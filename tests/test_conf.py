@@ -119,6 +119,6 @@ def test_every_key_of_the_contract_is_known() -> None:
         *("TOKENS", "EVENTS", "USER_ATTRIBUTES", "CUSTOM_FIELDS", "TYPE_DRIFT", "ENABLED", "BASE_URL", "PROTOCOL"),
         *("CONCURRENCY", "CONNECT_TIMEOUT", "READ_TIMEOUT", "MAX_AGE_HOURS", "DRAIN_SECONDS", "LEASE_SECONDS"),
         *("SETTLE_SECONDS", "READY_SECONDS", "BUILD", "RECONCILE_MINUTES", "RETENTION_DAYS", "Q_OPTIONS", "WAKE"),
-        *("METRICS", "KEEP_PAYLOADS", "CONSENT"),
+        *("METRICS", "KEEP_PAYLOADS", "CONSENT", "PROXY", "CA_BUNDLE"),
     }
     assert Settings().WAKE == "dfinery_django.tasks.wake"

@@ -18,6 +18,7 @@ ORDER = [
     *(
         "exceptions",
         "states",
+        "addresses",
         "conf",
         "signals",
         "backoff",
@@ -36,6 +37,7 @@ ORDER = [
         "paths",
         "payloads",
         "protocols.base",
+        "masking",
         "protocols.s2s",
     ),  # words
     "protocols.s2s_body",
@@ -55,7 +57,18 @@ ORDER = [
         "conditions",
     ),  # memory
     *("event_user", "custom_fields", "endings", "destinations", "deadlines"),
-    *("client", "exchange", "senders", "patience", "reading", "building", "waking", "outbox", "asynchronous"),  # hands
+    *(
+        "connections",
+        "client",
+        "exchange",
+        "senders",
+        "patience",
+        "reading",
+        "building",
+        "waking",
+        "outbox",
+        "asynchronous",
+    ),  # hands
     *("receivers", "ingest"),
     *("selection", "repair", "forgetting", "standing", "difference"),
     *("lanes", "delivery", "reconcile"),

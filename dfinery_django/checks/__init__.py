@@ -6,8 +6,8 @@ id     what is wrong
 E001   ``DFINERY`` is no dict
 E002   an unknown key
 E003   ``TOKENS`` missing or unusable
-E004   a setting of the wrong type or value
-E005   ``BASE_URL`` unusable or not encrypted
+E004   a setting of the wrong type or value, or a ``CA_BUNDLE`` that can't be read
+E005   ``BASE_URL`` or ``PROXY`` unusable or not encrypted
 E006   ``CUSTOM_FIELDS`` wrong
 E007   a definition that can't be used
 E008   a path that does not exist on the model
@@ -51,7 +51,7 @@ from ..receivers import connect_signals
 from ..reconcile import obstacle
 from .definitions import check_consent, check_definition
 from .messages import message_of
-from .site import check_lease, check_queue, check_sqlite, check_tenants
+from .site import check_ca_bundle, check_lease, check_queue, check_sqlite, check_tenants
 
 
 @register("dfinery")
@@ -67,6 +67,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
     found += check_lease()
     found += check_tenants()
     found += check_sqlite()
+    found += check_ca_bundle()
     found += [message_of("E007", fault, "See the chapter on definitions.") for fault in registry.faults().values()]
     for name, fault in connect_signals().items():
         hint = '"signal": ("dotted.path.of.the_signal", "keyword of the instance")'

@@ -1,7 +1,10 @@
-"""Checks of what the app runs in: the queue, its timeouts, the databases."""
+"""Checks of what the app runs in: the queue, its timeouts, the files that it reads."""
 
 from __future__ import annotations
 
+import os
+import re
+import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,6 +20,8 @@ from .messages import message_of
 
 #: After its last answer a drain still writes what came, however the database fails.
 DRAIN_TAIL_SECONDS = 6
+#: How OpenSSL finds a certificate in a directory.
+_HASHED_NAME = re.compile(r"[0-9a-f]{8}\.\d+")
 
 
 def check_queue() -> Iterator[CheckMessage]:
@@ -129,3 +134,23 @@ def check_sqlite() -> Iterator[CheckMessage]:
                 'and a worker, may fail at once with "database is locked", instead of waiting for who else writes.',
                 f'DATABASES[{using!r}]["OPTIONS"] = {wanted!r}'.replace("'", '"'),
             )
+
+
+def check_ca_bundle() -> Iterator[CheckMessage]:
+    """Not a problem of the setting as such: without the file delivery is held, and capture goes on."""
+    settings = get_settings()
+    path = os.fspath(settings.CA_BUNDLE)
+    if settings.ENABLED and path and (fault := _ca_fault(path)):
+        hint = '"CA_BUNDLE": the full path of a PEM file that the workers may read.'
+        yield message_of("E004", f"DFINERY['CA_BUNDLE'] ({path!r}) {fault}.", hint)
+
+
+def _ca_fault(path: str) -> str:
+    try:
+        if not os.path.isdir(path):
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+        elif not any(map(_HASHED_NAME.fullmatch, os.listdir(path))):
+            return "is a directory without certificates that OpenSSL finds: run `openssl rehash` on it"
+    except (OSError, ValueError) as error:  # of ssl, too
+        return f"can't be read: {getattr(error, 'strerror', None) or error}"
+    return ""

@@ -1,0 +1,166 @@
+"""Addresses, judged by the parser that the client uses (urllib3's): what a check takes, a request can't read otherwise.
+
+Stricter than that parser where it takes what no connection can be made with, or what two parsers read as two hosts.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import re
+from typing import Any
+from urllib.parse import unquote
+
+from urllib3.exceptions import LocationParseError
+from urllib3.util import Url, parse_url
+
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
+_LONGEST_NAME = 253
+
+
+def parsed(url: object) -> Url:
+    """The parts of an http(s) address.
+
+    :raises ValueError: saying what is wrong with it, in words that follow its name and quote none of it
+    """
+    if not isinstance(url, str):
+        raise ValueError("is not a URL")
+    if not url.isprintable() or " " in url or "\\" in url:
+        raise ValueError("has a blank, line end, backslash or invisible character in it")
+    try:
+        parts = parse_url(url)
+    except LocationParseError:
+        raise ValueError("is not a URL: its host or port can't be read") from None
+    if parts.scheme not in ("http", "https") or not parts.host:
+        raise ValueError("is not an http(s) URL with a host")
+    if "%" in _authority(url).rpartition("@")[2]:
+        raise ValueError("has a host with a percent sign in it")
+    if parts.port == 0:
+        raise ValueError("has the port 0, which nobody can listen to")
+    if fault := _host_fault(host_of(parts)):
+        raise ValueError(f"has a host that can't be: {fault}")
+    return parts
+
+
+def host_of(parts: Url) -> str:
+    """The host without the brackets of IPv6."""
+    return (parts.host or "").strip("[]")
+
+
+def _authority(url: str) -> str:
+    return re.split(r"[/?#]", url.partition("://")[2])[0]
+
+
+def base_url_fault(url: Any) -> str:
+    """What is wrong with ``BASE_URL``, or nothing."""
+    try:
+        parts = parsed(url)
+    except ValueError as error:
+        return str(error)
+    if "@" in _authority(url) or parts.query is not None or parts.fragment is not None:
+        return "carries more than scheme, host, port and path"
+    if parts.scheme == "http" and host_of(parts) not in LOOPBACK_HOSTS:
+        return f"sends the token in clear text to {host_of(parts)}"
+    return ""
+
+
+def _host_fault(host: str) -> str:
+    if ":" in host:
+        return "" if _is_ip(host) and "%" not in host else "it is no IPv6 address"
+    labels = host.removesuffix(".").split(".")
+    if len(host) > _LONGEST_NAME or not all(map(_LABEL.fullmatch, labels)):
+        return "a name has parts of 1 to 63 letters, digits and hyphens, 253 characters in all"
+    # 2130706433, 127.1, 0x7f.1: some resolvers take them for an address, others for a name.
+    if re.match(r"\d+$|0x", labels[-1]) and not _is_ip(host):
+        return "an IPv4 address has four numbers"
+    return ""
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+class Proxy:
+    """The setting ``PROXY``: an address that may hold a user and password, which show themselves nowhere.
+
+    :param value: a text, or a callable that returns one; empty: no proxy
+    """
+
+    __slots__ = ("_url",)
+
+    def __init__(self, value: object = "") -> None:
+        if callable(value):
+            try:
+                value = value()
+            except Exception:  # noqa: BLE001 - the site's own: the check says that it gives no text
+                value = None
+        self._url = value
+
+    def __bool__(self) -> bool:
+        return self._url != ""
+
+    @property
+    def is_text(self) -> bool:
+        return isinstance(self._url, str)
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with it, or nothing."""
+        if not self:
+            return ""
+        try:
+            parts = parsed(self._url)
+        except ValueError as error:
+            return str(error)
+        if parts.scheme != "http" or parts.path not in (None, "", "/") or parts.query or parts.fragment:
+            return "is not of the form http://host:port or http://user:password@host:port"
+        return ""
+
+    @property
+    def host(self) -> str:
+        return host_of(parsed(self._url))
+
+    @property
+    def address(self) -> str:
+        """Scheme, host and port."""
+        parts = parsed(self._url)
+        return Url("http", host=parts.host, port=parts.port).url
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What tells the proxy who we are."""
+        return {"Proxy-Authorization": f"Basic {self._credentials()}"} if self._credentials() else {}
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must be masked wherever it is echoed."""
+        found = (unquote(self._password()), self._password(), self._credentials())
+        return tuple(each for each in found if each)
+
+    def _password(self) -> str:
+        return (parsed(self._url).auth or "").partition(":")[2] if self else ""
+
+    def _credentials(self) -> str:
+        auth = (parsed(self._url).auth or "") if self else ""
+        return base64.b64encode(unquote(auth).encode()).decode()
+
+    def __repr__(self) -> str:
+        return repr("" if not self else "********" if self.fault else self.address)
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self._url == (other._url if isinstance(other, Proxy) else other))
+
+    def __hash__(self) -> int:
+        return hash(self._url)
+
+    def __reduce__(self) -> Any:
+        raise TypeError("A Proxy is not pickled: it may hold a password.")
+
+
+NO_PROXY = Proxy()
