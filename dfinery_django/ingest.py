@@ -25,6 +25,7 @@ from .protocols.s2s_body import BAD_VALUE, EVENT, NO_DATETIME, Body, Refused, re
 from .reading import envelope
 from .registry import EVENT_NAME_LENGTH
 from .states import EventStatus
+from .values import as_moment, end_of
 from .waking import wake_on_commit
 
 #: How long a fault of the database is waited out.
@@ -202,12 +203,12 @@ class _Plan:
 
     def _moment(self, body: Body) -> dt.datetime:
         try:
-            moment = _EPOCH + dt.timedelta(milliseconds=body.milliseconds)
-            _ = moment + dt.timedelta(days=366)  # room for the 48 hours, and for any time zone
-        except OverflowError:
+            moment = as_moment(_EPOCH + dt.timedelta(milliseconds=body.milliseconds))
+            end = end_of(moment, get_settings().MAX_AGE_HOURS)
+        except (OverflowError, PayloadError):
             raise Refused(NO_DATETIME, _DATETIME, "no calendar has such a day") from None
         hours = get_settings().MAX_AGE_HOURS
-        if moment + dt.timedelta(hours=hours) <= self._now:
+        if end <= self._now:
             problem = f"it lies more than {hours:g} hours back, where DFINERY processes nothing"
             if 0 < body.milliseconds < FIRST_MILLISECONDS:
                 problem += "; it looks like seconds, and DFINERY takes milliseconds"

@@ -32,7 +32,6 @@ from .reading import envelope
 from .registry import EVENT_NAME_LENGTH
 from .sources import database_of, dedup_key_from, identity_key, is_source, source_key
 from .states import EventStatus, Reason
-from .values import as_moment
 
 T = TypeVar("T")
 
@@ -107,7 +106,7 @@ def _track(
         if len(event_name) > EVENT_NAME_LENGTH:
             raise PayloadError(schema.EVENT_NAME, f"it has more than {EVENT_NAME_LENGTH} characters", "Shorten it.")
         if occurred_at is not None:
-            event.happened(as_moment(occurred_at, "occurred_at"), get_settings().MAX_AGE_HOURS)
+            event.happened(occurred_at, get_settings().MAX_AGE_HOURS, "occurred_at")
         with translation.override(django_settings.LANGUAGE_CODE):  # as at build: no request's language leaks
             payload = _tracked(event, seen, *content)
     except Exception as error:  # noqa: BLE001 - whatever the caller gave: it ends on the row

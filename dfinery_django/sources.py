@@ -22,7 +22,7 @@ from django.utils import translation
 from .definitions import EventDefinition
 from .expressions import Expression, Path
 from .paths import fetching, trace
-from .values import as_moment
+from .values import in_utc
 
 
 def is_source(definition: EventDefinition, instance: Any) -> bool:
@@ -128,7 +128,7 @@ def _identity_text(definition: EventDefinition, source: Expression, value: Any) 
     field = trace(definition.model_class, source.path).field if isinstance(source, Path) else None
     value = field.to_python(value) if field and value is not None else value
     if isinstance(value, dt.datetime):
-        return as_moment(value).astimezone(dt.timezone.utc).isoformat()
+        return in_utc(value, "once_per").isoformat()
     if isinstance(value, Decimal):
         return str(value.normalize())
     return str(value.value if isinstance(value, Enum) else value)

@@ -89,7 +89,8 @@ def _prepared(field: models.Field[Any, Any], value: Any, connection: Any) -> Any
     if type(value) is str:
         return value
     if connection.vendor == "postgresql" and type(value) in (dt.datetime, uuid.UUID):
-        return str(value)  # the driver takes longer to write them than to quote a text
+        # As text: the driver takes longer to write them. In UTC: years and offsets that only Python knows are refused.
+        return str(value.astimezone(dt.timezone.utc) if type(value) is dt.datetime and value.tzinfo else value)
     return field.get_db_prep_save(value, connection)
 
 

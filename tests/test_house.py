@@ -22,6 +22,7 @@ ORDER = [
         "signals",
         "backoff",
         "clock",
+        "patience",
         "display",
         "logs",
         "loopback",
@@ -32,6 +33,7 @@ ORDER = [
     *(
         "transactions",
         "consent",
+        "unreadable",
         "queries",
         "storing",
         "incidents",
@@ -41,7 +43,7 @@ ORDER = [
         "conditions",
     ),  # memory
     *("custom_fields", "endings", "destinations", "deadlines"),
-    *("client", "exchange", "senders", "patience", "reading", "building", "waking", "outbox", "asynchronous"),  # hands
+    *("client", "exchange", "senders", "reading", "building", "waking", "outbox", "asynchronous"),  # hands
     *("receivers", "ingest"),
     *("selection", "repair", "forgetting", "standing", "difference"),
     *("lanes", "delivery", "reconcile"),
