@@ -167,7 +167,7 @@ def try_to_build(
             _refuse(event, now)
             return
         payload = payload_of(event, definition, instance, seen)
-        event.destination = searchable(definition.destination_for(instance), 64)
+        event.destination = definition.destination_for(instance)[:64]
     except PayloadError as error:
         code = Reason.NO_USER if isinstance(error, NoUser) else Reason.PAYLOAD
         event.finish(EventStatus.FAILED, code, str(error), now)

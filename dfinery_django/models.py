@@ -25,8 +25,17 @@ from .totals import Total
 from .values import as_moment, end_of
 
 __all__ = [
-    *("CustomField", "DeliveryAttempt", "Destination", "Event", "Incident", "Overview", "Repair", "Total"),
-    *("SEARCHABLE_LENGTH", "searchable", "storable"),
+    "SEARCHABLE_LENGTH",
+    "CustomField",
+    "DeliveryAttempt",
+    "Destination",
+    "Event",
+    "Incident",
+    "Overview",
+    "Repair",
+    "Total",
+    "searchable",
+    "storable",
 ]
 
 

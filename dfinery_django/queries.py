@@ -20,7 +20,7 @@ from . import clock
 from .exceptions import in_words
 from .patience import write_apart
 from .states import FINISHED, UNFINISHED, EventStatus, Reason
-from .unreadable import UNREADABLE, quarantine
+from .unreadable import UNREADABLE, has_gap, quarantine
 
 logger = logging.getLogger("dfinery_django")
 
@@ -62,16 +62,26 @@ def _refuse(event: Any, error: Exception, now: dt.datetime) -> None:
 class EventQuerySet(models.QuerySet[Any]):
     def _fetch_all(self) -> None:
         """Read, by way of which all readers of events go; rows that no driver can read are put right first."""
+        if self._result_cache is not None:
+            super()._fetch_all()
+            return
         try:
             super()._fetch_all()
+            found: list[Any] = self._result_cache or []
+            if not any(map(has_gap, found)):
+                return
         except UNREADABLE as error:
-            if getattr(error.__cause__, "sqlstate", None):
-                raise  # the server's own: no value was read
-            named: str | None = self._db  # type: ignore[attr-defined]
-            using = named or router.db_for_write(self.model)  # it may have been read from a replica
-            if not quarantine(self.model._base_manager.using(using)):
-                raise
-            super()._fetch_all()
+            if getattr(error.__cause__, "sqlstate", None) or not self._quarantine():
+                raise  # the server's own error, which no value read is to blame for; or none was found
+        else:
+            self._quarantine()
+        self._result_cache, self._prefetch_done = None, False
+        super()._fetch_all()
+
+    def _quarantine(self) -> int:
+        named: str | None = self._db  # type: ignore[attr-defined]
+        # Where none is named, it may have been read from a replica.
+        return quarantine(self.model._base_manager.using(named or router.db_for_write(self.model)))
 
     def unfinished(self) -> EventQuerySet:
         return self.filter(status__in=UNFINISHED)

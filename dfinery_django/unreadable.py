@@ -20,14 +20,18 @@ logger = logging.getLogger("dfinery_django")
 
 #: What a driver, or Django on its behalf, raises for a value that it can't turn into Python's.
 UNREADABLE = (DataError, ValueError, TypeError, AttributeError, OverflowError)
-_MOMENTS = ("occurred_at", "expires_at", "created_at", "due_at", "finished_at")
+_REQUIRED = ("occurred_at", "expires_at", "created_at")
+_MOMENTS = (*_REQUIRED, "due_at", "finished_at")
 _CHUNK = 500
 
 
 class _IsNoDate(models.Func):
     """Whether SQLite has a text in a column of dates that is no day of the calendar."""
 
-    template, output_field = "(date(%(expressions)s) IS NOT substr(%(expressions)s, 1, 10))", models.BooleanField()
+    template, output_field = (
+        "(date(%(expressions)s, '+0 days') IS NOT substr(%(expressions)s, 1, 10))",
+        models.BooleanField(),
+    )
 
 
 def quarantine(events: models.QuerySet[Any]) -> int:
@@ -47,6 +51,11 @@ def quarantine(events: models.QuerySet[Any]) -> int:
         ids = ", ".join(str(event_id) for _, event_id in found)
         logger.error("Events with a date that can't be read; it was set to now, and what had not ended failed: %s", ids)
     return total
+
+
+def has_gap(row: Any) -> bool:
+    """Whether it is an event without a date that each has: zero dates of MariaDB, and texts in SQLite, are read so."""
+    return isinstance(row, models.Model) and any(row.__dict__.get(name, row) is None for name in _REQUIRED)
 
 
 def look(events: models.QuerySet[Any]) -> int:
