@@ -326,6 +326,23 @@ def test_a_payload_that_the_server_does_not_take(settings: Any, size: int) -> No
     assert "packet" in event.reason or "away" in event.reason or "connection" in event.reason
 
 
+@pytest.mark.parametrize("sql", ["SELECT * FROM nobody_has_this", "SELECT nothing FROM shop_order"])
+def test_a_mapping_without_its_table(settings: Any, sql: str) -> None:
+    """No such table, no such column: that does not pass, and the event fails at once, in the database's words."""
+
+    def ask(order: Order) -> Any:
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+
+    settings.DFINERY = changed("gift", ask)
+    captured(3)
+    drain(send=FarSide())
+    assert states() == {"delivered": 3, "failed": 1}
+    event = Event.objects.get(status="failed")
+    assert event.reason_code in ("payload", "mapping")
+    assert "nobody_has_this" in event.reason or "nothing" in event.reason
+
+
 UNREADABLE = {
     "postgresql": ["0044-03-15 12:00:00+00 BC", "12026-01-01 00:00:00+00", "infinity", "-infinity"],
     "mariadb": ["0000-00-00 00:00:00"],
