@@ -14,7 +14,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.conf import settings as django_settings
-from django.db import InterfaceError, OperationalError
 from django.utils import translation
 
 from . import clock, conditions, consent, registry
@@ -23,10 +22,10 @@ from .conf import get_settings
 from .custom_fields import SeenFields
 from .definitions import EventDefinition
 from .endings import tell
-from .exceptions import NotRegistered, PayloadError, in_words
+from .exceptions import NotRegistered, PayloadError, in_one_line, in_words
 from .logs import about
 from .models import Event, searchable
-from .patience import patiently
+from .patience import is_passing, patiently
 from .payloads import Payload
 from .queries import LAPSES_TO_SUSPECT, EventQuerySet
 from .reading import NoUser, ids_of, payload_of
@@ -120,11 +119,11 @@ def _build_group(
 ) -> None:
     try:
         instances = fetch_sources(definition, [event.source_pk for event in events], seen.using)
-    except (OperationalError, InterfaceError) as error:
-        for event in events:
-            _look_again(event, error, now)
-        return
     except Exception as error:  # noqa: BLE001 - told when it is settled
+        if is_passing(error):
+            for event in events:
+                _look_again(event, error, now)
+            return
         if len(events) > 1:  # one of them may be the reason
             for event in events:
                 _build_group(definition, [event], seen, now, waits, until)
@@ -155,9 +154,10 @@ def build_one(
     """Set payload and status of one event from its source; nothing is saved, mapping errors end in its reason."""
     try:
         try_to_build(event, definition, instance, seen, now, waits=waits)
-    except (OperationalError, InterfaceError) as error:
-        _look_again(event, error, now)
     except Exception as error:  # noqa: BLE001 - as above
+        if is_passing(error):
+            _look_again(event, error, now)
+            return
         event.fault = error
         event.finish(EventStatus.FAILED, Reason.MAPPING, raised(definition, error), now)
 
@@ -251,8 +251,9 @@ def _waits(event: Event, code: Reason, reason: str, now: dt.datetime) -> bool:
 def _look_again(event: Event, error: Exception, now: dt.datetime) -> None:
     """The database failed: that passes, and no other event need wait for it."""
     extra = about(event_id=str(event.event_id), definition=event.definition)
-    logger.warning("Event %s (%s) can't be built yet: %s", event.event_id, event.definition, error, extra=extra)
-    reason = f"A database that its mapping reads failed ({in_words(error)}). It is tried again."
+    words = in_one_line(error)
+    logger.warning("Event %s (%s) can't be built yet: %s", event.event_id, event.definition, words, extra=extra)
+    reason = f"A database that its mapping reads failed ({words}). It is tried again."
     event.postpone(EventStatus.CAPTURED, _next_look(event, now), Reason.MAPPING, reason)
 
 

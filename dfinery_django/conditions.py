@@ -13,7 +13,7 @@ from inspect import getattr_static
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet, FieldDoesNotExist
-from django.db import InterfaceError, OperationalError, connections, models
+from django.db import connections, models
 from django.db.models import lookups as builtin
 from django.db.models.constants import LOOKUP_SEP
 from django.db.models.fields.related_descriptors import ForeignKeyDeferredAttribute
@@ -21,6 +21,7 @@ from django.db.models.fields.related_lookups import RelatedExact, RelatedIn, Rel
 from django.db.models.query_utils import DeferredAttribute
 
 from .definitions import EventDefinition
+from .patience import is_passing
 from .sources import by_key, key_of, source_key
 from .storing import literal, with_literals
 from .transactions import before_reading, shielded
@@ -71,10 +72,10 @@ def still_holds(definition: EventDefinition, instance: Any, using: str) -> bool:
     try:
         with shielded(using):
             return bool(when(instance, False) or when(instance, True))  # whether it was new is not known any more
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception:  # noqa: BLE001 - it may read what only the instance had that the signal carried
-        return True
+    except Exception as error:
+        if is_passing(error):
+            raise
+        return True  # it may read what only the instance had that the signal carried
 
 
 def _is_new(definition: EventDefinition, instance: models.Model) -> bool:

@@ -15,6 +15,7 @@ from django.db.models.manager import BaseManager
 from django.utils.module_loading import import_string
 
 from .conf import default_destination, did_you_mean, get_settings
+from .display import searchable
 from .exceptions import ConfigurationError, PayloadError
 from .expressions import Expression, Path, expression, read, read_all
 from .paths import installed_model, wire_type
@@ -197,9 +198,9 @@ class EventDefinition:
         return import_string(wanted) if isinstance(wanted, str) else wanted
 
     def destination_for(self, instance: Any) -> str:
-        """The alias of the token to send with."""
+        """The alias of the token to send with, as a row can hold it."""
         function = self._chooses_destination
-        return str(function(instance)) if function else self.fixed_destination
+        return searchable(str(function(instance)), 64) if function else self.fixed_destination
 
     @cached_property
     def _chooses_destination(self) -> Callable[[Any], Any] | None:

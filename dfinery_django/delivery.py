@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from django.db import connections
 
-from . import __version__, clock, repair, totals, waking
+from . import __version__, clock, repair, totals, unreadable, waking
 from .client import Client, options_of, refuse_live_host, shared_client
 from .conf import Settings, get_settings
 from .deadlines import expire_strays
@@ -26,7 +26,7 @@ from .exchange import Send
 from .lanes import LOOK_AGAIN_SECONDS, Landing, Lane
 from .logs import about
 from .models import Destination, Event
-from .patience import PASSING_FAULTS
+from .patience import FAULTS
 from .states import Outcome
 
 T = TypeVar("T")
@@ -110,6 +110,7 @@ class _Drain:
         """
         patience = clock.monotonic() + linger_seconds
         for using in self.databases:
+            self._guarded(using, functools.partial(unreadable.look, Event._base_manager.using(using)), 0)
             self._guarded(using, functools.partial(expire_strays, using), 0)
             totals.absorb(Event.objects.using(using))
         for alias in aliases:
@@ -205,7 +206,7 @@ class _Drain:
             return False
         try:
             found = repair.advance(using)
-        except PASSING_FAULTS:
+        except FAULTS:
             # It is tried again by the next drain: a selection that times out must not hold up deliveries.
             logger.exception("A repair could not go on")
             connections[using].close_if_unusable_or_obsolete()

@@ -1,4 +1,7 @@
-"""Texts of shops, customers and servers as a page may show them: escaped, isolated, nothing in them invisible."""
+"""Texts of shops, customers and servers as a page may show them, and as every database takes them.
+
+On a page: escaped, isolated, nothing in them invisible. In a column: no U+0000, no half characters, not endless.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
+#: Longest text kept in the indexed copies of user_id and order_id; the payload has them whole.
+SEARCHABLE_LENGTH = 191
+REASON_LENGTH = 2000
 #: Joiners make up letters and emoji; they turn nothing around.
 _HARMLESS = frozenset("\u200c\u200d")
 
@@ -63,3 +69,14 @@ def has_odd(text: str) -> bool:
 def badge(kind: str, label: Any) -> SafeString:
     """A status or an outcome: its word, on a colour of its own."""
     return format_html('<span class="dfinery-badge dfinery-{}">{}</span>', kind, label)
+
+
+def searchable(text: str, length: int = SEARCHABLE_LENGTH) -> str:
+    """The copy of an id that is stored for search."""
+    return text.replace("\x00", "").encode(errors="backslashreplace").decode()[:length]
+
+
+def storable(text: str, length: int = REASON_LENGTH) -> str:
+    """A reason, with what no database takes written out."""
+    clean = text[: length + 1].replace("\x00", "\\x00").encode(errors="backslashreplace").decode()
+    return clean if len(clean) <= length else f"{clean[: length - 1]}…"

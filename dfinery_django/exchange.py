@@ -8,8 +8,6 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from django.db import DatabaseError, InterfaceError, transaction
-
 from . import clock, totals
 from .backoff import wait_seconds
 from .conf import get_settings
@@ -17,7 +15,8 @@ from .display import visible
 from .exceptions import TransportError, in_words
 from .logs import about, events_logger
 from .masking import masked_response, masked_text
-from .models import DeliveryAttempt, Event
+from .models import DeliveryAttempt, Event, searchable, storable
+from .patience import FAULTS, write_apart
 from .protocols.base import Request, Response, Result, WireProtocol
 from .states import EventStatus, Outcome, Reason
 from .transactions import before_swallowing
@@ -96,13 +95,19 @@ def record(made: Sequence[Exchange], using: str) -> None:
     """Store the exchanges as attempts. A row that is gone by now, or a fault here, costs the record only."""
     events = {event.pk for each in made for event in each.batch}
     try:
-        with transaction.atomic(using=using):
-            present = set(Event.objects.using(using).filter(pk__in=events).values_list("pk", flat=True))
-            attempts = [_attempt(event, each) for each in made for event in each.batch if event.pk in present]
-            DeliveryAttempt.objects.using(using).bulk_create(attempts)
-    except (DatabaseError, InterfaceError) as error:
+        present = set(Event.objects.using(using).filter(pk__in=events).values_list("pk", flat=True))
+        attempts = [_attempt(event, each) for each in made for event in each.batch if event.pk in present]
+        rows = DeliveryAttempt.objects.using(using)
+        refused = write_apart(attempts, rows.bulk_create, using=using, weigh=_bytes_of)
+        if refused:
+            logger.error("%s delivery attempts can't be stored", len(refused), exc_info=refused[0][1])
+    except FAULTS as error:
         before_swallowing(error, using)
         logger.exception("%s delivery attempts were not recorded", len(made))
+
+
+def _bytes_of(attempt: DeliveryAttempt) -> int:
+    return len(attempt.response_body.encode(errors="replace")) + len(attempt.error.encode(errors="replace"))
 
 
 def _attempt(event: Event, made: Exchange) -> DeliveryAttempt:
@@ -113,9 +118,9 @@ def _attempt(event: Event, made: Exchange) -> DeliveryAttempt:
         duration_ms=made.duration_ms,
         outcome=made.result.outcome,
         status_code=made.result.status_code,
-        result_code=made.result.result_code[:20],
-        response_body=made.body,
-        error=made.error,
+        result_code=searchable(made.result.result_code, 20),
+        response_body=storable(made.body, BODY_LENGTH),
+        error=storable(made.error),
     )
 
 

@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import InterfaceError, OperationalError
 from django.db.models.manager import BaseManager
 
 from .exceptions import PayloadError, in_words
 from .modelfields import plain_value
+from .patience import is_passing
 from .values import WireType, convert
 
 
@@ -254,10 +254,10 @@ def read(place: str, source: Expression, instance: Any) -> Any:
     """
     try:
         return source.resolve(instance)
-    except (OperationalError, InterfaceError):
-        raise  # the database's fault, not the mapping's: the event waits
     except PayloadError as error:
         raise PayloadError(place, f"path {error.path!r}: {error.problem}", error.remedy) from error
     except Exception as error:
+        if is_passing(error):
+            raise  # the database's fault, not the mapping's: the event waits
         problem = f"{source!r} raised {in_words(error)}"
         raise PayloadError(place, problem, "Mend the mapping or what it calls, then rebuild the event.") from error

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from django.db import InterfaceError, OperationalError
-
 from . import schema
 from .custom_fields import SeenFields
 from .definitions import EventDefinition, declared_type
 from .exceptions import PayloadError, in_one_line
 from .expressions import Call, Expression, Path, read
+from .patience import is_passing
 from .payloads import properties
 from .schema import Scope
 from .values import Wire, WireType, epoch_milliseconds, infer
@@ -140,9 +139,11 @@ def attempt(place: str, function: Callable[[], Any]) -> tuple[Any, Fault | None]
         return function(), None
     except PayloadError as error:
         return None, Fault(error.path, error.problem, error.remedy)
-    except (OperationalError, InterfaceError) as error:
-        return None, Fault(place, f"the database failed: {in_one_line(error)}", "Building would wait and try again.")
     except Exception as error:  # noqa: BLE001 - to be told is what it is asked for
+        if is_passing(error):
+            return None, Fault(
+                place, f"the database failed: {in_one_line(error)}", "Building would wait and try again."
+            )
         return None, Fault(place, f"it raised {in_one_line(error)}", "Mend the definition.")
 
 

@@ -26,7 +26,7 @@ from .destinations import outbox_databases
 from .exceptions import NotRegistered, PayloadError
 from .expressions import Path
 from .models import DeliveryAttempt, Event, Repair, searchable
-from .patience import PASSING_FAULTS, patiently
+from .patience import is_passing, patiently
 from .payloads import Payload
 from .reading import user_id_of
 from .selection import Selection
@@ -205,9 +205,9 @@ def _asked(using: str, name: str, events: list[Event]) -> Iterator[tuple[int, st
         definition = registry.get(name)
         with shielded(using):
             sources = fetch_sources(definition, [event.source_pk for event in events], using)
-    except PASSING_FAULTS:
-        raise
-    except Exception as error:  # noqa: BLE001 - the site's managers and paths
+    except Exception as error:
+        if is_passing(error):
+            raise
         if not isinstance(error, NotRegistered):
             logger.warning("Sources of %s can't be read: %s", name, type(error).__name__)
         yield from ((event.pk, None) for event in events)
@@ -222,11 +222,11 @@ def _ask(using: str, definition: EventDefinition, source: Any, key: str) -> str 
             return key if _names_its_own_key(definition) else None
         with shielded(using), translation.override(django_settings.LANGUAGE_CODE):
             return user_id_of(definition, source)
-    except PASSING_FAULTS:
-        raise
     except PayloadError:
         return None
-    except Exception as error:  # noqa: BLE001 - the site's own code
+    except Exception as error:
+        if is_passing(error):
+            raise
         logger.warning("%s can't be asked for its user: %s", definition.name, type(error).__name__)
         return None
 

@@ -11,20 +11,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import IntegrityError, router, transaction
+from django.db import DatabaseError, IntegrityError, connections, router, transaction
 
 from . import clock, schema
 from .conf import default_destination, get_settings
 from .custom_fields import SeenFields
 from .definitions import declared_type
-from .exceptions import DfineryError, PayloadError
+from .exceptions import DfineryError, PayloadError, in_words
 from .models import Event, searchable
-from .patience import patiently
+from .patience import is_passing, patiently, portions
 from .payloads import Payload
 from .protocols.s2s_body import BAD_VALUE, EVENT, NO_DATETIME, Body, Refused, read
 from .reading import envelope
 from .registry import EVENT_NAME_LENGTH
 from .states import EventStatus
+from .values import as_moment, end_of
 from .waking import wake_on_commit
 
 #: How long a fault of the database is waited out.
@@ -105,7 +106,7 @@ def ingest(
     if alias not in get_settings().TOKENS:
         raise UnknownDestination
     using = using or router.db_for_write(Event)
-    found = [_judged(body) for body in bodies]
+    found: list[Body | Refused] = [_judged(body) for body in bodies]
     until = clock.monotonic() + PATIENCE_SECONDS
     for tries_left in reversed(range(TRIES)):
         plan = _Plan(alias, destination is not None, using)
@@ -118,6 +119,11 @@ def ingest(
         except IntegrityError:  # another request has stored one of them since we looked
             if not tries_left:
                 raise
+        except (DatabaseError, ValueError) as error:
+            culprits = {} if is_passing(error) else plan.unstorable()
+            if not culprits or not tries_left:
+                raise
+            found = [culprits.get(index, each) for index, each in enumerate(found)]
     return Ingested(tuple(plan.taken), tuple(plan.left))
 
 
@@ -167,9 +173,28 @@ class _Plan:
         with transaction.atomic(using=self._using):
             # In one order, so that two requests with the same events don't wait for each other.
             rows = sorted(self._events, key=lambda event: event.event_id)
-            Event.objects.using(self._using).bulk_create(rows, batch_size=BATCH)
+            for some in portions(rows, lambda event: len(event.payload.encode())):
+                Event.objects.using(self._using).bulk_create(some, batch_size=BATCH)
             self._seen.save()
             wake_on_commit(self._using, self._alias)
+
+    def unstorable(self) -> dict[int, Refused]:
+        """Those that the database does not take, each by its index; nothing is stored."""
+        indexes = {each.event_id: each.index for each in self.taken}
+        found: dict[int, Refused] = {}
+        for event in self._events:
+            try:
+                with transaction.atomic(using=self._using):
+                    event.save(using=self._using, force_insert=True)
+                    transaction.set_rollback(True, using=self._using)
+            except (DatabaseError, ValueError) as error:
+                if is_passing(error):
+                    raise
+                words = next(iter(in_words(error).splitlines()), "")  # further lines quote the row
+                found[indexes[event.event_id]] = Refused(BAD_VALUE, EVENT, f"the database can't store it: {words}")
+                if not connections[self._using].in_atomic_block:
+                    connections[self._using].close_if_unusable_or_obsolete()
+        return found
 
     def _take(self, index: int, body: Body) -> Taken:
         if body.event_id in self._there:
@@ -202,12 +227,12 @@ class _Plan:
 
     def _moment(self, body: Body) -> dt.datetime:
         try:
-            moment = _EPOCH + dt.timedelta(milliseconds=body.milliseconds)
-            _ = moment + dt.timedelta(days=366)  # room for the 48 hours, and for any time zone
-        except OverflowError:
+            moment = as_moment(_EPOCH + dt.timedelta(milliseconds=body.milliseconds))
+            end = end_of(moment, get_settings().MAX_AGE_HOURS)
+        except (OverflowError, PayloadError):
             raise Refused(NO_DATETIME, _DATETIME, "no calendar has such a day") from None
         hours = get_settings().MAX_AGE_HOURS
-        if moment + dt.timedelta(hours=hours) <= self._now:
+        if end <= self._now:
             problem = f"it lies more than {hours:g} hours back, where DFINERY processes nothing"
             if 0 < body.milliseconds < FIRST_MILLISECONDS:
                 problem += "; it looks like seconds, and DFINERY takes milliseconds"

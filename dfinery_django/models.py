@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import uuid
+from typing import Any
 
 from django.db import models
 from django.db.models import Q
@@ -17,28 +18,26 @@ from django.utils.translation import pgettext_lazy
 
 from . import clock
 from .columns import MomentField
-from .display import visible
+from .display import SEARCHABLE_LENGTH, searchable, storable, visible
 from .incidents import Incident
 from .queries import LONGEST_WAIT, EventQuerySet
 from .states import FINISHED, UNFINISHED, Action, DestinationState, EventStatus, Outcome, Reason
 from .totals import Total
+from .values import as_moment, end_of
 
-__all__ = ["CustomField", "DeliveryAttempt", "Destination", "Event", "Incident", "Overview", "Repair", "Total"]
-
-#: Longest text kept in the indexed copies of user_id and order_id; the payload has them whole.
-SEARCHABLE_LENGTH = 191
-REASON_LENGTH = 2000
-
-
-def searchable(text: str) -> str:
-    """The copy of an id that is stored for search (PostgreSQL's text takes no U+0000)."""
-    return text.replace("\x00", "")[:SEARCHABLE_LENGTH]
-
-
-def storable(text: str) -> str:
-    """A reason as every database takes it: no U+0000, no half characters, not endless."""
-    clean = text.replace("\x00", "\\x00").encode(errors="backslashreplace").decode()
-    return clean if len(clean) <= REASON_LENGTH else f"{clean[: REASON_LENGTH - 1]}…"
+__all__ = [
+    "SEARCHABLE_LENGTH",
+    "CustomField",
+    "DeliveryAttempt",
+    "Destination",
+    "Event",
+    "Incident",
+    "Overview",
+    "Repair",
+    "Total",
+    "searchable",
+    "storable",
+]
 
 
 class Event(models.Model):
@@ -123,10 +122,16 @@ class Event(models.Model):
         """Set what an event has that is looked at again later; nothing is saved."""
         self.status, self.due_at, self.reason_code, self.reason = status, due_at, code, storable(reason)
 
-    def happened(self, moment: dt.datetime, max_age_hours: float) -> None:
-        """Set when it happened and, from that, until when DFINERY would process it."""
-        self.occurred_at = moment
-        self.expires_at = moment + dt.timedelta(hours=max_age_hours)
+    def happened(self, moment: Any, max_age_hours: float, path: str = "event_datetime") -> None:
+        """Set when it happened and, from that, until when DFINERY would process it; both or, where one can't be, none.
+
+        :param moment: a datetime; a naive one is read in the site's time zone
+        :param path: where it was given, for the error
+        :raises PayloadError: if it is no moment that can be kept for so long
+        """
+        occurred_at = as_moment(moment, path)
+        self.expires_at = end_of(occurred_at, max_age_hours, path)
+        self.occurred_at = occurred_at
 
 
 class DeliveryAttempt(models.Model):

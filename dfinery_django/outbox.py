@@ -29,12 +29,12 @@ from .event_user import known_user
 from .exceptions import ConfigurationError, PayloadError, in_words
 from .logs import tell_now_and_then
 from .models import SEARCHABLE_LENGTH, Event, searchable, storable
+from .patience import is_passing
 from .payloads import Payload, properties
 from .reading import envelope
 from .registry import EVENT_NAME_LENGTH
 from .sources import database_of, dedup_key_from, identity_key, is_source, source_key
 from .states import EventStatus, Reason
-from .values import as_moment
 
 T = TypeVar("T")
 
@@ -109,7 +109,7 @@ def _track(
         if len(event_name) > EVENT_NAME_LENGTH:
             raise PayloadError(schema.EVENT_NAME, f"it has more than {EVENT_NAME_LENGTH} characters", "Shorten it.")
         if occurred_at is not None:
-            event.happened(as_moment(occurred_at, "occurred_at"), get_settings().MAX_AGE_HOURS)
+            event.happened(occurred_at, get_settings().MAX_AGE_HOURS, "occurred_at")
         with translation.override(django_settings.LANGUAGE_CODE):  # as at build: no request's language leaks
             payload = _tracked(event, seen, *content)
     except Exception as error:  # noqa: BLE001 - whatever the caller gave: it ends on the row
@@ -199,7 +199,7 @@ def insert(definition: EventDefinition, instance: Any, *, using: str) -> Any:
         transactions.once_more(using, _fill, event, definition, instance, using)
     except Exception as error:
         transactions.before_swallowing(error, using)
-        if isinstance(error, transactions.PASSING_FAULTS) and definition.condition != "deleted":
+        if is_passing(error) and definition.condition != "deleted":
             raise  # no fault of the mapping: reconcile looks at the row again. What was deleted has no second time.
         event.fault, event.source_pk = error, searchable(key)
         reason = f"{definition.name}, at capture, raised {in_words(error)}. Mend it, then rebuild the event."
@@ -246,7 +246,7 @@ def _store(event: Event, using: str) -> None:
         answer = storing.store(event, using=using, along=question)
     except (DatabaseError, InterfaceError) as error:
         transactions.before_swallowing(error, using)
-        if question is None and not isinstance(error, transactions.PASSING_FAULTS):
+        if question is None and not is_passing(error):
             raise
         answer = _store_again(event, using)  # it passes; or the question is to blame, and no event is lost to that
     if question:

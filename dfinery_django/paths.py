@@ -14,11 +14,12 @@ from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist
-from django.db import DatabaseError, InterfaceError, OperationalError, connections, models
+from django.db import DatabaseError, connections, models
 from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 
 from .exceptions import in_words
 from .modelfields import wire_type_of
+from .patience import is_passing
 from .values import WireType
 
 logger = logging.getLogger("dfinery_django")
@@ -204,7 +205,7 @@ def _fetch_along(rows: list[models.Model], model: type[models.Model], path: str,
 
 def _may_go_on(error: Exception, using: str) -> bool:
     """Whether managers and querysets of others are to blame; a transaction that the database ended is over."""
-    if isinstance(error, (OperationalError, InterfaceError)):
+    if is_passing(error):
         return False
     return not (isinstance(error, DatabaseError) and connections[using].in_atomic_block)
 

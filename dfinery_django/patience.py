@@ -1,13 +1,20 @@
-"""Doing a step again after a fault of the database that passes: an outage, a deadlock, a lock, a lost connection."""
+"""Faults of a database: which pass, a step done again after one, and rows written so that a refused one stands alone.
+
+One that passes is the server's or the connection's: an outage, a deadlock, a lock. All others are the statement's, or
+its values', and last: to wait for them helps nobody. Servers say which by codes. The classes of the errors don't tell:
+nearly everything is an ``OperationalError`` for MySQL's drivers and for SQLite.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from typing import Any, TypeVar
 
-from django.db import InterfaceError, InternalError, OperationalError, connections
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connections, transaction
+from django.db.transaction import TransactionManagementError
 
 from . import clock
 
@@ -15,12 +22,81 @@ T = TypeVar("T")
 
 logger = logging.getLogger("dfinery_django")
 
-#: Faults that may pass. An ``InternalError`` is PostgreSQL's after a failover: the server has become read-only.
+#: Everything that Django raises for a database.
+FAULTS = (DatabaseError, InterfaceError)
+#: Those of them that pass where no code says more: nothing was heard of the server, or its driver is not known here. An
+#: ``InternalError`` is PostgreSQL's after a failover: the server has become read-only.
 PASSING_FAULTS = (OperationalError, InterfaceError, InternalError)
 SHORTEST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 2.0
 #: Who was asked to stop is patient for so long.
 LAST_PATIENCE_SECONDS = 5.0
+#: So much text one statement carries: a server may take no more than 1 MB at once, and quoting makes it longer.
+STATEMENT_BYTES = 500_000
+
+#: SQLSTATEs of PostgreSQL: https://www.postgresql.org/docs/current/errcodes-appendix.html
+_STATES = {
+    *("25006", "25P03", "25P04"),  # read-only after a failover; the server ended a transaction that took too long
+    *("40000", "40001", "40003", "40P01"),  # rolled back: serialization, unknown completion, deadlock
+    *("53000", "53100", "53200", "53300", "53400"),  # disk full, out of memory, too many connections
+    *("55006", "55P03"),  # in use, lock not available
+    *("57000", "57014", "57P01", "57P02", "57P03", "57P05"),  # cancelled, shut down, crashed, starting up, idle
+    *("58000", "58030"),  # errors of the system, I/O
+}  # fmt: skip
+_CONNECTION_STATES = "08"  # and whatever follows
+#: Codes of MySQL and MariaDB: https://mariadb.com/kb/en/mariadb-error-code-reference/
+_NUMBERS = {
+    *(1020, 1180, 1205, 1206, 1213, 1412, 1613, 1614, 1615, 1637, 3058, 3101, 3572),  # locks, deadlocks, rolled back
+    *(1015, 1021, 1030, 1037, 1038, 1041, 1114, 1135),  # files, disk full, out of memory, no thread
+    *(1040, 1047, 1129, 1203, 1226, 4031),  # too many connections, a node of a cluster is not ready, idle too long
+    *(1053, 1077, 1078, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1927),  # shutdown, connection aborted or killed
+    *(1317, 1969, 3024),  # interrupted, time-outs
+    *(1223, 1290, 1792, 1836),  # read-only: a backup, or after a failover
+}  # fmt: skip
+#: Of the client library: connections, all but the one that a packet is too large.
+_CLIENT_NUMBERS = set(range(2000, 3000)) - {2020}
+_READ_ONLY = {"25006", 1290, 1792, 1836}
+#: Result codes of SQLite, https://www.sqlite.org/rescode.html: busy, locked, no memory, read-only, interrupted, I/O,
+#: full, can't open, locking protocol, schema changed. And the same in words, which is all that Python 3.10 has.
+_RESULTS = {5, 6, 7, 8, 9, 10, 13, 14, 15, 17}
+_RESULTS_IN_WORDS = (
+    "is locked", "out of memory", "readonly database", "interrupted", "disk I/O error", "disk is full",
+    "unable to open database file", "locking protocol", "schema has changed",
+)  # fmt: skip
+#: What a server's end of the connection looks like, of which a packet that is too large may be the reason.
+_HUNG_UP = {2006, 2013, 2055}
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether it is a fault of a database that passes by itself."""
+    if not isinstance(error, FAULTS):
+        return False
+    code, words = _code(error), _said(error)
+    if isinstance(code, str):
+        return code in _STATES or code.startswith(_CONNECTION_STATES)
+    if type(words).__module__.startswith("sqlite3"):
+        return code in _RESULTS if code else any(each in str(words) for each in _RESULTS_IN_WORDS)
+    if code:
+        return code in _NUMBERS or code in _CLIENT_NUMBERS
+    return isinstance(error, PASSING_FAULTS)
+
+
+def _said(error: BaseException) -> BaseException:
+    """The driver's own error, which Django's stands for."""
+    return error.__cause__ or error
+
+
+def _code(error: BaseException) -> str | int | None:
+    """What the server calls it: a SQLSTATE, or a number."""
+    said: Any = _said(error)
+    state = getattr(said, "sqlstate", None) or getattr(said, "pgcode", None)
+    if isinstance(state, str):
+        return state
+    if result := getattr(said, "sqlite_errorcode", None):
+        return int(result) & 0xFF  # an extended code has the plain one in its last byte
+    is_numbered = said is error or type(said).__module__.startswith(("MySQLdb", "pymysql", "mysql"))
+    number = said.args[0] if said.args and is_numbered else None
+    return number if type(number) is int else None
 
 
 def _never() -> bool:
@@ -28,26 +104,95 @@ def _never() -> bool:
 
 
 def patiently(step: Callable[[], T], *, using: str, until: float, should_stop: Callable[[], bool] = _never) -> T:
-    """Run a step that may be repeated, again and again while the database fails.
+    """Run a step that may be repeated, again and again while the database has a fault that passes.
 
     :param step: safe to repeat, even where it was done and only the answer was lost
     :param until: ``clock.monotonic()`` after which the fault is raised
     :param should_stop: once true, patience is over within ``LAST_PATIENCE_SECONDS`` of the first fault
-    :raises OperationalError, InterfaceError, InternalError: when time is up, or in a transaction, which it has ended
+    :raises DatabaseError, InterfaceError: one that lasts; any when time is up, or in a transaction, which it has ended
     """
     pause, began_at = SHORTEST_PAUSE_SECONDS, clock.monotonic()
     while True:
         try:
             return step()
-        except PASSING_FAULTS as error:
+        except FAULTS as error:
             connection = connections[using]
             ends_at = min(until, began_at + LAST_PATIENCE_SECONDS) if should_stop() else until
-            if connection.in_atomic_block or clock.monotonic() + pause > ends_at:
+            if not is_passing(error) or connection.in_atomic_block or clock.monotonic() + pause > ends_at:
                 raise
             if pause == SHORTEST_PAUSE_SECONDS:
                 logger.warning("The database failed; it is tried again: %s", str(error).strip())
-            if isinstance(error, InternalError):
+            if isinstance(error, InternalError) or _code(error) in _READ_ONLY:
                 connection.close()  # usable, but read-only: after a failover another server is the primary
             connection.close_if_unusable_or_obsolete()
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+
+def portions(rows: Sequence[T], weigh: Callable[[T], int]) -> Iterator[Sequence[T]]:
+    """The rows in order, as many together as one statement carries.
+
+    :param weigh: how many bytes of text a row has
+    """
+    start = weight = 0
+    for end, row in enumerate(rows):
+        weight += weigh(row)
+        if weight > STATEMENT_BYTES and end > start:
+            yield rows[start:end]
+            start, weight = end, weigh(row)
+    if start < len(rows):
+        yield rows[start:]
+
+
+def write_apart(
+    rows: Sequence[T], write: Callable[[Sequence[T]], object], *, using: str, weigh: Callable[[T], int]
+) -> list[tuple[T, Exception]]:
+    """Write rows, many at once. What the database refuses for good is parted until the culprits stand alone.
+
+    :param write: writes these rows, all or none; safe to repeat
+    :returns: the rows that were refused, each with the error
+    :raises DatabaseError, InterfaceError: a fault that passes
+    """
+    refused: list[tuple[T, Exception]] = []
+    waiting = list(portions(rows, weigh))[::-1]
+    while waiting:
+        portion = waiting.pop()
+        error = _refusal(portion, write, using, weigh)
+        if error and len(portion) == 1:
+            refused.append((portion[0], error))
+        elif error:
+            half = len(portion) // 2
+            waiting += [portion[half:], portion[:half]]
+    return refused
+
+
+def _refusal(
+    rows: Sequence[T], write: Callable[[Sequence[T]], object], using: str, weigh: Callable[[T], int]
+) -> Exception | None:
+    """Why these rows can't be written, or nothing; an open transaction is left as it was.
+
+    Drivers raise ``ValueError`` for half characters and U+0000, ``OverflowError`` for numbers.
+    """
+    connection = connections[using]
+    try:
+        with transaction.atomic(using=using) if connection.in_atomic_block else nullcontext():
+            write(rows)
+    except TransactionManagementError:
+        raise  # the transaction around it has failed before
+    except (*FAULTS, ValueError, TypeError, OverflowError) as error:
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()  # MySQL hangs up on a packet that is too large
+        if is_passing(error) and not _is_too_large(sum(map(weigh, rows)), error, using):
+            raise
+        return error
+    return None
+
+
+def _is_too_large(weight: int, error: Exception, using: str) -> bool:
+    """Whether the server hung up because it was told more than it takes: MySQL and MariaDB say so only now and then."""
+    connection = connections[using]
+    if connection.vendor != "mysql" or _code(error) not in _HUNG_UP or connection.in_atomic_block:
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT @@max_allowed_packet")
+        return 2 * weight >= int(cursor.fetchone()[0])  # quoted, a text may be twice as long

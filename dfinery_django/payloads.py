@@ -112,7 +112,12 @@ def _converted(value: Any, scope: Scope, name: str, type_of: TypeOf, path: str, 
 
 
 def _refuse_name(name: Any, scope: Scope, path: str) -> None:
-    if not isinstance(name, str) or not name.strip() or name != name.encode(errors="replace").decode():
+    if (
+        not isinstance(name, str)
+        or not name.strip()
+        or "\x00" in name
+        or name != name.encode(errors="replace").decode()
+    ):
         raise PayloadError(f"{path}.{name!r}", "a field's name must be a text that is not empty", "Rename it.")
     reserved = schema.RESERVED[scope].get(name)
     if reserved:

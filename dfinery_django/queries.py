@@ -1,20 +1,28 @@
 """The outbox as queries: what is due, claim, settle, give back, expire, resend, cancel, prune.
 
+One row that can't be written, or read, ends alone.
+
 A row belongs to whoever holds its lease: ``due_at`` as it was given out is the fence of every later write.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from django.db import connections, models, transaction
+from django.db import connections, models, router, transaction
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Cast
 
 from . import clock
+from .exceptions import in_words
+from .patience import write_apart
 from .states import FINISHED, UNFINISHED, EventStatus, Reason
+from .unreadable import UNREADABLE, has_gap, quarantine
+
+logger = logging.getLogger("dfinery_django")
 
 #: No lease, pause or backoff of ours is longer.
 LONGEST_WAIT = dt.timedelta(hours=1)
@@ -32,12 +40,49 @@ _COUNTS: dict[str, dict[str, Any]] = {
     EventStatus.CAPTURED: {"lapse_count": F("lapse_count") + 1},
 }
 
+_ENDING = ("status", "due_at", "reason_code", "reason", "finished_at")
+
 
 def _afresh(now: dt.datetime) -> dict[str, Any]:
     return {"due_at": now, "finished_at": None, "lapse_count": 0, "reason_code": "", "reason": ""}
 
 
+def _refuse(event: Any, error: Exception, now: dt.datetime) -> None:
+    """Set what an event has whose row the database won't have as it stands; its content is let go of.
+
+    What had ended well, or by somebody's wish, stays so.
+    """
+    event.payload, event.fault = "", error
+    if event.status in UNFINISHED or event.status == EventStatus.FAILED:
+        words = next(iter(in_words(error).splitlines()), "")  # further lines quote the row
+        event.finish(EventStatus.FAILED, Reason.PAYLOAD, f"The database can't store it: {words}", now)
+    event.reason = event.reason.encode("ascii", errors="backslashreplace").decode()
+
+
 class EventQuerySet(models.QuerySet[Any]):
+    def _fetch_all(self) -> None:
+        """Read, by way of which all readers of events go; rows that no driver can read are put right first."""
+        if self._result_cache is not None:
+            super()._fetch_all()
+            return
+        try:
+            super()._fetch_all()
+            found: list[Any] = self._result_cache or []
+            if not any(map(has_gap, found)):
+                return
+        except UNREADABLE as error:
+            if getattr(error.__cause__, "sqlstate", None) or not self._quarantine():
+                raise  # the server's own error, which no value read is to blame for; or none was found
+        else:
+            self._quarantine()
+        self._result_cache, self._prefetch_done = None, False
+        super()._fetch_all()
+
+    def _quarantine(self) -> int:
+        named: str | None = self._db  # type: ignore[attr-defined]
+        # Where none is named, it may have been read from a replica.
+        return quarantine(self.model._base_manager.using(named or router.db_for_write(self.model)))
+
     def unfinished(self) -> EventQuerySet:
         return self.filter(status__in=UNFINISHED)
 
@@ -87,7 +132,7 @@ class EventQuerySet(models.QuerySet[Any]):
                 last = f" Last: {event.reason}" if event.reason else ""
                 reason = f"It could not be delivered while DFINERY would still process it.{last}"
                 event.finish(EventStatus.EXPIRED, Reason.TOO_OLD, reason, now)
-            self.bulk_update(expired, ["status", "due_at", "reason_code", "reason", "finished_at"])
+            self._write(self.model._base_manager.using(self.db), expired, _ENDING)
         return expired
 
     def settle(
@@ -99,16 +144,44 @@ class EventQuerySet(models.QuerySet[Any]):
         :param lease: the ``due_at`` that they were claimed with
         :returns: those that now stand as given; the others have lost their lease, or are gone
         """
-        # bulk_update() would open a transaction, and write out one CASE per field even where all values are alike.
         if not events:
             return []
-        pks = [event.pk for event in events]
-        rows = self.filter(status=status, due_at=lease, pk__in=pks)
-        if rows.update(**{field: self._value_of(events, field) for field in fields}) == len(events):
+        rows = self.filter(status=status, due_at=lease)
+        if self._write(rows, events, tuple(fields)) == len(events):
             return list(events)
-        found = self.filter(pk__in=pks).values_list("pk", "status", "due_at", "finished_at")
+        found = self.filter(pk__in=[event.pk for event in events]).values_list("pk", "status", "due_at", "finished_at")
         stand = {pk: tuple(state) for pk, *state in found}
         return [event for event in events if stand.get(event.pk) == (event.status, event.due_at, event.finished_at)]
+
+    def _write(self, rows: Any, events: Sequence[Any], fields: Sequence[str]) -> int:
+        """Write events as they stand; one that the database refuses ends in the database's own words.
+
+        :param rows: those of them that may be written
+        :returns: how many were
+        """
+        written: list[int] = []
+        for event, error in self._try_to_write(rows, events, fields, written):
+            _refuse(event, error, clock.now())
+            if not self._try_to_write(rows, [event], fields, written):
+                continue
+            for _, failure in self._try_to_write(rows, [event], _ENDING, written):
+                logger.error("Event %s can't be written: %s", event.event_id, type(failure).__name__)
+        return sum(written)
+
+    def _try_to_write(
+        self, rows: Any, events: Sequence[Any], fields: Sequence[str], written: list[int]
+    ) -> list[tuple[Any, Exception]]:
+        texts = [field for field in ("payload", "reason") if field in fields]
+
+        def weigh(event: Any) -> int:
+            return sum(len(getattr(event, text).encode(errors="replace")) for text in texts)
+
+        def write(part: Sequence[Any]) -> None:
+            # bulk_update() would open a transaction, and write out one CASE per field even where all values are alike.
+            values = {field: self._value_of(part, field) for field in fields}
+            written.append(rows.filter(pk__in=[event.pk for event in part]).update(**values))
+
+        return write_apart(events, write, using=self.db, weigh=weigh)
 
     def give_back(self, events: Iterable[Any], *, lease: dt.datetime, now: dt.datetime) -> int:
         """Return what was claimed and not sent, at once: nobody need wait for its lease. Safe to repeat.

@@ -18,7 +18,7 @@ from .exceptions import PayloadError
 from .models import Event
 from .payloads import Payload, properties
 from .sources import database_of
-from .values import as_moment, epoch_milliseconds
+from .values import epoch_milliseconds
 
 
 class NoUser(PayloadError):
@@ -39,7 +39,7 @@ def payload_of(event: Event, definition: EventDefinition, instance: Any, seen: S
     """
     moment = definition.get_event_datetime(instance)
     if moment is not None:
-        event.happened(as_moment(moment), get_settings().MAX_AGE_HOURS)
+        event.happened(moment, get_settings().MAX_AGE_HOURS)
     user = properties(
         definition.get_user_attributes(instance), "user", definition.type_of, schema.PATHS["user"],
         definition.user_expressions, seen,
@@ -79,9 +79,9 @@ def user_id_of(definition: EventDefinition, instance: Any) -> str:
 def _id(read: Callable[[Any], Mapping[str, Any]], name: str, instance: Any) -> str:
     try:
         value = read(instance).get(name)
-    except PayloadError:
+        return str(value) if isinstance(value, (str, int, UUID)) else ""
+    except Exception:  # noqa: BLE001 - the event has failed already, and keeps its own reason
         return ""
-    return str(value) if isinstance(value, (str, int, UUID)) else ""
 
 
 def envelope(event: Event) -> dict[str, Any]:

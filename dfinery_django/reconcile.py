@@ -123,9 +123,11 @@ def candidate_keys(definition: EventDefinition, *, since: dt.datetime | None = N
     """A query for ``(moment, key)`` of the rows that match and are recent, in the order of the pages.
 
     Where the database can tell, those that have their event are left out already.
+
+    :raises PayloadError: if ``since`` is no moment
     """
     now, using = clock.now(), database_of_sources(definition)
-    since = since or now - dt.timedelta(hours=get_settings().MAX_AGE_HOURS)
+    since = as_moment(since or now - dt.timedelta(hours=get_settings().MAX_AGE_HOURS), "since")
     wanted = definition.condition if isinstance(definition.condition, Mapping) else {}
     rows = definition.model_class._base_manager.using(using).filter(**wanted)
     rows = rows.annotate(dfinery_moment=F(str(_moment_lookup(definition)))).filter(

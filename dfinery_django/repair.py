@@ -19,9 +19,9 @@ from django.db.models import Case, CharField, Count, Max, Q, Value, When
 
 from . import clock, registry
 from .conf import default_destination, get_settings
-from .exceptions import NotRegistered
-from .models import DeliveryAttempt, Event, Repair
-from .patience import PASSING_FAULTS
+from .exceptions import NotRegistered, in_words
+from .models import DeliveryAttempt, Event, Repair, storable
+from .patience import is_passing
 from .queries import EventQuerySet
 from .selection import Selection
 from .sources import key_of, key_text
@@ -104,11 +104,11 @@ def advance(using: str, *, pk: int | None = None) -> tuple[Repair, list[int]] | 
         try:
             with transaction.atomic(using=using):
                 done = _do_chunk(repair)
-        except PASSING_FAULTS:
-            raise
         except Exception as error:
+            if is_passing(error):
+                raise
             logger.exception("Repair %s can't be done", repair.pk)
-            repair.error, repair.finished_at, done = f"{type(error).__name__}: {error}", clock.now(), []
+            repair.error, repair.finished_at, done = storable(in_words(error)), clock.now(), []
         repair.save(using=using, update_fields=["reached_pk", "tally", "error", "finished_at"])
     if repair.is_finished:
         logger.info("Repair %s (%s, asked by %s) ended: %s", repair.pk, repair.action, repair.asked_by, repair.tally)

@@ -24,7 +24,7 @@ from .expressions import Expression, Path
 from .modelfields import of_column
 from .paths import fetched, trace
 from .tenants import place_of
-from .values import as_moment
+from .values import in_utc
 
 
 def is_source(definition: EventDefinition, instance: Any) -> bool:
@@ -132,8 +132,8 @@ def _identity_text(definition: EventDefinition, source: Expression, value: Any) 
     value = of_column(field, field.to_python(value)) if field and value is not None else value
     if isinstance(value, dt.datetime):
         # In the hour that comes twice PostgreSQL's driver says which it was, and a fresh instance does not.
-        moment = as_moment(value if value.tzinfo else value.replace(fold=0))
-        return moment.astimezone(dt.timezone.utc).isoformat()
+        moment = in_utc(value if value.tzinfo else value.replace(fold=0), "once_per")
+        return moment.isoformat()
     if isinstance(value, Decimal):
         return str(value.normalize())
     return str(value.value if isinstance(value, Enum) else value)

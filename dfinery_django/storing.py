@@ -89,9 +89,10 @@ def answers_along(connection: Any) -> bool:
 def _prepared(field: models.Field[Any, Any], value: Any, connection: Any) -> Any:
     if type(value) is str:
         return value
-    is_quick = type(value) is uuid.UUID or (type(value) is dt.datetime and value.tzinfo is not None)
-    if is_quick and connection.vendor == "postgresql":
+    if connection.vendor == "postgresql" and type(value) is uuid.UUID:
         return str(value)  # the driver takes longer to write them than to quote a text
+    if connection.vendor == "postgresql" and type(value) is dt.datetime and value.tzinfo:
+        return str(value.astimezone(dt.timezone.utc))  # years and offsets that only Python knows are refused
     return field.get_db_prep_save(value, connection)
 
 

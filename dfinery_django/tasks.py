@@ -23,7 +23,7 @@ from .conf import Settings, get_settings
 if apps.is_installed("dfinery_django"):  # else its models can't be imported
     from . import delivery, destinations, waking
     from .models import Event, Incident, Repair
-    from .patience import PASSING_FAULTS
+    from .patience import FAULTS
     from .reconcile import sweep_all
 
 logger = logging.getLogger("dfinery_django")
@@ -73,7 +73,7 @@ def _look_once_more(settings: Settings, within_seconds: float) -> None:
             for alias in settings.TOKENS:  # all of them: the drain may have taken others along
                 if destinations.has_due(alias, using, within_seconds=within_seconds):
                     waking.request_wake(using, alias)
-        except PASSING_FAULTS:  # the other databases are looked into all the same
+        except FAULTS:  # the other databases are looked into all the same
             logger.warning("Whether %r has more to deliver can't be seen; the next scheduled drain will see it", using)
 
 

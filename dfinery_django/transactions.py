@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connections, models, transaction
+from django.db import DatabaseError, connections, models, transaction
 
 from .logs import tell_now_and_then
+from .patience import FAULTS, is_passing
 
 T = TypeVar("T")
 
-#: Faults of the database that may pass.
-PASSING_FAULTS = (OperationalError, InterfaceError)
 #: MySQL's and MariaDB's errors that roll back all of the transaction, of which Django knows nothing: a deadlock, a lock
 #: table that is full, a row that has changed since the snapshot.
 _ROLLED_BACK = frozenset({1213, 1206, 1020})
@@ -125,7 +124,9 @@ def once_more(using: str, step: Callable[..., T], *arguments: Any) -> T:
     """Run a step that may be repeated, and once more after a fault of the database that may pass."""
     try:
         return step(*arguments)
-    except PASSING_FAULTS as error:
+    except FAULTS as error:
+        if not is_passing(error):
+            raise
         before_swallowing(error, using)
         return step(*arguments)
 
@@ -166,7 +167,7 @@ def before_swallowing(error: Exception, using: str) -> None:
     if connection.in_atomic_block or (connection.connection is not None and not connection.autocommit):
         if _has_ended(error, connection):
             raise error
-    elif isinstance(error, PASSING_FAULTS) and connection.connection is not None and not connection.is_usable():
+    elif isinstance(error, FAULTS) and connection.connection is not None and not connection.is_usable():
         connection.close()
 
 

@@ -26,6 +26,11 @@ Wire = str | int | float | bool
 
 LONG_MIN, LONG_MAX = -(2**63), 2**63 - 1
 LONGEST_NUMBER = 300
+#: MariaDB keeps nothing before the year 1000, and no Python reads a year after 9999. A day at either end is left for
+#: the time zone that a page shows it in.
+FIRST_MOMENT = dt.datetime(1000, 1, 2, tzinfo=dt.timezone.utc)
+LAST_MOMENT = dt.datetime(9999, 12, 30, tzinfo=dt.timezone.utc)
+_MAP_A_REAL_DATE = "Map a date that something happened on, or leave it out (None)."
 MAP_SCALAR = "Map a path or a callable that ends in a text, number, boolean or date."
 
 
@@ -64,21 +69,53 @@ def infer(value: Any, path: str = "value") -> WireType:
 def epoch_milliseconds(value: Any, path: str = "event_datetime") -> int:
     """A datetime as milliseconds since 1970 in UTC; naive ones are read in the site's time zone.
 
-    :raises PayloadError: if it is no datetime
+    :raises PayloadError: if it is no datetime, or none in UTC
     """
-    moment = as_moment(value, path)
     # Integer arithmetic: a float's microseconds would be off by one now and then.
-    return (moment - dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)) // dt.timedelta(milliseconds=1)
+    return (in_utc(value, path) - dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)) // dt.timedelta(milliseconds=1)
 
 
 def as_moment(value: Any, path: str = "event_datetime") -> dt.datetime:
-    """An aware datetime; naive ones are read in the site's time zone.
+    """A moment that every database of ours keeps, and every driver reads back; a plain datetime in UTC.
 
-    :raises PayloadError: if it is no datetime
+    Naive ones are read in the site's time zone.
+
+    :raises PayloadError: if it is no datetime, or outside ``FIRST_MOMENT`` and ``LAST_MOMENT``
+    """
+    moment = in_utc(value, path)
+    if not FIRST_MOMENT <= moment <= LAST_MOMENT:
+        raise PayloadError(path, f"{moment.date()} is no date that every database keeps", _MAP_A_REAL_DATE)
+    return moment
+
+
+def end_of(moment: dt.datetime, hours: float, path: str = "event_datetime") -> dt.datetime:
+    """The moment so many hours later, which must be one that can be kept as well.
+
+    :raises PayloadError: if it is none
+    """
+    try:
+        return as_moment(moment + dt.timedelta(hours=hours), path)
+    except (OverflowError, PayloadError):
+        problem = f"{moment.date()} is so late that the {hours:g} hours after it end where no database keeps a date"
+        raise PayloadError(path, problem, _MAP_A_REAL_DATE) from None
+
+
+def in_utc(value: Any, path: str) -> dt.datetime:
+    """A datetime of any class and time zone as a plain one in UTC; naive ones are read in the site's time zone.
+
+    :raises PayloadError: if it is no datetime, or its time zone or the calendar does not let it be one in UTC
     """
     if not isinstance(value, dt.datetime):
         raise PayloadError(path, f"a {_kind(value)} is no point in time", "Map a datetime, e.g. a DateTimeField.")
-    return value if timezone.is_aware(value) else timezone.make_aware(value, timezone.get_default_timezone())
+    if type(value) is dt.datetime and value.tzinfo is dt.timezone.utc:
+        return value
+    try:
+        # By its parts: what the methods of a class of others return is anybody's guess.
+        zone = value.tzinfo if timezone.is_aware(value) else timezone.get_default_timezone()
+        parts = value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond
+        return dt.datetime(*parts, tzinfo=zone, fold=value.fold).astimezone(dt.timezone.utc)
+    except Exception:  # noqa: BLE001 - year 1 or 9999, as shops use for "never"; or a time zone of the site's own raises
+        raise PayloadError(path, f"a {_kind(value)} that is no date in UTC", _MAP_A_REAL_DATE) from None
 
 
 def is_plain(value: Any) -> bool:
@@ -118,7 +155,7 @@ def _plain(value: Any, path: str) -> Any:
     if isinstance(value, UUID):
         return UUID.__str__(value)
     if isinstance(value, dt.datetime):
-        return _utc_text(as_moment(value, path), path)
+        return in_utc(value, path).isoformat().replace("+00:00", "Z")
     if isinstance(value, (dt.date, dt.time)):
         return value.isoformat()
     for kind, exact in _EXACT:
@@ -148,13 +185,6 @@ def _text(text: str, path: str) -> str:
     except UnicodeEncodeError:
         problem = "the text has half a character (a lone surrogate)"
         raise PayloadError(path, problem, "Store it decoded as UTF-8.") from None
-
-
-def _utc_text(moment: dt.datetime, path: str) -> str:
-    try:
-        return moment.astimezone(dt.timezone.utc).isoformat().replace("+00:00", "Z")
-    except OverflowError:  # year 1 or 9999, as shops use for "never"
-        raise PayloadError(path, f"{moment} is no date in UTC", "Leave the field out (None) instead.") from None
 
 
 def _type_of(value: Any, path: str) -> WireType:

@@ -3,19 +3,91 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
 from typing import Any
 
 import pytest
-from django.db import InterfaceError, InternalError, OperationalError, ProgrammingError, transaction
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+    connection,
+    transaction,
+)
 
-from dfinery_django.patience import patiently
+from dfinery_django.patience import is_passing, patiently, portions
 
+
+class MySQLError(Exception):
+    """As mysqlclient's are: number and words."""
+
+    __module__ = "MySQLdb"
+
+
+def driver(name: str, code: Any) -> Exception:
+    """An error of a driver that has its code in an attribute."""
+    kind: Any = type("DriverError", (Exception,), {"__module__": "sqlite3" if "sqlite" in name else "psycopg.errors"})
+    error: Exception = kind(f"{name} {code}")
+    setattr(error, name, code)
+    return error
+
+
+def psycopg_like(words: str) -> Exception:
+    """One of the connection itself: without a state."""
+    error = driver("sqlstate", None)
+    error.args = (words,)
+    return error
+
+
+#: What servers say, by way of their drivers, and whether it passes.
+SAID = [
+    *((driver("sqlstate", state), True) for state in ("08006", "40001", "40P01", "53300", "55P03", "57P01", "25006")),
+    *((driver("sqlstate", state), False) for state in ("22001", "22021", "42P01", "42703", "54000", "25P02", "23514")),
+    *((MySQLError(number, "…"), True) for number in (1040, 1205, 1213, 1290, 1927, 2002, 2006, 2013)),
+    *((MySQLError(number, "…"), False) for number in (1054, 1146, 1153, 1264, 1366, 1406, 2020)),
+    *((driver("sqlite_errorcode", code), True) for code in (5, 6, 10, 13, 517, 3850)),
+    *((driver("sqlite_errorcode", code), False) for code in (1, 18, 19, 20, 25)),
+    *((sqlite3.OperationalError(words), True) for words in ("database is locked", "disk I/O error")),
+    *((sqlite3.OperationalError(words), False) for words in ("no such table: x", "no such column: y")),
+    (psycopg_like("the connection is closed"), True),
+    (KeyError("x"), True),  # a driver that is not known here: by the class of Django's error
+]
 FAULTS = [
     OperationalError("deadlock detected"),
     InterfaceError("connection already closed"),
     InternalError("cannot execute UPDATE in a read-only transaction"),  # PostgreSQL, after a failover
 ]
+
+
+@pytest.mark.parametrize(("said", "passes"), SAID, ids=repr)
+def test_which_faults_pass(said: Exception, passes: bool) -> None:
+    """By the server's code, though its drivers call nearly everything an OperationalError."""
+    error = OperationalError(*said.args)
+    error.__cause__ = said
+    assert is_passing(error) is passes
+
+
+def test_errors_of_others_never_pass() -> None:
+    """What is no database's error, and what Django's says of values or statements."""
+    for error in (ValueError("x"), DataError("too long"), ProgrammingError("no such"), IntegrityError(), KeyError()):
+        assert not is_passing(error)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "sql",
+    ["SELECT * FROM nobody_has_this", "SELECT nothing FROM shop_order", "SELECT 1 +", "SELECT CAST('x' AS nothing(1))"],
+)
+def test_a_wrong_statement_does_not_pass(sql: str) -> None:
+    """On every database, whatever class its driver gives it."""
+    with pytest.raises(DatabaseError) as caught, connection.cursor() as cursor:
+        cursor.execute(sql)
+    assert not is_passing(caught.value)
 
 
 def failing(*faults: Exception) -> Any:
@@ -59,3 +131,9 @@ def test_not_in_a_transaction() -> None:
     """The fault has ended it: nothing in it can be done again."""
     with pytest.raises(OperationalError), transaction.atomic():
         patiently(failing(FAULTS[0]), using="default", until=time.monotonic() + 5)
+
+
+def test_portions() -> None:
+    """As many rows as one statement carries; one that is longer than that stands alone."""
+    assert [list(each) for each in portions([3, 4, 10, 1, 1], lambda row: row * 70_000)] == [[3, 4], [10], [1, 1]]
+    assert list(portions([], len)) == []
