@@ -22,6 +22,14 @@ LONGEST_PAUSE_SECONDS = 2.0
 #: Who was asked to stop is patient for so long.
 LAST_PATIENCE_SECONDS = 5.0
 
+_LAST = frozenset({1153, 1264, 1265, 1300, 1364, 1366, 1406, 1048, 3140, 4025})
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether it is a fault of a database that passes by itself."""
+    code = error.args[0] if error.args else None
+    return isinstance(error, PASSING_FAULTS) and code not in _LAST
+
 
 def _never() -> bool:
     return False

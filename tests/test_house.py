@@ -33,6 +33,7 @@ ORDER = [
         "transactions",
         "consent",
         "queries",
+        "charsets",
         "storing",
         "incidents",
         "totals",
@@ -41,7 +42,18 @@ ORDER = [
         "conditions",
     ),  # memory
     *("custom_fields", "endings", "destinations", "deadlines"),
-    *("client", "exchange", "senders", "patience", "reading", "building", "waking", "outbox", "asynchronous"),  # hands
+    *(
+        "client",
+        "exchange",
+        "senders",
+        "patience",
+        "reading",
+        "building",
+        "waking",
+        "tracking",
+        "outbox",
+        "asynchronous",
+    ),  # hands
     *("receivers", "ingest"),
     *("selection", "repair", "forgetting", "standing", "difference"),
     *("lanes", "delivery", "reconcile"),

@@ -25,6 +25,7 @@ W004   ``Q_OPTIONS`` names a cluster that ``Q_CLUSTER`` does not know
 W005   a request may outlast its lease: another worker would send the event as well
 W006   a custom field has another type in one definition than in another
 W007   a model in a database where the outbox may have no tables
+W009   a database that can't hold every text (asked by ``migrate``, and ``check --database``)
 I001   events that rest on signals alone: reconcile can't look for what they missed
 =====  ==================================================================
 """
@@ -35,7 +36,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.apps import AppConfig
-from django.core.checks import CheckMessage, register
+from django.core.checks import CheckMessage, Tags, register
 from django.utils.module_loading import import_string
 
 from .. import registry, schema
@@ -44,7 +45,7 @@ from ..receivers import connect_signals
 from ..reconcile import obstacle
 from .definitions import check_consent, check_definition
 from .messages import message_of
-from .site import check_lease, check_queue
+from .site import check_lease, check_queue, check_texts
 
 
 @register("dfinery")
@@ -67,6 +68,14 @@ def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
     found += _check_custom_types()
     found += _check_reconcile()
     return found
+
+
+@register("dfinery", Tags.database)
+def check_databases(
+    app_configs: Sequence[AppConfig] | None = None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """What can only be seen by asking the databases, which Django does for ``migrate`` and ``check --database``."""
+    return [message for alias in databases or () for message in check_texts(alias)]
 
 
 def _check_imports() -> Iterator[CheckMessage]:

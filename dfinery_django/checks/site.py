@@ -8,8 +8,11 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage
+from django.db import DatabaseError, InterfaceError, connections, router
 
+from .. import charsets
 from ..conf import did_you_mean, get_settings
+from ..models import Event
 from .messages import message_of
 
 #: After its last answer a drain still writes what came, however the database fails.
@@ -59,3 +62,17 @@ def check_lease() -> Iterator[CheckMessage]:
             f"DFINERY['LEASE_SECONDS'] is {settings.LEASE_SECONDS:g}, less than twice CONNECT_TIMEOUT + READ_TIMEOUT.",
             f'"LEASE_SECONDS": {needed:g}, or smaller timeouts.',
         )
+
+
+def check_texts(alias: str) -> Iterator[CheckMessage]:
+    if not router.allow_migrate_model(alias, Event):
+        return
+    try:
+        found = list(
+            charsets.faults(connections[alias], charsets.tables_of(apps.get_app_config("dfinery_django").get_models()))
+        )
+    except (DatabaseError, InterfaceError):
+        return  # whoever needs that database says so
+    for fault, hint in found:
+        message = f"The database {alias!r} {fault}: an event with a text that this can't hold fails."
+        yield message_of("W009", message, hint)
