@@ -13,7 +13,7 @@ from . import clock, totals
 from .backoff import wait_seconds
 from .conf import get_settings
 from .display import visible
-from .exceptions import TransportError
+from .exceptions import ConfigurationError, TransportError
 from .logs import about, events_logger
 from .models import DeliveryAttempt, Event
 from .protocols.base import Request, Response, Result, WireProtocol
@@ -48,6 +48,9 @@ def exchange(protocol: WireProtocol, send: Send, batch: Batch) -> Exchange:
     try:
         response = send(protocol.encode([event.payload for event in batch]))
         result, body = protocol.decode(response), response.text[:BODY_LENGTH].replace("\x00", "")
+    except ConfigurationError as failure:  # the token: a destination is held before it comes to that
+        error = str(failure)
+        result = Result(Outcome.BLOCKED, error, blames_token=True)
     except TransportError as failure:
         outcome = Outcome.BLOCKED if failure.is_local_fault else Outcome.TRANSIENT
         error = str(failure)

@@ -84,7 +84,7 @@ def _orders_keep_their_texts(configured: Any, shop: Any) -> None:
     mapping = {**PURCHASE["event_attributes"], "note": lambda order: GIFT}
     user = {"user_id": lambda order: f"{HONG}{order.pk}"}
     definition = {**PURCHASE, "user": None, "user_attributes": user, "event_attributes": mapping}
-    configured(EVENTS={"purchase": {**definition, "event_datetime": "paid_at"}})
+    configured(EVENTS={"purchase": {**definition, "event_datetime": "paid_at"}}, SETTLE_SECONDS=0, READY_SECONDS=0)
     shop.pay(shop.place(paid_at=clock.now()))
     Order.objects.create(number="2", total=Decimal(1), status="pending")
     Order.objects.filter(number="2").update(status="paid", paid_at=clock.now() - dt.timedelta(minutes=30))

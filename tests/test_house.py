@@ -18,6 +18,7 @@ ORDER = [
     *(
         "exceptions",
         "states",
+        "tokens",
         "conf",
         "signals",
         "backoff",
