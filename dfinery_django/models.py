@@ -124,8 +124,8 @@ class Event(models.Model):
 
     def happened(self, moment: dt.datetime, max_age_hours: float) -> None:
         """Set when it happened and, from that, until when DFINERY would process it."""
-        self.occurred_at = moment
         self.expires_at = moment + dt.timedelta(hours=max_age_hours)
+        self.occurred_at = moment
 
 
 class DeliveryAttempt(models.Model):

@@ -31,7 +31,7 @@ class Token:
         token = self.resolved()
         if token.fault:
             raise ConfigurationError(f"The API token is {token.fault}.")
-        return cast(str, token._value)  # noqa: SLF001 - in no name of this frame
+        return cast("str", token._value)  # noqa: SLF001 - in no name of this frame
 
     @property
     def fault(self) -> str:

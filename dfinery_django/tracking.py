@@ -83,6 +83,7 @@ def refuse(event: Event, error: Exception) -> None:
     event.fault = error
     event.finish(EventStatus.FAILED, Reason.PAYLOAD, f"The database refuses it. {in_one_line(error)}", event.created_at)
     event.payload = event.user_id = event.order_id = ""
+    event.happened(event.created_at, get_settings().MAX_AGE_HOURS)
     event.event_name, event.destination = (
         text.encode("ascii", "backslashreplace").decode()[:length]
         for text, length in ((event.event_name, EVENT_NAME_LENGTH), (event.destination, DESTINATION_LENGTH))
