@@ -137,6 +137,7 @@ def test_without_any_all_waits(settings: Any, far_side: FarSide, tokens: Any) ->
     assert len(far_side.requests) == 1
 
 
+@pytest.mark.django_db(databases=["default", "other"])  # which "check" asks what they can
 def test_no_page_or_command_shows_it(settings: Any) -> None:
     """Given as a callable, it is on no page of Django's own and in no output of its commands."""
 

@@ -70,7 +70,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
     return found
 
 
-@register("dfinery", Tags.database)
+@register(Tags.database)
 def check_databases(
     app_configs: Sequence[AppConfig] | None = None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
