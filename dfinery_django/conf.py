@@ -18,40 +18,7 @@ from django.core.signals import setting_changed
 
 from .addresses import LOOPBACK_HOSTS, NO_PROXY, Proxy, base_url_fault
 from .exceptions import ConfigurationError
-
-
-class Token:
-    """An API token that shows itself nowhere: not in a repr, a log line, an error page or a traceback."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: object) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        return str(self._value)
-
-    @property
-    def fault(self) -> str:
-        """What is wrong with it, or nothing."""
-        value = self._value
-        if not isinstance(value, str) or not value.strip():
-            return "empty: set the environment variable or secret that it is read from"
-        if not value.isascii() or not value.isprintable() or " " in value:
-            return "not usable in an HTTP header: it has blanks, line ends or characters outside ASCII"
-        return ""
-
-    def __repr__(self) -> str:
-        return "<Token ********>"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Token) and other._value == self._value
-
-    def __hash__(self) -> int:
-        return hash(self._value)
-
-    def __reduce__(self) -> Any:
-        raise TypeError("A Token is not pickled: name its destination instead.")
+from .tokens import Token
 
 
 @dataclass(frozen=True)
@@ -119,7 +86,13 @@ def did_you_mean(word: str, known: tuple[str, ...]) -> str:
 
 
 def problems(raw: object) -> list[Problem]:
-    """Everything wrong with a masked setting that can be seen without models."""
+    """Everything wrong with a masked setting that can be seen without models. Callables that give tokens are asked."""
+    found = setting_problems(raw)
+    return found + _token_problems(raw) if isinstance(raw, Mapping) else found
+
+
+def setting_problems(raw: object) -> list[Problem]:
+    """The same without tokens: what keeps the setting from being read."""
     if not isinstance(raw, Mapping):
         return [Problem("E001", "DFINERY is not a dict.", 'DFINERY = {"TOKENS": {"default": "<API token>"}}')]
     found = [
@@ -127,7 +100,7 @@ def problems(raw: object) -> list[Problem]:
         for key in raw
         if key not in KEYS
     ]
-    return found + _token_problems(raw) + _shape_problems(raw) + _url_problems(raw) + _field_type_problems(raw)
+    return found + _shape_problems(raw) + _url_problems(raw) + _field_type_problems(raw)
 
 
 def _token_problems(raw: Mapping[str, Any]) -> list[Problem]:
@@ -140,7 +113,7 @@ def _token_problems(raw: Mapping[str, Any]) -> list[Problem]:
     return [
         Problem("E003", f"DFINERY['TOKENS'][{alias!r}] is {fault}.", hint)
         for alias, token in tokens.items()
-        if (fault := token.fault if _is_alias(alias) else "not named by a text of 1 to 64 characters")
+        if (fault := token.fault_at_start if _is_alias(alias) else "not named by a text of 1 to 64 characters")
     ]
 
 
@@ -226,23 +199,34 @@ def _field_type_problems(raw: Mapping[str, Any]) -> list[Problem]:
 def masked_setting() -> Any:
     """The setting as written, its secrets wrapped, so that no frame of ours ever holds one in the clear."""
     setting = getattr(django_settings, "DFINERY", {})
-    if isinstance(setting, Mapping) and "PROXY" in setting:
+    if not isinstance(setting, Mapping):
+        return setting
+    if "PROXY" in setting:
         setting = {**setting, "PROXY": Proxy(setting["PROXY"])}
-    if isinstance(setting, Mapping) and isinstance(setting.get("TOKENS"), Mapping):
-        return {**setting, "TOKENS": {alias: Token(token) for alias, token in setting["TOKENS"].items()}}
-    return setting
+    tokens = setting.get("TOKENS")
+    if not tokens:
+        return setting
+    is_mapping = isinstance(tokens, Mapping)
+    return {**setting, "TOKENS": {each: Token(tokens[each]) for each in tokens} if is_mapping else Token(tokens)}
 
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """The setting now in force.
+    """The setting now in force. Tokens that can't be used hold up their deliveries, and nothing else.
 
     :raises ConfigurationError: for the first mistake in it; ``manage.py check`` lists them all.
     """
     setting = masked_setting()
-    for problem in problems(setting):
+    for problem in setting_problems(setting):
         raise ConfigurationError(f"{problem.message} {problem.hint}")
-    return Settings(**setting)
+    return Settings(**{**setting, "TOKENS": _named_tokens(setting)})
+
+
+def _named_tokens(setting: Mapping[str, Any]) -> dict[str, Token]:
+    tokens = setting.get("TOKENS")
+    named = {each: tokens[each] for each in tokens if _is_alias(each)} if isinstance(tokens, Mapping) else {}
+    # Without any, what happens is stored for the destination that most sites have, and waits there.
+    return named if named or not setting.get("ENABLED", True) else {"default": Token(None)}
 
 
 def default_destination() -> str:

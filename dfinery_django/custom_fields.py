@@ -26,6 +26,7 @@ from .definitions import EventDefinition, declared_type
 from .exceptions import PayloadError
 from .models import CustomField
 from .schema import Scope
+from .storing import insert_missing
 from .tenants import place_of
 from .transactions import after_commit, shielded, swallow
 from .values import Wire, WireType, convert, infer
@@ -146,7 +147,9 @@ class SeenFields:
     def _write(self) -> None:
         now, fields = clock.now(), CustomField.objects.using(self.using)
         if self._new:
-            fields.bulk_create([_row(key, found, now) for key, found in self._new.items()], ignore_conflicts=True)
+            # In one order, so that no two processes wait for each other.
+            rows = sorted((_row(key, found, now) for key, found in self._new.items()), key=lambda row: row.key)
+            insert_missing(rows, using=self.using)
         for key, found in self._declared.items():
             fields.filter(key=CustomField.key_of(*key)).update(type=found.value, last_seen_at=now)
         for (key, found), count in self._drifted.items():

@@ -70,8 +70,9 @@ def current(alias: str, using: str) -> Destination:
 
 def fingerprint(alias: str, settings: Settings) -> str:
     """Tells a token, address and way there from others; says nothing of either."""
+    token = settings.TOKENS[alias].resolved()
     way = (repr(settings.PROXY), *settings.PROXY.secrets, os.fspath(settings.CA_BUNDLE))
-    wire = "\x1f".join((settings.PROTOCOL, settings.BASE_URL, settings.TOKENS[alias].reveal(), *way))
+    wire = "\x1f".join((settings.PROTOCOL, settings.BASE_URL, token.fault or token.reveal(), *way))
     return salted_hmac("dfinery_django.wire", wire, algorithm="sha256").hexdigest()[:16]
 
 
@@ -104,6 +105,13 @@ def try_mended(destination: Destination, wire: str) -> None:
     if destination.closed_code in REFUSED and destination.closed_wire not in ("", wire):
         _row(destination).filter(closed_wire=destination.closed_wire).update(closed_until=clock.now(), closed_wire="")
         destination.refresh_from_db()
+
+
+def hold(destination: Destination, settings: Settings, wire: str) -> None:
+    """Send nothing with a token that can't be used. What happens meanwhile is stored, built, and waits."""
+    if fault := settings.TOKENS[destination.alias].fault:
+        refused = Result(Outcome.BLOCKED, f"DFINERY['TOKENS'][{destination.alias!r}] is {fault}.", blames_token=True)
+        note(destination, [refused], clock.now(), wire=wire)
 
 
 def reserve(destination: Destination, wanted: int, now: dt.datetime, probe_seconds: float) -> int:

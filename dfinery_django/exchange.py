@@ -12,7 +12,7 @@ from . import clock, totals
 from .backoff import wait_seconds
 from .conf import get_settings
 from .display import visible
-from .exceptions import TransportError, in_words
+from .exceptions import ConfigurationError, TransportError, in_words
 from .logs import about, events_logger
 from .masking import masked_response, masked_text
 from .models import DeliveryAttempt, Event, searchable, storable
@@ -54,6 +54,9 @@ def exchange(protocol: WireProtocol, send: Send, batch: Batch) -> Exchange:
     try:
         response = masked_response(send(protocol.encode([event.payload for event in batch])), secret)
         result, body = protocol.decode(response), response.text[:BODY_LENGTH].replace("\x00", "")
+    except ConfigurationError as failure:  # the token: a destination is held before it comes to that
+        error = str(failure)
+        result = Result(Outcome.BLOCKED, error, blames_token=True)
     except TransportError as failure:
         outcome = Outcome.BLOCKED if failure.is_local_fault else Outcome.TRANSIENT
         error = masked_text(str(failure), secret)[:ERROR_LENGTH]

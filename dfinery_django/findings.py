@@ -82,6 +82,8 @@ def _refusals(overview: Overview) -> Iterator[Finding]:
     for each in overview.destinations:
         if each.state not in (DestinationState.CLOSED, DestinationState.HALF_OPEN):
             continue
+        if _token_fault(each, overview):
+            continue  # told by _strays
         if each.code == Reason.TOKEN:
             text = _("Delivery to %(destination)s is stopped: DFINERY refuses the API token since %(time)s.")
             remedy = _("Put a valid token into DFINERY['TOKENS'] and restart the workers: it is then tried at once.")
@@ -225,6 +227,16 @@ def _strays(overview: Overview) -> Iterator[Finding]:
             remedy = _("Put its token into DFINERY['TOKENS'] again.")
             words = told(text, _queue(each, overview.now))
             yield Finding("no_token", Level.ALARM, words, remedy=remedy, destination=each.alias)
+        elif fault := _token_fault(each, overview):
+            text = _("Nothing is sent to %(destination)s: its API token can't be used.") % {"destination": each.alias}
+            remedy = _("Put a valid token into DFINERY['TOKENS'] and restart the workers: it is then tried at once.")
+            words = told(text, _queue(each, overview.now))
+            yield Finding("unusable_token", Level.ALARM, words, fault, remedy, destination=each.alias)
+
+
+def _token_fault(report: DestinationReport, overview: Overview) -> str:
+    token = overview.settings.TOKENS.get(report.alias)
+    return f"DFINERY['TOKENS'][{report.alias!r}] is {token.known_fault}." if token and token.known_fault else ""
 
 
 def _broken_definitions(overview: Overview) -> Iterator[Finding]:

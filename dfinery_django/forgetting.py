@@ -32,6 +32,7 @@ from .reading import user_id_of
 from .selection import Selection
 from .sources import fetch_sources
 from .states import EventStatus, Reason
+from .storing import insert_missing
 from .transactions import shielded
 
 logger = logging.getLogger("dfinery_django")
@@ -137,7 +138,7 @@ def _erase(using: str, people: Collection[str], unbuilt: Iterable[int], dry_run:
             rows.filter(pk__in=chunk).only("pk").delete()
     traces = [_trace(event, now) for event in events if event.dedup_key and event.expires_at > now - MARGIN]
     if not dry_run:
-        rows.bulk_create(traces, ignore_conflicts=True)
+        insert_missing(traces, using=using)
     repairs = _blot_out(using, people, events, now, dry_run)
     return Forgotten(dict(Counter(str(event.status) for event in events)), attempts, repairs, logged, len(traces))
 

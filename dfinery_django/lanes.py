@@ -50,8 +50,9 @@ Landing = tuple["Lane", Job, Exchange | None]
 
 
 def protocol_for(alias: str, settings: Settings) -> WireProtocol:
-    """The wire protocol, with the destination's token."""
-    protocol: WireProtocol = import_string(settings.PROTOCOL)(base_url=settings.BASE_URL, token=settings.TOKENS[alias])
+    """The wire protocol, with the destination's token as it is now."""
+    token = settings.TOKENS[alias].resolved()
+    protocol: WireProtocol = import_string(settings.PROTOCOL)(base_url=settings.BASE_URL, token=token)
     return protocol
 
 
@@ -109,6 +110,7 @@ class Lane:
         self.tally["expired"] += self._patiently(lambda: expire(self.events, until=self.begin_until))
         warn_of_risk(self.alias, self.using, clock.now())
         destinations.try_mended(self.destination, self.wire)
+        destinations.hold(self.destination, self.settings, self.wire)
 
     def step(self) -> bool:
         """Build and claim once, as far as that is wanted; false when there was nothing to do."""

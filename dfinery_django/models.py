@@ -75,6 +75,8 @@ class Event(models.Model):
     objects = EventQuerySet.as_manager()
     #: What its definition raised, for the log; not stored.
     fault: Exception | None = None
+    #: Whether its like may have been captured before, as where a definition fires at every save; not stored.
+    may_be_known = False
 
     class Meta:
         verbose_name = pgettext_lazy("model", "event")

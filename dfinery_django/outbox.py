@@ -14,26 +14,21 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from django.conf import settings as django_settings
 from django.db import DatabaseError, IntegrityError, InterfaceError, connections, models, router
-from django.utils import translation
 
-from . import clock, consent, registry, schema, storing, transactions, waking
+from . import clock, consent, registry, storing, tracking, transactions, waking
 from .building import build, build_due, no_token
 from .conf import default_destination, get_settings
 from .custom_fields import SeenFields
-from .definitions import EventDefinition, declared_type
+from .definitions import EventDefinition
 from .destinations import outbox_databases
 from .endings import say_on_commit
 from .event_user import known_user
-from .exceptions import ConfigurationError, PayloadError, in_words
+from .exceptions import ConfigurationError, in_words
 from .logs import tell_now_and_then
 from .models import SEARCHABLE_LENGTH, Event, searchable, storable
 from .patience import is_passing
-from .payloads import Payload, properties
-from .reading import envelope
-from .registry import EVENT_NAME_LENGTH
-from .sources import database_of, dedup_key_from, identity_key, is_source, source_key
+from .sources import database_of, identity_key, is_source, source_key
 from .states import EventStatus, Reason
 
 T = TypeVar("T")
@@ -57,10 +52,15 @@ def capture(name: str, instance: models.Model, *, using: str | None = None) -> E
     except ConfigurationError as error:
         tell_now_and_then("%s was not captured", name, error=error)
         return None
-    alias = using or database_of(instance)
-    if not consent.allows_capture(definition, instance, alias):
+    return _guarded(
+        name, lambda: using or database_of(instance), lambda alias: _capture(definition, instance, using=alias)
+    )
+
+
+def _capture(definition: EventDefinition, instance: Any, using: str) -> Event | None:
+    if not consent.allows_capture(definition, instance, using):
         return None
-    return _guarded(name, alias, lambda: _stored(insert(definition, instance, using=alias), alias))
+    return _stored(insert(definition, instance, using=using, by_hand=True), using)
 
 
 def track(
@@ -71,7 +71,7 @@ def track(
     items: Iterable[Mapping[str, Any]] | None = None,
     user_attributes: Mapping[str, Any] | None = None,
     occurred_at: dt.datetime | None = None,
-    dedup_key: str | None = None,
+    dedup_key: Any = None,
     destination: str | None = None,
     using: str | None = None,
 ) -> Event | None:
@@ -80,45 +80,31 @@ def track(
     :param user_id: who did it; never empty
     :param event_attributes: field name -> value; ``items`` likewise, one mapping per item
     :param occurred_at: when it happened; default: now; a naive one is read in the site's time zone
-    :param dedup_key: the same key and event name again store nothing
+    :param dedup_key: the same key and event name again store nothing. Any value that is the same each time: a text, a
+        number, a UUID, an object of the database, a tuple of those; ``1`` and ``"1"`` are two keys
     :param destination: alias of ``TOKENS``
-    :returns: the event; one whose values can't be sent is stored as ``failed``, with the reason. ``None`` if the
-        key was used before, if it could not be stored (which is logged), or when ``ENABLED`` is false
+    :returns: the event; one that can't be sent, whatever it was given, is stored as ``failed``, with the reason.
+        ``None`` if the key was used before, if it could not be stored (which is logged), or when ``ENABLED`` is false
     """
-    content = (user_id, user_attributes or {}, event_attributes or {}, items)
-    alias = using or router.db_for_write(Event)
-    return _guarded(event_name, alias, lambda: _track(event_name, content, occurred_at, dedup_key, destination, alias))
+    given = tracking.Given(
+        event_name, user_id, event_attributes, items, user_attributes, occurred_at, dedup_key, destination
+    )
+    return _guarded(given.shown_name, lambda: using or router.db_for_write(Event), lambda alias: _track(given, alias))
 
 
-def _track(
-    event_name: str,
-    content: tuple[Any, Any, Any, Any],
-    occurred_at: dt.datetime | None,
-    dedup_key: str | None,
-    destination: str | None,
-    using: str,
-) -> Event | None:
+def _track(given: tracking.Given, using: str) -> Event | None:
     if not get_settings().ENABLED:
         return None
-    event, seen = (
-        _new_event(str(event_name)[:EVENT_NAME_LENGTH], (destination or default_destination())[:64]),
-        SeenFields(using),
-    )
-    event.dedup_key = dedup_key_from("track", event_name, dedup_key) if dedup_key is not None else None
+    event, seen = _new_event(given.shown_name, given.alias), SeenFields(using)
+    event.may_be_known = True
+    tracking.take(event, given, seen, using)
     try:
-        if len(event_name) > EVENT_NAME_LENGTH:
-            raise PayloadError(schema.EVENT_NAME, f"it has more than {EVENT_NAME_LENGTH} characters", "Shorten it.")
-        if occurred_at is not None:
-            event.happened(occurred_at, get_settings().MAX_AGE_HOURS, "occurred_at")
-        with translation.override(django_settings.LANGUAGE_CODE):  # as at build: no request's language leaks
-            payload = _tracked(event, seen, *content)
-    except Exception as error:  # noqa: BLE001 - whatever the caller gave: it ends on the row
-        event.fault = None if isinstance(error, PayloadError) else error
-        event.finish(EventStatus.FAILED, Reason.PAYLOAD, str(error), event.created_at)
-    else:
-        event.payload, event.status = payload.to_json(), EventStatus.PENDING
-        event.user_id, event.order_id = searchable(payload.user_id), searchable(payload.order_id)
-    _store(event, using)
+        _store(event, using)
+    except Exception as error:  # noqa: BLE001 - no second event comes of the same call: it is kept, in one way or another
+        transactions.before_swallowing(error, using)
+        if not is_passing(error):
+            tracking.refuse(event, error)
+        _store(event, using)
     _after_store(event, using)
     seen.save()
     return _stored(event.event_id, using)
@@ -129,34 +115,15 @@ def _stored(event_id: Any, using: str) -> Event | None:
     return Event.objects.using(using).filter(event_id=event_id).first()
 
 
-def _tracked(
-    event: Event,
-    seen: SeenFields,
-    user_id: Any,
-    user_attributes: Mapping[str, Any],
-    event_attributes: Mapping[str, Any],
-    items: Iterable[Mapping[str, Any]] | None,
-) -> Payload:
-    user = {schema.USER_ID: user_id, **user_attributes}
-    sent_user = properties(user, "user", declared_type, schema.PATHS["user"], memory=seen)
-    if not str(sent_user.get(schema.USER_ID, "")).strip():
-        raise PayloadError(f"{schema.PATHS['user']}.{schema.USER_ID}", "it is empty", "Give the user's key.")
-    seen.event(event.event_name)
-    return Payload(
-        envelope(event) | properties(event_attributes, "event", declared_type, schema.PATHS["event"], memory=seen),
-        sent_user,
-        None if items is None else tuple(
-            properties(item, "item", declared_type, f"{schema.PATHS['item']}[{i}]", memory=seen)
-            for i, item in enumerate(items)
-        ),
-    )  # fmt: skip
-
-
-def _guarded(name: str, using: str, store: Callable[[], T]) -> T | None:
+def _guarded(name: str, database: Callable[[], str], store: Callable[[str], T]) -> T | None:
+    using = ""
     try:
-        return store()
+        using = database()
+        return store(using)
     except Exception as error:  # noqa: BLE001 - told
-        transactions.swallow(error, using, "%s was not captured", name)
+        if using:
+            transactions.before_swallowing(error, using)
+        tell_now_and_then("%s was not captured", name, error=error)
         return None
 
 
@@ -177,7 +144,7 @@ def _blank() -> dict[str, Any]:
     return {field.attname: field.get_default() for field in Event._meta.concrete_fields}
 
 
-def insert(definition: EventDefinition, instance: Any, *, using: str) -> Any:
+def insert(definition: EventDefinition, instance: Any, *, using: str, by_hand: bool = False) -> Any:
     """Store an event of this definition, unless the same one is there. May raise: callers guard the shop.
 
     :returns: the event's id
@@ -191,6 +158,7 @@ def insert(definition: EventDefinition, instance: Any, *, using: str) -> Any:
         raise ValueError(f"{definition.source_label} has no key yet: save it first.")
     event = _new_event(definition.event_name, default_destination())
     event.definition, event.source, event.source_pk = definition.name, definition.source_label, key
+    event.may_be_known = by_hand or _fires_again(definition)
     grace = definition.settle_seconds
     if grace is None and not connections[using].in_atomic_block:
         grace = get_settings().SETTLE_SECONDS  # committed already, before its lines: they get a moment to be written
@@ -212,6 +180,12 @@ def insert(definition: EventDefinition, instance: Any, *, using: str) -> Any:
     return event.event_id
 
 
+def _fires_again(definition: EventDefinition) -> bool:
+    """Whether it may fire for what it has captured: a dict is guarded by the state before the save."""
+    is_guarded = isinstance(definition.condition, Mapping) or definition.condition in ("created", "deleted")
+    return definition.signal is not None or not is_guarded
+
+
 def _fill(event: Event, definition: EventDefinition, instance: Any, using: str) -> None:
     with transactions.shielded(using, instance):
         _ask_definition(event, definition, instance, using)
@@ -231,7 +205,8 @@ def _ask_definition(event: Event, definition: EventDefinition, instance: Any, us
 
 def _build_on_commit(event_id: Any, using: str) -> None:
     def build_dfinery_event() -> None:
-        _guarded(str(event_id), using, lambda: build_due(Event.objects.using(using).filter(event_id=event_id)))
+        built = Event.objects.using(using).filter(event_id=event_id)
+        _guarded(str(event_id), lambda: using, lambda _: build_due(built))
 
     transactions.after_commit(build_dfinery_event, using)
 

@@ -177,7 +177,7 @@ def get(name: str) -> EventDefinition:
     """
     try:
         return _catalogue().by_name[name]
-    except KeyError:
+    except (KeyError, TypeError):
         known = tuple(_catalogue().by_name)
         raise NotRegistered(f"No event definition is named {name!r}. {did_you_mean(name, known)}") from None
 

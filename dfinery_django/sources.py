@@ -8,8 +8,9 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterable
-from decimal import Decimal
+import re
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Context, Decimal
 from enum import Enum
 from types import SimpleNamespace
 from typing import Any
@@ -18,8 +19,10 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ValidationError
 from django.db import models, router
 from django.utils import translation
+from django.utils.functional import Promise
 
 from .definitions import EventDefinition
+from .exceptions import PayloadError
 from .expressions import Expression, Path
 from .modelfields import of_column
 from .paths import fetched, trace
@@ -101,7 +104,77 @@ def database_of(instance: models.Model) -> str:
 
 
 def dedup_key_from(*parts: str) -> str:
-    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+    # Half characters, too, are told apart: nobody sees more of them than the hash.
+    return hashlib.sha256("\x1f".join(parts).encode(errors="surrogatepass")).hexdigest()
+
+
+def value_text(value: Any, path: str) -> str:
+    """Any value as a text of its own: another one for another value, the same for a copy that was reloaded.
+
+    :raises PayloadError: for an object that nothing but its place in memory tells from another
+    """
+    plain = value.value if isinstance(value, Enum) else value
+    if isinstance(plain, Promise):
+        plain = str(plain)
+    if isinstance(plain, str) and "\x1f" not in plain:
+        return "".join(plain)  # of a subclass, the text that it is
+    return "\x1f" + json.dumps(_named(plain, path))
+
+
+def _named(value: Any, path: str) -> Any:
+    """Kind and text of a value, for JSON, which keeps the parts of what is nested apart."""
+    if isinstance(value, Enum):
+        return _named(value.value, path)
+    if isinstance(value, models.Model):
+        concrete = value._meta.concrete_model or type(value)
+        return [concrete._meta.label, *_key_parts(value, path)]
+    if isinstance(value, (list, tuple, models.QuerySet)):
+        return ["list", *(_named(each, path) for each in value)]
+    if isinstance(value, (set, frozenset)):
+        return ["set", *sorted((_named(each, path) for each in value), key=json.dumps)]
+    if isinstance(value, Mapping):
+        return ["dict", *sorted(([_named(key, path), _named(value[key], path)] for key in value), key=json.dumps)]
+    for kinds, name, written in _PLAIN_KINDS:
+        if isinstance(value, kinds):
+            return [name, written(value)]
+    return [type(value).__qualname__, _own_text(value, path)]
+
+
+def _key_parts(instance: models.Model, path: str) -> list[Any]:
+    parts = [field.to_python(getattr(instance, field.attname)) for field in instance._meta.pk_fields]
+    if None in parts:
+        raise PayloadError(path, f"a {type(instance).__name__} that is not saved has no key", "Save it first.")
+    return [_named(part, path) for part in parts]
+
+
+def _own_text(value: Any, path: str) -> str:
+    text = str(value)
+    if re.search(r" at 0x[0-9A-Fa-f]+", text):
+        raise PayloadError(
+            path, f"nothing tells one {type(value).__name__} from another", "Give a text, a number, a UUID or a tuple."
+        )
+    return text
+
+
+def _in_utc(moment: dt.datetime) -> str:
+    try:
+        return (moment.astimezone(dt.timezone.utc) if moment.utcoffset() is not None else moment).isoformat()
+    except OverflowError:  # of the year 1 or 9999
+        return moment.isoformat()
+
+
+def _normal(number: Decimal) -> str:
+    return str(number.normalize(Context(prec=max(1, len(number.as_tuple().digits)))))
+
+
+_PLAIN_KINDS: tuple[tuple[Any, str, Callable[[Any], str]], ...] = (
+    ((str, Promise), "str", str),
+    (bool, "bool", str),  # before int, whose subclass it is
+    (int, "int", hex),  # however long
+    (Decimal, "Decimal", _normal),
+    (dt.datetime, "datetime", _in_utc),
+    ((bytes, bytearray, memoryview), "bytes", lambda value: bytes(value).hex()),
+)
 
 
 def identity_key(definition: EventDefinition, key: str, instance: Any, using: str) -> str | None:

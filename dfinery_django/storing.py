@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from django.db import DatabaseError, connections, models
-from django.db.models.constants import OnConflict
+from django.db import DatabaseError, connections, models, transaction
 from django.db.models.sql import InsertQuery
 
 from .states import EventStatus
@@ -29,6 +28,8 @@ _FRESH: dict[str, tuple[Any, str]] = {
 }
 #: What all captured events of a definition have in common.
 _SHARED = ("definition", "event_name", "destination", "source")
+#: Rows of one statement, whatever the database would take.
+MOST_ROWS = 500
 _NEEDS_NO_QUOTING = re.compile(r"[A-Za-z0-9_.:-]*").fullmatch
 
 
@@ -66,14 +67,37 @@ def _fresh_literals(shared: tuple[Any, ...]) -> tuple[tuple[str, str], ...]:
 def _insert(model: Any, using: str, literals: tuple[tuple[str, str], ...]) -> tuple[str, list[models.Field[Any, Any]]]:
     """The statement that stores a row unless the same is there, as Django writes it, and the fields it takes."""
     fields = [field for field in model._meta.concrete_fields if not field.primary_key]
-    query = InsertQuery(model, on_conflict=OnConflict.IGNORE)
-    query.insert_values(fields, [model()])
-    [(sql, _)] = query.get_compiler(using).as_sql()
+    sql, _ = _unless_there(fields, [model()], using)
     # Named, it looks into that index alone whether the row is there, not into each that is unique.
     sql = sql.replace("ON CONFLICT DO NOTHING", "ON CONFLICT (dedup_key) DO NOTHING")
     said = dict(literals)
     sql = with_literals(sql, [said.get(field.name) for field in fields])
     return sql, [field for field in fields if field.name not in said]
+
+
+def _unless_there(fields: Sequence[Any], rows: list[models.Model], using: str) -> tuple[str, Sequence[Any]]:
+    """The statement, with its parameters, that inserts rows and leaves alone those that are there."""
+    connection, model = connections[using], type(rows[0])
+    query = InsertQuery(model)
+    query.insert_values(fields, rows)
+    [(sql, parameters)] = query.get_compiler(using).as_sql()
+    # Never IGNORE, as the ORM writes it: it ignores all errors. MySQL and MariaDB store "???" for a text that the
+    # column can't hold, and SQLite drops a row that breaks any constraint.
+    key = connection.ops.quote_name(str(model._meta.pk.column))
+    unless = f"DUPLICATE KEY UPDATE {key} = {key}" if connection.vendor == "mysql" else "CONFLICT DO NOTHING"
+    return f"{sql} ON {unless}", parameters
+
+
+def insert_missing(rows: Sequence[models.Model], *, using: str) -> None:
+    """Insert those that are not there yet, and leave alone those that are."""
+    if not rows:
+        return
+    connection = connections[using]
+    fields = [field for field in rows[0]._meta.concrete_fields if not isinstance(field, models.AutoField)]
+    size = min(connection.ops.bulk_batch_size(fields, rows), MOST_ROWS)
+    with transaction.atomic(using=using), connection.cursor() as cursor:
+        for start in range(0, len(rows), size):
+            cursor.execute(*_unless_there(fields, [*rows[start : start + size]], using))
 
 
 def _takes_several(connection: Any) -> bool:
@@ -104,6 +128,8 @@ def store(event: models.Model, *, using: str, along: tuple[str, Sequence[Any]] |
     """
     sql, fields = _insert(type(event), using, _literals(event))
     connection = connections[using]
+    if connection.vendor == "mysql" and _is_known(event, connection):
+        return None
     values = [_prepared(field, event.__dict__[field.attname], connection) for field in fields]
     if along:
         sql, values = f"{sql}; {along[0]}", [*values, *along[1]]
@@ -134,6 +160,19 @@ def store(event: models.Model, *, using: str, along: tuple[str, Sequence[Any]] |
                 raise
             found = _answer(cursor, 2) if along else None
     return found
+
+
+def _is_known(event: Any, connection: Any) -> bool:
+    """Whether the same event is there, where that may well be.
+
+    On MySQL and MariaDB an INSERT that meets its like locks the gap around it until the shop's transaction ends, and
+    two checkouts wait for each other. A look locks nothing.
+    """
+    if not event.may_be_known or event.dedup_key is None:
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT 1 FROM {event._meta.db_table} WHERE dedup_key = %s", [event.dedup_key])  # noqa: S608  # nosec B608
+        return cursor.fetchone() is not None
 
 
 def _answer(cursor: Any, before: int) -> tuple[Any, ...] | None:

@@ -64,6 +64,8 @@ def check_token(alias: str, *, send: Send | None = None) -> TokenCheck:
         raise ConfigurationError("DFINERY is switched off (ENABLED is False): nothing is sent.")
     if alias not in settings.TOKENS:
         raise ConfigurationError(f"DFINERY['TOKENS'] has no token for {alias!r}.")
+    if fault := settings.TOKENS[alias].fault:
+        raise ConfigurationError(f"DFINERY['TOKENS'][{alias!r}] is {fault}.")
     try:
         protocol = protocol_for(alias, settings)
     except ImportError as error:

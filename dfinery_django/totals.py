@@ -19,6 +19,7 @@ from django.db.models import Count, F
 
 from . import clock
 from .conf import get_settings
+from .storing import insert_missing
 from .tenants import place_of
 from .transactions import before_swallowing
 
@@ -108,7 +109,7 @@ def _add(using: str, key: Key, by: float) -> None:
     rows = Total.objects.using(using)
     row = rows.filter(pk=_hash(key))
     if not row.update(value=F("value") + by):
-        rows.bulk_create([_row(key)], ignore_conflicts=True)
+        insert_missing([_row(key)], using=using)
         row.update(value=F("value") + by)
 
 
@@ -139,7 +140,9 @@ def absorb(events: models.QuerySet[Any], *, now: dt.datetime | None = None) -> N
 
 def _absorb(events: models.QuerySet[Any], using: str, before: dt.datetime) -> None:
     rows, key = Total.objects.using(using), (ABSORBED, ())
-    is_first = bool(not rows.filter(pk=_hash(key)).exists() and rows.bulk_create([_row(key)], ignore_conflicts=True))
+    is_first = not rows.filter(pk=_hash(key)).exists()
+    if is_first:
+        insert_missing([_row(key)], using=using)
     mark = rows.select_for_update().get(pk=_hash(key))
     # Backwards along the keys: what is older than that is not read.
     grown = events.filter(pk__gt=int(mark.value), created_at__lt=before).order_by("-pk").values_list("pk", flat=True)

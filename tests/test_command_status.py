@@ -270,7 +270,7 @@ def test_nobody_answers(configured: Any, capsys: Any) -> None:
         ({}, "'outlet' is no alias of DFINERY['TOKENS']. Known: default."),
         ({"TOKENS": {"outlt": "t"}}, "Did you mean 'outlt'?"),
         ({"TOKENS": {"outlet": "t"}, "ENABLED": False}, "DFINERY is switched off"),
-        ({"TOKENS": {}}, "DFINERY['TOKENS'] is missing"),
+        ({"TOKENS": {"outlet": ""}}, "DFINERY['TOKENS']['outlet'] is empty"),
         ({"TOKENS": {"outlet": "t"}, "PROTOCOL": "no.such.Class"}, "DFINERY['PROTOCOL'] can't be imported"),
     ],
 )

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from dfinery_django import ConfigurationError, DfineryError
-from dfinery_django.conf import KEYS, Settings, Token, get_settings, masked_setting, problems
+from dfinery_django.conf import KEYS, Settings, get_settings, masked_setting, problems
+from dfinery_django.tokens import Token
 
 GOOD = {"TOKENS": {"default": "secret-token-1"}}
 
@@ -41,7 +42,11 @@ def test_it_is_live_under_override_settings(settings: Any) -> None:
         ({"TOKENS": "abc"}, "E003", "TOKENS"),
         ({"TOKENS": {"default": ""}}, "E003", "empty"),
         ({"TOKENS": {"default": None}}, "E003", "empty"),
-        ({"TOKENS": {"default": "secret-token-1\n"}}, "E003", "HTTP header"),
+        ({"TOKENS": {"default": "secret token-1"}}, "E003", "HTTP header"),
+        ({"TOKENS": {"default": "비밀"}}, "E003", "HTTP header"),
+        ({"TOKENS": {"default": b"secret"}}, "E003", "a bytes"),
+        ({"TOKENS": {"default": lambda: " "}}, "E003", "empty"),
+        ({"TOKENS": ["secret"]}, "E003", "TOKENS"),
         ({"TOKENS": {"": "x"}}, "E003", "64 characters"),
         ({**GOOD, "CONCURRENCY": "16"}, "E004", "whole number"),
         ({**GOOD, "CONCURRENCY": 0}, "E004", "1 to 256"),
@@ -64,11 +69,14 @@ def test_it_is_live_under_override_settings(settings: Any) -> None:
     ],
 )
 def test_every_mistake_is_named_with_its_remedy(settings: Any, raw: Any, number: str, words: str) -> None:
-    """An id, what is wrong, and the line to write; reading the setting raises the same."""
+    """An id, what is wrong, and the line to write; reading the setting raises the same, but for tokens."""
     settings.DFINERY = raw
     (problem,) = problems(masked_setting())
     assert problem.id == number
     assert words in f"{problem.message} {problem.hint}"
+    if number == "E003":  # capture needs none
+        assert get_settings().TOKENS
+        return
     with pytest.raises(ConfigurationError, match="DFINERY") as caught:
         get_settings()
     assert not isinstance(caught.value, DfineryError), "except DfineryError must not hide a mistake in the settings"

@@ -101,7 +101,8 @@ def test_every_attribute_of_a_definition_is_documented() -> None:
 @pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "oscar.md"], ids=lambda page: page.name)
 def test_the_settings_to_copy_are_accepted(page: Path) -> None:
     """What a reader copies passes the definitions' own parser."""
-    from dfinery_django.conf import Token, problems
+    from dfinery_django.conf import problems
+    from dfinery_django.tokens import Token
 
     names: dict[str, object] = {"INSTALLED_APPS": [], "env": lambda name: "token"}
     for block in blocks(page, "python"):

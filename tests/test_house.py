@@ -18,6 +18,7 @@ ORDER = [
     *(
         "exceptions",
         "states",
+        "tokens",
         "addresses",
         "conf",
         "signals",
@@ -51,6 +52,7 @@ ORDER = [
         "columns",
         "unreadable",
         "queries",
+        "charsets",
         "storing",
         "incidents",
         "totals",
@@ -67,6 +69,7 @@ ORDER = [
         "reading",
         "building",
         "waking",
+        "tracking",
         "outbox",
         "asynchronous",
     ),  # hands

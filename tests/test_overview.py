@@ -527,9 +527,7 @@ def test_switched_off(health: Callable[[], Health], configured: Any) -> None:
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
-        ({}, "DFINERY['TOKENS'] is missing"),
         ({"TOKENS": {"default": "secret-1"}, "BASE": "x"}, "unknown key 'BASE'"),
-        ({"TOKENS": "secret-1"}, "DFINERY['TOKENS'] is missing"),
         (None, "DFINERY is not a dict"),
     ],
 )
@@ -543,6 +541,20 @@ def test_wrong_settings_are_said(settings: Any, setting: Any, said: str) -> None
     assert (finding.code, finding.level) == ("misconfigured", Level.ALARM)
     assert said in finding.said
     assert "secret" not in f"{found} {finding}"
+    assert found.waiting == 1
+
+
+@pytest.mark.parametrize("tokens", [None, {}, "hidden", {"default": None}, {"default": "hid den hidden"}])
+def test_a_token_that_can_not_be_used_is_said(configured: Any, tokens: Any) -> None:
+    """Before a drain has met it, too: events wait, and a person is needed."""
+    configured(TOKENS=tokens)
+    alive()
+    store("pending", HOUR)
+    found = look(NOW)
+    finding = assess(found).findings[0]
+    assert (finding.code, finding.level, finding.destination) == ("unusable_token", Level.ALARM, "default")
+    assert "DFINERY['TOKENS']['default'] is" in finding.said
+    assert "hidden" not in f"{found} {finding}"
     assert found.waiting == 1
 
 

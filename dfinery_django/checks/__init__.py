@@ -27,6 +27,7 @@ W005   a request may outlast its lease: another worker would send the event as w
 W006   a custom field has another type in one definition than in another
 W007   a model in a database where the outbox may have no tables
 W008   a SQLite database whose transactions begin as readers: who writes fails instead of waiting
+W009   a database that can't hold every text (asked by ``migrate``, and ``check --database``)
 W010   a path that ends in a field whose values can't be sent
 W013   deletions that the database makes by itself, of which no signal tells
 W014   django-q2 would give a drain that still runs to a second worker
@@ -42,7 +43,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.apps import AppConfig
-from django.core.checks import CheckMessage, register
+from django.core.checks import CheckMessage, Tags, register
 from django.utils.module_loading import import_string
 
 from .. import registry, schema
@@ -51,14 +52,14 @@ from ..receivers import connect_signals
 from ..reconcile import obstacle
 from .definitions import check_consent, check_definition
 from .messages import message_of
-from .site import check_ca_bundle, check_lease, check_queue, check_sqlite, check_tenants
+from .site import check_ca_bundle, check_lease, check_queue, check_sqlite, check_tenants, check_texts
 
 
 @register("dfinery")
 def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:
     """What is wrong with the ``DFINERY`` setting itself, then with the definitions."""
     found = [message_of(each.id, each.message, each.hint) for each in problems(masked_setting())]
-    if found:
+    if any(each.id != "dfinery.E003" for each in found):
         return found  # the definitions can't be judged before the setting can be read
     found += _check_imports()
     if get_settings().CONSENT:
@@ -77,6 +78,14 @@ def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
     found += _check_custom_types()
     found += _check_reconcile()
     return found
+
+
+@register(Tags.database)
+def check_databases(
+    app_configs: Sequence[AppConfig] | None = None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """What can only be seen by asking the databases, which Django does for ``migrate`` and ``check --database``."""
+    return [message for alias in databases or () for message in check_texts(alias)]
 
 
 def _check_imports() -> Iterator[CheckMessage]:

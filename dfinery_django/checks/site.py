@@ -11,11 +11,12 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage
-from django.db import connections
+from django.db import DatabaseError, InterfaceError, connections, router
 
-from .. import registry, tenants
+from .. import charsets, registry, tenants
 from ..conf import did_you_mean, get_settings
 from ..destinations import outbox_databases
+from ..models import Event
 from .messages import message_of
 
 #: After its last answer a drain still writes what came, however the database fails.
@@ -154,3 +155,17 @@ def _ca_fault(path: str) -> str:
     except (OSError, ValueError) as error:  # of ssl, too
         return f"can't be read: {getattr(error, 'strerror', None) or error}"
     return ""
+
+
+def check_texts(alias: str) -> Iterator[CheckMessage]:
+    if not router.allow_migrate_model(alias, Event):
+        return
+    try:
+        found = list(
+            charsets.faults(connections[alias], charsets.tables_of(apps.get_app_config("dfinery_django").get_models()))
+        )
+    except (DatabaseError, InterfaceError):
+        return  # whoever needs that database says so
+    for fault, hint in found:
+        message = f"The database {alias!r} {fault}: an event with a text that this can't hold fails."
+        yield message_of("W009", message, hint)

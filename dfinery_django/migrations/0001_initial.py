@@ -4,7 +4,18 @@ import dfinery_django.clock
 import dfinery_django.columns
 import django.db.models.deletion
 import uuid
+from typing import Any
+
 from django.db import migrations, models
+
+from dfinery_django.charsets import narrow_tables, tables_of, widening
+
+
+def hold_every_text(apps: Any, schema_editor: Any) -> None:
+    """MySQL and MariaDB: our tables take every text, whatever charset the database gives to new ones."""
+    tables = tables_of(apps.get_app_config('dfinery_django').get_models())
+    for table in narrow_tables(schema_editor.connection, tables):
+        schema_editor.execute(widening(schema_editor.connection, table))
 
 
 class Migration(migrations.Migration):
@@ -171,4 +182,5 @@ class Migration(migrations.Migration):
             },
             bases=('dfinery_django.event',),
         ),
+        migrations.RunPython(hold_every_text, migrations.RunPython.noop, atomic=False),
     ]

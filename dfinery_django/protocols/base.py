@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from ..conf import Token
 from ..states import Outcome
+from ..tokens import Token
 
 T = TypeVar("T")
 
