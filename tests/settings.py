@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from copy import deepcopy
 from typing import Any
@@ -77,6 +78,8 @@ STATIC_URL = "/static/"
 AUTH_USER_MODEL = "shop.User"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 USE_TZ = os.environ.get("USE_TZ", "1") == "1"
+#: Of moments that tests write into the shop's columns.
+SHOP_TZ = dt.timezone.utc if USE_TZ else None
 TIME_ZONE = "Asia/Seoul"
 LANGUAGE_CODE = "en"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -17,7 +17,7 @@ from django.utils import timezone
 from dfinery_django import EventDefinition, capture, track
 from dfinery_django.models import Destination, Event
 from tests.conftest import PURCHASE, driver_options
-from tests.settings import DATABASE
+from tests.settings import DATABASE, SHOP_TZ
 from tests.shop.models import Line, Order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -168,7 +168,7 @@ def test_an_old_paid_order_that_is_edited_fires_nothing(shop: Any) -> None:
     ("when", "fields"),
     [
         ({"status__in": ["paid", Order.Status.CANCELLED]}, {"status": "cancelled"}),
-        ({"paid_at__isnull": False}, {"paid_at": dt.datetime(2026, 1, 1, tzinfo=dt.timezone.utc)}),
+        ({"paid_at__isnull": False}, {"paid_at": dt.datetime(2026, 1, 1, tzinfo=SHOP_TZ)}),
         ({"total": Decimal("10")}, {"total": 10}),
         ({"status": "paid", "customer": None}, {"status": "paid"}),
         ({"uses_applepay": True, "note__in": {"b"}}, {"note": "b"}),

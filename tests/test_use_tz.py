@@ -102,7 +102,7 @@ def test_from_a_save_to_the_admin(zone: ZoneInfo, configured: Any, shop: Any, ad
 def test_every_page_is_in_the_sites_own_time(zone: ZoneInfo, configured: Any, admin_client: Any) -> None:
     """Destinations, overview, custom fields and repairs: no moment is shown in UTC."""
     configured(EVENTS={})
-    at = clock.now().replace(second=7) - dt.timedelta(hours=5)
+    at = clock.now().replace(minute=17, second=7) - dt.timedelta(hours=5)
     here = f"{at.astimezone(zone):%M}"
     moments = dict.fromkeys(("drained_at", "closed_at", "closed_until", "paused_at", "quota_resets_at"), at)
     Destination.objects.create(alias="default", paused_by="kim", quota_left=1, **moments)
@@ -114,6 +114,7 @@ def test_every_page_is_in_the_sites_own_time(zone: ZoneInfo, configured: Any, ad
         hour = at.astimezone(zone).hour
         assert f"{hour}:{here}" in page or f"{hour % 12 or 12}:{here}" in page, (address, page)
         assert f"{at.hour % 12 or 12}:{at:%M} " not in page, (address, page)
+        assert f"{at:%Y-%m-%d}" not in page, (address, page)  # as no person writes it
     assert admin_client.get("/admin/dfinery_django/customfield/").status_code == 200
 
 

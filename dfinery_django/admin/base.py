@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
 from django.utils import translation
+from django.utils.formats import localize
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
@@ -35,9 +35,9 @@ def moment_of(model: type[models.Model], name: str) -> Any:
     field: Any = model._meta.get_field(name)
 
     @admin.display(description=field.verbose_name, ordering=name)
-    def column(row: Any) -> dt.datetime | None:
+    def column(row: Any) -> str | None:
         moment = getattr(row, name)
-        return local(moment) if moment else None
+        return str(localize(local(moment))) if moment else None
 
     column.__name__ = name
     return column

@@ -13,12 +13,13 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Concat
 
 from tests.conftest import PURCHASE
+from tests.settings import SHOP_TZ
 from tests.shop.models import Booking, Order
 from tests.ways import keys
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-MOMENT = dt.datetime(2026, 1, 2, tzinfo=dt.timezone.utc)
+MOMENT = dt.datetime(2026, 1, 2, tzinfo=SHOP_TZ)
 #: Field -> values that shops set: what the column has, what Python has instead, what the database works out.
 ORDER_VALUES: dict[str, list[Any]] = {
     "status": ["pending", "paid", Order.Status.PAID, F("note"), Concat(Value("pa"), Value("id")), Value("pending")],

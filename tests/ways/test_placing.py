@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from dfinery_django import registry
+from dfinery_django import clock, registry
 from dfinery_django.building import build_due
 from dfinery_django.models import Event
 from tests.conftest import PURCHASE
@@ -91,7 +91,7 @@ def test_a_number_that_comes_late_is_waited_for(configured: Any, shop: Any) -> N
     definition = registry.get("purchase")
     definition.is_ready = lambda order: order.number != ""  # type: ignore[method-assign]
     order = Order.objects.create(status="paid", customer=shop.customer())
-    later = timezone.now() + dt.timedelta(seconds=10)
+    later = clock.now() + dt.timedelta(seconds=10)
     build_due(Event.objects.all(), now=later)
     assert Event.objects.get().reason_code == "not_ready"
     Order.objects.filter(pk=order.pk).update(number="2026-1")

@@ -13,7 +13,7 @@ from django.dispatch import Signal
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from dfinery_django import capture, track
+from dfinery_django import capture, clock, track
 from dfinery_django.building import build_due
 from dfinery_django.models import Event
 from dfinery_django.receivers import connect_signals
@@ -298,7 +298,7 @@ def test_capture_joins_the_transaction(shop: Any) -> None:
 def test_track_with_all_that_it_takes(configured: Any) -> None:
     """When it happened, to whom it goes, and what makes it the same."""
     configured(TOKENS={"default": "a", "outlet": "b"})
-    an_hour_ago = timezone.now().replace(microsecond=0) - dt.timedelta(hours=1)
+    an_hour_ago = clock.now().replace(microsecond=0) - dt.timedelta(hours=1)
     given: dict[str, Any] = {"user_id": 7, "occurred_at": an_hour_ago, "destination": "outlet", "dedup_key": "visit 7"}
     event = track("visit", **given)
     assert event is not None
