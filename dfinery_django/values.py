@@ -83,9 +83,12 @@ def as_moment(value: Any, path: str = "event_datetime") -> dt.datetime:
 
 def is_plain(value: Any) -> bool:
     """Whether a value is a scalar by itself, and no object that a column, or its own text, has to speak for."""
+    if type(value) in _SETTLED:  # nearly all are
+        return True
     return isinstance(value.value if isinstance(value, enum.Enum) else value, _PLAIN)
 
 
+_SETTLED = frozenset({str, bool, int, float, Decimal})
 _PLAIN = (str, int, float, Decimal, UUID, dt.date, dt.time, Promise)
 
 
@@ -111,6 +114,8 @@ def _plain(value: Any, path: str) -> Any:
 
     A subclass may write itself as it likes, and as another Python likes; a column has what it is.
     """
+    if type(value) in _SETTLED:
+        return _text(value, path) if type(value) is str else value
     if isinstance(value, enum.Enum):
         value = value.value
     if isinstance(value, (Promise, str)):
@@ -128,7 +133,6 @@ def _plain(value: Any, path: str) -> Any:
 
 
 _EXACT: tuple[tuple[type, Callable[[Any], Any]], ...] = (
-    (bool, bool),
     (int, int.__index__),
     (float, float.__float__),
     (Decimal, Decimal),
