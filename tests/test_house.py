@@ -25,6 +25,7 @@ ORDER = [
         "display",
         "logs",
         "loopback",
+        "objects",
     ),  # ground: plain Python
     *(
         "values",
