@@ -247,21 +247,18 @@ class EventDefinition:
         yield "user", "user", self.user_expressions
 
     @cached_property
-    def _model_types(self) -> Mapping[tuple[Scope, str], WireType]:
+    def _model_types(self) -> Mapping[tuple[Scope, str], WireType | None]:
         return {
-            (scope, name): found
+            (scope, name): wire_type(self.model_class, prefix + each.path, through_many=True)
             for scope, start, expressions in self._mappings()
             for name, each in expressions.items()
             if isinstance(each, Path) and (prefix := self.prefix_of(start)) is not None
-            if (found := wire_type(self.model_class, prefix + each.path, through_many=True))
         }
 
     def prefix_of(self, start: str) -> str | None:
         """Return the path that an attribute's own paths start with: "" at the instance, ``None`` if nobody can know."""
         source = getattr(self, start) if start else None
-        if source is None:
-            return ""
-        return f"{source}." if isinstance(source, str) else None
+        return "" if source is None else f"{source}." if isinstance(source, str) else None
 
     def _prefixed(self, start: str, expressions: Mapping[str, Expression]) -> list[str]:
         prefix = self.prefix_of(start)

@@ -15,7 +15,8 @@ from django.db import connection, models
 from django.db.models.base import ModelState
 
 from .exceptions import PayloadError
-from .values import WireType, convert, has_own_text, is_plain
+from .objects import has_own_text, is_plain
+from .values import WireType, convert
 
 _TYPES: tuple[tuple[tuple[type[models.Field[Any, Any]], ...], WireType], ...] = (
     ((models.BooleanField,), WireType.BOOLEAN),

@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import math
-import numbers
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -20,6 +19,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 
 from .exceptions import PayloadError
+from .objects import SETTLED, amount_of, is_plain, is_text
 
 #: What stands on the wire: JSON string, integer, number with a decimal point, true/false.
 Wire = str | int | float | bool
@@ -118,36 +118,13 @@ def in_utc(value: Any, path: str) -> dt.datetime:
         raise PayloadError(path, f"a {_kind(value)} that is no date in UTC", _MAP_A_REAL_DATE) from None
 
 
-def is_plain(value: Any) -> bool:
-    """Whether a value is a scalar by itself, and no object that a column, or its own text, has to speak for."""
-    return isinstance(value.value if isinstance(value, enum.Enum) else value, _PLAIN)
-
-
-_PLAIN = (str, int, float, Decimal, UUID, dt.date, dt.time, Promise)
-
-
-def has_own_text(value: Any) -> bool:
-    """Whether a class says what its text is; what Python makes of any object is none."""
-    speaker = next(each for each in type(value).__mro__ if "__str__" in vars(each))
-    return speaker.__module__ not in ("builtins", "datetime")
-
-
-def _is_text(value: Any) -> bool:
-    """Whether an object that stands in no column is a text: a country or phone number that a callable returns."""
-    if not has_own_text(value) or isinstance(value, (numbers.Number, BaseException)):
-        return False
-    return not any(hasattr(value, name) for name in _NO_TEXT)
-
-
-#: What models, expressions, managers, money, collections and functions have.
-_NO_TEXT = ("_meta", "resolve_expression", "get_queryset", "amount", "__iter__", "__call__")
-
-
 def _plain(value: Any, path: str) -> Any:
     """The value without what differs between a fresh and a reloaded instance: enums, lazy and marked text, subclasses.
 
     A subclass may write itself as it likes, and as another Python likes; a column has what it is.
     """
+    if type(value) in SETTLED:
+        return _text(value, path) if type(value) is str else value
     if isinstance(value, enum.Enum):
         value = value.value
     if isinstance(value, (Promise, str)):
@@ -161,22 +138,14 @@ def _plain(value: Any, path: str) -> Any:
     for kind, exact in _EXACT:
         if issubclass(type(value), kind):
             return exact(value)
-    return value if is_plain(value) else _amount(value)
+    return value if is_plain(value) else amount_of(value)
 
 
 _EXACT: tuple[tuple[type, Callable[[Any], Any]], ...] = (
-    (bool, bool),
     (int, int.__index__),
     (float, float.__float__),
     (Decimal, Decimal),
 )
-
-
-def _amount(value: Any) -> Any:
-    """What a money object holds; any other object as it is. A row that has both columns is no money."""
-    if hasattr(value, "_meta") or not (hasattr(value, "amount") and hasattr(value, "currency")):
-        return value
-    return _plain(value.amount, "") if isinstance(value.amount, (int, float, Decimal)) else value
 
 
 def _text(text: str, path: str) -> str:
@@ -191,7 +160,7 @@ def _type_of(value: Any, path: str) -> WireType:
     for kinds, wire_type in _OWN_TYPES:
         if isinstance(value, kinds):
             return wire_type
-    if _is_text(value):
+    if is_text(value):
         return WireType.STRING
     raise PayloadError(path, f"a {_kind(value)} can't be sent", _remedy(value))
 

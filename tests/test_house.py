@@ -30,6 +30,7 @@ ORDER = [
         "rights",
         "logs",
         "loopback",
+        "objects",
     ),  # ground: plain Python
     *(
         "values",
