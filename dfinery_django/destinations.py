@@ -21,7 +21,7 @@ from . import clock, registry
 from .backoff import ceiling_seconds
 from .conf import Settings
 from .logs import about
-from .models import Destination, Event
+from .models import Destination, Event, storable
 from .protocols.base import Result
 from .signals import (
     destination_blocked,
@@ -232,7 +232,7 @@ def _note_one(destination: Destination, result: Result, now: dt.datetime, was_pr
         if destination.closed_code != code:
             destination.closed_at = now
         destination.closed_until = now + dt.timedelta(seconds=seconds)
-        destination.closed_code, destination.closed_reason = code, result.message
+        destination.closed_code, destination.closed_reason = code, storable(result.message)
 
 
 def _throttle_seconds(destination: Destination, result: Result, now: dt.datetime) -> float:

@@ -103,7 +103,8 @@ def record(made: Sequence[Exchange], using: str) -> None:
         rows = DeliveryAttempt.objects.using(using)
         refused = write_apart(attempts, rows.bulk_create, using=using, weigh=_bytes_of)
         if refused:
-            logger.error("%s delivery attempts can't be stored", len(refused), exc_info=refused[0][1])
+            kind = type(refused[0][1]).__name__  # in its words it may quote the row
+            logger.error("%s delivery attempts can't be stored: %s", len(refused), kind)
     except FAULTS as error:
         before_swallowing(error, using)
         logger.exception("%s delivery attempts were not recorded", len(made))

@@ -52,7 +52,7 @@ def _refuse(event: Any, error: Exception, now: dt.datetime) -> None:
 
     What had ended well, or by somebody's wish, stays so.
     """
-    event.payload, event.fault = "", error
+    event.payload = ""
     if event.status in UNFINISHED or event.status == EventStatus.FAILED:
         words = next(iter(in_words(error).splitlines()), "")  # further lines quote the row
         event.finish(EventStatus.FAILED, Reason.PAYLOAD, f"The database can't store it: {words}", now)
