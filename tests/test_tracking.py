@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import enum
 import uuid
@@ -12,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import connection, models, transaction
 from django.utils.functional import SimpleLazyObject
@@ -320,7 +320,7 @@ def test_from_async_code(configured: Any) -> None:
     async def both() -> list[Any]:
         return [await atrack(Name.VISIT, user_id=7, dedup_key=(1,)), await atrack(b"x", user_id="u1")]  # type: ignore[arg-type]
 
-    first, second = asyncio.run(both())
+    first, second = async_to_sync(both)()
     assert (first.status, second.status) == ("pending", "failed")
 
 
