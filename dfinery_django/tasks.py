@@ -20,8 +20,9 @@ from typing import Any
 from django.apps import apps
 from django.db import DatabaseError, router, transaction
 
-from . import clock, delivery, destinations, transactions, waking
+from . import delivery, destinations, transactions, waking
 from .conf import Settings, get_settings
+from .database_clock import DatabaseClock
 from .exceptions import ConfigurationError
 from .models import Event, Incident, Repair
 from .patience import PASSING_FAULTS
@@ -69,8 +70,9 @@ def _look_once_more(settings: Settings, within_seconds: float) -> None:
     waking.outlast_notices(databases)
     for using in databases:
         try:
+            now = DatabaseClock(using).ask().now()
             for alias in settings.TOKENS:  # all of them: the drain may have taken others along
-                if destinations.has_due(alias, using, within_seconds=within_seconds):
+                if destinations.has_due(alias, using, within_seconds=within_seconds, now=now):
                     waking.request_wake(using, alias)
         except PASSING_FAULTS:  # the other databases are looked into all the same
             logger.warning("Whether %r has more to deliver can't be seen; the next scheduled drain will see it", using)
@@ -142,12 +144,13 @@ def prune(progress: Callable[[int], object] | None = None) -> int:
     days = get_settings().RETENTION_DAYS
     if not get_settings().ENABLED:
         return 0
-    before = None if days is None else clock.now() - dt.timedelta(days=days)
     total = 0
     for using in destinations.outbox_databases():
+        now = DatabaseClock(using).ask().now()  # what is deleted is gone: no machine's own clock decides that
+        before = None if days is None else now - dt.timedelta(days=days)
         events = Event.objects.using(using)
-        events.prune_traces()
-        while before and (chunk := events.prune(before=before, limit=PRUNE_CHUNK)):
+        events.prune_traces(now=now)
+        while before and (chunk := events.prune(before=before, limit=PRUNE_CHUNK, now=now)):
             total += chunk
             if progress:
                 progress(chunk)

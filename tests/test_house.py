@@ -40,11 +40,11 @@ ORDER = [
         "sources",
         "conditions",
     ),  # memory
-    *("custom_fields", "endings", "destinations", "deadlines"),
+    *("database_clock", "custom_fields", "endings", "pacing", "destinations", "deadlines"),
     *("client", "exchange", "senders", "patience", "reading", "building", "waking", "outbox", "asynchronous"),  # hands
     *("receivers", "ingest"),
     *("selection", "repair", "forgetting", "standing", "difference"),
-    *("lanes", "delivery", "reconcile"),
+    *("hold", "lanes", "delivery", "reconcile"),
     *(
         "token_check",
         "moments",
