@@ -16,6 +16,8 @@ from .signals import events_at_risk
 
 logger = logging.getLogger("dfinery_django")
 
+#: An event dated so far ahead of its capture is worth a word: what DFINERY does with it is not documented.
+FAR_AHEAD = dt.timedelta(hours=1)
 #: A batch is a share of a round: deliveries go on beside it, however many events are late.
 EXPIRE_BATCH = 500
 

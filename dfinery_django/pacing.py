@@ -28,7 +28,7 @@ LEAST_PER_SECOND = 5
 MOST_PER_SECOND = 2000.0
 #: A refusal in spite of the pace slows it down; so many requests without one, and so many seconds, speed it up.
 SLOWER, FASTER = 0.8, 1.1
-REQUESTS_TO_SPEED_UP, SECONDS_TO_SPEED_UP = 100, 5.0
+REQUESTS_TO_SPEED_UP, SECONDS_TO_SPEED_UP = 150, 5.0
 #: A worker reserves so much time at once, and no further ahead than the horizon, that others get their turn.
 SLICE_SECONDS = 0.5
 HORIZON_SECONDS, LONGEST_HORIZON_SECONDS = 1.0, 10.0

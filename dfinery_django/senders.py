@@ -66,6 +66,7 @@ class Senders:
         self._generation = 0
         self._may_begin = threading.Event()
         self._may_begin.set()
+        self._asking: set[Job] = set()
         self.out: set[Job] = set()
 
     def submit(self, job: Job) -> None:
@@ -78,13 +79,16 @@ class Senders:
         """Note that a job has landed; false if it had been given up."""
         known = job in self.out
         self.out.discard(job)
+        self._asking.discard(job)
         self._answers += 1
         self._start_if_wanted()
         return known
 
     def go_on(self) -> None:
-        """Begin jobs again, after an answer that asked for a decision."""
+        """Begin jobs again, after an answer that asked for a decision, unless another one has come since."""
         self._may_begin.set()
+        if self._asking:
+            self._may_begin.clear()
 
     def recall(self) -> list[Job]:
         """Take back what no thread has begun; what a thread holds unbegun lands as ``None``."""
@@ -112,6 +116,7 @@ class Senders:
     def close(self) -> None:
         """Let the threads end, each when it is free; what none has begun is not begun any more."""
         self._generation += 1
+        self._asking.clear()
         self.go_on()
         for _ in range(self._threads):
             self._jobs.put(None)
@@ -140,6 +145,7 @@ class Senders:
             is_good = made.result.outcome in (Outcome.ACCEPTED, Outcome.REJECTED)
             if (not is_good or self._asks(made.result)) and job.generation == self._generation:
                 # The destination may have to close: nothing more is begun until that is decided.
+                self._asking.add(job)
                 self._may_begin.clear()
             self._land(job, made)
 

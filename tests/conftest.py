@@ -27,7 +27,7 @@ if os.environ.get("CI"):
     hypothesis.settings.load_profile("ci")
 
 #: What needs packages and settings of its own (``pytest tests/oscar``), or a browser (``pytest tests/browser``).
-collect_ignore = ["api", "browser", "oscar"]
+collect_ignore = ["api", "browser", "neighbours", "oscar"]
 
 PURCHASE = {
     "model": "shop.Order",

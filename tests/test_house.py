@@ -53,6 +53,7 @@ ORDER = [
         "overview",
         "recent",
         "findings",
+        "clocks",
         "health",
     ),  # what people are told
     *("fieldwise", "steps", "explain"),
