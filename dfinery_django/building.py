@@ -48,15 +48,16 @@ BUILT_FIELDS = (
 )  # fmt: skip
 
 
-def build_due(events: EventQuerySet, *, now: dt.datetime | None = None, until: float = 0) -> int:
-    """Claim one batch of captured events that are due and build it.
+def build_due(events: EventQuerySet, *, now: dt.datetime | None = None, until: float = 0, limit: int = BATCH) -> int:
+    """Claim one batch of captured events that are due and build it; what is too late for it is left to expire.
 
     :param until: ``clock.monotonic()`` until which a fault of the outbox's database is waited out
     :returns: how many were claimed; 0 when none is due
     """
     now = now or clock.now()
     captured = events.filter(status=EventStatus.CAPTURED)
-    claimed = patiently(lambda: _claim(captured, now), using=events.db, until=until)
+    in_time = captured.filter(expires_at__gt=now)
+    claimed = patiently(lambda: _claim(in_time, now, limit), using=events.db, until=until)
     if claimed:
         held_until = claimed[0].due_at
         assert held_until is not None  # noqa: S101 - a claimed event has a lease
@@ -80,11 +81,11 @@ def _free_keys(events: EventQuerySet, built: Iterable[Event]) -> None:
         events.filter(pk__in=untrue, status=EventStatus.CANCELLED).update(dedup_key=None)
 
 
-def _claim(captured: EventQuerySet, now: dt.datetime) -> list[Event]:
+def _claim(captured: EventQuerySet, now: dt.datetime, limit: int) -> list[Event]:
     """A batch. Where one was never settled, each of its events alone: any of them may have been the reason."""
     lease = get_settings().LEASE_SECONDS
     sound = captured.filter(lapse_count=0)
-    claimed = sound.claim(limit=BATCH, now=now, lease_seconds=lease, into=EventStatus.CAPTURED)
+    claimed = sound.claim(limit=limit, now=now, lease_seconds=lease, into=EventStatus.CAPTURED)
     return claimed or captured.claim(limit=1, now=now, lease_seconds=lease, into=EventStatus.CAPTURED)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 import time
 
 from django.utils import timezone
@@ -12,6 +13,14 @@ def now() -> dt.datetime:
     """Return the moment, aware, in UTC, whatever ``USE_TZ`` says."""
     moment = timezone.now()
     return moment if moment.tzinfo else moment.astimezone(dt.timezone.utc)  # naive: the machine's own time zone
+
+
+def is_travelling() -> bool:
+    """Answer whether a tool for tests (freezegun, time-machine) has the clock: then its moment is the only one."""
+    time_machine = sys.modules.get("time_machine")
+    if time_machine is not None and time_machine.escape_hatch.is_travelling():
+        return True
+    return type(timezone.now()).__module__.startswith("freezegun")
 
 
 def monotonic() -> float:

@@ -20,13 +20,14 @@ from django.db import connections
 from . import __version__, clock, repair, totals, unreadable, waking
 from .client import Client, options_of, refuse_live_host, shared_client
 from .conf import Settings, get_settings
+from .database_clock import DatabaseClock
 from .deadlines import expire_strays
 from .destinations import outbox_databases
 from .exchange import Send
 from .lanes import LOOK_AGAIN_SECONDS, Landing, Lane
 from .logs import about
 from .models import Destination, Event
-from .patience import FAULTS
+from .patience import FAULTS, LAST_PATIENCE_SECONDS, patiently
 from .states import Outcome
 
 T = TypeVar("T")
@@ -100,6 +101,8 @@ class _Drain:
         self.landed: SimpleQueue[Landing] = SimpleQueue()
         self.lanes: list[Lane] = []
         self.looked_at = clock.monotonic()
+        self.clocks = {using: DatabaseClock(using) for using in databases}
+        self.with_strays = set(databases)
         self.repaired_at = dict.fromkeys(databases, float("-inf"))
         self.lost: set[str] = set()
         self.faults: list[Exception] = []
@@ -110,8 +113,7 @@ class _Drain:
         """
         patience = clock.monotonic() + linger_seconds
         for using in self.databases:
-            self._guarded(using, functools.partial(unreadable.look, Event._base_manager.using(using)), 0)
-            self._guarded(using, functools.partial(expire_strays, using), 0)
+            self._patiently(using, functools.partial(unreadable.look, Event._base_manager.using(using)), 0)
             totals.absorb(Event.objects.using(using))
         for alias in aliases:
             self._open(alias)
@@ -120,7 +122,7 @@ class _Drain:
                 break
         self._finish()
         if linger_seconds:
-            self._each(lambda lane: lane.set_wake_requested(None))  # callers look for work once more (has_due)
+            self._each(lambda lane: lane.hold.set_wake_requested(None))  # callers look for work once more (has_due)
         if self.faults:
             raise self.faults[0]
 
@@ -139,6 +141,17 @@ class _Drain:
             self.faults.append(error)
             return otherwise
 
+    def _patiently(self, using: str, step: Callable[[], T], otherwise: T) -> T:
+        """The same with a step that may be repeated, however often the database fails meanwhile."""
+        until = max(self._patient_until, clock.monotonic() + LAST_PATIENCE_SECONDS)
+        patient = functools.partial(patiently, step, using=using, until=until, should_stop=self.should_stop)
+        return self._guarded(using, patient, otherwise)
+
+    @property
+    def _patient_until(self) -> float:
+        # One that waits for its database holds up those of the others.
+        return self.begin_until if len(self.databases) == 1 else 0
+
     def _each(self, step: Callable[[Lane], object]) -> list[object]:
         return [self._guarded(lane.using, functools.partial(step, lane), None) for lane in self.lanes]
 
@@ -151,10 +164,16 @@ class _Drain:
             self._guarded(using, functools.partial(self._open_in, alias, using), None)
 
     def _open_in(self, alias: str, using: str) -> None:
-        # One that waits for its database holds up those of the others.
-        patient_until = self.begin_until if len(self.databases) == 1 else 0
         lane = Lane(
-            alias, using, self.settings, self.send, self.landed, self.begin_until, patient_until, self.should_stop
+            alias,
+            using,
+            self.settings,
+            self.send,
+            self.landed,
+            self.begin_until,
+            self._patient_until,
+            self.should_stop,
+            self.clocks[using],
         )
         self.lanes.append(lane)
         lane.begin()
@@ -163,10 +182,10 @@ class _Drain:
         """Once around all lanes; false when there was nothing to do."""
         self._adopt()
         repaired = sum(self._guarded(using, functools.partial(self._repair, using), False) for using in self.databases)
-        worked = any(self._each(lambda lane: lane.step())) or repaired > 0
+        worked = [*self._each(lambda lane: lane.step()), *map(self._expire_strays, self.databases), repaired]
         is_busy = self._is_busy
-        self._collect(wait_seconds=0 if worked or not is_busy else LOOK_AGAIN_SECONDS)
-        return worked or is_busy
+        self._collect(wait_seconds=0 if any(worked) or not is_busy else LOOK_AGAIN_SECONDS)
+        return any(worked) or is_busy
 
     def _collect(self, wait_seconds: float) -> None:
         try:
@@ -181,10 +200,22 @@ class _Drain:
             pass
         self._each(lambda lane: lane.settle_if_due())
 
+    def _expire_strays(self, using: str) -> bool:
+        """A batch of what no lane looks after; false once there is nothing left of it."""
+        if using not in self.with_strays:
+            return False
+        found = self._patiently(using, lambda: expire_strays(using, now=self.clocks[using].ask().now()), 0)
+        if not found:
+            self.with_strays.discard(using)
+        return bool(found)
+
     def _linger(self, patience: float) -> bool:
         """Nap for a moment if something is due soon; false when it is time to end."""
         left = patience - clock.monotonic()
-        if left <= 0 or not any(self._each(lambda lane: lane.keep_watch(left))):
+        if any(lane.goes_on_soon for lane in self.lanes if lane.using not in self.lost):
+            time.sleep(LOOK_AGAIN_SECONDS)
+            return True
+        if left <= 0 or not any(self._each(lambda lane: lane.hold.keep_watch(left))):
             return False
         time.sleep(LOOK_AGAIN_SECONDS)
         return True
@@ -196,7 +227,7 @@ class _Drain:
         self.looked_at = clock.monotonic()
         waiting: set[str] = set()
         for using in self.databases:
-            waiting |= self._guarded(using, functools.partial(_waiting, using), set())
+            waiting |= self._patiently(using, functools.partial(_waiting, using, self.clocks[using]), set())
         for alias in waiting.intersection(self.settings.TOKENS) - {lane.alias for lane in self.lanes}:
             self._open(alias)
 
@@ -231,8 +262,8 @@ class _Drain:
             totals.flush(using)
 
 
-def _waiting(using: str) -> set[str]:
+def _waiting(using: str, database_clock: DatabaseClock) -> set[str]:
     """Destinations whose drain was asked for a while ago."""
-    since = clock.now() - dt.timedelta(seconds=ADOPT_AFTER_SECONDS)
+    since = database_clock.ask().now() - dt.timedelta(seconds=ADOPT_AFTER_SECONDS)
     waiting = Destination.objects.using(using).filter(wake_requested_at__lt=since)
     return set(waiting.values_list("alias", flat=True))

@@ -17,7 +17,7 @@ from django.db import router, transaction
 from django.db.models import F
 from django.utils.crypto import salted_hmac
 
-from . import clock, registry
+from . import clock, pacing, registry
 from .backoff import ceiling_seconds
 from .conf import Settings
 from .logs import about
@@ -51,7 +51,7 @@ _GRAVITY = (Reason.NONE, Reason.TRANSIENT, Reason.THROTTLED, Reason.BLOCKED, Rea
 REFUSED = (Reason.BLOCKED, Reason.TOKEN)
 
 _FIELDS = ("closed_until", "closed_code", "closed_reason", "closed_at", "closed_wire", "failure_count")
-_QUOTA = ("quota_left", "quota_resets_at")
+_SHARED = (*_FIELDS, "quota_left", "quota_resets_at", *pacing.FIELDS)
 
 
 def outbox_databases() -> list[str]:
@@ -107,11 +107,11 @@ def try_mended(destination: Destination, wire: str) -> None:
         destination.refresh_from_db()
 
 
-def hold(destination: Destination, settings: Settings, wire: str) -> None:
+def hold(destination: Destination, settings: Settings, wire: str, now: dt.datetime) -> None:
     """Send nothing with a token that can't be used. What happens meanwhile is stored, built, and waits."""
     if fault := settings.TOKENS[destination.alias].fault:
         refused = Result(Outcome.BLOCKED, f"DFINERY['TOKENS'][{destination.alias!r}] is {fault}.", blames_token=True)
-        note(destination, [refused], clock.now(), wire=wire)
+        note(destination, [refused], now, wire=wire)
 
 
 def reserve(destination: Destination, wanted: int, now: dt.datetime, probe_seconds: float) -> int:
@@ -140,9 +140,9 @@ def release(destination: Destination, places: int, now: dt.datetime) -> None:
         same_period.update(quota_left=F("quota_left") + places)
 
 
-def has_due(alias: str, using: str, *, within_seconds: float = 0) -> bool:
+def has_due(alias: str, using: str, *, within_seconds: float = 0, now: dt.datetime | None = None) -> bool:
     """Whether a drain would find work now, or within so many seconds."""
-    soon = clock.now() + dt.timedelta(seconds=within_seconds)
+    soon = (now or clock.now()) + dt.timedelta(seconds=within_seconds)
     events = Event.objects.using(using).filter(destination=alias)
     is_open = current(alias, using).places(1, soon) > 0
     return events.filter(status__in=UNFINISHED if is_open else [EventStatus.CAPTURED]).due(soon).exists()
@@ -156,28 +156,33 @@ def note(
     wire: str = "",
     was_probe: bool = False,
     in_hand: int = 0,
+    sent: int = 0,
 ) -> None:
     """Take results in the order in which they came; the row is written only if they change something.
 
     :param wire: the ``fingerprint`` that they were had with
     :param was_probe: whether they answer the one event that tries a closed destination
     :param in_hand: events that this worker has claimed and not heard of: the rate limit has not counted them yet
+    :param sent: requests of this worker that were accepted within the last second
     """
     quota = _quota(results, now)
     works = all(result.outcome in (Outcome.ACCEPTED, Outcome.REJECTED) for result in results)
     is_clean = destination.closed_until is None and not destination.failure_count
     is_plenty = destination.quota_left is None and (quota is None or quota[0] > SCARCE_QUOTA)
-    if works and is_clean and is_plenty:
+    if works and is_clean and is_plenty and not pacing.tells_news(destination, results):
         return
+    was_paced = destination.rate is not None
     with transaction.atomic(using=destination._state.db):
         shared = _row(destination).select_for_update().get()
-        before = {field: getattr(shared, field) for field in (*_FIELDS, *_QUOTA)}
+        before = {field: getattr(shared, field) for field in _SHARED}
+        was_throttled = shared.closed_code == Reason.THROTTLED
         for result in results:
             _note_one(shared, result, now, was_probe)
             was_probe = False
         if shared.closed_code in REFUSED and shared.closed_until != before["closed_until"]:
             shared.closed_wire = wire
         _note_quota(shared, quota, in_hand)
+        pacing.learn(shared, results, now, sent=sent, was_paced=was_paced, was_throttled=was_throttled)
         changes = {field: getattr(shared, field) for field in before if getattr(shared, field) != before[field]}
         if changes:
             _row(destination).update(**changes)
@@ -212,6 +217,7 @@ def _note_one(destination: Destination, result: Result, now: dt.datetime, was_pr
         if destination.is_closed(now) and not was_probe and destination.closed_code != Reason.TRANSIENT:
             return  # under way when it closed: says nothing about the token or the limit since
         destination.failure_count = 0
+        pacing.reopened(destination, now)
         destination.closed_until = destination.closed_at = None
         destination.closed_code, destination.closed_reason, destination.closed_wire = Reason.NONE, "", ""
         return
@@ -239,7 +245,8 @@ def _throttle_seconds(destination: Destination, result: Result, now: dt.datetime
     """Until the reset, but no longer than a period, should the clocks differ."""
     longest = min(result.period_seconds or LONGEST_THROTTLE_SECONDS, LONGEST_THROTTLE_SECONDS)
     if result.reset_at is None or result.reset_at <= now.timestamp():
-        return min(ceiling_seconds(destination.failure_count), longest)
+        wait = pacing.wait_seconds if pacing.is_short(result, now) else ceiling_seconds
+        return min(wait(destination.failure_count), longest)
     return min(result.reset_at - now.timestamp(), longest)
 
 
@@ -250,6 +257,7 @@ def _quota(results: Sequence[Result], now: dt.datetime) -> tuple[int, float] | N
         (min(each.reset_at, now.timestamp() + (each.period_seconds or math.inf)), each.remaining)
         for each in results
         if each.remaining is not None and each.reset_at is not None and each.reset_at > now.timestamp()
+        if not pacing.is_short(each, now)
     ]
     if not told:
         return None

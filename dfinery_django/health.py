@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from .clocks import clock_findings
 from .findings import Finding, Level, findings, told
 from .moments import ago, number
 from .overview import Overview
@@ -36,7 +37,7 @@ class Health:
 
 def assess(overview: Overview) -> Health:
     # Sorting keeps the order of findings() among equals.
-    found = tuple(sorted(findings(overview), key=lambda each: -each.level))
+    found = tuple(sorted([*findings(overview), *clock_findings(overview)], key=lambda each: -each.level))
     deliveries = _deliveries(overview)
     if not found:
         return Health(Level.OK, _all_is_well(overview), (), deliveries)

@@ -11,24 +11,22 @@ import functools
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from queue import SimpleQueue
-from typing import Any, TypeVar
 
 from django.utils.module_loading import import_string
 
-from . import clock, destinations, totals
-from .building import build_due
+from . import clock, destinations, pacing, totals
+from .building import BATCH, build_due
 from .conf import Settings
-from .deadlines import expire, warn_of_risk
+from .database_clock import DatabaseClock
+from .deadlines import EXPIRE_BATCH, expire
 from .endings import tell
 from .exchange import Batch, Exchange, Send, apply_result, by_lease, exchange, hung, record, tell_attempts
+from .hold import Hold, Portion
 from .models import Destination, Event
-from .patience import LAST_PATIENCE_SECONDS, patiently
-from .protocols.base import WireProtocol
-from .queries import LAPSES_TO_SUSPECT, EventQuerySet
+from .protocols.base import Result, WireProtocol
+from .queries import LAPSES_TO_SUSPECT
 from .senders import Job, Senders
-from .states import EventStatus, Outcome, Reason
-
-T = TypeVar("T")
+from .states import Outcome, Reason
 
 #: Results are written when so many have come, or so much time has passed.
 SETTLE_EVERY = 500
@@ -36,15 +34,11 @@ SETTLE_AFTER_SECONDS = 0.5
 #: So much work, at the pace lately seen, is claimed ahead; and never more events than this.
 CLAIM_AHEAD_SECONDS = 0.5
 MOST_IN_HAND = 1000
-#: How often a lane that found nothing looks again, and how often any looks for lapsed leases.
+#: How often a lane that found nothing looks again, and how often any looks for events that are too late.
 LOOK_AGAIN_SECONDS = 0.2
-LOOK_FOR_LAPSED_SECONDS = 1.0
-#: A suspect is sent alone; if that lease lapses too, it fails.
-WORKER_LOST = (
-    f"{LAPSES_TO_SUSPECT + 1} workers in a row ended while sending it. If something else stopped them, resend it."
-)
-DELIVERED_FIELDS = ("status", "due_at", "lapse_count", "reason_code", "reason", "finished_at")
-SETTLED_FIELDS = (*DELIVERED_FIELDS, "attempt_count")
+LOOK_FOR_LATE_SECONDS = 1.0
+#: A lane that its rate limit stopped for so long goes on in the same drain.
+SHORT_STOP_SECONDS = 1.2
 
 Landing = tuple["Lane", Job, Exchange | None]
 
@@ -72,67 +66,104 @@ class Lane:
         begin_until: float,
         patient_until: float = 0,
         should_stop: Callable[[], bool] = lambda: False,
+        database_clock: DatabaseClock | None = None,
     ) -> None:
-        self.alias, self.using, self.settings = alias, using, settings
-        self.begin_until, self.patient_until, self.should_stop = begin_until, patient_until, should_stop
+        self.alias, self.using, self.settings, self.begin_until = alias, using, settings, begin_until
         self.wire = destinations.fingerprint(alias, settings)
         self.protocol = protocol_for(alias, settings)
-        self.destination = destinations.current(alias, using)
-        self.tally: Counter[str] = Counter()
+        self.hold = Hold(alias, using, settings, patient_until, should_stop, database_clock)
         self.suspects: deque[Batch] = deque()
         self.done: list[Exchange] = []
         self.unsent: list[Batch] = []
+        self.accepted_at: deque[float] = deque(maxlen=MOST_IN_HAND)
         self.is_probing = self.is_alone = False
-        self.settled_at = self.built_at = self.claimed_at = self.lapsed_at = float("-inf")
+        self.settled_at = self.built_at = self.claimed_at = self.expired_at = float("-inf")
+        self.late, self.captured = Portion(EXPIRE_BATCH), Portion(BATCH)
         self.ahead = 2 * settings.CONCURRENCY
         seconds = settings.CONNECT_TIMEOUT + settings.READ_TIMEOUT
         # A request is begun only if the lease outlasts it.
         self.request_seconds = min(seconds, settings.LEASE_SECONDS / 2)
+        self.knows_limit = False
         self.senders = Senders(
             settings.CONCURRENCY,
             functools.partial(exchange, self.protocol, send),
             lambda job, made: landed.put((self, job, made)),
             seconds,
+            asks=self._tells_of_limit,
         )
 
     @property
-    def events(self) -> EventQuerySet:
-        return Event.objects.using(self.using).filter(destination=self.alias)
+    def destination(self) -> Destination:
+        return self.hold.destination
+
+    @property
+    def tally(self) -> Counter[str]:
+        return self.hold.tally
 
     @property
     def is_busy(self) -> bool:
         return bool(self.senders.out or self.suspects or self.done or self.unsent)
 
+    @property
+    def goes_on_soon(self) -> bool:
+        """Whether the rate limit, and nothing else, stops it, for a moment only."""
+        until, now = self.destination.closed_until, self.hold.now()
+        if until is None or self.destination.rate is None or self.destination.closed_code != Reason.THROTTLED:
+            return False
+        return bool(-LOOK_AGAIN_SECONDS * 2 < (until - now).total_seconds() <= SHORT_STOP_SECONDS)
+
     def begin(self) -> None:
-        """What a drain does first."""
-        # Cleared before the first claim: what is captured from here on asks for a drain of its own.
-        self._patiently(lambda: self.set_wake_requested(None, drained_at=clock.now()))
-        self.tally["expired"] += self._patiently(lambda: expire(self.events, until=self.begin_until))
-        warn_of_risk(self.alias, self.using, clock.now())
-        destinations.try_mended(self.destination, self.wire)
-        destinations.hold(self.destination, self.settings, self.wire)
+        self.hold.begin(self.wire)
 
     def step(self) -> bool:
-        """Build and claim once, as far as that is wanted; false when there was nothing to do."""
+        """Build, claim and expire once, as far as that is wanted; false when there was nothing to do."""
+        self.hold.patiently(self.hold.clock.ask)
+        built = self._build()
+        claimed = self._claim()
+        return bool(self._expire() or built or claimed)  # last: what is too late can wait
+
+    def _build(self) -> int:
         now = clock.monotonic()
-        worked = False
-        if now - self.built_at >= LOOK_AGAIN_SECONDS:
-            built = build_due(self.events, until=self._patience)
-            self.tally["built"] += built
-            worked = bool(built)
-            # While there is more to build, build; what was built is wanted at once.
-            self.built_at, self.claimed_at = (float("-inf"), float("-inf")) if built else (now, self.claimed_at)
+        if now - self.built_at < LOOK_AGAIN_SECONDS:
+            return 0
+        built = build_due(self.hold.events, now=self.hold.now(), until=self.hold.patience, limit=self.captured.size)
+        self.captured.done_since(now)
+        self.tally["built"] += built
+        # While there is more to build, build; what was built is wanted at once.
+        self.built_at, self.claimed_at = (float("-inf"), float("-inf")) if built else (now, self.claimed_at)
+        return built
+
+    def _claim(self) -> int:
+        now, claimed = clock.monotonic(), list[Event]()
         self.is_alone = self.is_alone and bool(self.senders.out)
         if self._wants_more() and now - self.claimed_at >= LOOK_AGAIN_SECONDS:
-            claimed = self._patiently(self._claim)
-            worked = worked or bool(claimed)
+            claimed = self.hold.patiently(self._claim_once)
+            self.is_probing = bool(claimed) and self.destination.closed_until is not None
             self.claimed_at = float("-inf") if claimed else now
             self._submit(self.protocol.batches(claimed))
         if self.suspects and not self.senders.out:
             self.is_alone = True
             self._give_back()
             self._send(self.suspects.popleft())
-        return worked
+        return len(claimed)
+
+    def _claim_once(self) -> list[Event]:
+        wanted = self.ahead - len(self.senders.out)
+        claimed = self.hold.claim(wanted, is_busy=self.is_busy, probe_seconds=2 * self.request_seconds)
+        self.knows_limit = self.destination.rate is not None or self.destination.has_quota(self.hold.now())
+        return claimed
+
+    def _expire(self) -> int:
+        """A batch of what is too late; more of it in the next round."""
+        now = clock.monotonic()
+        if now - self.expired_at < LOOK_FOR_LATE_SECONDS:
+            return 0
+        late = functools.partial(expire, self.hold.events, now=self.hold.now(), limit=self.late.size)
+        expired = self.hold.patiently(late)
+        self.late.done_since(now)
+        self.tally["expired"] += expired
+        self.expired_at = float("-inf") if expired else now
+        return expired
 
     def land(self, job: Job, made: Exchange | None) -> None:
         """Take what came back from a thread."""
@@ -167,132 +198,94 @@ class Lane:
     def close(self) -> None:
         self.senders.close()
 
-    def set_wake_requested(self, at: dt.datetime | None, **others: Any) -> None:
-        Destination.objects.using(self.using).filter(pk=self.alias).update(wake_requested_at=at, **others)
-
-    def keep_watch(self, seconds: float) -> bool:
-        """Whether something is due within so many seconds; if so, whoever commits need not ask for another drain."""
-        found = destinations.has_due(self.alias, self.using, within_seconds=seconds)
-        if found:
-            self.set_wake_requested(clock.now())
-        return found
-
-    @property
-    def _patience(self) -> float:
-        return max(self.patient_until, clock.monotonic() + LAST_PATIENCE_SECONDS)
-
-    def _patiently(self, step: Callable[[], T]) -> T:
-        return patiently(step, using=self.using, until=self._patience, should_stop=self.should_stop)
-
     def _wants_more(self) -> bool:
         is_free = not self.suspects and not self.is_alone and not self.is_probing
         return is_free and len(self.senders.out) <= self.ahead / 2
 
-    def _claim(self) -> list[Event]:
-        now, elapsed = clock.now(), clock.monotonic()
-        self.destination.refresh_from_db()
-        if self.destination.closed_until is not None and (self.is_busy or not self._ready(now).exists()):
-            return []
-        wanted = self.ahead - len(self.senders.out)
-        probe_seconds = 2 * self.request_seconds
-        places = destinations.reserve(self.destination, wanted, now, probe_seconds)
-        claimed: list[Event] = []
-        if places and elapsed - self.lapsed_at >= LOOK_FOR_LAPSED_SECONDS:
-            self.lapsed_at = elapsed
-            claimed += self._claim_from(EventStatus.SENDING, places, now)
-        if places and not claimed:  # one claim a step: a step may be repeated
-            claimed += self._claim_from(EventStatus.PENDING, places, now)
-        destinations.release(self.destination, places - len(claimed), now)
-        self.is_probing = bool(claimed) and self.destination.closed_until is not None
-        return claimed
-
-    def _ready(self, now: dt.datetime) -> EventQuerySet:
-        return self.events.filter(status__in=(EventStatus.PENDING, EventStatus.SENDING), expires_at__gt=now).due(now)
-
-    def _claim_from(self, status: EventStatus, limit: int, now: dt.datetime) -> list[Event]:
-        # One status at a time: the index then has the events in the order in which they expire.
-        ready = self.events.filter(status=status, expires_at__gt=now)
-        lease_seconds = self.settings.LEASE_SECONDS
-        claimed = ready.claim(limit=limit, now=now, lease_seconds=lease_seconds, into=EventStatus.SENDING)
-        return self._drop_killers(claimed) if status == EventStatus.SENDING else claimed
-
-    def _drop_killers(self, claimed: list[Event]) -> list[Event]:
-        """Fail what was sent alone and not settled even then; the rest goes on."""
-        lost = [event for event in claimed if event.lapse_count > LAPSES_TO_SUSPECT]
-        now = clock.now()
-        leases = by_lease([lost])
-        for event in lost:
-            event.finish(EventStatus.FAILED, Reason.WORKER_LOST, WORKER_LOST, now)
-        tell(self._write(leases), self.using)
-        return [event for event in claimed if event not in lost]
+    def _tells_of_limit(self, result: Result) -> bool:
+        """Whether an answer tells of a limit that is not kept to yet. Asked by the threads."""
+        if self.knows_limit:
+            return False
+        is_scarce = result.remaining is not None and result.remaining <= 4 * self.settings.CONCURRENCY
+        return is_scarce or pacing.tells_news(self.destination, [result])
 
     def _submit(self, batches: Iterable[Batch]) -> None:
+        turn_at, seconds = self._turns()
         for batch in batches:
             # What may be what kills workers flies by itself, and is held by itself: no other must lapse with it.
             if any(event.lapse_count >= LAPSES_TO_SUSPECT for event in batch):
                 (self.unsent if self.suspects else self.suspects).append(batch)
             else:
-                self._send(batch)
+                self._send(batch, turn_at)
+                turn_at += seconds
 
-    def _send(self, batch: Batch) -> None:
-        leased = min(event.due_at for event in batch if event.due_at) - clock.now()
-        lease_until = clock.monotonic() + leased.total_seconds() - self.request_seconds
-        self.senders.submit(Job(batch, min(self.begin_until, lease_until)))
+    def _turns(self) -> tuple[float, float]:
+        """When the first of what was claimed may be sent, and how long after it the next."""
+        rate = self.destination.rate
+        ahead = (self.hold.first_at - self.hold.now()).total_seconds()
+        return (clock.monotonic() + ahead, 1 / rate) if rate else (0.0, 0.0)
+
+    def _send(self, batch: Batch, turn_at: float = 0.0) -> None:
+        begin_until = clock.monotonic() + self.hold.begins_in(batch, self.request_seconds)
+        self.senders.submit(Job(batch, min(self.begin_until, begin_until), turn_at))
 
     def _take(self, made: Exchange) -> None:
         self.done.append(made)
-        if made.result.outcome not in (Outcome.ACCEPTED, Outcome.REJECTED):
+        if made.result.outcome == Outcome.ACCEPTED:
+            self.accepted_at.append(clock.monotonic())
+        if made.result.outcome not in (Outcome.ACCEPTED, Outcome.REJECTED) or self._tells_of_limit(made.result):
             self.settled_at = float("-inf")  # settle at once: the destination may have to close
 
     def _settle(self) -> None:
         done, self.done = self.done, []
         self._note_pace(len(done))
-        now = clock.now()
+        now = self.hold.now()
         leases = by_lease(each.batch for each in done)
         for each in done:
             for event in each.batch:
                 apply_result(event, each.result, now, keeps_payload=self.settings.KEEP_PAYLOADS)
-        settled = self._write(leases)
-        was_probe, self.is_probing = self.is_probing, False
-        results = [each.result for each in done]
-        in_hand = len(self.senders.out)
-        note = functools.partial(destinations.note, self.destination, results, now, wire=self.wire, in_hand=in_hand)
-        self._patiently(lambda: note(was_probe=was_probe))
+        settled = self.hold.write(leases)
+        self._note([each.result for each in done], now)
         record(done, self.using)
-        if self.destination.is_stopped(now):
-            self.stop()
         self.senders.go_on()
         tell_attempts(done, self.using)
         tell(settled, self.using)
         totals.flush(self.using, after_seconds=totals.FLUSH_SECONDS)
 
+    def _note(self, results: list[Result], now: dt.datetime) -> None:
+        """Let the destination hear of the results; what it then forbids is given back."""
+        was_probe, self.is_probing = self.is_probing, False
+        lately = clock.monotonic() - 1
+        self.hold.patiently(
+            lambda: destinations.note(
+                self.destination,
+                results,
+                now,
+                wire=self.wire,
+                was_probe=was_probe,
+                in_hand=len(self.senders.out),
+                sent=sum(at > lately for at in self.accepted_at),
+            )
+        )
+        knew_limit = self.knows_limit
+        self.knows_limit = self.destination.rate is not None or self.destination.has_quota(now)
+        if self.destination.is_stopped(now) or (self.knows_limit and not knew_limit):
+            self.stop()
+
     def _note_pace(self, landed: int) -> None:
         """Claim ahead what half a second needs: more at the speed of the wire, little where answers are slow."""
         elapsed = clock.monotonic()
         seconds, self.settled_at = elapsed - self.settled_at, elapsed
+        if landed >= self.ahead / 2 and not self.senders.out:  # it ran dry while other work took the time
+            self.ahead = min(MOST_IN_HAND, 2 * self.ahead)
+            return
         if seconds < 10 * SETTLE_AFTER_SECONDS:
             self.ahead = max(
                 2 * self.settings.CONCURRENCY,
                 min(MOST_IN_HAND, round(landed / max(seconds, 0.001) * CLAIM_AHEAD_SECONDS)),
             )
 
-    def _write(self, leases: dict[dt.datetime, list[Event]]) -> list[Event]:
-        """Settle events as they stand; those that still were ours."""
-        settled: list[Event] = []
-        for lease, events in leases.items():
-            delivered = [each for each in events if each.status == EventStatus.DELIVERED]
-            others = [each for each in events if each.status != EventStatus.DELIVERED]
-            on_delivery = DELIVERED_FIELDS if self.settings.KEEP_PAYLOADS else (*DELIVERED_FIELDS, "payload")
-            for group, fields in ((delivered, on_delivery), (others, SETTLED_FIELDS)):
-                write = functools.partial(self.events.settle, group, fields, status=EventStatus.SENDING, lease=lease)
-                settled += self._patiently(write)
-        self.tally.update(event.status for event in settled)
-        return settled
-
     def _give_back(self) -> None:
         unsent, self.unsent = self.unsent, []
         self.is_probing = self.is_probing and not unsent
-        for lease, events in by_lease(unsent).items():
-            give_back = functools.partial(self.events.give_back, events, lease=lease, now=clock.now())
-            self._patiently(give_back)
-        self._patiently(lambda: destinations.release(self.destination, sum(map(len, unsent)), clock.now()))
+        self.hold.give_back(unsent)

@@ -175,6 +175,12 @@ class Destination(models.Model):
     # How many requests the rate limit still allows until it resets, shared by all workers; null while there are plenty.
     quota_left = models.PositiveIntegerField(_("requests left"), null=True, blank=True)
     quota_resets_at = MomentField(_("rate limit resets at"), null=True, blank=True)
+    # Requests per second that a limit of seconds allows, null where none is known; what its headers say at most; since
+    # when; until when slots are reserved. See ``pacing``.
+    rate = models.FloatField(null=True, editable=False)
+    rate_ceiling = models.FloatField(null=True, editable=False)
+    rate_at = MomentField(null=True, editable=False)
+    paced_until = MomentField(null=True, editable=False)
     paused_by = models.CharField(_("paused by"), max_length=255, blank=True)
     paused_at = MomentField(_("paused since"), null=True, blank=True)
     wake_requested_at = MomentField(null=True, blank=True)
@@ -182,6 +188,9 @@ class Destination(models.Model):
     drained_at = MomentField(_("last drain"), null=True, blank=True)
     # When it was said that events have waited for half of their time; null when none has.
     warned_at = MomentField(null=True, blank=True)
+    # By how much the clock of a worker was ahead of the database's, and when: written only where it is much.
+    clock_ahead_seconds = models.FloatField(null=True, editable=False)
+    clock_differed_at = MomentField(null=True, editable=False)
 
     class Meta:
         verbose_name = pgettext_lazy("model", "destination")

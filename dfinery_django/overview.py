@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import router
 from django.db.models import Count, F, Max, Min, Q, Value
@@ -20,6 +21,8 @@ from django.utils.module_loading import import_string
 from . import clock, consent, registry
 from .columns import UtcHour
 from .conf import Settings, get_settings
+from .database_clock import EpochSeconds, ahead_by
+from .deadlines import FAR_AHEAD
 from .destinations import outbox_databases
 from .exceptions import ConfigurationError, in_one_line
 from .models import Destination, Event
@@ -33,6 +36,9 @@ DAY = dt.timedelta(hours=24)
 DRAINS_AT_LEAST_EVERY_SECONDS = 180
 #: Times to arrival are those of so many events that arrived last.
 ARRIVAL_SAMPLE = 1000
+
+#: For so long a worker's clock that differed is told.
+DIFFERED_LATELY = dt.timedelta(minutes=15)
 
 _HOUR = dt.timedelta(hours=1)
 
@@ -57,6 +63,8 @@ class Overview:
     :ivar resendable: how many failed events DFINERY would still process
     :ivar schedules: what the queue will ask for -> when next; ``None`` where that is missing
     :ivar schedules_fault: why that can't be read
+    :ivar clock_ahead_seconds: by how much a clock is ahead of the database's: this machine's, or one of a worker lately
+    :ivar dated_ahead: how many of those that are counted happened, by their date, more than an hour from now
     :ivar is_empty: whether no event was ever captured
     :ivar definition_faults: definition -> why it is not in force, or captures nothing
     """
@@ -75,6 +83,8 @@ class Overview:
     is_empty: bool
     definition_count: int
     definition_faults: Mapping[str, str]
+    clock_ahead_seconds: float = 0.0
+    dated_ahead: int = 0
 
     @property
     def waiting(self) -> int:
@@ -123,7 +133,7 @@ def look(now: dt.datetime | None = None, *, with_schedules: bool = True) -> Over
     waiting: Rows = []
     finished: Rows = []
     for using in databases():
-        rows += Destination.objects.using(using)
+        rows += Destination.objects.using(using).annotate(epoch_seconds=EpochSeconds())
         waiting += _waiting(using, {*settings.TOKENS, *(row.alias for row in rows)}, now, settings)
         finished += _finished(using, since, now)
     last, is_empty = _last_delivered(waiting, finished)
@@ -142,8 +152,18 @@ def look(now: dt.datetime | None = None, *, with_schedules: bool = True) -> Over
         schedules_fault=schedules_fault,
         is_empty=is_empty,
         definition_count=0 if fault else sum(1 for _ in registry.definitions()),
+        clock_ahead_seconds=max((_ahead_by(row, now) for row in rows), key=abs, default=0.0),
+        dated_ahead=sum(row["dated_ahead"] for row in waiting + finished),
         definition_faults={} if fault else {**registry.faults(), **consent.faults()},
     )
+
+
+def _ahead_by(row: Any, now: dt.datetime) -> float:
+    """By how much the worst clock that a destination's row knows of is ahead."""
+    own = ahead_by(row.epoch_seconds)
+    differed_at = row.clock_differed_at
+    is_recent = differed_at is not None and abs(now - dt.timedelta(seconds=own) - differed_at) < DIFFERED_LATELY
+    return max(own, row.clock_ahead_seconds if is_recent else 0.0, key=abs)
 
 
 def _schedules(settings: Settings) -> tuple[Mapping[str, dt.datetime | None], str]:
@@ -186,7 +206,10 @@ def _waiting(using: str, aliases: Iterable[str], now: dt.datetime, settings: Set
     grouped = unfinished.values("status", alias=F("destination"), hour=UtcHour("expires_at"))
     return list(
         grouped.annotate(
-            count=Count("pk"), at_risk=Count("pk", filter=Q(expires_at__lt=soon)), expires_next_at=Min("expires_at")
+            count=Count("pk"),
+            at_risk=Count("pk", filter=Q(expires_at__lt=soon)),
+            dated_ahead=Count("pk", filter=Q(expires_at__gt=now + FAR_AHEAD + 2 * (soon - now))),
+            expires_next_at=Min("expires_at"),
         )
     )
 
@@ -202,6 +225,7 @@ def _finished(using: str, since: dt.datetime, now: dt.datetime) -> Rows:
             count=Count("pk"),
             lately=Count("pk", filter=Q(finished_at__gte=now - DAY)),
             resendable=Count("pk", filter=Q(status=EventStatus.FAILED, expires_at__gt=now)),
+            dated_ahead=Count("pk", filter=Q(occurred_at__gt=now + FAR_AHEAD)),
             last=Max("finished_at"),
         )
     )

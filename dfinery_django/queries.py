@@ -89,9 +89,11 @@ class EventQuerySet(models.QuerySet[Any]):
     def due(self, now: dt.datetime) -> EventQuerySet:
         """Unfinished events that somebody need look at by now.
 
-        What is due later than anything of ours ever waits was written before the clock was set back: due, too.
+        What is due later than anything of ours ever waits was written before the clock was set back: due, too. So is
+        what was captured to be sent at once, by a machine whose clock is ahead, and never touched since.
         """
-        return self.filter(Q(due_at__lte=now) | Q(due_at__gt=now + LONGEST_WAIT))
+        is_fresh = Q(created_at__gt=now, due_at__lte=F("created_at"), attempt_count=0, lapse_count=0)
+        return self.filter(Q(due_at__lte=now) | Q(due_at__gt=now + LONGEST_WAIT) | is_fresh)
 
     def oldest_waiting(self) -> dt.datetime | None:
         """When that happened which expires next; for one destination a look into the index, however many wait."""
@@ -122,9 +124,14 @@ class EventQuerySet(models.QuerySet[Any]):
             event.status, event.due_at = into, lease
         return claimed
 
-    def expire(self, *, limit: int, now: dt.datetime) -> list[Any]:
-        """Finish unfinished events whose time is over, except those that somebody holds a lease on."""
-        late = self.unfinished().filter(expires_at__lte=now).exclude(status=EventStatus.SENDING, due_at__gt=now)
+    def expire(self, *, limit: int, now: dt.datetime, margin: dt.timedelta = dt.timedelta(0)) -> list[Any]:
+        """Finish unfinished events whose time is over, except those that somebody holds a lease on.
+
+        :param margin: so long before that it is over already: to send takes time
+        """
+        late = (
+            self.unfinished().filter(expires_at__lte=now + margin).exclude(status=EventStatus.SENDING, due_at__gt=now)
+        )
         with transaction.atomic(using=self.db):
             skip_locked = connections[self.db].features.has_select_for_update_skip_locked
             expired = list(late.select_for_update(skip_locked=skip_locked)[:limit])
@@ -261,14 +268,14 @@ class EventQuerySet(models.QuerySet[Any]):
             )
             return [value for (value,) in cursor.fetchall()]
 
-    def prune(self, *, before: dt.datetime, limit: int) -> int:
+    def prune(self, *, before: dt.datetime, limit: int, now: dt.datetime | None = None) -> int:
         """Delete a chunk of finished events, oldest first, with their attempts.
 
         One that DFINERY would still process stays: reconcile would take its source for one without an event.
 
         :returns: how many; 0 when none is left
         """
-        old = self.filter(finished_at__lt=before, expires_at__lt=clock.now())
+        old = self.filter(finished_at__lt=before, expires_at__lt=now or clock.now())
         pks = list(old.order_by("finished_at").values_list("pk", flat=True)[:limit])
         if pks:
             with transaction.atomic(using=self.db):
@@ -277,11 +284,13 @@ class EventQuerySet(models.QuerySet[Any]):
                 self.filter(pk__in=held).only("pk").delete()
         return len(pks)
 
-    def prune_traces(self) -> int:
+    def prune_traces(self, *, now: dt.datetime | None = None) -> int:
         """Delete what forgotten people left, once reconcile does not look so far back.
 
         :returns: how many
         """
-        over = self.filter(status=EventStatus.CANCELLED, reason_code=Reason.FORGOTTEN, expires_at__lt=clock.now())
+        over = self.filter(
+            status=EventStatus.CANCELLED, reason_code=Reason.FORGOTTEN, expires_at__lt=now or clock.now()
+        )
         # The index of the claim begins with the destination.
         return over.filter(destination__in=self.in_use("destination")).only("pk").delete()[0]

@@ -17,11 +17,12 @@ from contextlib import contextmanager
 
 from django.apps import apps
 
-from . import clock, django_q2
+from . import django_q2
 from .conf import Settings, get_settings
 
 if apps.is_installed("dfinery_django"):  # else its models can't be imported
     from . import delivery, destinations, waking
+    from .database_clock import DatabaseClock
     from .models import Event, Incident, Repair
     from .patience import FAULTS
     from .reconcile import sweep_all
@@ -70,8 +71,9 @@ def _look_once_more(settings: Settings, within_seconds: float) -> None:
     waking.outlast_notices(databases)
     for using in databases:
         try:
+            now = DatabaseClock(using).ask().now()
             for alias in settings.TOKENS:  # all of them: the drain may have taken others along
-                if destinations.has_due(alias, using, within_seconds=within_seconds):
+                if destinations.has_due(alias, using, within_seconds=within_seconds, now=now):
                     waking.request_wake(using, alias)
         except FAULTS:  # the other databases are looked into all the same
             logger.warning("Whether %r has more to deliver can't be seen; the next scheduled drain will see it", using)
@@ -122,15 +124,16 @@ def prune(progress: Callable[[int], object] | None = None) -> int:
     if _is_taken_out() or not get_settings().ENABLED:
         return 0
     django_q2.skip_missed_runs("dfinery_django.tasks.prune")
+    return sum(_prune(using, progress) for using in destinations.outbox_databases())
+
+
+def _prune(using: str, progress: Callable[[int], object] | None) -> int:
+    now = DatabaseClock(using).ask().now()  # what is deleted is gone: no machine's own clock decides that
     days = get_settings().RETENTION_DAYS
-    before = None if days is None else clock.now() - dt.timedelta(days=days)
-    return sum(_prune(using, before, progress) for using in destinations.outbox_databases())
-
-
-def _prune(using: str, before: dt.datetime | None, progress: Callable[[int], object] | None) -> int:
+    before = None if days is None else now - dt.timedelta(days=days)
     events, total = Event.objects.using(using), 0
-    events.prune_traces()
-    while before and (chunk := events.prune(before=before, limit=PRUNE_CHUNK)):
+    events.prune_traces(now=now)
+    while before and (chunk := events.prune(before=before, limit=PRUNE_CHUNK, now=now)):
         total += chunk
         if progress:
             progress(chunk)

@@ -26,6 +26,7 @@ from dfinery_django.signals import (
 )
 from dfinery_django.states import Outcome
 from tests.conftest import FarSide, accepted, answer
+from tests.settings import DATABASE
 from tests.test_delivery import event, soon
 
 pytestmark = pytest.mark.django_db
@@ -485,7 +486,8 @@ def remember_wake(destination: str) -> None:
 
 
 def test_a_clock_set_forward_while_sending_costs_duplicates_at_most(far_side: FarSide, monkeypatch: Any) -> None:
-    """Leases look lapsed to another worker, which sends once more; the first report is late; nothing is lost."""
+    """Where the machine's clock is the only one, leases look lapsed to another worker, which sends once more: the first
+    report is late, nothing is lost. A database with a clock of its own tells it better."""
     events(4)
     true_now = timezone.now
     inner: list[Any] = []
@@ -502,8 +504,8 @@ def test_a_clock_set_forward_while_sending_costs_duplicates_at_most(far_side: Fa
         return response
 
     drain("default", send=send, should_stop=jump)
-    assert inner == [{"delivered": 4}]
-    assert len(far_side.requests) <= 8
+    assert inner == [{"delivered": 4} if DATABASE == "sqlite" else {}]
+    assert len(far_side.requests) <= (8 if DATABASE == "sqlite" else 4)
     assert set(Event.objects.values_list("status", flat=True)) == {"delivered"}
 
 

@@ -61,7 +61,7 @@ ORDER = [
         "sources",
         "conditions",
     ),  # memory
-    *("event_user", "custom_fields", "endings", "destinations", "deadlines"),
+    *("event_user", "database_clock", "custom_fields", "endings", "pacing", "destinations", "deadlines"),
     *(
         "connections",
         "client",
@@ -76,7 +76,7 @@ ORDER = [
     ),  # hands
     *("receivers", "ingest"),
     *("selection", "repair", "forgetting", "standing", "difference"),
-    *("lanes", "delivery", "reconcile"),
+    *("hold", "lanes", "delivery", "reconcile"),
     *(
         "token_check",
         "moments",
@@ -85,6 +85,7 @@ ORDER = [
         "overview",
         "recent",
         "findings",
+        "clocks",
         "health",
     ),  # what people are told
     *("fieldwise", "steps", "explain"),

@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
 from .. import clock, difference, schema, standing
+from ..deadlines import FAR_AHEAD
 from ..display import has_odd
 from ..models import Destination, Event
 from ..payloads import Payload
@@ -57,6 +58,7 @@ def event_context(request: HttpRequest, event: Event, allowed: list[Action]) -> 
         "reason": quoted(request, event.reason, event.get_reason_code_display()),
         "standing": standing.stands(event, _readable(request, destination), now),
         "left": standing.time_left(event, now),
+        "is_dated_ahead": event.occurred_at - event.created_at > FAR_AHEAD,
         "due": standing.due_in(event.due_at, now) if event.due_at else "",
         "offered": [(str(action), action.label) for action in offered],
         "attempts": [

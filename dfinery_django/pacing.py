@@ -1,0 +1,188 @@
+"""The pace that a rate limit of seconds allows: learnt from answers, shared by all workers, raised again bit by bit.
+
+A limit of minutes or days is used up and its reset waited for (the quota in ``destinations``). One of seconds is never
+used up: requests go out one after the other, in slots of time that workers reserve on the destination's row.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from django.db import transaction
+
+from .models import Destination
+from .protocols.base import Result
+from .queries import LONGEST_WAIT
+from .states import Outcome, Reason
+
+FIELDS = ("rate", "rate_ceiling", "rate_at", "paced_until")
+
+#: A limit per longer period is a quota.
+LONGEST_PERIOD_SECONDS = 10.0
+#: So much of a limit is used: neither clocks nor networks nor windows are exact.
+SHARE = 0.9
+#: What a first refusal without a word about the limit leaves, even to who had sent less than that.
+LEAST_PER_SECOND = 5
+#: At a pace above that, no request waits for its slot.
+MOST_PER_SECOND = 2000.0
+#: A refusal in spite of the pace slows it down; so many requests without one, and so many seconds, speed it up.
+SLOWER, FASTER = 0.8, 1.1
+REQUESTS_TO_SPEED_UP, SECONDS_TO_SPEED_UP = 150, 5.0
+#: A worker reserves so much time at once, and no further ahead than the horizon, that others get their turn.
+SLICE_SECONDS = 0.5
+HORIZON_SECONDS, LONGEST_HORIZON_SECONDS = 1.0, 10.0
+#: Without a word about the reset the first probe comes after this; by then a limit per second has forgotten us.
+FIRST_WAIT_SECONDS = 1.0
+
+
+def is_short(result: Result, now: dt.datetime) -> bool:
+    """Whether an answer tells of a limit of seconds, or is a refusal that no longer limit explains."""
+    if result.period_seconds is not None and result.period_seconds <= LONGEST_PERIOD_SECONDS:
+        return True
+    if result.outcome != Outcome.THROTTLED:
+        return False
+    if result.remaining:  # refused although the limit that it tells of is not used up: there is another one
+        return True
+    is_far = result.reset_at is not None and result.reset_at - now.timestamp() > LONGEST_PERIOD_SECONDS
+    return result.period_seconds is None and not is_far
+
+
+def wait_seconds(failures: int) -> float:
+    """How long to wait after so many refusals in a row: each time as long as all waits before."""
+    return FIRST_WAIT_SECONDS * 2.0 ** min(max(failures - 2, 0), 12)
+
+
+def tells_news(destination: Destination, results: Sequence[Result]) -> bool:
+    """Whether answers that are no refusals change the pace."""
+    told = _told(results)
+    is_lifted = destination.rate_ceiling is not None and any(map(_is_long, results))
+    return is_lifted or (told is not None and told > (destination.rate_ceiling or 0))
+
+
+def learn(
+    row: Destination,
+    results: Sequence[Result],
+    now: dt.datetime,
+    *,
+    sent: int,
+    was_paced: bool,
+    was_throttled: bool,
+) -> None:
+    """Change the pace as answers want it; nothing is saved.
+
+    :param sent: how many requests of this worker were accepted within the last second
+    :param was_paced: whether this worker kept to a pace
+    :param was_throttled: whether the destination was closed for its rate limit before these answers
+    """
+    told = _told(results)
+    if told is not None:
+        if told > (row.rate_ceiling or 0):
+            if row.rate is None:  # what went out at full speed has used up a part of the period
+                row.paced_until = now + dt.timedelta(seconds=(_used(results) or 0) / told)
+            row.rate = row.rate_ceiling = told
+            row.rate_at = now
+    elif row.rate_ceiling is not None and any(map(_is_long, results)):
+        _lift(row)
+    if any(each.outcome == Outcome.THROTTLED and is_short(each, now) for each in results):
+        _slow_down(row, now, sent, was_paced or row.rate_ceiling is not None, was_throttled)
+
+
+def _slow_down(row: Destination, now: dt.datetime, sent: int, was_paced: bool, was_throttled: bool) -> None:
+    if was_paced or not sent or (row.rate is not None and not was_throttled):
+        row.rate = row.rate * SLOWER if row.rate and was_paced and not was_throttled else row.rate
+        return
+    # Sent at full speed: what got through is what is allowed, here and by other workers, whose part is there already.
+    row.rate = (row.rate or 0) + SHARE * max(sent, LEAST_PER_SECOND)
+    row.rate_at = now - dt.timedelta(seconds=1)
+
+
+def reopened(row: Destination, now: dt.datetime) -> None:
+    """A probe came through after a refusal: where the wait was long the period is; nothing is saved."""
+    if row.rate is None or row.rate_at is None or row.closed_code != Reason.THROTTLED:
+        return
+    waited = (now - (row.closed_at or now)).total_seconds()
+    if row.rate_ceiling is None and waited > 1.5 * FIRST_WAIT_SECONDS:
+        went_well = max((now - row.rate_at).total_seconds() - waited, FIRST_WAIT_SECONDS)
+        row.rate *= went_well / (went_well + waited - FIRST_WAIT_SECONDS)
+    row.rate_at = now
+
+
+def reserve(destination: Destination, places: int, now: dt.datetime) -> tuple[int, dt.datetime]:
+    """How many of these places may be used, and when the first; the others follow at the destination's ``rate``."""
+    if destination.rate is None or not places:
+        return places, now
+    rows = Destination.objects.using(destination._state.db)
+    with transaction.atomic(using=destination._state.db):
+        row = rows.select_for_update().get(pk=destination.pk)
+        first = now
+        if row.paced_until is not None and now < row.paced_until <= now + LONGEST_WAIT:
+            first = row.paced_until
+            _speed_up(row, now)
+        places = _reserve(row, places, first, now)
+        row.save(update_fields=FIELDS)
+    for field in FIELDS:
+        setattr(destination, field, getattr(row, field))
+    return places, first
+
+
+def _reserve(row: Destination, places: int, first: dt.datetime, now: dt.datetime) -> int:
+    if row.rate is None:
+        return places
+    horizon = min(max(HORIZON_SECONDS, 1 / row.rate), LONGEST_HORIZON_SECONDS)
+    if first > now + dt.timedelta(seconds=horizon):
+        return 0
+    places = min(places, max(1, int(row.rate * SLICE_SECONDS)))
+    row.paced_until = first + dt.timedelta(seconds=places / row.rate)
+    return places
+
+
+def release(destination: Destination, places: int) -> None:
+    """Give back the last of the slots just reserved, unless another worker has reserved some behind them."""
+    until = destination.paced_until
+    if destination.rate is not None and until is not None and places:
+        own = Destination.objects.using(destination._state.db).filter(pk=destination.pk, paced_until=until)
+        own.update(paced_until=until - dt.timedelta(seconds=places / destination.rate))
+
+
+def _speed_up(row: Destination, now: dt.datetime) -> None:
+    """More is wanted than the pace allows, and it was not refused for a while."""
+    if row.rate is None or row.rate_at is None:
+        return
+    after = max(SECONDS_TO_SPEED_UP, REQUESTS_TO_SPEED_UP / row.rate)
+    if abs((now - row.rate_at).total_seconds()) >= after:
+        row.rate = min(row.rate * FASTER, row.rate_ceiling or float("inf"))
+        row.rate_at = now
+        if row.rate > MOST_PER_SECOND:
+            _lift(row)
+
+
+def _lift(row: Destination) -> None:
+    row.rate = row.rate_ceiling = row.rate_at = row.paced_until = None
+
+
+def _is_long(result: Result) -> bool:
+    return result.period_seconds is not None and result.period_seconds > LONGEST_PERIOD_SECONDS
+
+
+def _counted(results: Sequence[Result]) -> list[tuple[int, float]]:
+    """What accepted answers say is left, and of which period."""
+    return [
+        (each.remaining, each.period_seconds)
+        for each in results
+        if each.outcome in (Outcome.ACCEPTED, Outcome.REJECTED)
+        and each.remaining is not None
+        and each.period_seconds is not None
+        and each.period_seconds <= LONGEST_PERIOD_SECONDS
+    ]
+
+
+def _told(results: Sequence[Result]) -> float | None:
+    """The pace that the answers' headers allow: the first answer of a period has the most left."""
+    most = max(((left + 1) / seconds for left, seconds in _counted(results)), default=None)
+    return None if most is None or most > MOST_PER_SECOND else SHARE * most
+
+
+def _used(results: Sequence[Result]) -> int | None:
+    left = [left for left, _ in _counted(results)]
+    return max(left) - min(left) + 1 if left else None
