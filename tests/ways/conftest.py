@@ -9,10 +9,6 @@ import pytest
 from django.core.checks import messages, run_checks
 
 
-def pytest_configure(config: Any) -> None:
-    config.addinivalue_line("markers", "checks(*ids): what manage.py check says of this test's definitions")
-
-
 def _assert_checked(request: Any) -> None:
     expected = {f"dfinery.{number}" for mark in request.node.iter_markers("checks") for number in mark.args}
     found = [each for each in run_checks(tags=["dfinery"]) if each.level > messages.INFO]
