@@ -21,10 +21,11 @@ from .backoff import CAP_SECONDS
 from .conf import get_settings
 from .custom_fields import SeenFields
 from .definitions import EventDefinition
+from .display import searchable
 from .endings import tell
 from .exceptions import NotRegistered, PayloadError, in_one_line, in_words
 from .logs import about
-from .models import Event, searchable
+from .models import Event
 from .patience import is_passing, patiently
 from .payloads import Payload
 from .queries import LAPSES_TO_SUSPECT, EventQuerySet

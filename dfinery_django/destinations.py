@@ -20,8 +20,9 @@ from django.utils.crypto import salted_hmac
 from . import clock, pacing, registry
 from .backoff import ceiling_seconds
 from .conf import Settings
+from .display import storable
 from .logs import about
-from .models import Destination, Event, storable
+from .models import Destination, Event
 from .protocols.base import Result
 from .signals import (
     destination_blocked,

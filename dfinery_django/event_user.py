@@ -16,9 +16,10 @@ from django.db import models
 
 from . import schema
 from .definitions import EventDefinition
+from .display import searchable
 from .expressions import Coalesce, Expression, Hashed, Path, Value, is_empty
 from .modelfields import of_column
-from .models import Event, searchable
+from .models import Event
 from .payloads import Properties, properties
 
 #: Longest description of a source that is kept with an event.

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from . import clock, totals
 from .backoff import wait_seconds
 from .conf import get_settings
-from .display import visible
+from .display import searchable, storable, visible
 from .exceptions import ConfigurationError, TransportError, in_words
 from .logs import about, events_logger
 from .masking import masked_response, masked_text
-from .models import DeliveryAttempt, Event, searchable, storable
+from .models import DeliveryAttempt, Event
 from .patience import FAULTS, write_apart
 from .protocols.base import Request, Response, Result, WireProtocol
 from .states import EventStatus, Outcome, Reason

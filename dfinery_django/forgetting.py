@@ -23,9 +23,10 @@ from . import clock, registry, schema
 from .conf import get_settings
 from .definitions import EventDefinition
 from .destinations import outbox_databases
+from .display import searchable
 from .exceptions import NotRegistered, PayloadError
 from .expressions import Path
-from .models import DeliveryAttempt, Event, Repair, searchable
+from .models import DeliveryAttempt, Event, Repair
 from .patience import is_passing, patiently
 from .payloads import Payload
 from .reading import user_id_of

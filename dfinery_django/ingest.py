@@ -17,8 +17,9 @@ from . import clock, schema
 from .conf import default_destination, get_settings
 from .custom_fields import SeenFields
 from .definitions import declared_type
+from .display import searchable
 from .exceptions import DfineryError, PayloadError, in_words
-from .models import Event, searchable
+from .models import Event
 from .patience import is_passing, patiently, portions
 from .payloads import Payload
 from .protocols.s2s_body import BAD_VALUE, EVENT, NO_DATETIME, Body, Refused, read

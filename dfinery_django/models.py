@@ -18,26 +18,14 @@ from django.utils.translation import pgettext_lazy
 
 from . import clock
 from .columns import MomentField
-from .display import SEARCHABLE_LENGTH, searchable, storable, visible
+from .display import SEARCHABLE_LENGTH, storable, visible
 from .incidents import Incident
 from .queries import LONGEST_WAIT, EventQuerySet
 from .states import FINISHED, UNFINISHED, Action, DestinationState, EventStatus, Outcome, Reason
 from .totals import Total
 from .values import as_moment, end_of
 
-__all__ = [
-    "SEARCHABLE_LENGTH",
-    "CustomField",
-    "DeliveryAttempt",
-    "Destination",
-    "Event",
-    "Incident",
-    "Overview",
-    "Repair",
-    "Total",
-    "searchable",
-    "storable",
-]
+__all__ = ["CustomField", "DeliveryAttempt", "Destination", "Event", "Incident", "Overview", "Repair", "Total"]
 
 
 class Event(models.Model):

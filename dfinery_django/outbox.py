@@ -22,11 +22,12 @@ from .conf import default_destination, get_settings
 from .custom_fields import SeenFields
 from .definitions import EventDefinition
 from .destinations import outbox_databases
+from .display import SEARCHABLE_LENGTH, searchable, storable
 from .endings import say_on_commit
 from .event_user import known_user
 from .exceptions import ConfigurationError, in_words
 from .logs import tell_now_and_then
-from .models import SEARCHABLE_LENGTH, Event, searchable, storable
+from .models import Event
 from .patience import is_passing
 from .sources import database_of, identity_key, is_source, source_key
 from .states import EventStatus, Reason

@@ -19,8 +19,9 @@ from django.db.models import Case, CharField, Count, Max, Q, Value, When
 
 from . import clock, registry
 from .conf import default_destination, get_settings
+from .display import storable
 from .exceptions import NotRegistered, in_words
-from .models import DeliveryAttempt, Event, Repair, storable
+from .models import DeliveryAttempt, Event, Repair
 from .patience import is_passing
 from .queries import EventQuerySet
 from .selection import Selection

@@ -16,7 +16,7 @@ from uuid import UUID
 from django.db import connections
 from django.db.models import Q
 
-from .models import searchable
+from .display import searchable
 from .queries import EventQuerySet
 from .states import EventStatus
 

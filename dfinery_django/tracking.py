@@ -17,8 +17,9 @@ from . import schema
 from .conf import default_destination, get_settings
 from .custom_fields import SeenFields
 from .definitions import declared_type
+from .display import searchable, storable
 from .exceptions import PayloadError, in_one_line, in_words
-from .models import Event, searchable, storable
+from .models import Event
 from .payloads import Payload, properties
 from .reading import envelope
 from .registry import EVENT_NAME_LENGTH

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from ..models import searchable
+from ..display import searchable
 from ..queries import EventQuerySet
 from ..selection import Selection
 from ..states import EventStatus, Reason
