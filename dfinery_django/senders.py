@@ -19,7 +19,7 @@ from .states import Outcome
 #: A request that outlasts its own deadline by so much hangs where no timeout reaches it: in the resolver.
 GRACE_SECONDS = 2.0
 #: So many requests are in flight at first, and one more after so many answers: who allows few is not flooded.
-FIRST_PLACES, ANSWERS_A_PLACE = 5, 8
+FIRST_PLACES, ANSWERS_A_PLACE = 5, 10
 #: How often who waits for a turn looks whether it is still wanted.
 LOOK_SECONDS = 0.05
 
@@ -86,9 +86,8 @@ class Senders:
 
     def go_on(self) -> None:
         """Begin jobs again, after an answer that asked for a decision, unless another one has come since."""
-        self._may_begin.set()
-        if self._asking:
-            self._may_begin.clear()
+        if not self._asking:
+            self._may_begin.set()
 
     def recall(self) -> list[Job]:
         """Take back what no thread has begun; what a thread holds unbegun lands as ``None``."""
