@@ -16,7 +16,7 @@ from dfinery_django.delivery import drain
 from dfinery_django.exchange import Exchange, record
 from dfinery_django.explain import explain
 from dfinery_django.forgetting import forget_all
-from dfinery_django.lanes import DELIVERED_FIELDS
+from dfinery_django.hold import DELIVERED_FIELDS
 from dfinery_django.models import DeliveryAttempt, Event, Repair
 from dfinery_django.protocols.base import Result
 from dfinery_django.selection import Selection
