@@ -64,7 +64,6 @@ def sent_with(far_side: FarSide) -> list[str]:
         SecretStr(),
         Token(SECRET),
     ],
-    ids=str,
 )
 def test_ways_to_give_a_token(configured: Any, far_side: FarSide, given: Any) -> None:
     """A text, a callable, an object that reveals it; blanks around it are none of it."""
@@ -89,7 +88,7 @@ def test_it_is_read_at_use(configured: Any, far_side: FarSide) -> None:
     assert sent_with(far_side) == ["Bearer first", "Bearer second"]
 
 
-@pytest.mark.parametrize("token", UNUSABLE, ids=repr)
+@pytest.mark.parametrize("token", UNUSABLE)
 def test_one_that_can_not_be_used(configured: Any, far_side: FarSide, caplog: Any, token: Any) -> None:
     """Events are captured, built and kept; nothing is sent; one ERROR; once mended all goes out at once."""
     configured(TOKENS={"default": token}, SETTLE_SECONDS=0, READY_SECONDS=0)

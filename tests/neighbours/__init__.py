@@ -1,4 +1,6 @@
 """The app beside packages that many shops have: each folder with settings of its own. ``tox -e neighbours``.
 
 themes · every page of our admin under the common themes      api · the REST API under others' exception handlers
+fields · columns, relations and managers of others            frozen · tests that stop or move the clock
+tenants · a schema for each tenant (django-tenants)           pgbouncer · a pooler that lends a connection a transaction
 """

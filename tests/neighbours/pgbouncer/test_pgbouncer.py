@@ -29,6 +29,9 @@ from tests.shop.models import Order
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+#: Where Debian puts it is in nobody's PATH but root's.
+PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+
 CONFIGURATION = """
 [databases]
 * = host={host} port={port} user={user}
@@ -65,7 +68,7 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 def _bouncer(settings: Any) -> Iterator[None]:
     """The test's connections go through PgBouncer, two servers for all of them."""
     assert DATABASE == "postgresql", "DATABASE=postgresql"
-    assert shutil.which("pgbouncer"), "apt-get install pgbouncer"
+    assert PGBOUNCER, "apt-get install pgbouncer"
     direct = {name: connection.settings_dict[name] for name in ("HOST", "PORT")}
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
@@ -76,7 +79,7 @@ def _bouncer(settings: Any) -> Iterator[None]:
             )
         )
         as_whom = ["-u", "postgres"] if os.geteuid() == 0 else []
-        with subprocess.Popen(["pgbouncer", "-q", *as_whom, str(file)], stderr=subprocess.PIPE) as process:
+        with subprocess.Popen([PGBOUNCER, "-q", *as_whom, str(file)], stderr=subprocess.PIPE) as process:
             try:
                 wait_for(own_port, process)
                 connection.close()
