@@ -122,7 +122,7 @@ def _guarded(name: str, database: Callable[[], str], store: Callable[[str], T]) 
         using = database()
         return store(using)
     except Exception as error:  # noqa: BLE001 - told
-        if using:
+        if using in list(connections):
             transactions.before_swallowing(error, using)
         tell_now_and_then("%s was not captured", name, error=error)
         return None

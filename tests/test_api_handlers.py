@@ -84,7 +84,7 @@ def prepare(name: str, client: Client, stack: ExitStack, rest: Any) -> None:
         stack.enter_context(override_settings(REST_FRAMEWORK={**rest, **rates}))
         client.get(EVENTS)
     elif name in ("switched_off", "misconfigured"):
-        changes = {"ENABLED": False} if name == "switched_off" else {"TOKENS": {"default": "se cret"}}
+        changes = {"ENABLED": False} if name == "switched_off" else {"MISSPELT": 1}
         stack.enter_context(override_settings(DFINERY=dfinery(**changes)))
     elif name == "no_database":
         stack.enter_context(connection.execute_wrapper(gone))

@@ -155,13 +155,13 @@ def test_a_nested_save_that_is_rolled_back_has_told_nothing(
 
 def test_a_wrong_setting_is_one_line(settings: Any, caplog: Any) -> None:
     """For all saves of all models, and by hand, and without a traceback."""
-    settings.DFINERY = {"TOKENS": {}}
+    settings.DFINERY = {"TOKENS": {"default": "t"}, "EVENT": {}}
     for number in range(20):
         Order.objects.create(number=str(number), status="paid")
         Category.objects.create(name=str(number))
     (record,) = caplog.records
     assert record.exc_info is None
-    assert "TOKENS" in record.getMessage()
+    assert "'EVENT'" in record.getMessage()
     assert Order.objects.count() == 20
 
 

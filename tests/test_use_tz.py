@@ -26,7 +26,7 @@ from dfinery_django.overview import look
 from dfinery_django.protocols.base import Result
 from dfinery_django.sandbox import Sandbox
 from dfinery_django.sources import identity_key
-from dfinery_django.states import Action, Outcome, Reason
+from dfinery_django.states import Action, Outcome
 from tests.conftest import FarSide, answer
 from tests.settings import DATABASE
 from tests.shop.models import Order
@@ -201,7 +201,7 @@ def test_faults_and_their_times(zone: ZoneInfo, configured: Any, far_side: FarSi
     assert before < retried.due_at < before + HOUR
     row = Destination.objects.get()
     assert abs(row.drained_at - before) < HOUR
-    result = Result(Outcome.BLOCKED, 401, 4010, "x", Reason.TOKEN)
+    result = Result(Outcome.BLOCKED, "x", 401, "4001", blames_token=True)
     destinations.note(row, [result], now=before, was_probe=False)
     row = Destination.objects.get()
     assert row.is_closed(before + dt.timedelta(seconds=1))
