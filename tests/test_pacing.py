@@ -27,8 +27,7 @@ TAKEN, OVER = Result(Outcome.ACCEPTED), Result(Outcome.THROTTLED, "over")
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.timezone.utc)
 
 
-#: Without a pace a quarter and more is refused, with one it is 1 to 4 in a hundred. What else the machine does at the time
-#: may add to that.
+#: Without a pace a quarter and more is refused, with one it is 1 to 4 in a hundred; a busy machine may add to that.
 MOST_REFUSED = 0.12
 
 
