@@ -40,6 +40,7 @@ listen_addr = 127.0.0.1
 listen_port = {own_port}
 unix_socket_dir =
 auth_type = any
+ignore_startup_parameters = options
 pool_mode = transaction
 default_pool_size = 2
 server_reset_query_always = 1
