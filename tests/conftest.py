@@ -72,9 +72,9 @@ def _quick_flush() -> None:
     To make those again, as ``flush`` does, takes longer than most tests. PostgreSQL's tables are emptied by DELETE:
     TRUNCATE makes and syncs a file for each of them.
     """
-    from django.apps import apps
     from django.core.management.commands import flush
-    from django.db.models.signals import post_migrate
+
+    from dfinery_django import custom_fields, django_q2, waking
 
     kept = {"django_content_type", "auth_permission"}
 
@@ -82,14 +82,15 @@ def _quick_flush() -> None:
         found = connection.introspection.django_table_names(only_existing=True, include_views=False)
         tables = [table for table in found if table not in kept]
         if connection.vendor == "postgresql" and not reset_sequences:
-            return [f"DELETE FROM {connection.ops.quote_name(table)}" for table in tables]
+            return ["; ".join(f"DELETE FROM {connection.ops.quote_name(table)}" for table in tables)]
         options = {"reset_sequences": reset_sequences, "allow_cascade": allow_cascade}
         statements: list[str] = connection.ops.sql_flush(style, tables, **options)
         return statements
 
     def emit_ours(verbosity: int, interactive: bool, db: str, **kwargs: Any) -> None:
-        config = apps.get_app_config("dfinery_django")
-        post_migrate.send(config, app_config=config, verbosity=0, interactive=False, using=db, apps=apps, plan=[])
+        django_q2.schedule_after_migrate(using=db)
+        custom_fields.forget_what_is_known()
+        waking.forget_notices()
 
     flush.sql_flush = sql_flush
     flush.emit_post_migrate_signal = emit_ours
