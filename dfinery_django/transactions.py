@@ -171,6 +171,16 @@ def before_swallowing(error: Exception, using: str) -> None:
         connection.close()
 
 
+def restore_autocommit(using: str) -> None:
+    """Close a connection that a hook of ours has left between a transaction and autocommit, in which it was called.
+
+    The next ``atomic()`` on it would fail in a way that no later one recovers from.
+    """
+    connection = connections[using]
+    if connection.connection is not None and not connection.in_atomic_block and not connection.autocommit:
+        connection.close()
+
+
 def swallow(error: Exception, using: str, words: str, *names: Any) -> None:
     """Let an error end here, in the log, instead of in the shop's code.
 

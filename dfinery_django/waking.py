@@ -79,6 +79,7 @@ def _hook(place: tuple[str, str | None], destination: str) -> Callable[[], None]
         try:
             request_wake(place[0], destination)
         except Exception as error:  # noqa: BLE001 - told
+            transactions.restore_autocommit(place[0])
             for alias in connections:  # the queue may have a database of its own
                 transactions.before_swallowing(error, alias)
             tell_now_and_then("No drain could be asked for; the next scheduled one will do", error=error)

@@ -188,7 +188,7 @@ def test_switched_off_or_misconfigured(client: Client, configured: Any, settings
     found = post(client, body())
     assert found.status_code == 503
     assert "switched off" in found.json()["detail"]
-    settings.DFINERY = {"TOKENS": {"default": "se cret"}}
+    settings.DFINERY = {"TOKENS": {"default": "se cret"}, "MISSPELT": 1}
     found = post(client, body())
     assert found.status_code == 503
     assert "cret" not in found.content.decode()
@@ -451,7 +451,7 @@ def test_health_without_settings_or_database(configured: Any, settings: Any) -> 
     """503 all the same."""
     configured()
     monitor = client_of("monitor", "view_destination", is_staff=False)
-    settings.DFINERY = {"TOKENS": {"default": "se cret"}}
+    settings.DFINERY = {"TOKENS": {"default": "se cret"}, "MISSPELT": 1}
     found = health(monitor)
     assert found.status_code == 503
     assert [each["code"] for each in found.json()["reasons"]] == ["misconfigured"]

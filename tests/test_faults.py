@@ -201,12 +201,20 @@ def test_a_server_that_takes_no_connection(pointed_at: Any) -> None:
             each.close()
 
 
+def large(length: int) -> Event:
+    """An event that is larger than any of ours."""
+    stored = track("coupon", user_id="u1", event_attributes={"note": "x"})
+    assert stored is not None
+    stored.payload = stored.payload.replace('"note":"x"', f'"note":"{"x" * length}"')
+    stored.save(update_fields=["payload"])
+    return stored
+
+
 def test_a_server_that_reads_nothing(pointed_at: Any) -> None:
     """A body that is larger than all buffers on the way, and nobody takes it: that ends in time, too."""
     with Misbehaving(doors=(lambda connection: time.sleep(8),)) as server:
         pointed_at(server.url)
-        stored = track("coupon", user_id="u1", event_attributes={"note": "x" * 8_000_000})
-        assert stored is not None
+        stored = large(8_000_000)
         started = time.monotonic()
         drain("default")
         assert time.monotonic() - started < 6
@@ -269,10 +277,9 @@ def test_a_large_event_that_is_refused_before_it_is_read(pointed_at: Any) -> Non
 
     with Misbehaving(doors=(refuse,)) as server:
         pointed_at(server.url, CONCURRENCY=1)
-        stored = track("coupon", user_id="u1", event_attributes={"note": "x" * 4_000_000})
+        stored = large(4_000_000)
         other = event(2)
         drain("default")
-        assert stored is not None
         assert state(stored) == ("failed", "rejected", 1)
         assert state(other) == ("delivered", "", 1)
 
