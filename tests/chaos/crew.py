@@ -16,12 +16,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .settings import LEASE_SECONDS
+from .settings import DATABASE, LEASE_SECONDS
 
 COMMANDS = {"qcluster": ["qcluster"], "drain": ["dfinery", "drain", "--forever"]}
 CREW = ("qcluster", "drain", "qcluster", "drain")
-#: Of whom the clock is wrong, and by how many seconds.
-CLOCKS = {1: "120"}
+#: Of whom the clock is wrong, and by how many seconds. A SQLite file is on one machine, and has that one's clock.
+CLOCKS = {} if DATABASE == "sqlite" else {1: "120"}
 #: A worker that was told to end has so long; then its group is killed.
 END_SECONDS = 10.0
 
