@@ -126,8 +126,9 @@ class Hold:
         slots, self.first_at = pacing.reserve(self.destination, places, now)
         claimed: list[Event] = []
         if slots and clock.monotonic() - self.lapsed_at >= LOOK_FOR_LAPSED_SECONDS:
-            self.lapsed_at = clock.monotonic()
             claimed += self._claim_from(EventStatus.SENDING, slots, now)
+            # Where some have lapsed there may be more: nobody need wait for the next look.
+            self.lapsed_at = float("-inf") if claimed else clock.monotonic()
         if slots and not claimed:  # one claim a step: a step may be repeated
             claimed += self._claim_from(EventStatus.PENDING, slots, now)
         destinations.release(self.destination, places - len(claimed), now)

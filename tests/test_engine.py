@@ -23,7 +23,7 @@ from django.utils.connection import ConnectionDoesNotExist
 from django_q.exceptions import TimeoutException
 from django_q.timeout import TimeoutHandler
 
-from dfinery_django import delivery, event_delivered, lanes, track
+from dfinery_django import delivery, event_delivered, hold, track
 from dfinery_django.conf import get_settings
 from dfinery_django.delivery import drain
 from dfinery_django.exchange import Exchange
@@ -561,7 +561,8 @@ def test_an_outage_of_the_database_within_a_drain(pointed_at: Any, wire: CutWire
 @on_a_server
 def test_an_outage_of_the_database_that_outlasts_the_drain(pointed_at: Any, wire: CutWire, monkeypatch: Any) -> None:
     """The drain ends with the fault; what it had sent is sent again after its lease, with the same id; all arrive."""
-    monkeypatch.setattr(lanes, "LAST_PATIENCE_SECONDS", 0.3)
+    for module in (hold, delivery):
+        monkeypatch.setattr(module, "LAST_PATIENCE_SECONDS", 0.3)
     with Misbehaving() as server:
 
         def behave(connection: socket.socket, asked: Asked) -> None:

@@ -306,8 +306,8 @@ def test_the_hour_that_comes_twice() -> None:
 
 def test_once_per_in_the_hour_that_comes_twice(configured: Any) -> None:
     """A fresh instance and its reloaded row have one key, though the driver knows which hour it was."""
+    configured(EVENTS={"purchase": {**PAID, "once_per": ["paid_at"]}})
     with override_settings(USE_TZ=False, TIME_ZONE="America/New_York"):
-        configured(EVENTS={"purchase": {**PAID, "once_per": ["paid_at"]}})
         (definition,) = registry.definitions()
         fresh = Order.objects.create(number="A-1", paid_at=dt.datetime(2026, 11, 1, 1, 30))  # noqa: DTZ001
         keys = {identity_key(definition, str(fresh.pk), each, "default") for each in (fresh, Order.objects.get())}
