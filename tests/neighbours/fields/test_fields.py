@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ from django.utils import translation
 from djmoney.money import Money
 
 from dfinery_django import Coalesce, Hashed, Joined, PayloadError, preview
+from dfinery_django.building import build_due
 from dfinery_django.models import Event
 from dfinery_django.registry import get
 from dfinery_django.sources import fetch_sources
@@ -266,3 +268,22 @@ def test_a_transition(configured: Any) -> None:
     assert Event.objects.count() == 0
     sale.save()
     assert sent() == {"state": "paid"}
+
+
+POST_TRANSITION = ("django_fsm.signals.post_transition", "instance")
+
+
+def test_a_transition_that_is_never_saved(configured: Any) -> None:
+    """Its own signal comes before the save: without one nothing is sent, with one it is."""
+    configured(signal=POST_TRANSITION, when={"status": "paid"}, event_attributes={"state": "status"})
+    sale = sell()
+    sale.pay()
+    event = Event.objects.get()
+    for seconds in (10, 200):
+        build_due(Event.objects.all(), now=event.created_at + dt.timedelta(seconds=seconds))
+    assert (Event.objects.get().status, Event.objects.get().reason_code) == ("cancelled", "untrue")
+
+    again = Sale.objects.get()
+    again.pay()
+    again.save()
+    assert built()[-1]["event_attributes"]["state"] == "paid"
