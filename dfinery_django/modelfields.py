@@ -102,7 +102,7 @@ def fault_of(field: Any) -> PayloadError | None:
             convert(of_column(field, value), wire_type_of(field), field.name)
         except PayloadError as error:
             fault = error
-        except Exception:  # noqa: BLE001, S112 - an object of others that fails when it is looked at
+        except Exception:  # noqa: BLE001, S112 - an object of others that fails when it is looked at  # nosec B112
             continue
         else:
             return None
@@ -116,7 +116,7 @@ def _handed_out(field: Any) -> Iterator[Any]:
     for sample in (*default, *(choice for choice, _ in choices), *_SAMPLES):
         try:
             value = _loaded(field, field.clean(sample, None))
-        except Exception:  # noqa: BLE001, S112 - no sample for this field
+        except Exception:  # noqa: BLE001, S112 - no sample for this field  # nosec B112
             continue
         if value is not None:
             yield value
