@@ -19,7 +19,7 @@ from .states import Outcome
 #: A request that outlasts its own deadline by so much hangs where no timeout reaches it: in the resolver.
 GRACE_SECONDS = 2.0
 #: So many requests are in flight at first, and one more after so many answers: who allows few is not flooded.
-FIRST_PLACES, ANSWERS_A_PLACE = 5, 3
+FIRST_PLACES, ANSWERS_A_PLACE = 5, 6
 #: How often who waits for a turn looks whether it is still wanted.
 LOOK_SECONDS = 0.05
 
