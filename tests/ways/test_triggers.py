@@ -109,7 +109,7 @@ def test_build_on_commit_where_there_is_a_grace(configured: Any, shop: Any) -> N
     assert not [each for each in queries if "FOR UPDATE" in each["sql"]]
     Line.objects.create(order=order, unit_price=1)
     assert build_due(Event.objects.all()) == 0
-    assert build_due(Event.objects.all(), now=timezone.now() + dt.timedelta(seconds=6)) == 1
+    assert build_due(Event.objects.all(), now=clock.now() + dt.timedelta(seconds=6)) == 1
     assert Event.objects.get().status == "pending"
 
 
