@@ -93,7 +93,7 @@ def test_migrate_was_not_run(configured: Any, command: str) -> None:
 @pytest.mark.parametrize("command", READS)
 def test_the_database_is_down(configured: Any, command: str) -> None:
     """Exit code 1, since nothing is wrong with what was typed; in one line, whatever the driver says."""
-    configured(EVENTS={"purchase": DATED})
+    configured(EVENTS={"purchase": DATED}, DRAIN_SECONDS=3)  # for so long a drain waits for it
     with Workers(**NO_SERVER) as workers:
         code, _, errors = run(workers, command)
     assert code == 1

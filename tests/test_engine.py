@@ -596,7 +596,7 @@ def test_a_database_that_is_away_at_the_start(pointed_at: Any, wire: CutWire) ->
         events(3)
         wire.cut()
         with pytest.raises(OperationalError):
-            drain("default")
+            drain("default", budget_seconds=2)
         connection.close()
         wire.mend()
         assert drain("default")["delivered"] == 3
