@@ -101,8 +101,8 @@ def test_a_task_without_its_app_ends_quietly(task: str) -> None:
     """A schedule that outlived the app kills no worker: importing the task works, and it says what to delete."""
     source = (
         "import django, logging, pydoc; from django.conf import settings; logging.basicConfig(); "
-        "settings.configure(INSTALLED_APPS=['django_q'], Q_CLUSTER={'orm': 'default'}, SECRET_KEY='x'); django.setup(); "
-        f"print('ended with', pydoc.locate('dfinery_django.tasks.{task}')())"
+        "settings.configure(INSTALLED_APPS=['django_q'], Q_CLUSTER={'orm': 'default'}, SECRET_KEY='x');"
+        f"django.setup(); print('ended with', pydoc.locate('dfinery_django.tasks.{task}')())"
     )
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
