@@ -78,7 +78,7 @@ def test_all_that_match(configured: Any, admin_client: Any) -> None:
     assert Event.objects.get().user_id == "kim"
 
 
-@pytest.mark.parametrize("limit", ["MOST_EVENTS", "MOST_PEOPLE"])
+@pytest.mark.parametrize("limit", ["MAX_FORGOTTEN_EVENTS", "MAX_FORGOTTEN_PEOPLE"])
 def test_too_many_at_once(configured: Any, admin_client: Any, monkeypatch: Any, limit: str) -> None:
     """A whole list is not erased by one click."""
     configured()
@@ -95,7 +95,7 @@ def test_a_page_that_is_too_old(configured: Any, admin_client: Any) -> None:
     """Does nothing, and says so."""
     configured()
     make("delivered", user_id="u1")
-    done = admin_client.post("/admin/dfinery_django/event/forget/", {"asked": "forged"}, follow=True)
+    done = admin_client.post("/admin/dfinery_django/event/forget/", {"confirmation": "forged"}, follow=True)
     assert "That page was too old." in text_of(done)
     assert Event.objects.count() == 1
 
@@ -103,7 +103,7 @@ def test_a_page_that_is_too_old(configured: Any, admin_client: Any) -> None:
 def test_the_log_of_a_repair_names_nobody(configured: Any, admin_client: Any, monkeypatch: Any) -> None:
     """Django's log is kept for good: what was searched for is told by the repair alone, which is pruned."""
     configured()
-    monkeypatch.setattr(actions, "LOGGED_ONE_BY_ONE", 0)
+    monkeypatch.setattr(actions, "MAX_LOG_ENTRIES", 0)
     make("failed", user_id="hong@example.com")
     confirm(admin_client, ask(admin_client, "resend", across=True, query="?q=hong@example.com"))
     entry = LogEntry.objects.get()

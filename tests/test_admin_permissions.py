@@ -106,9 +106,9 @@ def test_actions(person: tuple[str, Client], verb: str) -> None:
     assert client.post(f"{LIST}{event.pk}/ask/{verb}/").status_code == 405
     # What another was asked can't be confirmed.
     root = client_of("somebody", *PEOPLE["operator"][0])
-    token = re.search(r'name="asked" value="([^"]+)"', ask(root, verb, event).content.decode())
+    token = re.search(r'name="confirmation" value="([^"]+)"', ask(root, verb, event).content.decode())
     if token:
-        client.post(reverse("admin:dfinery_django_event_act"), {"asked": unescape(token[1])})
+        client.post(reverse("admin:dfinery_django_event_act"), {"confirmation": unescape(token[1])})
     assert Repair.objects.count() == 0
     assert Event.objects.get().status == event.status
 
@@ -123,10 +123,10 @@ def test_forgetting_people(person: tuple[str, Client]) -> None:
     url = reverse("admin:dfinery_django_event_forget")
     assert client.get(url).status_code == 405
     root = client_of("somebody", *PEOPLE["operator"][0])
-    other = re.search(r'name="asked" value="([^"]+)"', ask(root, "forget", event).content.decode())
+    other = re.search(r'name="confirmation" value="([^"]+)"', ask(root, "forget", event).content.decode())
     assert other
     for place in (url, reverse("admin:dfinery_django_event_act")):
-        client.post(place, {"asked": unescape(other[1])})
+        client.post(place, {"confirmation": unescape(other[1])})
         assert Event.objects.count() == 1
     if may:
         confirm(client, asked)
@@ -177,9 +177,9 @@ def test_actions_need_a_csrf_token(configured: Any) -> None:
     event = make("failed")
     assert ask(client, "resend", event).status_code == 403
     asked = client.get(f"{LIST}{event.pk}/ask/resend/")
-    token = re.search(r'name="asked" value="([^"]+)"', asked.content.decode())
+    token = re.search(r'name="confirmation" value="([^"]+)"', asked.content.decode())
     assert token
-    act, form = reverse("admin:dfinery_django_event_act"), {"asked": unescape(token[1])}
+    act, form = reverse("admin:dfinery_django_event_act"), {"confirmation": unescape(token[1])}
     assert client.post(act, form).status_code == 403
     assert Event.objects.get().status == "failed"
     form["csrfmiddlewaretoken"] = client.cookies["csrftoken"].value

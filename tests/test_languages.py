@@ -264,7 +264,7 @@ def test_questions_and_answers_are_in_the_reader_s_language(busy: None, reader: 
         assert english_in(confirm(client, asked), language) == [], action
     for url, form in (
         (f"{OVERVIEW}pause/", {"destination": "brand"}), (f"{OVERVIEW}resume/", {"destination": "outlet"}),
-        (reverse("admin:dfinery_django_event_act"), {"asked": "old"}),
+        (reverse("admin:dfinery_django_event_act"), {"confirmation": "old"}),
     ):  # fmt: skip
         assert english_in(client.post(url, form, follow=True), language) == [], url
     assert english_in(client.get(f"{LIST}999999/change/", follow=True), language) == []
