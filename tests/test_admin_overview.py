@@ -162,7 +162,7 @@ def test_pause_and_resume(shop_at_work: None, staff: Any) -> None:
     assert "Delivery to default is paused by kim since" in answered.content.decode()
     assert Destination.objects.get(pk="default").paused_by == "kim"
     answered = client.post(url("resume"), {"destination": "default"}, follow=True)
-    assert "Delivery to default goes on." in answered.content.decode()
+    assert "Delivery to default is resumed." in answered.content.decode()
     assert Destination.objects.get(pk="default").paused_by == ""
     entries = LogEntry.objects.order_by("pk").values_list("user__username", "object_id", "change_message")
     assert list(entries) == [("kim", "default", "Paused."), ("kim", "default", "Resumed.")]

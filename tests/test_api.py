@@ -17,7 +17,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from dfinery_django.api.parsing import MAX_BODY_BYTES
+from dfinery_django.api.parsing import MAX_REQUEST_BYTES
 from dfinery_django.delivery import drain
 from dfinery_django.destinations import pause
 from dfinery_django.models import Destination, Event, Repair
@@ -141,7 +141,7 @@ def test_nothing_that_can_be_sent_is_a_500(client: Client, name: str) -> None:
         (b"{}", "", 415),
         (b"a=b", "application/x-www-form-urlencoded", 415),
         (b"{}", "application/xml", 415),
-        (b"[" + b" " * MAX_BODY_BYTES + b"]", "application/json", 413),
+        (b"[" + b" " * MAX_REQUEST_BYTES + b"]", "application/json", 413),
         (raw(body(note=None)), "application/json; charset=nonsense", 400),
         (raw("x"), "multipart/form-data; boundary=x", 415),
     ],
@@ -157,7 +157,7 @@ def test_forms_of_requests(client: Client, content: bytes, content_type: str, st
 
 def test_a_body_that_is_too_large_is_not_read(client: Client) -> None:
     """The limit holds whatever the length that was announced, and Django's own for forms does not."""
-    found = post(client, b"[" + b" " * (MAX_BODY_BYTES * 20) + b"]")
+    found = post(client, b"[" + b" " * (MAX_REQUEST_BYTES * 20) + b"]")
     assert (found.status_code, found["Content-Type"]) == (413, "application/json")
     sent = [body(note="x" * 9000) for _ in range(450)]  # more than DATA_UPLOAD_MAX_MEMORY_SIZE
     assert post(client, sent).status_code == 202

@@ -34,7 +34,7 @@ from .base import ReadOnlyAdmin, is_key, site_language
 from .event_page import rebuild_context
 from .filters import selection_from_query
 
-BULK_ACTION_SALT = "dfinery_django.repair"
+ACTION_SALT = "dfinery_django.repair"
 #: A confirmation page expires after this.
 CONFIRMATION_SECONDS = 3600
 #: With more events than this, only the first chunk is done in the request.
@@ -62,23 +62,23 @@ class BulkActionsAdmin(ReadOnlyAdmin):
 
     @admin.action(description=gettext_lazy("Resend: the same content again"), permissions=["resend"])
     def resend(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
-        return self._ask_for_selection(request, Action.RESEND)
+        return self._confirm_selection(request, Action.RESEND)
 
     @admin.action(
         description=gettext_lazy("Rebuild and resend: after a mapping was fixed"), permissions=["rebuild"]
     )  # fmt: skip
     def rebuild(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
-        return self._ask_for_selection(request, Action.REBUILD)
+        return self._confirm_selection(request, Action.REBUILD)
 
     @admin.action(description=gettext_lazy("Cancel: never send them"), permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
-        return self._ask_for_selection(request, Action.CANCEL)
+        return self._confirm_selection(request, Action.CANCEL)
 
     def get_urls(self) -> Any:
-        ask, act = self.admin_site.admin_view(self.ask_view), self.admin_site.admin_view(self.act_view)
+        confirm, run = self.admin_site.admin_view(self.confirm_view), self.admin_site.admin_view(self.run_view)
         own = [
-            path("<int:pk>/ask/<slug:action>/", require_GET(ask), name="dfinery_django_event_ask"),
-            path("act/", require_POST(act), name="dfinery_django_event_act"),
+            path("<int:pk>/ask/<slug:action>/", require_GET(confirm), name="dfinery_django_event_ask"),
+            path("act/", require_POST(run), name="dfinery_django_event_act"),
         ]
         return [*own, *super().get_urls()]
 
@@ -95,9 +95,9 @@ class BulkActionsAdmin(ReadOnlyAdmin):
         request.POST = form  # type: ignore[assignment]
         return super().response_action(request, queryset, *args, **options)
 
-    def _ask_for_selection(self, request: HttpRequest, action: Action) -> HttpResponse | None:
+    def _confirm_selection(self, request: HttpRequest, action: Action) -> HttpResponse | None:
         selection = self._selection(request, router.db_for_write(Event))
-        return self._ask_for(request, action, selection, back=self._list_url(request)) if selection else None
+        return self._confirm(request, action, selection, back=self._list_url(request)) if selection else None
 
     def _selection(self, request: HttpRequest, using: str) -> Selection | None:
         """Return the selection of the list's action form: the checked rows, or all that match the filters."""
@@ -110,16 +110,16 @@ class BulkActionsAdmin(ReadOnlyAdmin):
         """Return the URL of the list as it was filtered."""
         return f"{self.admin_url('event_changelist')}?{request.GET.urlencode()}"
 
-    def ask_view(self, request: HttpRequest, pk: int, action: str) -> HttpResponse:
+    def confirm_view(self, request: HttpRequest, pk: int, action: str) -> HttpResponse:
         """Show the confirmation page for one event."""
         if action not in Action.values:
             raise Http404
         self._check_permission(request, Action(action))
         event = get_object_or_404(Event.objects.defer("payload"), pk=pk)
         back = self.admin_url("event_change", pk)
-        return self._ask_for(request, Action(action), Selection(pks=(event.pk,)), back=back, event=event)
+        return self._confirm(request, Action(action), Selection(pks=(event.pk,)), back=back, event=event)
 
-    def _ask_for(
+    def _confirm(
         self, request: HttpRequest, action: Action, selection: Selection, *, back: str, event: Event | None = None
     ) -> HttpResponse:
         using = router.db_for_write(Event)
@@ -148,14 +148,14 @@ class BulkActionsAdmin(ReadOnlyAdmin):
         self,
         request: HttpRequest,
         title: str,
-        confirmation: dict[str, Any],
+        signed: dict[str, Any],
         context: dict[str, Any],
         *,
-        salt: str = BULK_ACTION_SALT,
+        salt: str = ACTION_SALT,
     ) -> HttpResponse:
         """Return the confirmation page.
 
-        :param confirmation: what ``_confirmed`` returns after the post; its ``back`` is the URL of the cancel link
+        :param signed: what ``_load_confirmation`` returns after the post; its ``back`` is the URL of the cancel link
         """
         common = {
             **self.admin_site.each_context(request),
@@ -163,16 +163,16 @@ class BulkActionsAdmin(ReadOnlyAdmin):
             "opts": self.model._meta,
             "media": self.media,
             "original": context.get("event") or title,
-            "confirmation": signing.dumps(confirmation, salt=_user_salt(salt, request)),
-            "back": confirmation["back"],
+            "confirmation": signing.dumps(signed, salt=_user_salt(salt, request)),
+            "back": signed["back"],
         }
         return TemplateResponse(request, "admin/dfinery_django/event/question.html", common | context)
 
     # ── run ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def act_view(self, request: HttpRequest) -> HttpResponse:
+    def run_view(self, request: HttpRequest) -> HttpResponse:
         """Run the bulk action that was confirmed."""
-        confirmation = self._confirmed(request)
+        confirmation = self._load_confirmation(request)
         if confirmation is None:
             return HttpResponseRedirect(self.admin_url("event_changelist"))
         self._check_permission(request, Action(confirmation["action"]))
@@ -197,7 +197,7 @@ class BulkActionsAdmin(ReadOnlyAdmin):
         self._report(request, bulk_action)
         return HttpResponseRedirect(confirmation["back"])
 
-    def _confirmed(self, request: HttpRequest, *, salt: str = BULK_ACTION_SALT) -> dict[str, Any] | None:
+    def _load_confirmation(self, request: HttpRequest, *, salt: str = ACTION_SALT) -> dict[str, Any] | None:
         """Return the signed confirmation; ``None``, and a message, if it expired or is another user's."""
         try:
             confirmation: dict[str, Any] = signing.loads(
@@ -231,16 +231,18 @@ class BulkActionsAdmin(ReadOnlyAdmin):
                 user_id=user_pk, queryset=objects, action_flag=CHANGE, change_message=message
             )  # fmt: skip
 
-    def _report(self, request: HttpRequest, done: Repair) -> None:
-        if done.error:
-            words = _("That can't be done: %(why)s") % {"why": done.error}
-            self.message_user(request, quoted(request, words, _("It can't be done: see the log.")), messages.ERROR)
+    def _report(self, request: HttpRequest, bulk_action: Repair) -> None:
+        if bulk_action.error:
+            words = _("That can't be bulk_action: %(why)s") % {"why": bulk_action.error}
+            self.message_user(
+                request, quoted(request, words, _("It can't be bulk_action: see the log.")), messages.ERROR
+            )
             return
-        found = list(wording.lines(done.action, done.tally))
-        changed = sum(line.count for line in found if line.kind != "left")
+        described = list(wording.lines(bulk_action.action, bulk_action.tally))
+        changed = sum(line.count for line in described if line.kind != "left")
         if changed:
-            self.message_user(request, wording.outcome(done.action, changed), messages.SUCCESS)
-        for line in found:
+            self.message_user(request, wording.outcome(bulk_action.action, changed), messages.SUCCESS)
+        for line in described:
             if line.kind == "left":
                 self._warn_about(request, line)
 

@@ -54,7 +54,7 @@ class ForgetActionAdmin(BulkActionsAdmin):
             words = text % {"events": number(MAX_FORGOTTEN_EVENTS), "people": number(MAX_FORGOTTEN_PEOPLE)}
             self.message_user(request, words, messages.ERROR)
             return None
-        return self._ask_to_forget(request, people, events, unread, using)
+        return self._confirm_forget(request, people, events, unread, using)
 
     def get_urls(self) -> Any:
         act = require_POST(self.admin_site.admin_view(self.forget_view))
@@ -62,7 +62,7 @@ class ForgetActionAdmin(BulkActionsAdmin):
 
     def forget_view(self, request: HttpRequest) -> HttpResponse:
         """Erase the people that were confirmed."""
-        confirmation = self._confirmed(request, salt=FORGET_SALT)
+        confirmation = self._load_confirmation(request, salt=FORGET_SALT)
         if confirmation is None:
             return HttpResponseRedirect(self.admin_url("event_changelist"))
         if not self.has_view_permission(request) or not self.has_forget_permission(request):
@@ -81,7 +81,7 @@ class ForgetActionAdmin(BulkActionsAdmin):
                 self._warn_about(request, line)
         return HttpResponseRedirect(confirmation["back"])
 
-    def _ask_to_forget(
+    def _confirm_forget(
         self, request: HttpRequest, people: list[str], events: list[Event], unread: int, using: str
     ) -> HttpResponse:
         found = forget_all(people, using=using, dry_run=True)

@@ -24,7 +24,7 @@ from ..values import LONG_MAX, LONG_MIN, WireType
 from .events import FALSE_WORDS, MAX_EVENTS_PER_REQUEST, TRUE_WORDS
 from .filters import REASONS, STATUSES
 from .paging import MAX_PAGE_SIZE, EventPagination
-from .parsing import MAX_BODY_BYTES
+from .parsing import MAX_REQUEST_BYTES
 from .shapes import (
     ActionErrorSerializer,
     ErrorSerializer,
@@ -181,7 +181,7 @@ class EventsExtension(_ViewExtension):
                 200: OpenApiResponse(IngestedSerializer, "All were stored before: nothing changed."),
                 400: OpenApiResponse(IngestErrorSerializer, "Refused as DFINERY would: nothing was stored."),
                 409: OpenApiResponse(IngestErrorSerializer, "Ids of other events: nothing was stored."),
-                413: OpenApiResponse(ErrorSerializer, f"More than {MAX_BODY_BYTES} bytes."),
+                413: OpenApiResponse(ErrorSerializer, f"More than {MAX_REQUEST_BYTES} bytes."),
                 415: OpenApiResponse(ErrorSerializer, "Not application/json."),
             },
             description=(

@@ -11,7 +11,7 @@ from ..protocols.s2s_body import Refused, parsed
 from .errors import ApiError, malformed_body
 
 #: 500 events of 10 KB each; an order with 20 lines has about 4 KB.
-MAX_BODY_BYTES = 5 * 2**20
+MAX_REQUEST_BYTES = 5 * 2**20
 
 
 class EventParser(BaseParser):
@@ -22,11 +22,11 @@ class EventParser(BaseParser):
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
         # Django's own limit does not apply: it is for forms only, not for a stream.
         try:
-            raw = stream.read(MAX_BODY_BYTES + 1)
+            raw = stream.read(MAX_REQUEST_BYTES + 1)
         except OSError:
             raise ApiError(status.HTTP_400_BAD_REQUEST, "The body is incomplete.") from None
-        if len(raw) > MAX_BODY_BYTES:
-            detail = f"The body has more than {MAX_BODY_BYTES} bytes: send fewer events at once."
+        if len(raw) > MAX_REQUEST_BYTES:
+            detail = f"The body has more than {MAX_REQUEST_BYTES} bytes: send fewer events at once."
             raise ApiError(status.HTTP_413_REQUEST_ENTITY_TOO_LARGE, detail)
         try:
             return parsed(raw)

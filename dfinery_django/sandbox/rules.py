@@ -28,7 +28,9 @@ Scope = Literal["event", "item", "user"]
 PROCESSED_FOR_SECONDS = 48 * 3600  # "Only data within a maximum of 48 hours is processed."
 AHEAD_SECONDS = 300  # a clock more than five minutes ahead gets a warning
 OLDEST_MILLISECONDS = 10**11  # March 1973: anything below was certainly meant as seconds
-LONGEST_INTEGER = 30  # characters: far beyond 64 bits, and int() refuses thousands of digits with an error of its own
+MAX_INTEGER_LENGTH = (
+    30  # characters: far beyond 64 bits, and int() refuses thousands of digits with an error of its own
+)
 
 CONSOLE_TYPES: dict[type, str] = {float: "Double", int: "Long", bool: "Boolean", str: "String"}
 
@@ -93,7 +95,7 @@ class Arrival:
     @classmethod
     def of(cls, raw: str, received_at: float, warnings: tuple[str, ...]) -> Arrival:
         """Read an accepted body, which may come from the file of an earlier run."""
-        body = parsed(raw)
+        body = parse_json(raw)
         event, user = body["event_attributes"], body["user_attributes"]
         age_seconds = received_at - event["event_datetime"] / 1000
         return cls(
@@ -115,7 +117,7 @@ class Arrival:
 def judge(raw: bytes, received_at: float, content_type: str = "application/json") -> Arrival | Refusal:
     """Accept or refuse a body as the API would."""
     try:
-        body = parsed(raw.decode())
+        body = parse_json(raw.decode())
     except (ValueError, RecursionError):
         return MALFORMED
     for rule in RULES:
@@ -129,7 +131,7 @@ def judge(raw: bytes, received_at: float, content_type: str = "application/json"
         return MALFORMED
 
 
-def parsed(text: str) -> Any:
+def parse_json(text: str) -> Any:
     """Parse JSON by the standard: Python would also accept NaN and turn 1e999 into infinity."""
     return json.loads(text, parse_constant=refuse_constant, parse_float=parse_double, parse_int=parse_long)
 
@@ -144,7 +146,7 @@ def parse_double(text: str) -> float:
 
 
 def parse_long(text: str) -> int:
-    return int(text) if len(text) < LONGEST_INTEGER else 10**LONGEST_INTEGER
+    return int(text) if len(text) < MAX_INTEGER_LENGTH else 10**MAX_INTEGER_LENGTH
 
 
 def iter_values(body: dict[str, Any]) -> Iterator[tuple[Scope, int | None, str, Any]]:
@@ -186,7 +188,7 @@ def is_unicode(text: str) -> bool:
 # --- The rules, in the order in which they apply
 
 MALFORMED = Refusal(400, 4002, "Invalid request format.")
-EMPTY = Refusal(400, 4002, "Required parameters cannot be empty.")
+EMPTY_REQUIRED = Refusal(400, 4002, "Required parameters cannot be empty.")
 NO_DATETIME = Refusal(400, 4002, "Invalid event datetime format.")
 BAD_NAME = Refusal(400, 4007, "Contains unsupported property name.")
 BAD_VALUE = Refusal(400, 4007, "Contains unsupported property value.")
@@ -203,7 +205,7 @@ def refuse_form(body: Any) -> Refusal | None:
 
 def refuse_empty(body: dict[str, Any]) -> Refusal | None:
     given = (body[PARTS[scope]].get(name) for scope, name in REQUIRED)
-    return EMPTY if any(value is None or value == "" for value in given) else None
+    return EMPTY_REQUIRED if any(value is None or value == "" for value in given) else None
 
 
 def refuse_datetime(body: dict[str, Any]) -> Refusal | None:
