@@ -32,7 +32,7 @@ from ..selection import Selection
 from ..states import Action
 from .base import ReadOnlyAdmin, is_key, site_language
 from .event_page import rebuild_context
-from .filters import selection_from_query
+from .filters import read_selection
 
 ACTION_SALT = "dfinery_django.repair"
 #: A confirmation page expires after this.
@@ -102,7 +102,7 @@ class BulkActionsAdmin(ReadOnlyAdmin):
     def _selection(self, request: HttpRequest, using: str) -> Selection | None:
         """Return the selection of the list's action form: the checked rows, or all that match the filters."""
         if request.POST.get("select_across") == "1":
-            return selection_from_query(request.GET.dict()).resolved(Event.objects.using(using))
+            return read_selection(request.GET.dict()).resolved(Event.objects.using(using))
         pks = _checked_pks(request)
         return Selection(pks=pks) if pks else None
 
@@ -187,10 +187,10 @@ class BulkActionsAdmin(ReadOnlyAdmin):
         until = clock.monotonic() + ACTION_RETRY_SECONDS
         bulk_action = patiently(functools.partial(self._start, request, bulk_action, using), using=using, until=until)
         while not bulk_action.is_finished and bulk_action.event_count <= MAX_EVENTS_IN_REQUEST:
-            found = patiently(functools.partial(repair.advance, using, pk=bulk_action.pk), using=using, until=until)
-            if found is None:
+            advanced = patiently(functools.partial(repair.advance, using, pk=bulk_action.pk), using=using, until=until)
+            if advanced is None:
                 break  # a worker is running it
-            bulk_action = found[0]
+            bulk_action = advanced[0]
         repair.wake(using)
         if not bulk_action.is_finished:
             return HttpResponseRedirect(self.admin_url("repair_change", bulk_action.pk))
@@ -213,9 +213,9 @@ class BulkActionsAdmin(ReadOnlyAdmin):
         with transaction.atomic(using=using):
             bulk_action.pk = None
             bulk_action.save(using=using, force_insert=True)
-            found = repair.advance(using, pk=bulk_action.pk)
-            assert found is not None  # noqa: S101 - not committed yet: no other worker sees it
-            started, done = found
+            advanced = repair.advance(using, pk=bulk_action.pk)
+            assert advanced is not None  # noqa: S101 - not committed yet: no other worker sees it
+            started, done = advanced
             with site_language():
                 if started.is_finished and len(done) <= MAX_LOG_ENTRIES:
                     events = Event.objects.using(using).filter(pk__in=done).defer("payload")
@@ -233,10 +233,8 @@ class BulkActionsAdmin(ReadOnlyAdmin):
 
     def _report(self, request: HttpRequest, bulk_action: Repair) -> None:
         if bulk_action.error:
-            words = _("That can't be bulk_action: %(why)s") % {"why": bulk_action.error}
-            self.message_user(
-                request, quoted(request, words, _("It can't be bulk_action: see the log.")), messages.ERROR
-            )
+            words = _("That can't be done: %(why)s") % {"why": bulk_action.error}
+            self.message_user(request, quoted(request, words, _("It can't be done: see the log.")), messages.ERROR)
             return
         described = list(wording.lines(bulk_action.action, bulk_action.tally))
         changed = sum(line.count for line in described if line.kind != "left")

@@ -61,11 +61,11 @@ class ReadOnlyAdmin(AdminBase):
 
     @property
     def urls(self) -> Any:
-        found = super().urls
-        for each in found:
+        patterns = super().urls
+        for each in patterns:
             if isinstance(each, URLPattern):  # a theme's own class may include others
                 each.callback = with_database_guard(each.callback)
-        return found
+        return patterns
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         # PostgreSQL refuses U+0000, which Django does not check.

@@ -136,11 +136,11 @@ def rebuild_context(request: HttpRequest, event: Event) -> dict[str, Any]:
     is_dropped = event.status == EventStatus.DELIVERED and not event.payload
     if not may_see_payload(request) or is_dropped:
         return {}
-    found = difference.rebuild_difference(event, event._state.db or "default")
+    rebuild = difference.rebuild_difference(event, event._state.db or "default")
     return {
-        "difference": found,
+        "difference": rebuild,
         "changes": [
-            (each.name, *map(_difference_cell, (each.before, each.after))) for each in found.changes
+            (each.name, *map(_difference_cell, (each.before, each.after))) for each in rebuild.changes
         ],
     }  # fmt: skip
 

@@ -23,16 +23,7 @@ from ..standing import due_in, time_left
 from ..standing import moment as full_time
 from .base import is_key
 from .event_page import event_context, source_url
-from .filters import (
-    FILTER_PARAMETERS,
-    FILTERS,
-    LAST_HOURS,
-    SEARCH,
-    SINCE,
-    UNTIL,
-    destinations_in_use,
-    selection_from_query,
-)
+from .filters import FILTER_PARAMETERS, FILTERS, LAST_HOURS, SEARCH, SINCE, UNTIL, destinations_in_use, read_selection
 from .paging import BoundedPaginator
 from .people import ForgetActionAdmin
 
@@ -88,7 +79,7 @@ class EventAdmin(ForgetActionAdmin, EventBase):
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         """Narrow the list by its filters and its search field at once."""
-        chosen = selection_from_query({**request.GET.dict(), SEARCH: search_term})
+        chosen = read_selection({**request.GET.dict(), SEARCH: search_term})
         narrowed = chosen.resolved(queryset.order_by()).narrow(queryset, destinations_in_use(request, queryset.db))
         return narrowed, False
 

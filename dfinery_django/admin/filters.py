@@ -1,4 +1,4 @@
-"""The filters of the event list. ``selection_from_query`` reads them, for the list and its bulk actions alike.
+"""The filters of the event list. ``read_selection`` reads them, for the list and its bulk actions alike.
 
 Choices are read from indexes, never from all rows. Other lookups in the URL are refused: an action on "all" must not
 select more than the list shows.
@@ -44,7 +44,7 @@ def destinations_in_use(request: HttpRequest, using: str) -> list[str] | None:
     return found
 
 
-def selection_from_query(chosen: Mapping[str, str]) -> Selection:
+def read_selection(chosen: Mapping[str, str]) -> Selection:
     """Return the selection that the list's query string describes.
 
     :raises IncorrectLookupParameters: if a time is malformed
@@ -88,7 +88,7 @@ def _parse_filter_time(text: str | None) -> dt.datetime | None:
 
 
 class EventFilter(SimpleListFilter):
-    """Base of the filters: choices only, since ``selection_from_query`` narrows the list."""
+    """Base of the filters: choices only, since ``read_selection`` narrows the list."""
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         return queryset

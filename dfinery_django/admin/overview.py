@@ -100,34 +100,34 @@ class OverviewAdmin(ReadOnlyAdmin, OverviewBase):
         if not self.has_view_permission(request):
             raise PermissionDenied
         request.current_app = self.admin_site.name
-        now = _redacted_overview(request, overview.look())
-        arrival = recent.arrival(now.now)
+        snapshot = _redacted_overview(request, overview.look())
+        arrival = recent.arrival(snapshot.now)
         return {
-            "overview": now,
-            "health": _redacted_health(request, now),
-            "chart": build_chart(now.hours),
+            "overview": snapshot,
+            "health": _redacted_health(request, snapshot),
+            "chart": build_chart(snapshot.hours),
             "arrival": arrival and {"median": span(arrival.median_seconds), "p95": span(arrival.p95_seconds)},
             "failures": [
-                (each, quoted(request, each.example.reason, ""), self._failures_link(each, now))
-                for each in recent.failures(now.now)
+                (each, quoted(request, each.example.reason, ""), self._failures_link(each, snapshot))
+                for each in recent.failures(snapshot.now)
             ],
-            "first_to_expire": recent.first_to_expire(now.first_to_expire),
-            "unfinished": [self._tile(status, now) for status in UNFINISHED],
-            "finished": [self._tile(status, now) for status in FINISHED],
+            "first_to_expire": recent.first_to_expire(snapshot.first_to_expire),
+            "unfinished": [self._tile(status, snapshot) for status in UNFINISHED],
+            "finished": [self._tile(status, snapshot) for status in FINISHED],
             "may_pause": request.user.has_perm("dfinery_django.pause_destination"),
             "may_test": request.user.has_perm("dfinery_django.send_test_event"),
         }
 
-    def _tile(self, status: EventStatus, now: overview.Overview) -> Tile:
-        since = {} if status in UNFINISHED else {"occurred_at__gte": _list_since(status, now)}
-        return Tile(status, now.counts[status], self._list_link(status__exact=status, **since))
+    def _tile(self, status: EventStatus, snapshot: overview.Overview) -> Tile:
+        since = {} if status in UNFINISHED else {"occurred_at__gte": _list_since(status, snapshot)}
+        return Tile(status, snapshot.counts[status], self._list_link(status__exact=status, **since))
 
-    def _failures_link(self, failures: recent.Failures, now: overview.Overview) -> str:
+    def _failures_link(self, failures: recent.Failures, snapshot: overview.Overview) -> str:
         return self._list_link(
             status__exact=failures.status,
             reason_code__exact=failures.code,
             event_name=failures.event_name,
-            occurred_at__gte=_list_since(failures.status, now),
+            occurred_at__gte=_list_since(failures.status, snapshot),
         )
 
     def _list_link(self, **lookups: str) -> str:
@@ -160,13 +160,13 @@ class OverviewAdmin(ReadOnlyAdmin, OverviewBase):
         """Check the token of a destination with a test event."""
         alias = self._posted_destination(request, "send_test_event")
         try:
-            found = check_token(alias)
+            result = check_token(alias)
         except ConfigurationError as error:
             self.message_user(request, str(error), messages.ERROR)
             return self._redirect_back()
-        self._log_change(request, alias, lambda: _("Sent a test event: %(answer)s") % {"answer": found.text})
-        words = f"{found.text} {found.said}" if found.said else f"{found.text} ({found.duration_ms} ms)"
-        self.message_user(request, words, _TEST_EVENT_LEVELS[found.is_accepted])
+        self._log_change(request, alias, lambda: _("Sent a test event: %(answer)s") % {"answer": result.text})
+        words = f"{result.text} {result.said}" if result.said else f"{result.text} ({result.duration_ms} ms)"
+        self.message_user(request, words, _TEST_EVENT_LEVELS[result.is_accepted])
         return self._redirect_back()
 
     def _posted_destination(self, request: HttpRequest, permission: str) -> str:
@@ -193,25 +193,25 @@ class OverviewAdmin(ReadOnlyAdmin, OverviewBase):
         return HttpResponseRedirect(url)
 
 
-def _redacted_overview(request: HttpRequest, now: overview.Overview) -> overview.Overview:
+def _redacted_overview(request: HttpRequest, snapshot: overview.Overview) -> overview.Overview:
     """Redact the reasons for open circuits as far as the user may not read them."""
     found = (
-        dataclasses.replace(each, why=quoted(request, each.why, str(each.code.label))) for each in now.destinations
+        dataclasses.replace(each, why=quoted(request, each.why, str(each.code.label))) for each in snapshot.destinations
     )
-    return dataclasses.replace(now, destinations=tuple(found))
+    return dataclasses.replace(snapshot, destinations=tuple(found))
 
 
-def _redacted_health(request: HttpRequest, now: overview.Overview) -> Health:
+def _redacted_health(request: HttpRequest, snapshot: overview.Overview) -> Health:
     """Return the health, without the quoted texts if the user may not read them."""
-    health = assess(now)
+    health = assess(snapshot)
     found = (dataclasses.replace(each, said=quoted(request, each.said, "")) for each in health.findings)
     return dataclasses.replace(health, findings=tuple(found))
 
 
-def _list_since(status: EventStatus, now: overview.Overview) -> str:
+def _list_since(status: EventStatus, snapshot: overview.Overview) -> str:
     """Return the start of the list's range of ``occurred_at``.
 
     Events that expired in the last 48 hours occurred up to the maximum age earlier.
     """
-    age_hours = now.settings.MAX_AGE_HOURS if status == EventStatus.EXPIRED else 0
-    return (overview.first_hour(now.now) - dt.timedelta(hours=age_hours)).isoformat()
+    age_hours = snapshot.settings.MAX_AGE_HOURS if status == EventStatus.EXPIRED else 0
+    return (overview.first_hour(snapshot.now) - dt.timedelta(hours=age_hours)).isoformat()

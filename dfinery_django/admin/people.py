@@ -44,10 +44,10 @@ class ForgetActionAdmin(BulkActionsAdmin):
     )  # fmt: skip
     def forget(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
         using = router.db_for_write(Event)
-        chosen = self._selection(request, using)
-        if chosen is None:
+        selection = self._selection(request, using)
+        if selection is None:
             return None
-        events = list(chosen.narrow(Event.objects.using(using)).order_by("-pk")[: MAX_FORGOTTEN_EVENTS + 1])
+        events = list(selection.narrow(Event.objects.using(using)).order_by("-pk")[: MAX_FORGOTTEN_EVENTS + 1])
         people, unread = people_of(events[:MAX_FORGOTTEN_EVENTS], using)
         if len(events) > MAX_FORGOTTEN_EVENTS or len(people) > MAX_FORGOTTEN_PEOPLE:
             text = _("Choose fewer: at most %(events)s events of %(people)s people at once. Nothing was done.")
@@ -73,10 +73,10 @@ class ForgetActionAdmin(BulkActionsAdmin):
             text = _("These events are not about the same people any more. Nothing was done: choose again.")
             self.message_user(request, text, messages.ERROR)
             return HttpResponseRedirect(confirmation["back"])
-        found = forget_all(people, using=using)
-        self._log_forgotten(request, found, using)
-        self.message_user(request, forget_outcome(found), messages.SUCCESS)
-        for line in [*describe_forgotten(found), *describe_unattributable(found.unread)]:
+        erased = forget_all(people, using=using)
+        self._log_forgotten(request, erased, using)
+        self.message_user(request, forget_outcome(erased), messages.SUCCESS)
+        for line in [*describe_forgotten(erased), *describe_unattributable(erased.unread)]:
             if line.kind != "done":
                 self._warn_about(request, line)
         return HttpResponseRedirect(confirmation["back"])
@@ -84,9 +84,9 @@ class ForgetActionAdmin(BulkActionsAdmin):
     def _confirm_forget(
         self, request: HttpRequest, people: list[str], events: list[Event], unread: int, using: str
     ) -> HttpResponse:
-        found = forget_all(people, using=using, dry_run=True)
+        erased = forget_all(people, using=using, dry_run=True)
         context = {
-            "lines": [*describe_forgotten(found), *describe_unattributable(unread)],
+            "lines": [*describe_forgotten(erased), *describe_unattributable(unread)],
             "note": _("DFINERY keeps what it received: have it erased there, too.") if people else "",
             "button": forget_button(len(people)) if people else "",
             "act": self.admin_url("event_forget"),
@@ -99,7 +99,7 @@ class ForgetActionAdmin(BulkActionsAdmin):
         confirmation = {"events": keys, "people_digest": _people_digest(people), "back": self._list_url(request)}
         return self._confirmation_page(request, forget_question(len(people)), confirmation, context, salt=FORGET_SALT)
 
-    def _log_forgotten(self, request: HttpRequest, found: Forgotten, using: str) -> None:
+    def _log_forgotten(self, request: HttpRequest, erased: Forgotten, using: str) -> None:
         """Log the erasure and its user, not the people."""
         if not request.user.pk:
             return
@@ -107,7 +107,7 @@ class ForgetActionAdmin(BulkActionsAdmin):
             LogEntry.objects.create(
                 user_id=request.user.pk, content_type_id=get_content_type_for_model(Event).pk, object_id=None,
                 object_repr=str(self.opts.verbose_name_plural), action_flag=DELETION,
-                change_message=forget_outcome(found),
+                change_message=forget_outcome(erased),
             )  # fmt: skip
 
 
@@ -130,24 +130,24 @@ def forget_button(count: int) -> str:
     return ngettext("Yes, forget them", "Yes, forget %(count)s people", count) % {"count": number(count)}
 
 
-def forget_outcome(found: Forgotten) -> str:
+def forget_outcome(erased: Forgotten) -> str:
     """Return the message that says how much was erased."""
-    text = ngettext("Forgotten: %(count)s event was erased.", "Forgotten: %(count)s events were erased.", found.total)
-    return text % {"count": number(found.total)}
+    text = ngettext("Forgotten: %(count)s event was erased.", "Forgotten: %(count)s events were erased.", erased.total)
+    return text % {"count": number(erased.total)}
 
 
-def describe_forgotten(found: Forgotten) -> Iterator[Line]:
+def describe_forgotten(erased: Forgotten) -> Iterator[Line]:
     """Describe what is erased, what remains and what may still arrive."""
-    if found.total:
-        yield Line(found.total, _("erased: all their events, with content, ids and attempts"), "done")
-    if found.traces:
+    if erased.total:
+        yield Line(erased.total, _("erased: all their events, with content, ids and attempts"), "done")
+    if erased.traces:
         words = _("of these leave a tombstone without any id for about two days, so that they are not captured again")
-        yield Line(found.traces, words, "done")
-    if found.repairs + found.log_entries:
+        yield Line(erased.traces, words, "done")
+    if erased.repairs + erased.log_entries:
         yield Line(
-            found.repairs + found.log_entries, _("entries of ledgers and logs: the ids in them are removed"), "done"
+            erased.repairs + erased.log_entries, _("entries of ledgers and logs: the ids in them are removed"), "done"
         )
-    if sending := found.events.get(EventStatus.SENDING, 0):
+    if sending := erased.events.get(EventStatus.SENDING, 0):
         yield Line(sending, _("being sent at this moment and can't be recalled: may still arrive"), "doubtful")
 
 

@@ -44,19 +44,19 @@ class EventsView(DfineryView):
             raise malformed_body(Refused(MALFORMED, "", f"a list has 1 to {MAX_EVENTS_PER_REQUEST} events"))
         destination = request.query_params.get("destination")
         try:
-            found = ingest(bodies, destination=destination, partial=_parse_flag(request, "partial"))
+            result = ingest(bodies, destination=destination, partial=_parse_flag(request, "partial"))
         except SwitchedOff:
             raise unavailable("DFINERY is switched off on this site (ENABLED): nothing was stored.") from None
         except UnknownDestination:
             raise bad_request("destination: unknown alias, or left out although there is no default one.") from None
-        if not found.taken:
-            raise events_refused(found.left, None if is_alone else len(bodies))
-        stored = sum(each.is_new for each in found.taken)
+        if not result.taken:
+            raise events_refused(result.left, None if is_alone else len(bodies))
+        stored = sum(each.is_new for each in result.taken)
         answer = IngestedSerializer(
             {
                 "stored": stored,
-                "events": found.taken,
-                "errors": [error_entry(each.index, each.error) for each in found.left],
+                "events": result.taken,
+                "errors": [error_entry(each.index, each.error) for each in result.left],
             }
         )
         return Response(answer.data, status.HTTP_202_ACCEPTED if stored else status.HTTP_200_OK)

@@ -51,19 +51,12 @@ def _object_schema(scope: Scope, required: tuple[str, ...], **more: Any) -> dict
     return whole | ({"required": list(required)} if required else {})
 
 
-_NUMBER_TYPES = [_LONG, _DOUBLE, {"type": "boolean"}]
-_USER = {"anyOf": [{"type": "string", "minLength": 1, "pattern": r"\S"}, *_NUMBER_TYPES]}
+_NUMERIC = [_LONG, _DOUBLE, {"type": "boolean"}]
+_USER = {"anyOf": [{"type": "string", "minLength": 1, "pattern": r"\S"}, *_NUMERIC]}
 _NAME = {
-    "anyOf": [
-        {"type": "string", "minLength": 1, "maxLength": EVENT_NAME_LENGTH, "pattern": r"^[^\u0000]+$"},
-        *_NUMBER_TYPES,
-    ]
+    "anyOf": [{"type": "string", "minLength": 1, "maxLength": EVENT_NAME_LENGTH, "pattern": r"^[^\u0000]+$"}, *_NUMERIC]
 }
-_ID = {
-    "type": "string",
-    "format": "uuid",
-    "description": "A known id stores nothing again. Left out: one is generated.",
-}
+_ID = {"type": "string", "format": "uuid", "description": "A known id stores nothing. Left out: one is generated."}
 _ITEMS = {"type": "array", "items": _object_schema("item", ())}
 _EVENT = {
     "type": "object",
@@ -106,24 +99,24 @@ _COMMON_RESPONSES = {
 }
 
 
-def _query_parameter(name: str, about: str, *, words: Any = None, kind: Any = None) -> OpenApiParameter:
+def _query(name: str, about: str, *, words: Any = None, kind: Any = None) -> OpenApiParameter:
     return OpenApiParameter(name, kind or _TEXT, OpenApiParameter.QUERY, description=about, enum=words)
 
 
 _FILTERS = [
-    _query_parameter("status", "Status.", words=STATUSES),
-    _query_parameter("reason_code", "Reason code.", words=REASONS),
-    _query_parameter("event_name", "Event name, e.g. `purchase`."),
-    _query_parameter("destination", "Alias of a destination."),
-    _query_parameter("definition", "Name of a definition; several separated by commas."),
-    _query_parameter("source_pk", "Key of the source object."),
-    _query_parameter("since", "Happened at this time or later.", kind=_TIME),
-    _query_parameter("until", "Happened before this time.", kind=_TIME),
-    _query_parameter("event_id", "Event id.", kind=OpenApiTypes.UUID),
-    _query_parameter("order_id", "Order id."),
-    _query_parameter("user_id", "User id."),
-    _query_parameter("search", "An event id, order id or user id; without an exact match, the beginning of one."),
-    _query_parameter("cursor", "From `next` or `previous` of a response."),
+    _query("status", "Status.", words=STATUSES),
+    _query("reason_code", "Reason code.", words=REASONS),
+    _query("event_name", "Event name, e.g. `purchase`."),
+    _query("destination", "Alias of a destination."),
+    _query("definition", "Name of a definition; several separated by commas."),
+    _query("source_pk", "Key of the source object."),
+    _query("since", "Happened at this time or later.", kind=_TIME),
+    _query("until", "Happened before this time.", kind=_TIME),
+    _query("event_id", "Event id.", kind=OpenApiTypes.UUID),
+    _query("order_id", "Order id."),
+    _query("user_id", "User id."),
+    _query("search", "An event id, order id or user id; without an exact match, the beginning of one."),
+    _query("cursor", "From `next` or `previous` of a response."),
     OpenApiParameter(
         "page_size", {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE}, OpenApiParameter.QUERY,
         description="Maximum number of events.",
@@ -133,14 +126,10 @@ _ID_IN_PATH = OpenApiParameter("event_id", OpenApiTypes.UUID, OpenApiParameter.P
 _NOT_FOUND = {404: OpenApiResponse(ErrorSerializer, "There is no event of this id.")}
 
 
-for _serializer in (
-    SerializerBase.__subclasses__() + EventSerializer.__subclasses__() + ErrorSerializer.__subclasses__()
-):
+for _each in SerializerBase.__subclasses__() + EventSerializer.__subclasses__() + ErrorSerializer.__subclasses__():
     # A site may have an Event component of its own.
-    if _serializer.__module__ == EventSerializer.__module__:
-        extend_schema_serializer(component_name=f"Dfinery{_serializer.__name__.removesuffix('Serializer')}")(
-            _serializer
-        )
+    if _each.__module__ == EventSerializer.__module__:
+        extend_schema_serializer(component_name=f"Dfinery{_each.__name__.removesuffix('Serializer')}")(_each)
 
 
 class _ViewExtension(OpenApiViewExtension):
@@ -190,10 +179,8 @@ class EventsExtension(_ViewExtension):
             ),
             request={"application/json": OpenApiRequest(BODY, examples=[OpenApiExample("A purchase", EXAMPLE)])},
             parameters=[
-                _query_parameter("destination", "Alias of a destination; left out: the default one."),
-                _query_parameter(
-                    "partial", "`1`: store the good events and refuse the others.", words=[*TRUE_WORDS, *FALSE_WORDS]
-                ),
+                _query("destination", "Alias of a destination; left out: the default one."),
+                _query("partial", "`1`: store the good events only.", words=[*TRUE_WORDS, *FALSE_WORDS]),
             ],
         ),
     }

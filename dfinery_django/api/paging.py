@@ -63,15 +63,15 @@ class EventPagination(CursorPagination):
         self.base_url = request.build_absolute_uri()
         # The order of an index. With a range of time that of its own column, or all later rows would be read first.
         self._by_time = bool(request.query_params.get("since") or request.query_params.get("until"))
-        self._place = place = self._read(request.query_params.get(self.cursor_query_param, ""))
+        self._cursor = cursor = self._parse_cursor(request.query_params.get(self.cursor_query_param, ""))
         size = self.get_page_size(request)
-        is_forward = place is None or place.is_forward
+        is_forward = cursor is None or cursor.is_forward
         sign = "-" if is_forward else ""
         rows = queryset.order_by(*(f"{sign}{name}" for name in (("occurred_at", "pk") if self._by_time else ("pk",))))
-        found = list((rows.filter(place.beyond()) if place else rows)[: size + 1])
-        self.page = found[:size] if is_forward else found[:size][::-1]
-        self.has_next = len(found) > size if is_forward else True
-        self.has_previous = place is not None if is_forward else len(found) > size
+        fetched = list((rows.filter(cursor.beyond()) if cursor else rows)[: size + 1])
+        self.page = fetched[:size] if is_forward else fetched[:size][::-1]
+        self.has_next = len(fetched) > size if is_forward else True
+        self.has_previous = cursor is not None if is_forward else len(fetched) > size
         self.display_page_controls = self.has_next or self.has_previous
         return self.page
 
@@ -92,25 +92,25 @@ class EventPagination(CursorPagination):
     def _link(self, is_forward: bool, end: int) -> str | None:
         if self.page:
             event = self.page[end]
-            place = _Cursor(is_forward, event.pk, event.occurred_at if self._by_time else None)
-        elif self._place:  # its rows are gone
-            place = _Cursor(is_forward, self._place.pk, self._place.moment)
+            cursor = _Cursor(is_forward, event.pk, event.occurred_at if self._by_time else None)
+        elif self._cursor:  # its rows are gone
+            cursor = _Cursor(is_forward, self._cursor.pk, self._cursor.moment)
         else:
             return None
-        return replace_query_param(str(self.base_url), self.cursor_query_param, str(place))
+        return replace_query_param(str(self.base_url), self.cursor_query_param, str(cursor))
 
-    def _read(self, text: str) -> _Cursor | None:
+    def _parse_cursor(self, text: str) -> _Cursor | None:
         """Parse the cursor.
 
         :raises ApiError: if it is malformed, or of the other order
         """
         if not text:
             return None
-        found = _CURSOR.fullmatch(text)
+        match = _CURSOR.fullmatch(text)
         try:
-            if found and bool(found[3]) == self._by_time:
-                moment = _CURSOR_EPOCH + int(found[3]) * _MICROSECOND if found[3] else None
-                return _Cursor(found[1] == "n", int(found[2]), moment)
+            if match and bool(match[3]) == self._by_time:
+                moment = _CURSOR_EPOCH + int(match[3]) * _MICROSECOND if match[3] else None
+                return _Cursor(match[1] == "n", int(match[2]), moment)
         except OverflowError:
             pass
         raise bad_request("cursor: take it from 'next' or 'previous' of an answer to the same filters.")

@@ -126,9 +126,7 @@ class TakenSerializer(SerializerBase):
     index = serializers.IntegerField(help_text="Its index in the list, from 0.")
     event_id = serializers.UUIDField()
     is_new = serializers.BooleanField(help_text="False if the same event was stored before.")
-    notes = serializers.ListField(
-        child=serializers.CharField(), help_text="Probable mistakes that did not prevent storing."
-    )
+    notes = serializers.ListField(child=serializers.CharField(), help_text="Probable mistakes in a stored event.")
 
 
 class EventErrorSerializer(SerializerBase):

@@ -51,6 +51,9 @@ class Response:
     drop: bool = False
 
 
+Responder = Callable[[Request], Response]
+
+
 def is_loopback(host: str) -> bool:
     """Return whether the host is a loopback address."""
     try:
@@ -78,7 +81,7 @@ def api_response(status: int, code: int | None, message: str | None, data: Any, 
     return Response(status, (message or "").encode(), {**({"Content-Type": "text/html"} if message else {}), **headers})
 
 
-def control_response(request: Request, result: dict[str, Any]) -> Response:
+def acknowledge(request: Request, result: dict[str, Any]) -> Response:
     """Redirect a form back to the page; return JSON to others."""
     return Response(303, headers={"Location": "/"}) if is_form(request) else json_response(200, result)
 
@@ -92,7 +95,7 @@ def numbers_as_text(value: Any) -> Any:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def page_response(page: dict[str, Any], version: str) -> Response:
+def html_page(page: dict[str, Any], version: str) -> Response:
     """Render the page; its policy allows only its own script and style."""
     nonce = secrets.token_urlsafe(16)
     engine = Engine(dirs=[str(Path(__file__).parent.parent / "templates")])
@@ -111,9 +114,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     allow_reuse_address = daemon_threads = True
     request_queue_size = 128
 
-    def __init__(
-        self, address: tuple[str, int], answer: Callable[[Request], Response], stopping: threading.Event
-    ) -> None:
+    def __init__(self, address: tuple[str, int], answer: Responder, stopping: threading.Event) -> None:
         self.answer, self.stopping = answer, stopping
         self.connections: set[socket.socket] = set()
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET

@@ -5,8 +5,7 @@ never stores or shows a token, and serves on loopback only: it shows customers' 
 
 The page states the responses and the ``X-Rate-Limit-*`` headers. The sandbox's own interpretation: an unknown token is
 400/4001 and a missing or malformed ``Authorization`` header 401, judged before the limit, judged before the body; the
-limit counts in fixed windows that end with the UTC minute. A wrong method is 405, an unknown path 404, too large a body
-413.
+limit counts in fixed windows that end with the UTC minute. Wrong methods, unknown paths, large bodies: 405, 404, 413.
 """
 
 from __future__ import annotations
@@ -24,17 +23,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
-from .http import (
-    Request,
-    Response,
-    Server,
-    api_response,
-    control_response,
-    is_form,
-    is_loopback,
-    json_response,
-    page_response,
-)
+from .http import Request, Response, Server, acknowledge, api_response, html_page, is_form, is_loopback, json_response
 from .memory import ArrivalLog
 from .rules import Arrival, Refusal, judge
 
@@ -256,26 +245,25 @@ class Sandbox:
             page["events"] = [{"number": number, **log.describe(each), "body": None} for number, each in newest]
             page |= {"shown": len(newest), "refused_shown": len(page["refused"])}
         page |= {"refused": page["refused"][::-1], "faults": list(FAULTS)}
-        return page_response(page, version)
+        return html_page(page, version)
 
     def forget(self, request: Request) -> Response:
         """Clear everything."""
         self.clear()
-        return control_response(request, {"cleared": True})
+        return acknowledge(request, {"cleared": True})
 
     def arm(self, request: Request) -> Response:
         """Arm a fault by its name."""
         try:
-            wanted = (
-                dict(parse_qsl((request.raw or b"").decode())) if is_form(request) else json.loads(request.raw or b"")
-            )
+            raw = request.raw or b""
+            wanted = dict(parse_qsl(raw.decode())) if is_form(request) else json.loads(raw)
             fault, times = FAULTS[str(wanted["fault"])], int(wanted.get("times", 1))
         except (AttributeError, KeyError, TypeError, ValueError):
             return json_response(400, {"error": f"Send fault (one of {', '.join(FAULTS)}) and times."})
         if not 1 <= times <= MAX_ARMED:
             return json_response(400, {"error": f"times must be between 1 and {MAX_ARMED}."})
         self.answer_next(*[fault] * times)
-        return control_response(request, {"fault": wanted["fault"], "times": times})
+        return acknowledge(request, {"fault": wanted["fault"], "times": times})
 
     def answer(self, request: Request) -> Response:
         """Answer one HTTP request."""
