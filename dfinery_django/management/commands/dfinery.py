@@ -29,7 +29,13 @@ from ...patience import FAULTS, is_passing
 from ...sandbox import Sandbox
 from ...states import Action
 from ...token_check import AGE, EVENT_NAME, check_token
-from .. import arguments, choosing, erased, faults, printing, repairing, standing, tables
+from .. import arguments, choosing
+from .. import bulk_actions as repairing
+from .. import exit_codes as faults
+from ..subcommands import fields as tables
+from ..subcommands import forget as erased
+from ..subcommands import preview as printing
+from ..subcommands import status as standing
 
 #: Between two drains of ``drain --forever`` when nothing was due.
 IDLE_SECONDS = 1.0

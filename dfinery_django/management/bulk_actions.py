@@ -24,7 +24,7 @@ from ..repair import Forecast, advance, stop, wake, wish
 from ..selection import Selection
 from ..states import DONE, Action
 from . import choosing
-from .faults import FAILED, STOPPED, WRONG_USE
+from .exit_codes import FAILED, STOPPED, WRONG_USE
 
 #: How long a fault of the database is waited out.
 PATIENCE_SECONDS = 30.0

@@ -13,13 +13,13 @@ from typing import Any
 from django.core.management.base import OutputWrapper
 from django.utils.translation import override
 
-from ..findings import Level
-from ..health import Health, assess
-from ..moments import ago, number, point
-from ..overview import Overview, look
-from ..reports import DestinationReport
-from ..states import FINISHED, UNFINISHED, DestinationState, Reason
-from .printing import GAP, wrap
+from ...findings import Level
+from ...health import Health, assess
+from ...moments import ago, number, point
+from ...overview import Overview, look
+from ...reports import DestinationReport
+from ...states import FINISHED, UNFINISHED, DestinationState, Reason
+from .preview import GAP, wrap
 
 LABEL_WIDTH = 14
 #: A running cluster of django-q2 comes to what is due within this time.

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ..explain import Explanation, Verdict
-from ..fieldwise import Part, Reading
-from ..states import EventStatus
+from ...explain import Explanation, Verdict
+from ...fieldwise import Part, Reading
+from ...states import EventStatus
 
 #: Lines are as wide as the terminal, within these.
 NARROWEST, WIDEST = 80, 120

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from ..custom_fields import Listed
+from ...custom_fields import Listed
 
 FIELD_HEADINGS = ("console name", "scope", "type", "type from", "first seen", "last seen", "drift", "mapped by")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..forgetting import MARGIN, Forgotten
-from ..states import EventStatus
+from ...forgetting import MARGIN, Forgotten
+from ...states import EventStatus
 
 
 def lines(found: Forgotten, *, hours: float, dry_run: bool) -> Iterator[str]:
