@@ -80,7 +80,7 @@ def test_a_definition_that_watches_another_model(configured: Any) -> None:
         call_command("dfinery", "preview", "shop.Order", "1", "--definition", "sign_up")
     assert str(caught.value) == (
         "'sign_up' does not watch shop.Order. Watched: shop.Order (purchase); shop.User (sign_up). "
-        "Left out for mistakes, see manage.py check: broken."
+        "Skipped for mistakes, see manage.py check: broken."
     )
 
 
@@ -98,7 +98,7 @@ def test_preview_looks_at_what_the_checks_refuse(configured: Any, shop: Any, mon
     printed = capsys.readouterr()
     assert "event_attributes.order_sales: path 'totl': 'Order' object has no attribute 'totl'" in printed.out
     assert '"2026-00001"' in printed.out
-    assert printed.err.startswith("broken is left out: Event 'broken' watches 'shop.Nothing'")
+    assert printed.err.startswith("broken is skipped: Event 'broken' watches 'shop.Nothing'")
     configured(TOKEN="x")
     with pytest.raises(CommandError, match="Did you mean 'TOKENS'") as caught:
         call_command("dfinery", "preview", "shop.Order", str(order.pk), skip_checks=False)

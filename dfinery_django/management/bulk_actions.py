@@ -1,4 +1,4 @@
-"""Resend, rebuild and cancel from a command line: which events, what would happen, ask, do it in chunks."""
+"""Resend, rebuild and cancel from a command line: choose events, print a forecast, confirm, act in chunks."""
 
 from __future__ import annotations
 
@@ -6,97 +6,136 @@ import getpass
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, OutputWrapper
 from django.db import connections
 from django.utils.translation import override
-from tqdm import tqdm
 
-from .. import clock, wording
+from .. import clock, registry, wording
+from ..conf import did_you_mean, get_settings
+from ..destinations import outbox_databases
 from ..models import Event, Repair
 from ..patience import patiently
 from ..repair import Forecast, advance, stop, wake, wish
 from ..selection import Selection
 from ..states import DONE, Action
-from . import choosing
 from .exit_codes import FAILED, STOPPED, WRONG_USE
+from .output import progress_bar
 
-#: How long a fault of the database is waited out.
-PATIENCE_SECONDS = 30.0
-#: Between two looks at a repair that a worker has in hand.
-LOOK_SECONDS = 0.2
-
-Write = Callable[[str], object]
+#: How long a database fault that passes is retried.
+COMMAND_RETRY_SECONDS = 30.0
+#: The pause before looking again at a bulk action that a worker has locked.
+LOCKED_PAUSE_SECONDS = 0.2
+#: Columns of events that are compared with a value -> the option's name.
+_COLUMN_OPTIONS = {"status": "status", "event_name": "event", "destination": "destination", "reason_code": "reason"}
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is wanted of one database's events, and what it would do."""
+class PlannedAction:
+    """A bulk action in one database, not yet stored, with its forecast."""
 
     repair: Repair
     forecast: Forecast
 
     @property
     def using(self) -> str:
+        """The alias of the database."""
         return str(self.repair._state.db)
 
 
-def selections(options: dict[str, Any]) -> dict[str, Selection]:
-    """The events that were chosen, by database.
+def run_bulk_action(action: Action, options: dict[str, Any], stdout: OutputWrapper) -> None:
+    """Run ``resend`` or ``cancel``.
 
-    :raises CommandError: if nothing was chosen, or something that there is not
+    :param options: those of ``arguments.add_event_filters``
+    :raises CommandError: if no events, or unknown ones, were chosen, or it can't be done, or was stopped
     """
-    plain: dict[str, Any] = {field: options[name] or "" for field, name in choosing.COLUMNS.items()}
-    given = any(plain.values()) or any(options[name] for name in ("event_ids", "since", "until", "search"))
-    if given == options["all"]:
-        problem = "--all means all events: leave the filters out." if given else "Say which events, or --all."
+    planned = _plan_actions(action, _choose_events(options))
+    if not planned:
+        stdout.write("No event matches.")
+        return
+    stdout.write("\n".join(_forecast_lines(planned)))
+    stdout.flush()
+    planned = [each for each in planned if each.forecast.done]
+    if options["dry_run"] or not planned:
+        stdout.write("Nothing was done: --dry-run." if planned else "Nothing to do.")
+        return
+    if options["interactive"]:
+        _confirm(action, planned, is_all=options["all"])
+    for each in planned:
+        stdout.write("\n".join(_carry_out(each)))
+
+
+def _choose_events(options: dict[str, Any]) -> dict[str, Selection]:
+    """Return the chosen events by database."""
+    values: dict[str, Any] = {column: options[name] or "" for column, name in _COLUMN_OPTIONS.items()}
+    is_filtered = any(values.values()) or any(options[name] for name in ("event_ids", "since", "until", "search"))
+    if is_filtered == options["all"]:
+        problem = (
+            "--all means all events: leave the filters out."
+            if is_filtered
+            else "Choose events by their ids or by filters, or all with --all."
+        )
         raise CommandError(f"{problem} Nothing was done.", returncode=WRONG_USE)
-    databases = choosing.outboxes(options["database"])
-    choosing.check_values(plain, databases)
-    chosen = Selection(**plain, since=options["since"], until=options["until"], search=options["search"] or "")
-    found = {using: chosen.resolved(Event.objects.using(using)) for using in databases}
-    return _with_ids(found, options["event_ids"]) if options["event_ids"] else found
+    databases = _databases_named(options["database"])
+    _check_values(values, databases)
+    chosen = Selection(**values, since=options["since"], until=options["until"], search=options["search"] or "")
+    by_database = {using: chosen.resolved(Event.objects.using(using)) for using in databases}
+    return _narrow_to_ids(by_database, options["event_ids"]) if options["event_ids"] else by_database
 
 
-def _with_ids(chosen: dict[str, Selection], ids: Sequence[UUID]) -> dict[str, Selection]:
-    """The same for these events alone.
+def _databases_named(alias: str | None) -> list[str]:
+    known = tuple(outbox_databases())
+    if alias is not None and alias not in known:
+        raise CommandError(f"Database {alias!r} has no events. {did_you_mean(alias, known)}", returncode=WRONG_USE)
+    return [alias] if alias else list(known)
 
-    :raises CommandError: if one does not exist
-    """
-    found: dict[str, Selection] = {}
+
+def _check_values(values: dict[str, Any], databases: Sequence[str]) -> None:
+    """Refuse an event name or a destination that neither the settings nor any event has."""
+    names, aliases = {each.event_name for each in registry.definitions()}, set(get_settings().TOKENS)
+    for column, verb, known in (("event_name", "is called", names), ("destination", "goes to", aliases)):
+        value = values[column]
+        if value and value not in known:
+            known.update(*(Event.objects.using(using).in_use(column) for using in databases))
+            if value not in known:
+                nearest = did_you_mean(value, tuple(sorted(known)))
+                raise CommandError(f"No event {verb} {value!r}. {nearest}", returncode=WRONG_USE)
+
+
+def _narrow_to_ids(chosen: dict[str, Selection], ids: Sequence[UUID]) -> dict[str, Selection]:
+    """Return the same for these events alone."""
+    narrowed: dict[str, Selection] = {}
     unknown = set(ids)
     for using, selection in chosen.items():
         keys = dict(Event.objects.using(using).filter(event_id__in=ids).values_list("event_id", "pk"))
         unknown -= set(keys)
         if keys:
-            found[using] = Selection(**{**dict(selection.given()), "pks": tuple(keys.values())})
+            narrowed[using] = Selection(**{**dict(selection.given()), "pks": tuple(keys.values())})
     if unknown:
         others = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
-        where = ", ".join(map(repr, chosen))
-        message = f"There is no event {min(unknown)}{others} in database {where}. Nothing was done."
+        databases = ", ".join(map(repr, chosen))
+        message = f"There is no event {min(unknown)}{others} in database {databases}. Nothing was done."
         raise CommandError(message, returncode=WRONG_USE)
-    return found
+    return narrowed
 
 
-def wishes(action: Action, chosen: dict[str, Selection]) -> list[Wish]:
-    """What would be done where."""
-    found = []
+def _plan_actions(action: Action, chosen: dict[str, Selection]) -> list[PlannedAction]:
+    planned = []
     for using, selection in chosen.items():
-        wanted = wish(action, selection, by=f"command line ({_user()})", using=using)
-        forecast = Forecast(wanted)
-        wanted.event_count = forecast.total
+        repair = wish(action, selection, by=f"command line ({_user_name()})", using=using)
+        forecast = Forecast(repair)
+        repair.event_count = forecast.total
         if forecast.total:
-            found.append(Wish(wanted, forecast))
-    return found
+            planned.append(PlannedAction(repair, forecast))
+    return planned
 
 
-def _user() -> str:
-    """Who is at the command line."""
+def _user_name() -> str:
     try:
         return getpass.getuser()
     except (KeyError, ImportError, OSError):  # a container's user may have no name
@@ -104,93 +143,84 @@ def _user() -> str:
 
 
 @override("en")
-def foretold(found: Sequence[Wish]) -> list[str]:
-    """What would happen, in the words of the admin's confirmation."""
+def _forecast_lines(planned: Sequence[PlannedAction]) -> list[str]:
+    """Return what would happen, in the words of the admin's confirmation."""
     lines = []
-    for each in found:
+    for each in planned:
         action = each.repair.action
-        lines += [f"in database {each.using!r}:"] * (len(found) > 1)
-        lines += map(_line, wording.lines(action, each.forecast.tally))
+        lines += [f"in database {each.using!r}:"] * (len(planned) > 1)
+        lines += map(_tally_line, wording.lines(action, each.forecast.tally))
         lines += filter(None, [wording.unlooked(each.forecast, action)])
     return lines
 
 
 @override("en")
-def confirm(action: Action, found: Sequence[Wish], *, is_all: bool) -> None:
-    """Ask whoever is at the terminal. A script that chose its events is not asked, one that means all has to say so.
-
-    :raises CommandError: if the answer is no, or ``--all`` meets nobody to ask
-    """
+def _confirm(action: Action, planned: Sequence[PlannedAction], *, is_all: bool) -> None:
+    """Ask at the terminal. Without one, only ``--all`` needs an explicit ``--no-input``."""
     if not sys.stdin or not sys.stdin.isatty():
         if not is_all:
             return
-        message = "Nothing was done: there is no terminal to ask at. --no-input does it, --dry-run only says what."
+        message = "Nothing was done: no terminal to confirm at. Add --no-input to do it, or --dry-run for a forecast."
         raise CommandError(message, returncode=WRONG_USE)
-    question = wording.question(action, sum(each.forecast.done for each in found))
+    question = wording.question(action, sum(each.forecast.done for each in planned))
     try:
         answer = input(f"{question} [y/N] ")
     except (EOFError, KeyboardInterrupt):
         answer = ""
-        print()  # behind the question
+        print()  # ends the line of the question
     if answer.strip().lower() not in ("y", "yes"):
         raise CommandError("Nothing was done.", returncode=FAILED)
 
 
-def carry_out(each: Wish) -> list[str]:
-    """Do it, chunk by chunk, and say what was done. If this process is killed, whoever drains does the rest.
-
-    :raises CommandError: if it can't be done, or was stopped
-    """
-    wanted, using = each.repair, each.using
-    wanted.save(using=using, force_insert=True)
+def _carry_out(planned: PlannedAction) -> list[str]:
+    """Act chunk by chunk, and return what was done. If this process is killed, the next drain does the rest."""
+    repair, using = planned.repair, planned.using
+    repair.save(using=using, force_insert=True)
     try:
-        with tqdm(total=each.forecast.total, desc=wanted.action, unit=" events", leave=False, disable=None) as bar:
-            while not wanted.is_finished:
-                wanted = _step(wanted, using)
-                bar.update(wanted.seen_count - bar.n)
+        with progress_bar("events", title=repair.action, total=planned.forecast.total) as bar:
+            while not repair.is_finished:
+                repair = _do_next_chunk(repair, using)
+                bar.update(repair.seen_count - bar.n)
     except KeyboardInterrupt as error:
-        raise _stopped(wanted, using) from error
+        raise _stop_after_ctrl_c(repair, using) from error
     wake(using)
-    if wanted.error:
-        raise CommandError(f"That can't be done: {wanted.error}", returncode=FAILED)
+    if repair.error:
+        raise CommandError(f"That can't be done: {repair.error}", returncode=FAILED)
     with override("en"):
-        return [_outcome(wanted), *_left(wanted)]
+        skipped = [each for each in wording.lines(repair.action, repair.tally) if each.kind == "left"]
+        return [_outcome_sentence(repair), *map(_tally_line, skipped)]
 
 
-def _step(wanted: Repair, using: str) -> Repair:
-    """The repair as it stands after its next chunk, whoever does that."""
-    until = clock.monotonic() + PATIENCE_SECONDS
-    found = patiently(partial(advance, using, pk=wanted.pk), using=using, until=until)
-    if found:
-        return found[0]
-    current = Repair.objects.using(using).get(pk=wanted.pk)
+def _do_next_chunk(repair: Repair, using: str) -> Repair:
+    """Return the bulk action after its next chunk, which a worker may do instead."""
+    until = clock.monotonic() + COMMAND_RETRY_SECONDS
+    advanced = patiently(partial(advance, using, pk=repair.pk), using=using, until=until)
+    if advanced:
+        return advanced[0]
+    current = Repair.objects.using(using).get(pk=repair.pk)
     if not current.is_finished:
-        time.sleep(LOOK_SECONDS)  # a worker has it in hand
+        time.sleep(LOCKED_PAUSE_SECONDS)
     return current
 
 
-def _stopped(wanted: Repair, using: str) -> CommandError:
-    """After Ctrl-C: the chunk that was under way is undone, and no other one is begun by anybody."""
-    connections[using].close()  # it may stand in the midst of a statement
-    stopped = stop(wanted)
-    wanted = Repair.objects.using(using).get(pk=wanted.pk)
+def _stop_after_ctrl_c(repair: Repair, using: str) -> CommandError:
+    """Undo the chunk that was interrupted, and let no worker begin another."""
+    connections[using].close()  # it may be in the middle of a statement
+    was_stopped = stop(repair)
+    repair = Repair.objects.using(using).get(pk=repair.pk)
     wake(using)
     with override("en"):
-        if not stopped:
-            return CommandError(f"It was done already. {_outcome(wanted)}", returncode=STOPPED)
-        reached = f"{wanted.seen_count:,} of {wanted.event_count:,} events were come to"
-        message = f"Stopped: {reached}. {_outcome(wanted)} The rest is as it was."
+        if not was_stopped:
+            return CommandError(f"It was already finished. {_outcome_sentence(repair)}", returncode=STOPPED)
+        progress = f"{repair.seen_count:,} of {repair.event_count:,} events were processed"
+        message = f"Stopped: {progress}. {_outcome_sentence(repair)} The rest is unchanged."
         return CommandError(message, returncode=STOPPED)
 
 
-def _outcome(done: Repair) -> str:
-    tally = Counter(done.tally)
-    return wording.outcome(done.action, sum(tally[verdict] for verdict in DONE))
+def _outcome_sentence(repair: Repair) -> str:
+    tally = Counter(repair.tally)
+    return wording.outcome(repair.action, sum(tally[verdict] for verdict in DONE))
 
 
-def _left(done: Repair) -> Iterator[str]:
-    return (_line(each) for each in wording.lines(done.action, done.tally) if each.kind == "left")
-
-
-def _line(line: wording.Line) -> str:
+def _tally_line(line: wording.Line) -> str:
     return f"{line.number:>7} {line.text}"

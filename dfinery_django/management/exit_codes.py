@@ -1,6 +1,6 @@
-"""Faults that a command line may meet, as one line and an exit code instead of a traceback.
+"""Exit codes, and errors as one line with an exit code instead of a traceback.
 
-A mistake of ours, or of a site's own hook, keeps its traceback: it is what mends it.
+A bug of this package or of a site's own hook keeps its traceback: it is needed to fix the bug.
 """
 
 from __future__ import annotations
@@ -12,48 +12,65 @@ from contextlib import contextmanager
 
 from django.apps import apps
 from django.core.management.base import CommandError, SystemCheckError
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, ProgrammingError, connections, router
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    DatabaseError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+    connections,
+    router,
+)
 
 from ..exceptions import ConfigurationError
-from ..overview import databases
-from ..patience import PASSING_FAULTS
 
 FAILED, WRONG_USE = 1, 2
-#: What a shell says of a command whose reader went away, or that was stopped by Ctrl-C.
-READER_GONE, STOPPED = 141, 130
+#: A shell's codes for a command that was stopped by Ctrl-C, or whose reader closed the pipe.
+STOPPED, READER_GONE = 130, 141
+EXIT_CODES = """
+exit codes:
+  0  done, or all is well
+  1  a person is needed (status), the token is not accepted (check-token), or something failed, such as a database
+  2  the command line or the DFINERY setting is wrong, or migrate was not run: nothing was done
+"""
+#: Errors of a server, a connection or missing tables. Their classes decide, not whether a retry would help: a wrong
+#: password is worth one line, too.
+_DATABASE_ERRORS = (OperationalError, InterfaceError, InternalError, ProgrammingError)
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """
-    :raises CommandError: instead of what a database, the setting or Ctrl-C raises
+def errors_as_exit_codes() -> Iterator[None]:
+    """Turn errors of a database, the setting or Ctrl-C into one line with an exit code.
+
+    :raises CommandError: instead of the error
     """
     try:
         yield
-        sys.stdout.flush()  # here rather than when Python ends, where nobody could answer for it
+        sys.stdout.flush()  # at its exit Python could only print the error
     except SystemCheckError as error:
         error.returncode = WRONG_USE
         raise
     except ConfigurationError as error:
         raise CommandError(one_line(error), returncode=WRONG_USE) from error
-    except (*PASSING_FAULTS, ProgrammingError) as error:
-        raise of_database(error) from error
+    except _DATABASE_ERRORS as error:
+        raise _database_command_error(error) from error
     except BrokenPipeError:
-        _write_nowhere()
+        _discard_stdout()
         sys.exit(READER_GONE)
     except KeyboardInterrupt as error:
         raise CommandError("Stopped.", returncode=STOPPED) from error
 
 
 def one_line(error: BaseException) -> str:
-    """What an error says, without line ends: drivers write several."""
+    """Return an error's message without line breaks, which drivers use."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def of_database(error: BaseException) -> CommandError:
-    """What is the matter with the database: tables are not there, or it can't be used."""
+def _database_command_error(error: BaseException) -> CommandError:
+    """Return an error that names missing tables, or else the database's own error."""
     try:
-        missing = [(app, using) for app, using in _places() if not _has_tables(app, using)]
+        missing = [(app, using) for app, using in _apps_by_database() if not _has_tables(app, using)]
     except (DatabaseError, InterfaceError):
         missing = []
     if not missing:
@@ -64,8 +81,10 @@ def of_database(error: BaseException) -> CommandError:
     return CommandError(message, returncode=WRONG_USE)
 
 
-def _places() -> Iterator[tuple[str, str]]:
-    """Which app's tables should be in which database."""
+def _apps_by_database() -> Iterator[tuple[str, str]]:
+    """Yield each app and database that should have its tables."""
+    from ..overview import databases
+
     yield from (("dfinery_django", using) for using in databases())
     if apps.is_installed("django_q"):
         yield "django_q", router.db_for_write(next(apps.get_app_config("django_q").get_models()))
@@ -79,8 +98,8 @@ def _has_tables(app: str, using: str) -> bool:
     return tables <= set(connection.introspection.table_names())
 
 
-def _write_nowhere() -> None:
-    """What Python still holds for the closed pipe goes nowhere, when it ends."""
+def _discard_stdout() -> None:
+    """Discard what Python has buffered for the closed pipe and would write at its exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
