@@ -36,7 +36,7 @@ exit codes:
 """
 #: Errors of a server, a connection or missing tables. Their classes decide, not whether a retry would help: a wrong
 #: password is worth one line, too.
-_DATABASE_ERRORS = (OperationalError, InterfaceError, InternalError, ProgrammingError)
+_ONE_LINE_ERRORS = (OperationalError, InterfaceError, InternalError, ProgrammingError)
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def errors_as_exit_codes() -> Iterator[None]:
         raise
     except ConfigurationError as error:
         raise CommandError(one_line(error), returncode=WRONG_USE) from error
-    except _DATABASE_ERRORS as error:
+    except _ONE_LINE_ERRORS as error:
         raise _database_command_error(error) from error
     except BrokenPipeError:
         _discard_stdout()

@@ -26,7 +26,7 @@ class DrainCommand(Subcommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--destination", help="alias of TOKENS; default: all")
-        parser.add_argument("--budget", type=seconds_type, help="seconds until no more events are claimed (DRAIN_SECONDS)")
+        parser.add_argument("--budget", type=seconds_type, help="seconds until it claims no more (DRAIN_SECONDS)")
         parser.add_argument("--forever", action="store_true", help="keep running until stopped")
 
     def handle(self, *, destination: str | None, budget: float | None, forever: bool, **options: Any) -> None:

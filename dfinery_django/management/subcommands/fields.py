@@ -41,13 +41,13 @@ def _field_table(fields: Sequence[Listed]) -> Iterator[str]:
     if not fields:
         yield "No custom event or field is declared, mapped or was ever sent."
         return
-    rows = [_FIELD_COLUMNS, *map(_field_row, fields)]
+    rows = [_FIELD_COLUMNS, *map(_field_cells, fields)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
-def _field_row(field: Listed) -> tuple[str, ...]:
+def _field_cells(field: Listed) -> tuple[str, ...]:
     seen = [f"{each:%Y-%m-%d %H:%M}" if each else "never" for each in (field.first_seen_at, field.last_seen_at)]
     drift = f"{field.drift_count} as {field.drift_type}" if field.drift_count else ""
     used_by = ", ".join(field.definitions)
