@@ -123,7 +123,7 @@ class RepairActions(ReadOnly):
         self, request: HttpRequest, action: Action, selection: Selection, *, back: str, event: Event | None = None
     ) -> HttpResponse:
         using = router.db_for_write(Event)
-        wish = repair.wish(action, selection, by=request.user.get_username(), using=using)
+        wish = repair.new_bulk_action(action, selection, by=request.user.get_username(), using=using)
         forecast = repair.Forecast(wish)
         asked = {
             "action": action, "selection": wish.selection, "seen_at": wish.seen_at.isoformat(),
@@ -131,9 +131,9 @@ class RepairActions(ReadOnly):
         }  # fmt: skip
         first = selection.narrow(Event.objects.using(using)).defer("payload").order_by("-pk")[:LISTED]
         context = {
-            "lines": list(wording.lines(action, forecast.tally)),
-            "note": wording.unlooked(forecast, action),
-            "button": wording.button(action, forecast.done) if forecast.done else "",
+            "lines": list(wording.action_lines(action, forecast.tally)),
+            "note": wording.unchecked_note(forecast, action),
+            "button": wording.action_button(action, forecast.done) if forecast.done else "",
             "act": self.address("event_act"),
             "listed": list(first),
             "unlisted": max(0, forecast.total - LISTED),
@@ -141,7 +141,7 @@ class RepairActions(ReadOnly):
             "action": str(action),
             **(rebuild_context(request, event) if event and action == Action.REBUILD and forecast.done else {}),
         }
-        return self._question(request, wording.question(action, forecast.total), asked, context)
+        return self._question(request, wording.action_title(action, forecast.total), asked, context)
 
     def _question(
         self, request: HttpRequest, title: str, asked: dict[str, Any], context: dict[str, Any], *, salt: str = SALT
@@ -170,7 +170,7 @@ class RepairActions(ReadOnly):
             return HttpResponseRedirect(self.address("event_changelist"))
         self._check(request, Action(asked["action"]))
         using = router.db_for_write(Event)
-        wish = repair.wish(
+        wish = repair.new_bulk_action(
             Action(asked["action"]), Selection.from_json(asked["selection"]),
             by=request.user.get_username(), using=using,
         )  # fmt: skip
@@ -184,7 +184,7 @@ class RepairActions(ReadOnly):
             if found is None:
                 break  # a worker has it in hand
             wish = found[0]
-        repair.wake(using)
+        repair.wake_all_on_commit(using)
         if not wish.is_finished:
             return HttpResponseRedirect(self.address("repair_change", wish.pk))
         self._tell(request, wish)
@@ -212,9 +212,9 @@ class RepairActions(ReadOnly):
             with site_language():
                 if begun.is_finished and len(done) <= LOGGED_ONE_BY_ONE:
                     events = Event.objects.using(using).filter(pk__in=done).defer("payload")
-                    self._log(request, list(events), wording.logged(begun.action))
+                    self._log(request, list(events), wording.action_log_message(begun.action))
                 else:
-                    words = wording.described(Selection.from_json(wish.selection).without_ids())
+                    words = wording.describe_selection(Selection.from_json(wish.selection).without_ids())
                     self._log(request, [begun], f"{begun}: {words}")
         return begun
 
@@ -229,10 +229,10 @@ class RepairActions(ReadOnly):
             words = _("That can't be done: %(why)s") % {"why": done.error}
             self.message_user(request, quoted(request, words, _("It can't be done: see the log.")), messages.ERROR)
             return
-        found = list(wording.lines(done.action, done.tally))
+        found = list(wording.action_lines(done.action, done.tally))
         changed = sum(line.count for line in found if line.kind != "left")
         if changed:
-            self.message_user(request, wording.outcome(done.action, changed), messages.SUCCESS)
+            self.message_user(request, wording.action_result(done.action, changed), messages.SUCCESS)
         for line in found:
             if line.kind == "left":
                 self._warn(request, line)

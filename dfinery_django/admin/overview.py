@@ -24,7 +24,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from .. import destinations, overview, recent
 from ..exceptions import ConfigurationError
-from ..health import Health, assess
+from ..health import HealthReport, assess
 from ..models import Destination, Overview
 from ..moments import span
 from ..rights import quoted
@@ -99,7 +99,7 @@ class OverviewAdmin(ReadOnly, OverviewBase):
             raise PermissionDenied
         request.current_app = self.admin_site.name
         now = _readable(request, overview.look())
-        arrival = recent.arrival(now.now)
+        arrival = recent.arrival_times(now.now)
         return {
             "overview": now,
             "health": _assessed(request, now),
@@ -116,11 +116,11 @@ class OverviewAdmin(ReadOnly, OverviewBase):
             "may_test": request.user.has_perm("dfinery_django.send_test_event"),
         }
 
-    def _tile(self, status: EventStatus, now: overview.Overview) -> Tile:
+    def _tile(self, status: EventStatus, now: overview.Snapshot) -> Tile:
         since = {} if status in UNFINISHED else {"occurred_at__gte": _since(status, now)}
         return Tile(status, now.counts[status], self._list_link(status__exact=status, **since))
 
-    def _failures_link(self, failures: recent.Failures, now: overview.Overview) -> str:
+    def _failures_link(self, failures: recent.FailureGroup, now: overview.Snapshot) -> str:
         return self._list_link(
             status__exact=failures.status,
             reason_code__exact=failures.code,
@@ -187,7 +187,7 @@ class OverviewAdmin(ReadOnly, OverviewBase):
         return HttpResponseRedirect(url)
 
 
-def _readable(request: HttpRequest, now: overview.Overview) -> overview.Overview:
+def _readable(request: HttpRequest, now: overview.Snapshot) -> overview.Snapshot:
     """The same, with why each destination is closed as this person may read it."""
     found = (
         dataclasses.replace(each, why=quoted(request, each.why, str(each.code.label))) for each in now.destinations
@@ -195,14 +195,14 @@ def _readable(request: HttpRequest, now: overview.Overview) -> overview.Overview
     return dataclasses.replace(now, destinations=tuple(found))
 
 
-def _assessed(request: HttpRequest, now: overview.Overview) -> Health:
+def _assessed(request: HttpRequest, now: overview.Snapshot) -> HealthReport:
     """Is all well? Without what was said word for word where this person may not read it."""
     health = assess(now)
     found = (dataclasses.replace(each, said=quoted(request, each.said, "")) for each in health.findings)
     return dataclasses.replace(health, findings=tuple(found))
 
 
-def _since(status: EventStatus, now: overview.Overview) -> str:
+def _since(status: EventStatus, now: overview.Snapshot) -> str:
     """The list goes by when events happened: those that expired within 48 hours did so as much before."""
     age_hours = now.settings.MAX_AGE_HOURS if status == EventStatus.EXPIRED else 0
     return (overview.first_hour(now.now) - dt.timedelta(hours=age_hours)).isoformat()

@@ -79,7 +79,7 @@ class RepairAdmin(ReadOnly, RepairBase):
             "media": self.media, "has_view_permission": True, "repair": made, "which": _described(made),
             "error": quoted(request, made.error, _("It can't be done: see the log.")),
             "seen": number(made.seen_count), "count": number(made.event_count),
-            "lines": list(wording.lines(made.action, made.tally)),
+            "lines": list(wording.action_lines(made.action, made.tally)),
             "may_stop": not made.is_finished and self._may(request, made),
             **(extra_context or {}),
         }  # fmt: skip
@@ -103,6 +103,6 @@ class RepairAdmin(ReadOnly, RepairBase):
 
 def _described(made: Repair) -> str:
     try:
-        return wording.described(Selection.from_json(made.selection))
+        return wording.describe_selection(Selection.from_json(made.selection))
     except (ValueError, TypeError):  # of another version
         return made.selection

@@ -39,14 +39,14 @@ class EventAction(DfineryView):
             with translation.override("en"):
                 detail = f"Nothing was done: {verdict.label}."
             raise ApiError(status.HTTP_409_CONFLICT, detail, verdict=str(verdict))
-        repair.wake(using)
+        repair.wake_all_on_commit(using)
         return Response(detailed(Event.objects.using(using).get(pk=event.pk), request))
 
     def _carry_out(self, request: Request, event: Event, using: str) -> Verdict:
         """Store the wish, do it and log it: all or nothing."""
         by = request.user.get_username()
         with transaction.atomic(using=using):
-            wish = repair.wish(self.action, Selection(pks=(event.pk,)), by=by, using=using)
+            wish = repair.new_bulk_action(self.action, Selection(pks=(event.pk,)), by=by, using=using)
             wish.event_count = 1
             wish.save(using=using, force_insert=True)
             done = repair.advance(using, pk=wish.pk)

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from ..findings import Finding
 from ..health import assess
 from ..outage import is_unmigrated
-from ..overview import Overview, look
+from ..overview import Snapshot, look
 from ..states import EventStatus
 from .base import DfineryView, needs
 from .errors import unavailable
@@ -52,7 +52,7 @@ class Health(DfineryView):
         )
 
 
-def _without_people(overview: Overview) -> Overview:
+def _without_people(overview: Snapshot) -> Snapshot:
     """The same, without the name of whoever paused a destination."""
     nameless = (
         dataclasses.replace(each, paused_by=each.paused_by and "somebody") for each in overview.destinations
@@ -70,7 +70,7 @@ def _told(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _numbers(overview: Overview) -> dict[str, Any]:
+def _numbers(overview: Snapshot) -> dict[str, Any]:
     first = overview.first_to_expire
     return {
         "waiting": overview.waiting,

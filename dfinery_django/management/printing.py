@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ..explain import Explanation, Verdict
-from ..fieldwise import Part, Reading
+from ..explain import Explanation, FiringVerdict
+from ..fieldwise import FieldReading, PayloadPart
 from ..states import EventStatus
 
 #: Lines are as wide as the terminal, within these.
@@ -55,10 +55,10 @@ def lines(explanation: Explanation, style: Any, columns: int) -> Iterator[str]:
 
 
 _VERDICTS = {
-    Verdict.FIRES: "fires",
-    Verdict.CAPTURED: "was captured already",
-    Verdict.MISSED: "matches, but has no event",
-    Verdict.SILENT: "does not fire",
+    FiringVerdict.FIRES: "fires",
+    FiringVerdict.CAPTURED: "was captured already",
+    FiringVerdict.MISSED: "matches, but has no event",
+    FiringVerdict.SILENT: "does not fire",
 }
 _ENDINGS = {
     EventStatus.PENDING: "would be sent to {destination}.",
@@ -72,10 +72,10 @@ def _answer(explanation: Explanation, style: Any, width: int) -> Iterator[str]:
     name, verdict = explanation.definition, explanation.verdict
     if explanation.event_name != name:
         name += f" (event {explanation.event_name})"
-    paint = style.SUCCESS if verdict in (Verdict.FIRES, Verdict.CAPTURED) else style.WARNING
+    paint = style.SUCCESS if verdict in (FiringVerdict.FIRES, FiringVerdict.CAPTURED) else style.WARNING
     yield f"{style.MIGRATE_HEADING(name)} {paint(_VERDICTS[verdict])}"
     yield from _indented(explanation.why, 1, width)
-    subject = {Verdict.CAPTURED: "Rebuilt now, it", Verdict.SILENT: "If it fired as it is, its event"}
+    subject = {FiringVerdict.CAPTURED: "Rebuilt now, it", FiringVerdict.SILENT: "If it fired as it is, its event"}
     ending = _ENDINGS[EventStatus(explanation.ending)].format(**vars(explanation))
     paint = style.SUCCESS if explanation.ending == EventStatus.PENDING else style.ERROR
     yield from _indented(f"{subject.get(verdict, 'Its event')} {ending}", 1, width, paint)
@@ -105,7 +105,7 @@ def _table(explanation: Explanation, style: Any, width: int) -> Iterator[str]:
         yield f"{GAP}and {explanation.item_count - shown} more items (--items)"
 
 
-def _part(part: Part, widths: Sequence[int], style: Any, width: int) -> Iterator[str]:
+def _part(part: PayloadPart, widths: Sequence[int], style: Any, width: int) -> Iterator[str]:
     for reading in part.readings:
         paint = style.ERROR if reading.fault else str
         yield from _cells(_row(reading), widths, [str, str, paint, str, str])
@@ -117,7 +117,7 @@ def _part(part: Part, widths: Sequence[int], style: Any, width: int) -> Iterator
         yield f"{GAP * 2}nothing is read"
 
 
-def _row(reading: Reading) -> Row:
+def _row(reading: FieldReading) -> Row:
     value, kind = reading.value, reading.value_type
     if kind and kind not in _PLAIN and kind not in value:
         value = f"{kind} {value}"
@@ -127,7 +127,7 @@ def _row(reading: Reading) -> Row:
     return _printable(reading.source), *values, label, _printable(reading.console_name + by)
 
 
-def _wire(reading: Reading) -> str:
+def _wire(reading: FieldReading) -> str:
     if reading.fault:
         return "fails"
     if reading.wire is None:

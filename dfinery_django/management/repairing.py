@@ -20,7 +20,7 @@ from tqdm import tqdm
 from .. import clock, wording
 from ..models import Event, Repair
 from ..patience import patiently
-from ..repair import Forecast, advance, stop, wake, wish
+from ..repair import Forecast, advance, new_bulk_action, stop, wake_all_on_commit
 from ..selection import Selection
 from ..states import DONE, Action
 from . import choosing
@@ -87,7 +87,7 @@ def wishes(action: Action, chosen: dict[str, Selection]) -> list[Wish]:
     """What would be done where."""
     found = []
     for using, selection in chosen.items():
-        wanted = wish(action, selection, by=f"command line ({_user()})", using=using)
+        wanted = new_bulk_action(action, selection, by=f"command line ({_user()})", using=using)
         forecast = Forecast(wanted)
         wanted.event_count = forecast.total
         if forecast.total:
@@ -110,8 +110,8 @@ def foretold(found: Sequence[Wish]) -> list[str]:
     for each in found:
         action = each.repair.action
         lines += [f"in database {each.using!r}:"] * (len(found) > 1)
-        lines += map(_line, wording.lines(action, each.forecast.tally))
-        lines += filter(None, [wording.unlooked(each.forecast, action)])
+        lines += map(_line, wording.action_lines(action, each.forecast.tally))
+        lines += filter(None, [wording.unchecked_note(each.forecast, action)])
     return lines
 
 
@@ -126,7 +126,7 @@ def confirm(action: Action, found: Sequence[Wish], *, is_all: bool) -> None:
             return
         message = "Nothing was done: there is no terminal to ask at. --no-input does it, --dry-run only says what."
         raise CommandError(message, returncode=WRONG_USE)
-    question = wording.question(action, sum(each.forecast.done for each in found))
+    question = wording.action_title(action, sum(each.forecast.done for each in found))
     try:
         answer = input(f"{question} [y/N] ")
     except (EOFError, KeyboardInterrupt):
@@ -150,7 +150,7 @@ def carry_out(each: Wish) -> list[str]:
                 bar.update(wanted.seen_count - bar.n)
     except KeyboardInterrupt as error:
         raise _stopped(wanted, using) from error
-    wake(using)
+    wake_all_on_commit(using)
     if wanted.error:
         raise CommandError(f"That can't be done: {wanted.error}", returncode=FAILED)
     with override("en"):
@@ -174,7 +174,7 @@ def _stopped(wanted: Repair, using: str) -> CommandError:
     connections[using].close()  # it may stand in the midst of a statement
     stopped = stop(wanted)
     wanted = Repair.objects.using(using).get(pk=wanted.pk)
-    wake(using)
+    wake_all_on_commit(using)
     with override("en"):
         if not stopped:
             return CommandError(f"It was done already. {_outcome(wanted)}", returncode=STOPPED)
@@ -185,11 +185,11 @@ def _stopped(wanted: Repair, using: str) -> CommandError:
 
 def _outcome(done: Repair) -> str:
     tally = Counter(done.tally)
-    return wording.outcome(done.action, sum(tally[verdict] for verdict in DONE))
+    return wording.action_result(done.action, sum(tally[verdict] for verdict in DONE))
 
 
 def _left(done: Repair) -> Iterator[str]:
-    return (_line(each) for each in wording.lines(done.action, done.tally) if each.kind == "left")
+    return (_line(each) for each in wording.action_lines(done.action, done.tally) if each.kind == "left")
 
 
 def _line(line: wording.Line) -> str:

@@ -14,9 +14,9 @@ from django.core.management.base import OutputWrapper
 from django.utils.translation import override
 
 from ..findings import Level
-from ..health import Health, assess
+from ..health import HealthReport, assess
 from ..moments import ago, number, point
-from ..overview import Overview, look
+from ..overview import Snapshot, look
 from ..reports import DestinationReport
 from ..states import FINISHED, UNFINISHED, DestinationState, Reason
 from .printing import GAP, wrap
@@ -35,8 +35,8 @@ _TO_TYPE = {
 
 @dataclass(frozen=True)
 class Standing:
-    overview: Overview
-    health: Health
+    overview: Snapshot
+    health: HealthReport
 
 
 @override("en")
@@ -113,7 +113,7 @@ def _wrapped(text: str, width: int) -> list[str]:
     return wrap(text.replace(NO_BREAK_SPACE, " "), width)
 
 
-def _numbers(overview: Overview) -> Iterator[tuple[str, str]]:
+def _numbers(overview: Snapshot) -> Iterator[tuple[str, str]]:
     counts, now = overview.counts, overview.now
     for label, statuses in (("waiting", UNFINISHED), ("48 hours", FINISHED)):
         yield label, ", ".join(f"{number(counts.get(each, 0))} {each.value}" for each in statuses)
@@ -125,7 +125,7 @@ def _numbers(overview: Overview) -> Iterator[tuple[str, str]]:
     yield "last drain", ago(overview.drained_at, now) if overview.drained_at else "none yet"
 
 
-def _destinations(overview: Overview) -> Iterator[str]:
+def _destinations(overview: Snapshot) -> Iterator[str]:
     for each in overview.destinations:
         said = [_state(each, overview), f"{number(each.waiting)} waiting"]
         if each.expires_next_at:
@@ -137,7 +137,7 @@ def _destinations(overview: Overview) -> Iterator[str]:
             yield GAP + to_type
 
 
-def _state(report: DestinationReport, overview: Overview) -> str:
+def _state(report: DestinationReport, overview: Snapshot) -> str:
     if not report.has_token:
         return "has no token"
     words = str(report.state.label)
@@ -154,13 +154,13 @@ def _to_type(report: DestinationReport) -> str:
     return _TO_TYPE[report.code].format(alias=report.alias) if _is_stopped(report) and report.code in _TO_TYPE else ""
 
 
-def _schedules(overview: Overview) -> Iterator[str]:
+def _schedules(overview: Snapshot) -> Iterator[str]:
     for name, moment in overview.schedules.items():
         words = "overdue since" if _is_overdue(moment, overview) else "next"
         yield f"{name}, " + (f"{words} {point(moment, overview.now)}" if moment else "missing")
 
 
-def _is_overdue(moment: dt.datetime | None, overview: Overview) -> bool:
+def _is_overdue(moment: dt.datetime | None, overview: Snapshot) -> bool:
     """Whether no cluster has come to a schedule that was due: it looks for them about twice a minute."""
     return moment is not None and moment < overview.now - SCHEDULER_PAUSE
 
