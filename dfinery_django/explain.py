@@ -37,7 +37,7 @@ class FiringVerdict(str, enum.Enum):
 
 
 @dataclass(frozen=True)
-class CapturedRecord:
+class StoredEvent:
     """An event that is stored."""
 
     event_id: str
@@ -65,7 +65,7 @@ class Explanation:
     database: str
     verdict: FiringVerdict
     why: str
-    captured: CapturedRecord | None
+    captured: StoredEvent | None
     ending: str
     reason: str
     destination: str
@@ -94,7 +94,7 @@ def explain(definition: EventDefinition, instance: Any, *, using: str, items: in
 def _explanation(definition: EventDefinition, row: Any, key: str, using: str, limit: int) -> Explanation:
     now = clock.now()
     built = _dry_build(definition, row, key, using, now)
-    captured, once = _once_per(definition, key, built.dedup_key, using)
+    captured, once = _once(definition, key, built.dedup_key, using)
     seen = SeenFields(using)
     envelope, user = envelope_part(definition, row, now), user_part(definition, row, seen)
     item_count, items = item_parts(definition, row, seen, limit)
@@ -144,9 +144,7 @@ def _dry_build(definition: EventDefinition, row: Any, key: str, using: str, now:
     return event
 
 
-def _once_per(
-    definition: EventDefinition, key: str, dedup_key: str | None, using: str
-) -> tuple[CapturedRecord | None, Step]:
+def _once(definition: EventDefinition, key: str, dedup_key: str | None, using: str) -> tuple[StoredEvent | None, Step]:
     events = Event.objects.using(using).filter(definition=definition.name, source_pk=key)
     if dedup_key is not None:
         events = Event.objects.using(using).filter(dedup_key=dedup_key)
@@ -154,12 +152,12 @@ def _once_per(
         event = events.order_by("-pk").first()
     except DatabaseError as error:
         return None, Step("once_per", None, f"The outbox can't be read ({str(error).strip()}): run manage.py migrate.")
-    known = event and CapturedRecord(str(event.event_id), event.status, event.reason, event.created_at)
+    known = event and StoredEvent(str(event.event_id), event.status, event.reason, event.created_at)
     return known, steps.once_per_step(definition, event)
 
 
 def _firing_verdict(
-    definition: EventDefinition, firing: Sequence[Step], once: Step, captured: CapturedRecord | None, reconciled: Step
+    definition: EventDefinition, firing: Sequence[Step], once: Step, captured: StoredEvent | None, reconciled: Step
 ) -> tuple[FiringVerdict, str]:
     stopped = next((step for step in firing if step.holds is False), None)
     if stopped:
@@ -171,19 +169,14 @@ def _firing_verdict(
     when = definition.condition
     if isinstance(when, Mapping) or when == "created":
         if captured:
-            return (
-                FiringVerdict.CAPTURED,
-                f"Status of the last of its events: {captured.status}. {captured.reason}".strip(),
-            )
-        return (
-            FiringVerdict.MISSED,
-            f"{_MISSED_TEXT} {'Reconcile does.' if reconciled.holds else 'Only capture() would.'}",
-        )
+            why = f"Status of the last of its events: {captured.status}. {captured.reason}".strip()
+            return FiringVerdict.CAPTURED, why
+        remedy = "Reconcile does." if reconciled.holds else "Only capture() would."
+        return FiringVerdict.MISSED, f"{_MISSED_TEXT} {remedy}"
     if when == "deleted":
         return FiringVerdict.FIRES, "Its deletion fires it."
-    return FiringVerdict.FIRES, "A save for which 'when' says yes fires it." if callable(
-        when
-    ) else "Its next save fires it."
+    why = "A save for which 'when' says yes fires it." if callable(when) else "Its next save fires it."
+    return FiringVerdict.FIRES, why
 
 
 _MISSED_TEXT = (

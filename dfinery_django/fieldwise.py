@@ -86,9 +86,9 @@ def envelope_part(definition: EventDefinition, instance: Any, now: dt.datetime) 
     return PayloadPart(
         schema.PATHS["event"],
         readings=(
-            _envelope_reading(schema.EVENT_ID, "made at capture"),
-            _envelope_reading(schema.EVENT_NAME, "event_name", definition.event_name, definition.event_name),
-            _envelope_reading(
+            _supplied(schema.EVENT_ID, "made at capture"),
+            _supplied(schema.EVENT_NAME, "event_name", definition.event_name, definition.event_name),
+            _supplied(
                 schema.EVENT_DATETIME, datetime_source(definition), None if fault else moment, milliseconds, refused
             ),
         ),
@@ -97,14 +97,14 @@ def envelope_part(definition: EventDefinition, instance: Any, now: dt.datetime) 
 
 def event_part(definition: EventDefinition, instance: Any, seen: SeenFields) -> PayloadPart:
     """Read the event's attributes."""
-    reader = _FieldReader(definition, seen, "event", schema.PATHS["event"], definition.event_expressions)
+    reader = _Reader(definition, seen, "event", schema.PATHS["event"], definition.event_expressions)
     return reader.hooked("get_event_attributes", instance) or reader.mapped(instance)
 
 
 def user_part(definition: EventDefinition, instance: Any, seen: SeenFields) -> PayloadPart:
     """Read the user's attributes; without readings if there is no user."""
     path, start = schema.PATHS["user"], source_text(definition.user)
-    reader = _FieldReader(definition, seen, "user", path, definition.user_expressions)
+    reader = _Reader(definition, seen, "user", path, definition.user_expressions)
     hooked = reader.hooked("get_user_attributes", instance)
     if hooked:
         return hooked
@@ -128,9 +128,7 @@ def item_parts(
         return 0, (PayloadPart(path, source_text(definition.items), (), fault),)
     if found is None:
         return None, ()
-    readers = [
-        _FieldReader(definition, seen, "item", f"{path}[{i}]", definition.item_expressions) for i in range(limit)
-    ]
+    readers = [_Reader(definition, seen, "item", f"{path}[{i}]", definition.item_expressions) for i in range(limit)]
     shown_items = list(zip(readers, found, strict=False))
     if is_own:
         return len(found), tuple(reader.returned("get_items", item) for reader, item in shown_items)
@@ -187,7 +185,7 @@ def short_repr(value: Any, length: int = SHOWN_LENGTH) -> str:
     return " ".join(short.repr(value).split())
 
 
-def _envelope_reading(
+def _supplied(
     name: str, source: str, value: Any = None, wire: Wire | None = None, fault: FieldFault | None = None
 ) -> FieldReading:
     entry = schema.PREDEFINED["event"][name]
@@ -198,7 +196,7 @@ def _envelope_reading(
 
 
 @dataclass(frozen=True)
-class _FieldReader:
+class _Reader:
     """A reader of the fields of one part of the payload."""
 
     definition: EventDefinition

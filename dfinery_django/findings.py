@@ -101,9 +101,8 @@ def _pauses(overview: Snapshot) -> Iterator[Finding]:
     for each in overview.destinations:
         if each.state == DestinationState.PAUSED:
             text = _("Delivery to %(destination)s is paused by %(who)s since %(time)s.")
-            yield _stop_finding(
-                each, overview.now, text, code="paused", level=Level.ALARM, remedy=_("Resume it to go on.")
-            )
+            remedy = _("Resume it to go on.")
+            yield _stop_finding(each, overview.now, text, code="paused", level=Level.ALARM, remedy=remedy)
 
 
 def _temporary_stops(overview: Snapshot) -> Iterator[Finding]:
@@ -112,9 +111,7 @@ def _temporary_stops(overview: Snapshot) -> Iterator[Finding]:
             continue
         is_long = each.since is not None and overview.now - each.since >= LONG_OUTAGE
         if each.code == Reason.THROTTLED:
-            text = _(
-                "DFINERY's rate limit for %(destination)s is used up since %(time)s; delivery resumes automatically."
-            )
+            text = _("DFINERY's rate limit for %(destination)s is used up since %(time)s; it resumes automatically.")
             yield _stop_finding(each, overview.now, text, code="throttled", level=Level.WARNING)
         elif each.code == Reason.TRANSIENT:
             text = _("DFINERY gives %(destination)s no proper answer since %(time)s; it is retried every minute.")
@@ -128,10 +125,8 @@ def _stop_finding(
 ) -> Finding:
     since = point(report.since or now, now)
     words = text % {"destination": report.alias, "time": since, "who": report.paused_by}
-    said = "" if code == "paused" else report.why
-    return Finding(
-        code, level, join_sentences(words, _destination_queue(report, now)), said, remedy, destination=report.alias
-    )
+    words, said = join_sentences(words, _queue(report, now)), "" if code == "paused" else report.why
+    return Finding(code, level, words, said, remedy, destination=report.alias)
 
 
 def join_sentences(*sentences: str) -> str:
@@ -139,7 +134,7 @@ def join_sentences(*sentences: str) -> str:
     return " ".join(filter(None, sentences)).replace("。 ", "。")
 
 
-def _destination_queue(report: DestinationReport, now: dt.datetime) -> str:
+def _queue(report: DestinationReport, now: dt.datetime) -> str:
     return _waiting_sentence(report.waiting, report.expires_next_at, now)
 
 
@@ -184,14 +179,8 @@ def _undrained(overview: Snapshot) -> Iterator[Finding]:
     waiting = sum(each.waiting for each in late)
     expiry = min((each.expires_next_at for each in late if each.expires_next_at), default=None)
     words = join_sentences(words, _waiting_sentence(waiting, expiry, overview.now))
-    level = Level.ALARM if waiting else Level.WARNING
-    yield Finding(
-        "undrained",
-        level,
-        words,
-        remedy=_worker_remedy(overview.settings),
-        commands=_worker_commands(overview.settings),
-    )
+    remedy, commands = _worker_remedy(overview.settings), _worker_commands(overview.settings)
+    yield Finding("undrained", Level.ALARM if waiting else Level.WARNING, words, remedy=remedy, commands=commands)
 
 
 def _unscheduled(overview: Snapshot) -> Iterator[Finding]:
@@ -231,12 +220,8 @@ def _at_risk(overview: Snapshot) -> Iterator[Finding]:
                 "%(count)s events for %(destination)s have waited for more than half of their time.",
                 each.at_risk,
             ) % {"count": number(each.at_risk), "destination": each.alias}
-            yield Finding(
-                "at_risk",
-                Level.ALARM,
-                join_sentences(text, _destination_queue(each, overview.now)),
-                destination=each.alias,
-            )
+            words = join_sentences(text, _queue(each, overview.now))
+            yield Finding("at_risk", Level.ALARM, words, destination=each.alias)
 
 
 def _unusable_tokens(overview: Snapshot) -> Iterator[Finding]:
@@ -244,12 +229,12 @@ def _unusable_tokens(overview: Snapshot) -> Iterator[Finding]:
         if each.waiting and not each.has_token:
             text = _("Nothing is sent to %(destination)s: it has no token.") % {"destination": each.alias}
             remedy = _("Put its token into DFINERY['TOKENS'] again.")
-            words = join_sentences(text, _destination_queue(each, overview.now))
+            words = join_sentences(text, _queue(each, overview.now))
             yield Finding("no_token", Level.ALARM, words, remedy=remedy, destination=each.alias)
         elif fault := _token_fault(each, overview):
             text = _("Nothing is sent to %(destination)s: its API token can't be used.") % {"destination": each.alias}
             remedy = _("Put a valid token into DFINERY['TOKENS'] and restart the workers: it is then tried at once.")
-            words = join_sentences(text, _destination_queue(each, overview.now))
+            words = join_sentences(text, _queue(each, overview.now))
             yield Finding("unusable_token", Level.ALARM, words, fault, remedy, destination=each.alias)
 
 

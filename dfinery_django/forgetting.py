@@ -134,13 +134,13 @@ def _erase(using: str, people: Collection[str], unbuilt: Iterable[int], dry_run:
         events += found if dry_run else found.select_for_update()
         # Counted while the events are locked, so that the counts are exact.
         attempts += DeliveryAttempt.objects.using(using).filter(event_id__in=chunk).count()
-        log_entries += _erase_from_admin_log(using, chunk, dry_run)
+        log_entries += _clean_admin_log(using, chunk, dry_run)
         if not dry_run:
             rows.filter(pk__in=chunk).only("pk").delete()
     tombstones = [_tombstone(event, now) for event in events if event.dedup_key and event.expires_at > now - MARGIN]
     if not dry_run:
         insert_missing(tombstones, using=using)
-    bulk_actions = _erase_from_bulk_actions(using, people, events, now, dry_run)
+    bulk_actions = _clean_bulk_actions(using, people, events, now, dry_run)
     counts = Counter(str(event.status) for event in events)
     return Forgotten(dict(counts), attempts, bulk_actions, log_entries, len(tombstones))
 
@@ -242,7 +242,7 @@ def _user_id_is_source_key(definition: EventDefinition) -> bool:
     return is_mapped and definition.user is None and isinstance(expression, Path) and expression.path in keys
 
 
-def _erase_from_bulk_actions(
+def _clean_bulk_actions(
     using: str, people: Collection[str], events: list[Event], now: dt.datetime, dry_run: bool
 ) -> int:
     """Replace people's ids in the selections of bulk actions, and end those that selected by such an id."""
@@ -269,11 +269,11 @@ def _erase_from_bulk_actions(
 
 
 def _identifies(prefix: str, person: str) -> bool:
-    """Return whether a prefix is at least half of this id."""
+    """Return whether a prefix covers at least half of this id, which is enough to mean this person."""
     return person.startswith(prefix) and 2 * len(prefix) >= len(person)
 
 
-def _erase_from_admin_log(using: str, pks: Sequence[int], dry_run: bool) -> int:
+def _clean_admin_log(using: str, pks: Sequence[int], dry_run: bool) -> int:
     """Replace the events' ids, which DFINERY also has, in the admin's log. The record of who did what stays."""
     if not apps.is_installed("django.contrib.admin") or using != router.db_for_write(Event):
         return 0

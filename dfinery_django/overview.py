@@ -26,7 +26,7 @@ from .deadlines import FAR_AHEAD
 from .destinations import outbox_databases
 from .exceptions import ConfigurationError, in_one_line
 from .models import Destination, Event
-from .reports import DestinationReport, GroupedRows, report_all, sum_by_status
+from .reports import DestinationReport, Rows, report_all, sum_by_status
 from .states import UNFINISHED, EventStatus
 
 HOURS = 48
@@ -134,8 +134,8 @@ def look(now: dt.datetime | None = None, *, with_schedules: bool = True) -> Snap
     fault, settings = settings_in_force()
     since = first_hour(now)
     rows: list[Destination] = []
-    waiting: GroupedRows = []
-    finished: GroupedRows = []
+    waiting: Rows = []
+    finished: Rows = []
     for using in databases():
         rows += Destination.objects.using(using).annotate(epoch_seconds=EpochSeconds())
         waiting += _group_waiting(using, {*settings.TOKENS, *(row.alias for row in rows)}, now, settings)
@@ -147,7 +147,7 @@ def look(now: dt.datetime | None = None, *, with_schedules: bool = True) -> Snap
         fault=fault,
         settings=settings,
         destinations=report_all(rows, waiting, finished, now, settings),
-        hours=_hourly_counts(waiting, finished, since, settings),
+        hours=_by_hour(waiting, finished, since, settings),
         counts=sum_by_status(waiting + finished, "count"),
         lately=sum_by_status(finished, "lately"),
         resendable=sum(row["resendable"] for row in finished),
@@ -203,7 +203,7 @@ def first_hour(now: dt.datetime) -> dt.datetime:
     return now.astimezone(dt.timezone.utc).replace(minute=0, second=0, microsecond=0) - (HOURS - 1) * _HOUR
 
 
-def _group_waiting(using: str, aliases: Iterable[str], now: dt.datetime, settings: Settings) -> GroupedRows:
+def _group_waiting(using: str, aliases: Iterable[str], now: dt.datetime, settings: Settings) -> Rows:
     """Count unfinished events by destination, status and hour of expiry, from the claim's index alone."""
     soon = now + dt.timedelta(hours=settings.MAX_AGE_HOURS) / 2
     unfinished = Event.objects.using(using).unfinished().filter(destination__in=list(aliases))
@@ -218,7 +218,7 @@ def _group_waiting(using: str, aliases: Iterable[str], now: dt.datetime, setting
     )
 
 
-def _group_finished(using: str, since: dt.datetime, now: dt.datetime) -> GroupedRows:
+def _group_finished(using: str, since: dt.datetime, now: dt.datetime) -> Rows:
     """Count events that finished within 48 hours by destination, status and hour."""
     finished = Event.objects.using(using).filter(finished_at__gte=since)
     # Not the plain column: SQLite would read the claim's whole index to sort the groups.
@@ -235,7 +235,7 @@ def _group_finished(using: str, since: dt.datetime, now: dt.datetime) -> Grouped
     )
 
 
-def _last_delivered(waiting: GroupedRows, finished: GroupedRows) -> tuple[dt.datetime | None, bool]:
+def _last_delivered(waiting: Rows, finished: Rows) -> tuple[dt.datetime | None, bool]:
     """Return the time of the last delivery, and whether the outbox is empty."""
     moments = [row["last"] for row in finished if row["status"] == EventStatus.DELIVERED]
     is_empty = not waiting and not finished
@@ -248,9 +248,7 @@ def _last_delivered(waiting: GroupedRows, finished: GroupedRows) -> tuple[dt.dat
     return max(moments, default=None), is_empty
 
 
-def _hourly_counts(
-    waiting: GroupedRows, finished: GroupedRows, since: dt.datetime, settings: Settings
-) -> tuple[Hour, ...]:
+def _by_hour(waiting: Rows, finished: Rows, since: dt.datetime, settings: Settings) -> tuple[Hour, ...]:
     starts = [since + index * _HOUR for index in range(HOURS)]
     counts: Counter[tuple[dt.datetime, str]] = Counter()
     for row in finished:

@@ -60,12 +60,12 @@ class Forecast:
     :ivar checked_sources: number of events to rebuild whose source was looked up
     """
 
-    def __init__(self, repair: Repair, *, check_seconds: float = SOURCE_CHECK_SECONDS) -> None:
-        judged = _with_verdict(repair, clock.now())
+    def __init__(self, bulk_action: Repair, *, check_seconds: float = SOURCE_CHECK_SECONDS) -> None:
+        judged = _with_verdict(bulk_action, clock.now())
         counts = judged.order_by().values_list("verdict").annotate(Count("pk"))
         self.tally: Counter[str] = Counter(dict(counts))
         self.checked_sources = 0
-        if repair.action == Action.REBUILD:
+        if bulk_action.action == Action.REBUILD:
             self._check_sources(judged, clock.monotonic() + check_seconds)
 
     @property
@@ -103,28 +103,27 @@ def advance(using: str, *, pk: int | None = None) -> tuple[Repair, list[int]] | 
         skip_locked = connections[using].features.has_select_for_update_skip_locked
         waiting = Repair.objects.using(using).filter(finished_at=None).order_by("pk")
         waiting = waiting.filter(pk=pk) if pk else waiting
-        repair = waiting.select_for_update(skip_locked=skip_locked).first()
-        if repair is None:
+        bulk_action = waiting.select_for_update(skip_locked=skip_locked).first()
+        if bulk_action is None:
             return None
         try:
             with transaction.atomic(using=using):
-                done = _do_chunk(repair)
+                done = _do_chunk(bulk_action)
         except Exception as error:
             if is_passing(error):
                 raise
-            logger.exception("Bulk action %s failed", repair.pk)
-            repair.error, repair.finished_at, done = storable(in_words(error)), clock.now(), []
-        repair.save(using=using, update_fields=["reached_pk", "tally", "error", "finished_at"])
-    if repair.is_finished:
-        logger.info(
-            "Bulk action %s (%s, asked by %s) ended: %s", repair.pk, repair.action, repair.asked_by, repair.tally
-        )
-    return repair, done
+            logger.exception("Bulk action %s failed", bulk_action.pk)
+            bulk_action.error, bulk_action.finished_at, done = storable(in_words(error)), clock.now(), []
+        bulk_action.save(using=using, update_fields=["reached_pk", "tally", "error", "finished_at"])
+    if bulk_action.is_finished:
+        details = (bulk_action.pk, bulk_action.action, bulk_action.asked_by, bulk_action.tally)
+        logger.info("Bulk action %s (%s by %s) ended: %s", *details)
+    return bulk_action, done
 
 
-def stop(repair: Repair) -> bool:
+def stop(bulk_action: Repair) -> bool:
     """End a bulk action after the chunks that are done. Return false if it was finished before."""
-    rows = Repair.objects.using(_database(repair)).filter(pk=repair.pk, finished_at=None)
+    rows = Repair.objects.using(_database(bulk_action)).filter(pk=bulk_action.pk, finished_at=None)
     return bool(rows.update(finished_at=clock.now()))
 
 
@@ -142,43 +141,43 @@ def wake_all_on_commit(using: str) -> None:
     transaction.on_commit(wake_all, using=using)
 
 
-def _database(repair: Repair) -> str:
-    return repair._state.db or DEFAULT_DB_ALIAS
+def _database(bulk_action: Repair) -> str:
+    return bulk_action._state.db or DEFAULT_DB_ALIAS
 
 
-def _do_chunk(repair: Repair) -> list[int]:
+def _do_chunk(bulk_action: Repair) -> list[int]:
     now = clock.now()
-    using = _database(repair)
-    rows: list[JudgedRow] = list(_next_page(_with_verdict(repair, now), repair.reached_pk))
+    using = _database(bulk_action)
+    rows: list[JudgedRow] = list(_next_page(_with_verdict(bulk_action, now), bulk_action.reached_pk))
     if not rows:
-        repair.finished_at = now
+        bulk_action.finished_at = now
         return []
-    gone = _without_source(rows, using) if repair.action == Action.REBUILD else frozenset()
+    gone = _without_source(rows, using) if bulk_action.action == Action.REBUILD else frozenset()
     verdicts = {pk: Verdict.SOURCE_GONE if pk in gone else verdict for pk, verdict, _, _ in rows}
     wanted = [pk for pk, verdict in verdicts.items() if verdict in DONE]
-    locked = _still_eligible(repair, wanted, now).select_for_update()
+    locked = _still_eligible(bulk_action, wanted, now).select_for_update()
     done = list(locked.values_list("pk", flat=True))
-    _apply(repair, Event.objects.using(using).filter(pk__in=done), now)
+    _apply(bulk_action, Event.objects.using(using).filter(pk__in=done), now)
     for pk in set(wanted).difference(done):
         verdicts[pk] = Verdict.CHANGED
-    repair.tally = dict(Counter(repair.tally) + Counter(map(str, verdicts.values())))
-    repair.reached_pk = rows[-1][0]
+    bulk_action.tally = dict(Counter(bulk_action.tally) + Counter(map(str, verdicts.values())))
+    bulk_action.reached_pk = rows[-1][0]
     if len(rows) < CHUNK:
-        repair.finished_at = now
+        bulk_action.finished_at = now
     return done
 
 
-def _apply(repair: Repair, events: EventQuerySet, now: dt.datetime) -> None:
-    if repair.action == Action.RESEND:
+def _apply(bulk_action: Repair, events: EventQuerySet, now: dt.datetime) -> None:
+    if bulk_action.action == Action.RESEND:
         events.resend(now)
-    elif repair.action == Action.REBUILD:
+    elif bulk_action.action == Action.REBUILD:
         # Any destination with a token will do: its drain builds the events, and building sets the right destination.
         aliases = list(get_settings().TOKENS)
         fallback = default_destination() if default_destination() in aliases else aliases[0]
         events.exclude(destination__in=aliases).update(destination=fallback)
         events.rebuild(now, destination=fallback)
     else:
-        events.cancel(now, by=repair.asked_by)
+        events.cancel(now, by=bulk_action.asked_by)
 
 
 def _next_page(judged: EventQuerySet, reached: int) -> Any:
@@ -186,18 +185,18 @@ def _next_page(judged: EventQuerySet, reached: int) -> Any:
     return following.values_list("pk", "verdict", "definition", "source_pk")[:CHUNK]
 
 
-def _with_verdict(repair: Repair, now: dt.datetime) -> EventQuerySet:
+def _with_verdict(bulk_action: Repair, now: dt.datetime) -> EventQuerySet:
     """Return the selected events, annotated with their ``verdict``."""
-    events = Event.objects.using(_database(repair)).filter(pk__lte=repair.last_pk)
-    whens = [When(condition, then=Value(str(verdict))) for verdict, condition in _verdict_conditions(repair, now)]
+    events = Event.objects.using(_database(bulk_action)).filter(pk__lte=bulk_action.last_pk)
+    whens = [When(condition, then=Value(str(verdict))) for verdict, condition in _verdict_conditions(bulk_action, now)]
     verdict = Case(*whens, default=Value(str(Verdict.READY)), output_field=CharField())
-    judged: EventQuerySet = Selection.from_json(repair.selection).narrow(events).annotate(verdict=verdict)
+    judged: EventQuerySet = Selection.from_json(bulk_action.selection).narrow(events).annotate(verdict=verdict)
     return judged
 
 
-def _verdict_conditions(repair: Repair, now: dt.datetime) -> list[tuple[Verdict, Q]]:
+def _verdict_conditions(bulk_action: Repair, now: dt.datetime) -> list[tuple[Verdict, Q]]:
     """Return the condition of each verdict; the first that matches an event counts."""
-    if repair.action == Action.CANCEL:
+    if bulk_action.action == Action.CANCEL:
         in_flight = Q(status=EventStatus.SENDING, due_at__gt=now, lapse_count=0)
         return [
             (Verdict.FINISHED, Q(status__in=FINISHED)),
@@ -206,11 +205,11 @@ def _verdict_conditions(repair: Repair, now: dt.datetime) -> list[tuple[Verdict,
         ]
     common = [
         (Verdict.UNFINISHED, Q(status__in=UNFINISHED)),
-        (Verdict.CHANGED, _sent_since(repair)),
+        (Verdict.CHANGED, _sent_since(bulk_action)),
         (Verdict.FORGOTTEN, Q(reason_code=Reason.FORGOTTEN)),
         (Verdict.TOO_OLD, Q(expires_at__lte=now)),
     ]
-    if repair.action == Action.RESEND:
+    if bulk_action.action == Action.RESEND:
         common.append((Verdict.DROPPED, Q(payload="", status=EventStatus.DELIVERED)))
         common.append((Verdict.NOT_BUILT, Q(payload="")))
         common.append((Verdict.NO_DESTINATION, ~Q(destination__in=list(get_settings().TOKENS))))
@@ -220,20 +219,20 @@ def _verdict_conditions(repair: Repair, now: dt.datetime) -> list[tuple[Verdict,
     return [*common, (Verdict.DELIVERED, Q(status=EventStatus.DELIVERED))]
 
 
-def _still_eligible(repair: Repair, pks: Iterable[int], now: dt.datetime) -> EventQuerySet:
+def _still_eligible(bulk_action: Repair, pks: Iterable[int], now: dt.datetime) -> EventQuerySet:
     """Return the events that the action may still change: workers may have sent them since their verdict."""
-    events = Event.objects.using(_database(repair)).filter(pk__in=pks)
-    if repair.action == Action.CANCEL:
+    events = Event.objects.using(_database(bulk_action)).filter(pk__in=pks)
+    if bulk_action.action == Action.CANCEL:
         return events.cancellable(now)
-    return events.filter(~_sent_since(repair), status__in=FINISHED)
+    return events.filter(~_sent_since(bulk_action), status__in=FINISHED)
 
 
-def _sent_since(repair: Repair) -> Q:
+def _sent_since(bulk_action: Repair) -> Q:
     """Match events that were sent after the operator saw them.
 
     Compares keys of attempts: the clocks of the operator's and the workers' hosts may differ.
     """
-    since = DeliveryAttempt.objects.using(_database(repair)).filter(pk__gt=repair.last_attempt_pk)
+    since = DeliveryAttempt.objects.using(_database(bulk_action)).filter(pk__gt=bulk_action.last_attempt_pk)
     return Q(pk__in=since.values("event_id"))
 
 

@@ -12,15 +12,10 @@ from .conf import Settings
 from .models import Destination
 from .states import DestinationState, Reason
 
-_STATES_BY_SEVERITY = (
-    DestinationState.OPEN,
-    DestinationState.HALF_OPEN,
-    DestinationState.CLOSED,
-    DestinationState.PAUSED,
-)
+_BY_SEVERITY = (DestinationState.OPEN, DestinationState.HALF_OPEN, DestinationState.CLOSED, DestinationState.PAUSED)
 
 #: The result of a grouped query: a dict per group, with ``alias``, ``status`` and counts.
-GroupedRows = list[dict[str, Any]]
+Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -56,7 +51,7 @@ class DestinationReport:
     lately: Mapping[str, int] = field(default_factory=dict)
 
 
-def sum_by_status(rows: GroupedRows, of: str) -> Mapping[str, int]:
+def sum_by_status(rows: Rows, of: str) -> Mapping[str, int]:
     """Add up one count of grouped rows by status."""
     counts: Counter[str] = Counter()
     for row in rows:
@@ -65,14 +60,14 @@ def sum_by_status(rows: GroupedRows, of: str) -> Mapping[str, int]:
 
 
 def report_all(
-    rows: Iterable[Destination], waiting: GroupedRows, finished: GroupedRows, now: dt.datetime, settings: Settings
+    rows: Iterable[Destination], waiting: Rows, finished: Rows, now: dt.datetime, settings: Settings
 ) -> tuple[DestinationReport, ...]:
     """Report on every destination that is configured or has a row."""
     by_alias: dict[str, list[Destination]] = {alias: [] for alias in settings.TOKENS}
     for row in rows:
         by_alias.setdefault(row.alias, []).append(row)
     return tuple(
-        _report_one(
+        _report(
             alias,
             its_rows,
             [row for row in waiting if row["alias"] == alias],
@@ -84,16 +79,11 @@ def report_all(
     )
 
 
-def _report_one(
-    alias: str,
-    rows: list[Destination],
-    waiting: GroupedRows,
-    finished: GroupedRows,
-    now: dt.datetime,
-    settings: Settings,
+def _report(
+    alias: str, rows: list[Destination], waiting: Rows, finished: Rows, now: dt.datetime, settings: Settings
 ) -> DestinationReport:
     # The state may differ between databases: report the worst.
-    row = max(rows, key=lambda each: _STATES_BY_SEVERITY.index(each.state(now)), default=Destination(alias=alias))
+    row = max(rows, key=lambda each: _BY_SEVERITY.index(each.state(now)), default=Destination(alias=alias))
     state = row.state(now)
     is_closed = row.closed_until is not None
     has_quota = row.has_quota(now)

@@ -452,7 +452,7 @@ def test_a_used_up_rate_limit(health: Callable[[], HealthReport]) -> None:
     """It goes on by itself."""
     close(Reason.THROTTLED, MINUTE)
     found = health()
-    assert found.headline == "DFINERY's rate limit for default is used up since 10:14; delivery resumes automatically."
+    assert found.headline == "DFINERY's rate limit for default is used up since 10:14; it resumes automatically."
     assert found.level == Level.WARNING
 
 

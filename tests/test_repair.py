@@ -266,7 +266,7 @@ def test_a_forecast_takes_its_time_and_says_so(of_every_kind: None) -> None:
     """Sources of very many events are not all looked for; those without one are left alone all the same."""
     made = wish("rebuild")
     forecast = repair.Forecast(made, check_seconds=0)
-    assert forecast.looked_at == 0
+    assert forecast.checked_sources == 0
     assert forecast.tally[Verdict.SOURCE_GONE] == 0
     assert carry_out(made)["source_gone"] == 2
 
