@@ -179,7 +179,7 @@ def _undrained(overview: Snapshot) -> Iterator[Finding]:
     waiting = sum(each.waiting for each in late)
     expiry = min((each.expires_next_at for each in late if each.expires_next_at), default=None)
     words = join_sentences(words, _waiting_sentence(waiting, expiry, overview.now))
-    remedy, commands = _worker_remedy(overview.settings), _worker_commands(overview.settings)
+    remedy, commands = _worker_remedy(overview.settings)
     yield Finding("undrained", Level.ALARM if waiting else Level.WARNING, words, remedy=remedy, commands=commands)
 
 
@@ -196,20 +196,12 @@ def _unscheduled(overview: Snapshot) -> Iterator[Finding]:
         yield Finding("unscheduled", Level.ALARM, text, remedy=_("Create them again."), commands=commands)
 
 
-def _uses_django_q(settings: Settings) -> bool:
-    return settings.WAKE == Settings.WAKE and apps.is_installed("django_q")
-
-
-def _worker_remedy(settings: Settings) -> str:
-    if _uses_django_q(settings):
-        return _("Run a worker permanently, beside the web server. If one runs, create its schedules again.")
-    return _("Let your queue run dfinery_django.tasks.drain every minute, or run this permanently:")
-
-
-def _worker_commands(settings: Settings) -> tuple[str, ...]:
-    if _uses_django_q(settings):
-        return ("python manage.py qcluster", "python manage.py dfinery schedule")
-    return ("python manage.py dfinery drain --forever",)
+def _worker_remedy(settings: Settings) -> tuple[str, tuple[str, ...]]:
+    if settings.WAKE == Settings.WAKE and apps.is_installed("django_q"):
+        remedy = _("Run a worker permanently, beside the web server. If one runs, create its schedules again.")
+        return remedy, ("python manage.py qcluster", "python manage.py dfinery schedule")
+    remedy = _("Let your queue run dfinery_django.tasks.drain every minute, or run this permanently:")
+    return remedy, ("python manage.py dfinery drain --forever",)
 
 
 def _at_risk(overview: Snapshot) -> Iterator[Finding]:
