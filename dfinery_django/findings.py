@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from .conf import Settings
-from .moments import is_same_day, number, point
+from .moments import is_same_day, number, point_in_time
 from .overview import Snapshot
 from .reports import DestinationReport
 from .states import DestinationState, EventStatus, Reason
@@ -123,7 +123,7 @@ def _temporary_stops(overview: Snapshot) -> Iterator[Finding]:
 def _stop_finding(
     report: DestinationReport, now: dt.datetime, text: str, *, code: str, level: Level, remedy: str = ""
 ) -> Finding:
-    since = point(report.since or now, now)
+    since = point_in_time(report.since or now, now)
     words = text % {"destination": report.alias, "time": since, "who": report.paused_by}
     words, said = join_sentences(words, _queue(report, now)), "" if code == "paused" else report.why
     return Finding(code, level, words, said, remedy, destination=report.alias)
@@ -160,7 +160,7 @@ def _waiting_sentence(count: int, expiry: dt.datetime | None, now: dt.datetime) 
             "%(count)s events wait; the first expires on %(time)s.",
             count,
         )
-    return text % {"count": number(count), "time": point(expiry, now)}
+    return text % {"count": number(count), "time": point_in_time(expiry, now)}
 
 
 def _undrained(overview: Snapshot) -> Iterator[Finding]:
@@ -170,7 +170,7 @@ def _undrained(overview: Snapshot) -> Iterator[Finding]:
     drained = [each.drained_at for each in late if each.drained_at]
     if drained:
         text = _("No events are delivered: no worker has looked for events since %(time)s.")
-        words = text % {"time": point(max(drained), overview.now)}
+        words = text % {"time": point_in_time(max(drained), overview.now)}
     else:
         words = _("No events are delivered: no worker has ever looked for events.")
     if len(late) < sum(each.has_token for each in overview.destinations):
@@ -278,7 +278,7 @@ def _long_waiting(overview: Snapshot) -> Iterator[Finding]:
             "%(count)s events wait, the oldest since %(time)s.",
             overview.waiting,
         )
-        words = text % {"count": number(overview.waiting), "time": point(oldest, overview.now)}
+        words = text % {"count": number(overview.waiting), "time": point_in_time(oldest, overview.now)}
         yield Finding("waiting", Level.WARNING, words, remedy=_("The reason is on each event's page."))
 
 

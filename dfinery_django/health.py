@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 
 from .clocks import clock_findings
 from .findings import Finding, Level, findings, join_sentences
-from .moments import ago, number
+from .moments import number, time_ago
 from .overview import Snapshot
 from .states import EventStatus
 
@@ -51,7 +51,7 @@ def _delivery_sentence(overview: Snapshot) -> str:
     count, last = overview.lately.get(EventStatus.DELIVERED, 0), overview.last_delivered_at
     if last is None:
         return _("No event has been delivered lately.")
-    words = {"count": number(count), "ago": ago(last, overview.now)}
+    words = {"count": number(count), "ago": time_ago(last, overview.now)}
     if not count:
         return _("No event was delivered in the last 24 hours, the last one %(ago)s.") % words
     text = ngettext(

@@ -33,20 +33,20 @@ logger = logging.getLogger("dfinery_django")
 #: Name in the table of totals -> name of the counter, its help text, its labels.
 COUNTERS = {
     "captured": ("dfinery_events_captured", "Events stored in the outbox.", ("event",)),
-    "delivered": ("dfinery_events_delivered", "Events that DFINERY took.", ("destination", "event")),
+    "delivered": ("dfinery_events_delivered", "Events that DFINERY accepted.", ("destination", "event")),
     "failed": ("dfinery_events_failed", "Events that failed.", ("destination", "event", "reason")),
-    "expired": ("dfinery_events_expired", "Events whose time was over before they arrived.", ("destination", "event")),
-    "attempts": ("dfinery_attempts", "Requests by what came of them.", ("destination", "outcome")),
+    "expired": ("dfinery_events_expired", "Events that expired before they arrived.", ("destination", "event")),
+    "attempts": ("dfinery_attempts", "Requests by outcome.", ("destination", "outcome")),
 }
 DURATION = ("dfinery_request_duration_seconds", "How long requests took.", ("destination",))
 GAUGES = {
     "waiting": ("dfinery_events_waiting", "Events on their way.", ("destination", "status")),
     "oldest": (
         "dfinery_oldest_waiting_seconds",
-        "Age of what has waited longest; 0: nothing waits.",
+        "Age of the event that has waited longest; 0: none waits.",
         ("destination",),
     ),
-    "state": ("dfinery_destination_state", "1 for the state that it is in.", ("destination", "state")),
+    "state": ("dfinery_destination_state", "1 for the destination's current state.", ("destination", "state")),
     "drained": ("dfinery_last_drain_timestamp_seconds", "When a drain last began.", ("destination",)),
 }
 

@@ -28,7 +28,7 @@ def is_same_day(moment: dt.datetime, now: dt.datetime) -> bool:
     return local(moment).date() == local(now).date()
 
 
-def point(moment: dt.datetime, now: dt.datetime) -> str:
+def point_in_time(moment: dt.datetime, now: dt.datetime) -> str:
     """Format a point in time: ``10:02``; on another day ``Wednesday 10:02`` or the date."""
     here = local(moment)
     time = formats.date_format(here, "H:i")  # with "a.m." sentences would end in two full stops
@@ -39,13 +39,13 @@ def point(moment: dt.datetime, now: dt.datetime) -> str:
     return _("%(day)s %(time)s") % {"day": day, "time": time}
 
 
-def ago(moment: dt.datetime, now: dt.datetime) -> str:
+def time_ago(moment: dt.datetime, now: dt.datetime) -> str:
     """Format a past time: ``3 seconds ago``; the date if it is more than a day ago."""
     seconds = max(0, round((now - moment).total_seconds()))
     if seconds < 60:
         return ngettext("%(count)s second ago", "%(count)s seconds ago", seconds) % {"count": seconds}
     if seconds >= 24 * 3600:
-        return point(moment, now)
+        return point_in_time(moment, now)
     return _("%(span)s ago") % {"span": timesince(moment, now, depth=1)}
 
 

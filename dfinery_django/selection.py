@@ -71,7 +71,7 @@ class Selection:
         is_whole = not term or events.filter(_matches(term, False, events.db)).exists()
         return dataclasses.replace(self, search=term, is_prefix=self.is_prefix or not is_whole)
 
-    def given(self) -> Iterator[tuple[str, Any]]:
+    def conditions(self) -> Iterator[tuple[str, Any]]:
         """Yield the name and value of every condition that is set."""
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -86,7 +86,7 @@ class Selection:
 
     def to_json(self) -> str:
         """Return the conditions that are set, as a JSON object."""
-        return json.dumps(dict(self.given()), default=dt.datetime.isoformat)
+        return json.dumps(dict(self.conditions()), default=dt.datetime.isoformat)
 
     @classmethod
     def from_json(cls, text: str) -> Selection:

@@ -24,7 +24,6 @@ from .models import Event
 #: Number of values of a to-many relation that an explanation names.
 SHOWN_VALUES = 3
 
-
 _TRIGGERS = {"created": "its insertion", "saved": "every save", "deleted": "its deletion"}
 
 

@@ -18,7 +18,7 @@ from dfinery_django.delivery import drain
 from dfinery_django.findings import Level
 from dfinery_django.health import HealthReport, assess
 from dfinery_django.models import Destination, Event
-from dfinery_django.moments import ago, number, point, span
+from dfinery_django.moments import number, point_in_time, span, time_ago
 from dfinery_django.overview import HOURS, Snapshot, look
 from dfinery_django.protocols.base import Result
 from dfinery_django.states import FINISHED, DestinationState, EventStatus, Outcome, Reason
@@ -569,24 +569,24 @@ def test_no_token_in_any_of_it(configured: Any) -> None:
 
 def test_points_in_time_are_the_reader_s() -> None:
     """Today the time, within a week the weekday, else the date; in the time zone that is active."""
-    assert point(NOW, NOW) == "10:15"
-    assert point(NOW - 11 * HOUR, NOW) == "Wednesday 23:15"
-    assert point(NOW + 40 * HOUR, NOW) == "Saturday 02:15"
-    assert point(NOW - dt.timedelta(days=7), NOW) == "May 7, 2026 10:15"
+    assert point_in_time(NOW, NOW) == "10:15"
+    assert point_in_time(NOW - 11 * HOUR, NOW) == "Wednesday 23:15"
+    assert point_in_time(NOW + 40 * HOUR, NOW) == "Saturday 02:15"
+    assert point_in_time(NOW - dt.timedelta(days=7), NOW) == "May 7, 2026 10:15"
     with timezone.override("UTC"):
-        assert point(NOW, NOW) == "01:15"
+        assert point_in_time(NOW, NOW) == "01:15"
     with translation.override("ko"):
-        assert point(NOW - 11 * HOUR, NOW).startswith("수요일")
+        assert point_in_time(NOW - 11 * HOUR, NOW).startswith("수요일")
 
 
 def test_spans_and_numbers() -> None:
     """As people say them."""
-    assert [ago(NOW - each * SECOND, NOW) for each in (-5, 1, 59)] == [
+    assert [time_ago(NOW - each * SECOND, NOW) for each in (-5, 1, 59)] == [
         "0 seconds ago",
         "1 second ago",
         "59 seconds ago",
     ]
-    assert ago(NOW - 3 * HOUR, NOW).replace("\xa0", " ") == "3 hours ago"
+    assert time_ago(NOW - 3 * HOUR, NOW).replace("\xa0", " ") == "3 hours ago"
     assert [span(each) for each in (0.04, 0.36, 9.96, 12.4)] == ["0.0 s", "0.4 s", "10.0 s", "12 s"]
     assert span(200).replace("\xa0", " ") == "3 minutes"
     assert number(1234567) == "1,234,567"

@@ -74,7 +74,7 @@ def _with_ids(chosen: dict[str, Selection], ids: Sequence[UUID]) -> dict[str, Se
         keys = dict(Event.objects.using(using).filter(event_id__in=ids).values_list("event_id", "pk"))
         unknown -= set(keys)
         if keys:
-            found[using] = Selection(**{**dict(selection.given()), "pks": tuple(keys.values())})
+            found[using] = Selection(**{**dict(selection.conditions()), "pks": tuple(keys.values())})
     if unknown:
         others = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
         where = ", ".join(map(repr, chosen))

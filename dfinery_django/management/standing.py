@@ -15,7 +15,7 @@ from django.utils.translation import override
 
 from ..findings import Level
 from ..health import HealthReport, assess
-from ..moments import ago, number, point
+from ..moments import number, point_in_time, time_ago
 from ..overview import Snapshot, look
 from ..reports import DestinationReport
 from ..states import FINISHED, UNFINISHED, DestinationState, Reason
@@ -119,19 +119,19 @@ def _numbers(overview: Snapshot) -> Iterator[tuple[str, str]]:
         yield label, ", ".join(f"{number(counts.get(each, 0))} {each.value}" for each in statuses)
     first = overview.first_to_expire
     if overview.oldest_waiting_at and first and first.expires_next_at:
-        yield "oldest", f"waits since {point(overview.oldest_waiting_at, now)}"
-        yield "next expiry", f"{point(first.expires_next_at, now)}, to {first.alias}"
-    yield "last arrival", ago(overview.last_delivered_at, now) if overview.last_delivered_at else "none lately"
-    yield "last drain", ago(overview.drained_at, now) if overview.drained_at else "none yet"
+        yield "oldest", f"waits since {point_in_time(overview.oldest_waiting_at, now)}"
+        yield "next expiry", f"{point_in_time(first.expires_next_at, now)}, to {first.alias}"
+    yield "last arrival", time_ago(overview.last_delivered_at, now) if overview.last_delivered_at else "none lately"
+    yield "last drain", time_ago(overview.drained_at, now) if overview.drained_at else "none yet"
 
 
 def _destinations(overview: Snapshot) -> Iterator[str]:
     for each in overview.destinations:
         said = [_state(each, overview), f"{number(each.waiting)} waiting"]
         if each.expires_next_at:
-            said.append(f"the first expires {point(each.expires_next_at, overview.now)}")
+            said.append(f"the first expires {point_in_time(each.expires_next_at, overview.now)}")
         if each.next_try_at:
-            said.append(f"tried again {point(each.next_try_at, overview.now)}")
+            said.append(f"tried again {point_in_time(each.next_try_at, overview.now)}")
         yield f"{each.alias}: {', '.join(said)}"
         if to_type := _to_type(each):
             yield GAP + to_type
@@ -141,7 +141,9 @@ def _state(report: DestinationReport, overview: Snapshot) -> str:
     if not report.has_token:
         return "has no token"
     words = str(report.state.label)
-    return f"{words} since {point(report.since, overview.now)}" if report.since and _is_stopped(report) else words
+    return (
+        f"{words} since {point_in_time(report.since, overview.now)}" if report.since and _is_stopped(report) else words
+    )
 
 
 def _is_stopped(report: DestinationReport) -> bool:
@@ -157,7 +159,7 @@ def _to_type(report: DestinationReport) -> str:
 def _schedules(overview: Snapshot) -> Iterator[str]:
     for name, moment in overview.schedules.items():
         words = "overdue since" if _is_overdue(moment, overview) else "next"
-        yield f"{name}, " + (f"{words} {point(moment, overview.now)}" if moment else "missing")
+        yield f"{name}, " + (f"{words} {point_in_time(moment, overview.now)}" if moment else "missing")
 
 
 def _is_overdue(moment: dt.datetime | None, overview: Snapshot) -> bool:

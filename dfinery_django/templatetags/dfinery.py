@@ -26,13 +26,13 @@ def local_time(moment: dt.datetime | None) -> dt.datetime | None:
 @register.filter
 def point(moment: dt.datetime | None, now: dt.datetime) -> str:
     """``10:02``, of another day ``Wednesday 10:02``; nothing of nothing."""
-    return moments.point(moment, now) if moment else ""
+    return moments.point_in_time(moment, now) if moment else ""
 
 
 @register.filter
 def ago(moment: dt.datetime | None, now: dt.datetime) -> str:
     """``3 seconds ago``, or never."""
-    return moments.ago(moment, now) if moment else pgettext("time", "never")
+    return moments.time_ago(moment, now) if moment else pgettext("time", "never")
 
 
 @register.inclusion_tag("admin/dfinery_django/strip.html", takes_context=True)

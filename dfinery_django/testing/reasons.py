@@ -39,9 +39,8 @@ class SaveRecorder:
         known = tuple({word for each in registry.definitions() for word in (each.name, each.event_name)})
         if not definitions and get_settings().ENABLED:
             yield f"No definition has this name, nor an event with this name. {did_you_mean(name, known)}"
-        for fault in (registry.faults().get(name),):
-            if fault:
-                yield f"{name}: it is disabled: {fault}"
+        if fault := registry.faults().get(name):
+            yield f"{name}: it is disabled: {fault}"
         for definition in definitions if get_settings().ENABLED else ():
             yield from self._explain(definition)
 
