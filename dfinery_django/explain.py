@@ -169,8 +169,7 @@ def _firing_verdict(
     when = definition.condition
     if isinstance(when, Mapping) or when == "created":
         if captured:
-            why = f"Status of the last of its events: {captured.status}. {captured.reason}".strip()
-            return FiringVerdict.CAPTURED, why
+            return FiringVerdict.CAPTURED, f"Status of its last event: {captured.status}. {captured.reason}".strip()
         remedy = "Reconcile does." if reconciled.holds else "Only capture() would."
         return FiringVerdict.MISSED, f"{_MISSED_TEXT} {remedy}"
     if when == "deleted":

@@ -48,8 +48,7 @@ class FieldReading:
     :ivar value_type: the name of its Python type
     :ivar wire: the value that is sent; ``None`` if the field is left out or fails
     :ivar wire_type: the type on the wire, where it is known, also of a field that is left out
-    :ivar type_from: the source of the type: "predefined", "declared", "model field",
-        "remembered" or "value"
+    :ivar type_from: the source of the type: "predefined", "declared", "model field", "remembered" or "value"
     """
 
     name: str
@@ -144,9 +143,8 @@ def try_call(place: str, function: Callable[[], Any]) -> tuple[Any, FieldFault |
         return None, FieldFault(error.path, error.problem, error.remedy)
     except Exception as error:  # noqa: BLE001 - errors of the site's code are reported
         if is_passing(error):
-            return None, FieldFault(
-                place, f"the database failed: {in_one_line(error)}", "Building would wait and retry."
-            )
+            problem = f"the database failed: {in_one_line(error)}"
+            return None, FieldFault(place, problem, "Building would wait and retry.")
         return None, FieldFault(place, f"it raised {in_one_line(error)}", "Fix the definition.")
 
 
@@ -190,9 +188,8 @@ def _supplied(
 ) -> FieldReading:
     entry = schema.PREDEFINED["event"][name]
     text, kind = ("", "") if value is None else (short_repr(value), type(value).__name__)
-    return FieldReading(
-        name, schema.console_name("event", name), source, text, kind, wire, entry.type, "predefined", fault
-    )
+    console = schema.console_name("event", name)
+    return FieldReading(name, console, source, text, kind, wire, entry.type, "predefined", fault)
 
 
 @dataclass(frozen=True)

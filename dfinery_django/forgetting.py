@@ -140,7 +140,7 @@ def _erase(using: str, people: Collection[str], unbuilt: Iterable[int], dry_run:
     tombstones = [_tombstone(event, now) for event in events if event.dedup_key and event.expires_at > now - MARGIN]
     if not dry_run:
         insert_missing(tombstones, using=using)
-    bulk_actions = _clean_bulk_actions(using, people, events, now, dry_run)
+    bulk_actions = _clean_actions(using, people, events, now, dry_run)
     counts = Counter(str(event.status) for event in events)
     return Forgotten(dict(counts), attempts, bulk_actions, log_entries, len(tombstones))
 
@@ -242,9 +242,7 @@ def _user_id_is_source_key(definition: EventDefinition) -> bool:
     return is_mapped and definition.user is None and isinstance(expression, Path) and expression.path in keys
 
 
-def _clean_bulk_actions(
-    using: str, people: Collection[str], events: list[Event], now: dt.datetime, dry_run: bool
-) -> int:
+def _clean_actions(using: str, people: Collection[str], events: list[Event], now: dt.datetime, dry_run: bool) -> int:
     """Replace people's ids in the selections of bulk actions, and end those that selected by such an id."""
     ids = {*people, *map(searchable, people), *(str(event.event_id) for event in events)}
     ids |= {event.order_id for event in events if event.order_id}

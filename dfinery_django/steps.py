@@ -63,9 +63,8 @@ def _consent_step(definition: EventDefinition, row: Any) -> Iterator[Step]:
         return
     answer, fault = try_call("", lambda: consent.is_given(definition, row))
     if fault:
-        yield Step(
-            "consent", False, f"It counts as refused: {fault.problem}. Nothing is captured, and the log says so."
-        )
+        words = f"It counts as refused: {fault.problem}. Nothing is captured, and the log says so."
+        yield Step("consent", False, words)
     else:
         yield Step("consent", answer, f"It says {_yes_or_no(bool(answer))}.")
 
@@ -89,9 +88,8 @@ def _lookup_step(rows: Any, key: str, wanted: Any) -> Step:
         return Step("when", False, f"{key} can't be evaluated: {fault.problem}.")
     texts = [short_repr(value) for value in values or ()]
     found = ", ".join([*texts[:SHOWN_VALUES], *("…" for _ in texts[SHOWN_VALUES:])])
-    return Step(
-        "when", holds, f"{path} is {found}, wanted {'' if lookup == 'exact' else lookup + ' '}{short_repr(wanted)}."
-    )
+    comparison = "" if lookup == "exact" else f"{lookup} "
+    return Step("when", holds, f"{path} is {found}, wanted {comparison}{short_repr(wanted)}.")
 
 
 def _hook_step(name: str, called: str, ask: Callable[[bool], Any]) -> Step:

@@ -106,9 +106,8 @@ class CapturedEvents(Sequence[CapturedEvent]):
         found = self.named(name)
         if len(found) != 1:
             many = f"{len(found)} events are named {name!r}, not one." if found else f"No event is named {name!r}."
-            raise AssertionError(
-                "\n".join([many, *self._list(), *(() if found else self.recorder.explain_missing(name))])
-            )
+            reasons = () if found else self.recorder.diagnose(name)
+            raise AssertionError("\n".join([many, *self._list(), *reasons]))
         if found[0].error:
             raise AssertionError(f"{found[0]} would not be sent. {found[0].error}")
         return found[0]

@@ -33,7 +33,7 @@ class SaveRecorder:
         for definition in registry.watching(sender) if get_settings().ENABLED else ():
             self._saved[definition.name, instance.pk, using] = instance
 
-    def explain_missing(self, name: str) -> Iterator[str]:
+    def diagnose(self, name: str) -> Iterator[str]:
         """Yield lines that say why no event with this name, or of the definition with this name, was captured."""
         definitions = [each for each in registry.definitions() if name in (each.name, each.event_name)]
         known = tuple({word for each in registry.definitions() for word in (each.name, each.event_name)})
