@@ -46,7 +46,7 @@ def root(configured: Any, admin_client: Client) -> Client:
     for status in ("failed", "pending", "delivered"):
         make(status, definition="purchase", source_pk="1", user_id="u1", order_id="o1")
     Destination.objects.create(alias="default")
-    wish = repair.wish(Action.RESEND, Selection(pks=(1,)), by="root", using="default")
+    wish = repair.new_bulk_action(Action.RESEND, Selection(pks=(1,)), by="root", using="default")
     wish.save()
     return admin_client
 

@@ -64,7 +64,7 @@ def test_pages(person: tuple[str, Client]) -> None:
     """List, event, history and repairs are for those who may view events."""
     name, client = person
     event = make("failed")
-    made = repair.wish(Action.RESEND, Selection(), by="x", using="default")
+    made = repair.new_bulk_action(Action.RESEND, Selection(), by="x", using="default")
     made.save()
     repair_page = reverse("admin:dfinery_django_repair_change", args=[made.pk])
     for url in (
@@ -159,7 +159,7 @@ def test_read_only_staff_see_no_buttons(person: tuple[str, Client]) -> None:
 def test_a_repair_is_stopped_by_those_who_may_take_its_action(person: tuple[str, Client]) -> None:
     """And only by POST."""
     name, client = person
-    made = repair.wish(Action.CANCEL, Selection(), by="x", using="default")
+    made = repair.new_bulk_action(Action.CANCEL, Selection(), by="x", using="default")
     made.save()
     url = reverse("admin:dfinery_django_repair_stop", args=[made.pk])
     assert client.get(url).status_code == 405

@@ -15,7 +15,7 @@ from django.utils import timezone, translation
 from dfinery_django import wording
 from dfinery_django.delivery import drain
 from dfinery_django.models import Event, Repair
-from dfinery_django.repair import Forecast, wish
+from dfinery_django.repair import Forecast, new_bulk_action
 from dfinery_django.selection import Selection
 from dfinery_django.states import Action
 from tests.conftest import PURCHASE, FarSide
@@ -182,10 +182,10 @@ def test_a_dry_run_speaks_as_the_admin_does(configured: Any, capsys: Any, argume
     with translation.override("ko"):
         dfinery(*arguments, "--all", "--dry-run")
     action = Action.REBUILD if "--rebuild" in arguments else Action(arguments[0])
-    forecast = Forecast(wish(action, Selection(), by="", using="default"))
+    forecast = Forecast(new_bulk_action(action, Selection(), by="", using="default"))
     *said, last = capsys.readouterr().out.splitlines()
     assert [line.strip() for line in said] == [
-        f"{each.number} {each.text}" for each in wording.lines(action, forecast.tally)
+        f"{each.number} {each.text}" for each in wording.action_lines(action, forecast.tally)
     ]
     assert last == ("Nothing was done: --dry-run." if forecast.done else "Nothing to do.")
     assert statuses() == before

@@ -45,7 +45,7 @@ def event(configured: Any) -> Event:
         Destination.objects.create(
             alias=alias, closed_code=code, closed_reason=SAID, closed_at=now, closed_until=until
         )  # fmt: skip
-    wish = repair.wish(Action.RESEND, Selection(pks=(failed.pk,)), by="root", using="default")
+    wish = repair.new_bulk_action(Action.RESEND, Selection(pks=(failed.pk,)), by="root", using="default")
     wish.error, wish.finished_at = SAID, now
     wish.save()
     return failed

@@ -123,7 +123,7 @@ class BulkActionsAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, action: Action, selection: Selection, *, back: str, event: Event | None = None
     ) -> HttpResponse:
         using = router.db_for_write(Event)
-        bulk_action = repair.wish(action, selection, by=request.user.get_username(), using=using)
+        bulk_action = repair.new_bulk_action(action, selection, by=request.user.get_username(), using=using)
         forecast = repair.Forecast(bulk_action)
         confirmation = {
             "action": action, "selection": bulk_action.selection, "seen_at": bulk_action.seen_at.isoformat(),
@@ -132,9 +132,9 @@ class BulkActionsAdmin(ReadOnlyAdmin):
         }  # fmt: skip
         first = selection.narrow(Event.objects.using(using)).defer("payload").order_by("-pk")[:MAX_LISTED_EVENTS]
         context = {
-            "lines": list(wording.lines(action, forecast.tally)),
-            "note": wording.unlooked(forecast, action),
-            "button": wording.button(action, forecast.done) if forecast.done else "",
+            "lines": list(wording.action_lines(action, forecast.tally)),
+            "note": wording.unchecked_note(forecast, action),
+            "button": wording.action_button(action, forecast.done) if forecast.done else "",
             "act": self.admin_url("event_act"),
             "listed": list(first),
             "unlisted": max(0, forecast.total - MAX_LISTED_EVENTS),
@@ -142,7 +142,7 @@ class BulkActionsAdmin(ReadOnlyAdmin):
             "action": str(action),
             **(rebuild_context(request, event) if event and action == Action.REBUILD and forecast.done else {}),
         }
-        return self._confirmation_page(request, wording.question(action, forecast.total), confirmation, context)
+        return self._confirmation_page(request, wording.action_title(action, forecast.total), confirmation, context)
 
     def _confirmation_page(
         self,
@@ -177,7 +177,7 @@ class BulkActionsAdmin(ReadOnlyAdmin):
             return HttpResponseRedirect(self.admin_url("event_changelist"))
         self._check_permission(request, Action(confirmation["action"]))
         using = router.db_for_write(Event)
-        bulk_action = repair.wish(
+        bulk_action = repair.new_bulk_action(
             Action(confirmation["action"]), Selection.from_json(confirmation["selection"]),
             by=request.user.get_username(), using=using,
         )  # fmt: skip
@@ -191,7 +191,7 @@ class BulkActionsAdmin(ReadOnlyAdmin):
             if advanced is None:
                 break  # a worker is running it
             bulk_action = advanced[0]
-        repair.wake(using)
+        repair.wake_all_on_commit(using)
         if not bulk_action.is_finished:
             return HttpResponseRedirect(self.admin_url("repair_change", bulk_action.pk))
         self._report(request, bulk_action)
@@ -219,9 +219,9 @@ class BulkActionsAdmin(ReadOnlyAdmin):
             with site_language():
                 if started.is_finished and len(done) <= MAX_LOG_ENTRIES:
                     events = Event.objects.using(using).filter(pk__in=done).defer("payload")
-                    self._log(request, list(events), wording.logged(started.action))
+                    self._log(request, list(events), wording.action_log_message(started.action))
                 else:
-                    words = wording.described(Selection.from_json(bulk_action.selection).without_ids())
+                    words = wording.describe_selection(Selection.from_json(bulk_action.selection).without_ids())
                     self._log(request, [started], f"{started}: {words}")
         return started
 
@@ -236,10 +236,10 @@ class BulkActionsAdmin(ReadOnlyAdmin):
             words = _("That can't be done: %(why)s") % {"why": bulk_action.error}
             self.message_user(request, quoted(request, words, _("It can't be done: see the log.")), messages.ERROR)
             return
-        described = list(wording.lines(bulk_action.action, bulk_action.tally))
+        described = list(wording.action_lines(bulk_action.action, bulk_action.tally))
         changed = sum(line.count for line in described if line.kind != "left")
         if changed:
-            self.message_user(request, wording.outcome(bulk_action.action, changed), messages.SUCCESS)
+            self.message_user(request, wording.action_result(bulk_action.action, changed), messages.SUCCESS)
         for line in described:
             if line.kind == "left":
                 self._warn_about(request, line)

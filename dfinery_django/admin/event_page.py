@@ -59,13 +59,13 @@ def event_context(request: HttpRequest, event: Event, allowed: list[Action]) -> 
     return {
         "event": event,
         "reason": quoted(request, event.reason, event.get_reason_code_display()),
-        "standing": standing.stands(event, _redacted_destination(request, destination), now),
+        "standing": standing.explain_status(event, _redacted_destination(request, destination), now),
         "left": standing.time_left(event, now),
         "is_dated_ahead": event.occurred_at - event.created_at > FAR_AHEAD,
         "due": standing.due_in(event.due_at, now) if event.due_at else "",
         "offered": [(str(action), action.label) for action in offered],
         "attempts": [
-            (attempt, standing.means(attempt), quoted(request, attempt.error, ""))
+            (attempt, standing.explain_outcome(attempt), quoted(request, attempt.error, ""))
             for attempt in reversed(attempts[:MAX_ATTEMPTS_SHOWN])
         ],
         "has_more_attempts": len(attempts) > MAX_ATTEMPTS_SHOWN,

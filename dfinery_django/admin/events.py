@@ -19,8 +19,7 @@ from .. import clock
 from ..display import badge, shown, visible
 from ..models import Event
 from ..rights import quoted
-from ..standing import due_in, time_left
-from ..standing import moment as full_time
+from ..standing import due_in, format_datetime, time_left
 from .base import is_key
 from .event_page import event_context, source_url
 from .filters import FILTER_PARAMETERS, FILTERS, LAST_HOURS, SEARCH, SINCE, UNTIL, destinations_in_use, read_selection
@@ -41,7 +40,7 @@ def short_time(moment: Any) -> str:
     short = date_format(local, "H:i")
     if local.date() != today:
         short = f"{date_format(local, day)} {short}"
-    return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(), full_time(local), short)
+    return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(), format_datetime(local), short)
 
 
 def _badge(event: Event, words: str) -> str:

@@ -24,7 +24,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from .. import destinations, overview, recent
 from ..exceptions import ConfigurationError
-from ..health import Health, assess
+from ..health import HealthReport, assess
 from ..models import Destination, Overview
 from ..moments import span
 from ..rights import quoted
@@ -101,7 +101,7 @@ class OverviewAdmin(ReadOnlyAdmin, OverviewBase):
             raise PermissionDenied
         request.current_app = self.admin_site.name
         snapshot = _redacted_overview(request, overview.look())
-        arrival = recent.arrival(snapshot.now)
+        arrival = recent.arrival_times(snapshot.now)
         return {
             "overview": snapshot,
             "health": _redacted_health(request, snapshot),
@@ -118,11 +118,11 @@ class OverviewAdmin(ReadOnlyAdmin, OverviewBase):
             "may_test": request.user.has_perm("dfinery_django.send_test_event"),
         }
 
-    def _tile(self, status: EventStatus, snapshot: overview.Overview) -> Tile:
+    def _tile(self, status: EventStatus, snapshot: overview.Snapshot) -> Tile:
         since = {} if status in UNFINISHED else {"occurred_at__gte": _list_since(status, snapshot)}
         return Tile(status, snapshot.counts[status], self._list_link(status__exact=status, **since))
 
-    def _failures_link(self, failures: recent.Failures, snapshot: overview.Overview) -> str:
+    def _failures_link(self, failures: recent.FailureGroup, snapshot: overview.Snapshot) -> str:
         return self._list_link(
             status__exact=failures.status,
             reason_code__exact=failures.code,
@@ -193,7 +193,7 @@ class OverviewAdmin(ReadOnlyAdmin, OverviewBase):
         return HttpResponseRedirect(url)
 
 
-def _redacted_overview(request: HttpRequest, snapshot: overview.Overview) -> overview.Overview:
+def _redacted_overview(request: HttpRequest, snapshot: overview.Snapshot) -> overview.Snapshot:
     """Redact the reasons for open circuits as far as the user may not read them."""
     found = (
         dataclasses.replace(each, why=quoted(request, each.why, str(each.code.label))) for each in snapshot.destinations
@@ -201,14 +201,14 @@ def _redacted_overview(request: HttpRequest, snapshot: overview.Overview) -> ove
     return dataclasses.replace(snapshot, destinations=tuple(found))
 
 
-def _redacted_health(request: HttpRequest, snapshot: overview.Overview) -> Health:
+def _redacted_health(request: HttpRequest, snapshot: overview.Snapshot) -> HealthReport:
     """Return the health, without the quoted texts if the user may not read them."""
     health = assess(snapshot)
     found = (dataclasses.replace(each, said=quoted(request, each.said, "")) for each in health.findings)
     return dataclasses.replace(health, findings=tuple(found))
 
 
-def _list_since(status: EventStatus, snapshot: overview.Overview) -> str:
+def _list_since(status: EventStatus, snapshot: overview.Snapshot) -> str:
     """Return the start of the list's range of ``occurred_at``.
 
     Events that expired in the last 48 hours occurred up to the maximum age earlier.

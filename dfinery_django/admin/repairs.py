@@ -82,7 +82,7 @@ class RepairAdmin(ReadOnlyAdmin, RepairBase):
             "which": _selection_text(bulk_action),
             "error": quoted(request, bulk_action.error, _("It can't be done: see the log.")),
             "seen": number(bulk_action.seen_count), "count": number(bulk_action.event_count),
-            "lines": list(wording.lines(bulk_action.action, bulk_action.tally)),
+            "lines": list(wording.action_lines(bulk_action.action, bulk_action.tally)),
             "may_stop": not bulk_action.is_finished and self._may_take(request, bulk_action),
             **(extra_context or {}),
         }  # fmt: skip
@@ -106,6 +106,6 @@ class RepairAdmin(ReadOnlyAdmin, RepairBase):
 
 def _selection_text(bulk_action: Repair) -> str:
     try:
-        return wording.described(Selection.from_json(bulk_action.selection))
+        return wording.describe_selection(Selection.from_json(bulk_action.selection))
     except (ValueError, TypeError):  # stored by another version
         return bulk_action.selection

@@ -41,14 +41,14 @@ class EventActionView(DfineryView):
             with translation.override("en"):
                 detail = f"Nothing was done: {verdict.label}."
             raise ApiError(status.HTTP_409_CONFLICT, detail, verdict=str(verdict))
-        repair.wake(using)
+        repair.wake_all_on_commit(using)
         return Response(event_detail(Event.objects.using(using).get(pk=event.pk), request))
 
     def _carry_out(self, request: Request, event: Event, using: str) -> Verdict:
         """Store the bulk action, run it and log it, in one transaction."""
         by = request.user.get_username()
         with transaction.atomic(using=using):
-            bulk_action = repair.wish(self.action, Selection(pks=(event.pk,)), by=by, using=using)
+            bulk_action = repair.new_bulk_action(self.action, Selection(pks=(event.pk,)), by=by, using=using)
             bulk_action.event_count = 1
             bulk_action.save(using=using, force_insert=True)
             done = repair.advance(using, pk=bulk_action.pk)

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from ..findings import Finding
 from ..health import assess
 from ..outage import is_unmigrated
-from ..overview import Overview, look
+from ..overview import Snapshot, look
 from ..states import EventStatus
 from .base import DfineryView, permission_set
 from .errors import unavailable
@@ -52,7 +52,7 @@ class HealthView(DfineryView):
         )
 
 
-def _without_usernames(overview: Overview) -> Overview:
+def _without_usernames(overview: Snapshot) -> Snapshot:
     """Remove the names of the users who paused destinations."""
     nameless = (
         dataclasses.replace(each, paused_by=each.paused_by and "somebody") for each in overview.destinations
@@ -70,7 +70,7 @@ def _finding_data(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _health_counts(overview: Overview) -> dict[str, Any]:
+def _health_counts(overview: Snapshot) -> dict[str, Any]:
     first = overview.first_to_expire
     return {
         "waiting": overview.waiting,

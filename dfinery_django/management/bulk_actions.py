@@ -20,10 +20,10 @@ from .. import clock, registry, wording
 from ..conf import did_you_mean, get_settings
 from ..destinations import outbox_databases
 from ..models import Event, Repair
-from ..patience import patiently
-from ..repair import Forecast, advance, stop, wake, wish
+from ..patience import retry_transient
+from ..repair import Forecast, advance, new_bulk_action, stop, wake_all_on_commit
 from ..selection import Selection
-from ..states import DONE, Action
+from ..states import ACTIONABLE, Action
 from .exit_codes import FAILED, STOPPED, WRONG_USE
 from .output import progress_bar
 
@@ -115,7 +115,7 @@ def _narrow_to_ids(chosen: dict[str, Selection], ids: Sequence[UUID]) -> dict[st
         keys = dict(Event.objects.using(using).filter(event_id__in=ids).values_list("event_id", "pk"))
         unknown -= set(keys)
         if keys:
-            narrowed[using] = Selection(**{**dict(selection.given()), "pks": tuple(keys.values())})
+            narrowed[using] = Selection(**{**dict(selection.conditions()), "pks": tuple(keys.values())})
     if unknown:
         others = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
         databases = ", ".join(map(repr, chosen))
@@ -127,7 +127,7 @@ def _narrow_to_ids(chosen: dict[str, Selection], ids: Sequence[UUID]) -> dict[st
 def _plan_actions(action: Action, chosen: dict[str, Selection]) -> list[PlannedAction]:
     planned = []
     for using, selection in chosen.items():
-        repair = wish(action, selection, by=f"command line ({_user_name()})", using=using)
+        repair = new_bulk_action(action, selection, by=f"command line ({_user_name()})", using=using)
         forecast = Forecast(repair)
         repair.event_count = forecast.total
         if forecast.total:
@@ -149,8 +149,8 @@ def _forecast_lines(planned: Sequence[PlannedAction]) -> list[str]:
     for each in planned:
         action = each.repair.action
         lines += [f"in database {each.using!r}:"] * (len(planned) > 1)
-        lines += map(_tally_line, wording.lines(action, each.forecast.tally))
-        lines += filter(None, [wording.unlooked(each.forecast, action)])
+        lines += map(_tally_line, wording.action_lines(action, each.forecast.tally))
+        lines += filter(None, [wording.unchecked_note(each.forecast, action)])
     return lines
 
 
@@ -162,7 +162,7 @@ def _confirm(action: Action, planned: Sequence[PlannedAction], *, is_all: bool) 
             return
         message = "Nothing was done: no terminal to confirm at. Add --no-input to do it, or --dry-run for a forecast."
         raise CommandError(message, returncode=WRONG_USE)
-    question = wording.question(action, sum(each.forecast.done for each in planned))
+    question = wording.action_title(action, sum(each.forecast.done for each in planned))
     try:
         answer = input(f"{question} [y/N] ")
     except (EOFError, KeyboardInterrupt):
@@ -183,18 +183,18 @@ def _carry_out(planned: PlannedAction) -> list[str]:
                 bar.update(repair.seen_count - bar.n)
     except KeyboardInterrupt as error:
         raise _stop_after_ctrl_c(repair, using) from error
-    wake(using)
+    wake_all_on_commit(using)
     if repair.error:
         raise CommandError(f"That can't be done: {repair.error}", returncode=FAILED)
     with override("en"):
-        skipped = [each for each in wording.lines(repair.action, repair.tally) if each.kind == "left"]
+        skipped = [each for each in wording.action_lines(repair.action, repair.tally) if each.kind == "left"]
         return [_outcome_sentence(repair), *map(_tally_line, skipped)]
 
 
 def _do_next_chunk(repair: Repair, using: str) -> Repair:
     """Return the bulk action after its next chunk, which a worker may do instead."""
     until = clock.monotonic() + COMMAND_RETRY_SECONDS
-    advanced = patiently(partial(advance, using, pk=repair.pk), using=using, until=until)
+    advanced = retry_transient(partial(advance, using, pk=repair.pk), using=using, until=until)
     if advanced:
         return advanced[0]
     current = Repair.objects.using(using).get(pk=repair.pk)
@@ -208,7 +208,7 @@ def _stop_after_ctrl_c(repair: Repair, using: str) -> CommandError:
     connections[using].close()  # it may be in the middle of a statement
     was_stopped = stop(repair)
     repair = Repair.objects.using(using).get(pk=repair.pk)
-    wake(using)
+    wake_all_on_commit(using)
     with override("en"):
         if not was_stopped:
             return CommandError(f"It was already finished. {_outcome_sentence(repair)}", returncode=STOPPED)
@@ -219,7 +219,7 @@ def _stop_after_ctrl_c(repair: Repair, using: str) -> CommandError:
 
 def _outcome_sentence(repair: Repair) -> str:
     tally = Counter(repair.tally)
-    return wording.outcome(repair.action, sum(tally[verdict] for verdict in DONE))
+    return wording.action_result(repair.action, sum(tally[verdict] for verdict in ACTIONABLE))
 
 
 def _tally_line(line: wording.Line) -> str:

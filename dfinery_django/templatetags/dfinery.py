@@ -26,13 +26,13 @@ def local_time(moment: dt.datetime | None) -> dt.datetime | None:
 @register.filter("point")
 def clock_time(moment: dt.datetime | None, now: dt.datetime) -> str:
     """Format as ``10:02``, on another day ``Wednesday 10:02``; empty for ``None``."""
-    return moments.point(moment, now) if moment else ""
+    return moments.point_in_time(moment, now) if moment else ""
 
 
 @register.filter("ago")
 def time_since(moment: dt.datetime | None, now: dt.datetime) -> str:
     """Format as ``3 seconds ago``; ``never`` for ``None``."""
-    return moments.ago(moment, now) if moment else pgettext("time", "never")
+    return moments.time_ago(moment, now) if moment else pgettext("time", "never")
 
 
 @register.inclusion_tag("admin/dfinery_django/strip.html", takes_context=True)

@@ -10,7 +10,7 @@ from ..models import DeliveryAttempt, Event
 register = template.Library()
 
 register.filter("shown", display.shown)
-register.filter("moment", standing.moment)
+register.filter("moment", standing.format_datetime)
 
 
 @register.filter

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import connections
 
-from ...patience import FAULTS, is_passing
+from ...patience import DATABASE_ERRORS, is_transient
 from ..arguments import destinations_named, seconds_type
 from ..exit_codes import one_line
 from .base import Subcommand
@@ -33,7 +33,7 @@ class DrainCommand(Subcommand):
         from ... import tasks
 
         destinations_named(destination)
-        with tasks.stop_asked_for() as should_stop:
+        with tasks.stop_requested() as should_stop:
             while not should_stop():
                 counts = self._drain_once(destination, budget, should_stop, forever)
                 if counts or not forever:
@@ -51,8 +51,8 @@ class DrainCommand(Subcommand):
 
         try:
             return delivery.drain(destination, budget_seconds=budget, should_stop=should_stop)
-        except FAULTS as error:
-            if not forever or not is_passing(error):
+        except DATABASE_ERRORS as error:
+            if not forever or not is_transient(error):
                 raise
             self.stderr.write(f"The database can't be used; retrying: {one_line(error)}")
             connections.close_all()

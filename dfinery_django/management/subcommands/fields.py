@@ -11,7 +11,7 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 
 from ... import custom_fields
-from ...custom_fields import Listed
+from ...custom_fields import ListedField
 from ...destinations import outbox_databases
 from .base import Subcommand
 
@@ -27,7 +27,7 @@ class FieldsCommand(Subcommand):
         parser.add_argument("--format", dest="form", choices=formats, default="table", help="default: %(default)s")
 
     def handle(self, *, form: str, **options: Any) -> None:
-        fields = custom_fields.listing(outbox_databases())
+        fields = custom_fields.list_fields(outbox_databases())
         if form == "json":
             self.stdout.write(json.dumps([asdict(each) for each in fields], cls=DjangoJSONEncoder, indent=2))
         elif form == "csv":
@@ -36,7 +36,7 @@ class FieldsCommand(Subcommand):
             self.stdout.write("\n".join(_field_table(fields)))
 
 
-def _field_table(fields: Sequence[Listed]) -> Iterator[str]:
+def _field_table(fields: Sequence[ListedField]) -> Iterator[str]:
     """Yield the lines of a table."""
     if not fields:
         yield "No custom event or field is declared, mapped or was ever sent."
@@ -47,7 +47,7 @@ def _field_table(fields: Sequence[Listed]) -> Iterator[str]:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
-def _field_cells(field: Listed) -> tuple[str, ...]:
+def _field_cells(field: ListedField) -> tuple[str, ...]:
     seen = [f"{each:%Y-%m-%d %H:%M}" if each else "never" for each in (field.first_seen_at, field.last_seen_at)]
     drift = f"{field.drift_count} as {field.drift_type}" if field.drift_count else ""
     used_by = ", ".join(field.definitions)

@@ -27,7 +27,7 @@ from .base import Subcommand
 
 if TYPE_CHECKING:
     from ...explain import Explanation
-    from ...fieldwise import Part, Reading
+    from ...fieldwise import FieldReading, PayloadPart
 
 #: Lines are as wide as the terminal, within these limits.
 NARROWEST_PREVIEW, WIDEST_PREVIEW = 80, 120
@@ -39,7 +39,7 @@ _PREVIEW_COLUMNS = ("source", "Python value", "wire value", "type", "console")
 SHRINKING_COLUMNS = 3
 #: Types that the text of a value shows. '4.00' could also be a Decimal, or one of Django's lazy or safe texts.
 _OBVIOUS_TYPES = ("str", "int", "float", "bool", "NoneType", "datetime", "date", "time")
-#: By the values of ``explain.Verdict``.
+#: By the values of ``explain.FiringVerdict``.
 _VERDICT_TEXTS = {
     "fires": "fires",
     "captured": "was captured already",
@@ -78,7 +78,7 @@ class PreviewCommand(Subcommand):
 
         model_class = _model_named(model)
         definitions = _definitions_watching(model_class, definition)
-        for name, fault in registry.faults().items():
+        for name, fault in registry.definition_faults().items():
             self.stderr.write(f"{name} is skipped: {fault}")
         using = _database_of(model_class, database)
         instance = _instance_with_key(model_class, pk, using)
@@ -114,7 +114,7 @@ def _definitions_watching(model: type[models.Model], name: str | None) -> list[E
     :raises CommandError: if there are none
     """
     try:
-        watching = list(registry.watching(model))
+        watching = list(registry.definitions_watching(model))
         chosen = [each for each in watching if each is registry.get(name)] if name else watching
     except (ConfigurationError, NotRegistered) as error:
         raise CommandError(str(error), returncode=WRONG_USE) from error
@@ -130,7 +130,7 @@ def _watched_models() -> str:
     for each in registry.definitions():
         by_model.setdefault(each.source_label, []).append(each.name)
     watched = "; ".join(f"{label} ({', '.join(names)})" for label, names in sorted(by_model.items()))
-    faults = registry.faults()
+    faults = registry.definition_faults()
     skipped = f" Skipped for mistakes, see manage.py check: {', '.join(faults)}." if faults else ""
     return f"Watched: {watched or 'none'}.{skipped}"
 
@@ -225,7 +225,7 @@ def _table_lines(explanation: Explanation, style: Any, width: int) -> Iterator[s
         yield f"{INDENT}and {explanation.item_count - shown} more items (--items)"
 
 
-def _part_lines(part: Part, widths: Sequence[int], style: Any, width: int) -> Iterator[str]:
+def _part_lines(part: PayloadPart, widths: Sequence[int], style: Any, width: int) -> Iterator[str]:
     for reading in part.readings:
         paint = style.ERROR if reading.fault else str
         yield from _cell_lines(_reading_cells(reading), widths, [str, str, paint, str, str])
@@ -237,7 +237,7 @@ def _part_lines(part: Part, widths: Sequence[int], style: Any, width: int) -> It
         yield f"{INDENT * 2}nothing is read"
 
 
-def _reading_cells(reading: Reading) -> Cells:
+def _reading_cells(reading: FieldReading) -> Cells:
     value, kind = reading.value, reading.value_type
     if kind and kind not in _OBVIOUS_TYPES and kind not in value:
         value = f"{kind} {value}"
@@ -247,7 +247,7 @@ def _reading_cells(reading: Reading) -> Cells:
     return printable(reading.source), *values, label, printable(reading.console_name + by)
 
 
-def _wire_text(reading: Reading) -> str:
+def _wire_text(reading: FieldReading) -> str:
     if reading.fault:
         return "fails"
     if reading.wire is None:

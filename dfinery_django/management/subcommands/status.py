@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import override
 
-from ...moments import ago, number, point
+from ...moments import number, point_in_time, time_ago
 from ...states import FINISHED, UNFINISHED, DestinationState, Reason
 from ..exit_codes import FAILED
 from ..output import INDENT, terminal_width, wrap
 from .base import Subcommand
 
 if TYPE_CHECKING:
-    from ...health import Health
-    from ...overview import Overview
+    from ...health import HealthReport
+    from ...overview import Snapshot
     from ...reports import DestinationReport
 
 LABEL_WIDTH = 14
@@ -67,7 +67,7 @@ class StatusCommand(Subcommand):
             raise SystemExit(FAILED)
 
 
-def _status_as_json(overview: Overview, health: Health) -> dict[str, Any]:
+def _status_as_json(overview: Snapshot, health: HealthReport) -> dict[str, Any]:
     """Return what monitors read: the keys never change, the sentences may. Times are ISO 8601 in UTC."""
     first = overview.first_to_expire
     return {
@@ -103,7 +103,7 @@ def _iso_text(moment: dt.datetime | None) -> str | None:
     return moment.astimezone(dt.timezone.utc).isoformat() if moment else None
 
 
-def _status_lines(overview: Overview, health: Health, style: Any, width: int) -> Iterator[str]:
+def _status_lines(overview: Snapshot, health: HealthReport, style: Any, width: int) -> Iterator[str]:
     """Yield the lines for a terminal.
 
     :param style: a management command's ``self.style``
@@ -130,35 +130,37 @@ def _wrap_plain(text: str, width: int) -> list[str]:
     return wrap(text.replace(NO_BREAK_SPACE, " "), width)
 
 
-def _figures(overview: Overview) -> Iterator[tuple[str, str]]:
+def _figures(overview: Snapshot) -> Iterator[tuple[str, str]]:
     counts, now = overview.counts, overview.now
     for label, statuses in (("waiting", UNFINISHED), ("48 hours", FINISHED)):
         yield label, ", ".join(f"{number(counts.get(each, 0))} {each.value}" for each in statuses)
     first = overview.first_to_expire
     if overview.oldest_waiting_at and first and first.expires_next_at:
-        yield "oldest", f"waits since {point(overview.oldest_waiting_at, now)}"
-        yield "next expiry", f"{point(first.expires_next_at, now)}, to {first.alias}"
-    yield "last arrival", ago(overview.last_delivered_at, now) if overview.last_delivered_at else "none lately"
-    yield "last drain", ago(overview.drained_at, now) if overview.drained_at else "none yet"
+        yield "oldest", f"waits since {point_in_time(overview.oldest_waiting_at, now)}"
+        yield "next expiry", f"{point_in_time(first.expires_next_at, now)}, to {first.alias}"
+    yield "last arrival", time_ago(overview.last_delivered_at, now) if overview.last_delivered_at else "none lately"
+    yield "last drain", time_ago(overview.drained_at, now) if overview.drained_at else "none yet"
 
 
-def _destination_lines(overview: Overview) -> Iterator[str]:
+def _destination_lines(overview: Snapshot) -> Iterator[str]:
     for each in overview.destinations:
         parts = [_state_text(each, overview), f"{number(each.waiting)} waiting"]
         if each.expires_next_at:
-            parts.append(f"the first expires {point(each.expires_next_at, overview.now)}")
+            parts.append(f"the first expires {point_in_time(each.expires_next_at, overview.now)}")
         if each.next_try_at:
-            parts.append(f"tried again {point(each.next_try_at, overview.now)}")
+            parts.append(f"tried again {point_in_time(each.next_try_at, overview.now)}")
         yield f"{each.alias}: {', '.join(parts)}"
         if command := _command_to_type(each):
             yield INDENT + command
 
 
-def _state_text(report: DestinationReport, overview: Overview) -> str:
+def _state_text(report: DestinationReport, overview: Snapshot) -> str:
     if not report.has_token:
         return "has no token"
     words = str(report.state.label)
-    return f"{words} since {point(report.since, overview.now)}" if report.since and _is_stopped(report) else words
+    return (
+        f"{words} since {point_in_time(report.since, overview.now)}" if report.since and _is_stopped(report) else words
+    )
 
 
 def _is_stopped(report: DestinationReport) -> bool:
@@ -175,12 +177,12 @@ def _command_to_type(report: DestinationReport) -> str:
     )
 
 
-def _schedule_lines(overview: Overview) -> Iterator[str]:
+def _schedule_lines(overview: Snapshot) -> Iterator[str]:
     for name, moment in overview.schedules.items():
         words = "overdue since" if _is_overdue(moment, overview) else "next"
-        yield f"{name}, " + (f"{words} {point(moment, overview.now)}" if moment else "missing")
+        yield f"{name}, " + (f"{words} {point_in_time(moment, overview.now)}" if moment else "missing")
 
 
-def _is_overdue(moment: dt.datetime | None, overview: Overview) -> bool:
+def _is_overdue(moment: dt.datetime | None, overview: Snapshot) -> bool:
     """Return whether no cluster ran a schedule that was due."""
     return moment is not None and moment < overview.now - SCHEDULER_PAUSE

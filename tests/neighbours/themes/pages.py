@@ -47,7 +47,7 @@ def order() -> Order:
     CustomField.objects.create(
         key="k", scope="event", name="source_type", type="string", first_seen_at=now, last_seen_at=now
     )
-    wish = repair.wish(Action.RESEND, Selection(pks=(event.pk,)), by="root", using="default")
+    wish = repair.new_bulk_action(Action.RESEND, Selection(pks=(event.pk,)), by="root", using="default")
     wish.event_count = 1
     wish.save()
     return order
