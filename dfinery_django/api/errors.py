@@ -13,7 +13,7 @@ from rest_framework import status
 from rest_framework.exceptions import APIException, ErrorDetail
 
 from ..exceptions import PayloadError
-from ..ingest import Left
+from ..ingest import RejectedEvent
 from ..outage import RETRY_AFTER_SECONDS
 from ..protocols.s2s_body import Refused
 
@@ -89,7 +89,7 @@ def malformed(error: Refused) -> ApiError:
     return ApiError(status.HTTP_400_BAD_REQUEST, error.refusal.message, errors=[told(None, error)])
 
 
-def refused(left: Iterable[Left], total: int | None) -> ApiError:
+def refused(left: Iterable[RejectedEvent], total: int | None) -> ApiError:
     """
     :param total: how many events were sent; ``None`` for one that came alone
     """

@@ -51,14 +51,14 @@ class Events(DfineryView):
             raise bad_request(
                 "destination: there is none of this name, or none was named and none is the default."
             ) from None
-        if not found.taken:
-            raise refused(found.left, None if is_alone else len(bodies))
-        stored = sum(each.is_new for each in found.taken)
+        if not found.accepted:
+            raise refused(found.rejected, None if is_alone else len(bodies))
+        stored = sum(each.is_new for each in found.accepted)
         answer = IngestedShape(
             {
                 "stored": stored,
-                "events": found.taken,
-                "errors": [told(each.index, each.error) for each in found.left],
+                "events": found.accepted,
+                "errors": [told(each.index, each.error) for each in found.rejected],
             }
         )
         return Response(answer.data, status.HTTP_202_ACCEPTED if stored else status.HTTP_200_OK)

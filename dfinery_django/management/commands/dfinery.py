@@ -70,7 +70,7 @@ class Command(BaseCommand):
 
     def _drain(self, *, destination: str | None, budget: float | None, forever: bool, **options: Any) -> None:
         choosing.destinations(destination)
-        with tasks.stop_asked_for() as should_stop:
+        with tasks.stop_requested() as should_stop:
             while not should_stop():
                 total = self._drain_once(destination, budget, should_stop, forever)
                 if total or not forever:
