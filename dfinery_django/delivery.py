@@ -167,17 +167,8 @@ class _Drain:
             self._guarded(using, functools.partial(self._add_lane, alias, using), None)
 
     def _add_lane(self, alias: str, using: str) -> None:
-        lane = Lane(
-            alias,
-            using,
-            self.settings,
-            self.send,
-            self.completed,
-            self.begin_until,
-            self._retry_until,
-            self.should_stop,
-            self.clocks[using],
-        )
+        limits = (self.begin_until, self._retry_until, self.should_stop)
+        lane = Lane(alias, using, self.settings, self.send, self.completed, *limits, self.clocks[using])
         self.lanes.append(lane)
         lane.begin()
 

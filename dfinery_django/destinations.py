@@ -85,7 +85,7 @@ def pause(alias: str, *, by: str, using: str) -> None:
     """
     destination = current(alias, using)
     by = by[:255] or "somebody"
-    changed = _own_row(destination).filter(paused_by="").update(paused_by=by, paused_at=clock.now())
+    changed = _saved(destination).filter(paused_by="").update(paused_by=by, paused_at=clock.now())
     if changed:
         destination.refresh_from_db()
         logger.warning("Delivery to %s is paused by %s", alias, destination.paused_by, extra=about(destination=alias))
@@ -95,8 +95,8 @@ def pause(alias: str, *, by: str, using: str) -> None:
 def resume(alias: str, *, using: str) -> None:
     """End a pause; the next drain probes a closed destination at once."""
     destination = current(alias, using)
-    _own_row(destination).filter(closed_until__isnull=False).update(closed_until=clock.now())
-    if _own_row(destination).exclude(paused_by="").update(paused_by="", paused_at=None):
+    _saved(destination).filter(closed_until__isnull=False).update(closed_until=clock.now())
+    if _saved(destination).exclude(paused_by="").update(paused_by="", paused_at=None):
         destination.refresh_from_db()
         logger.info("Delivery to %s is resumed", alias, extra=about(destination=alias))
         destination_resumed.send_robust(sender=Destination, destination=destination)
@@ -105,7 +105,7 @@ def resume(alias: str, *, using: str) -> None:
 def probe_if_fixed(destination: Destination, wire: str) -> None:
     """Probe at once if the token or address has changed since it was refused."""
     if destination.closed_code in REFUSAL_CODES and destination.closed_wire not in ("", wire):
-        _own_row(destination).filter(closed_wire=destination.closed_wire).update(closed_until=clock.now(), closed_wire="")
+        _saved(destination).filter(closed_wire=destination.closed_wire).update(closed_until=clock.now(), closed_wire="")
         destination.refresh_from_db()
 
 
@@ -122,7 +122,7 @@ def reserve(destination: Destination, wanted: int, now: dt.datetime, probe_secon
     :param probe_seconds: how long a probe may take; meanwhile no other worker sends one
     """
     places = destination.places(wanted, now)
-    row = _own_row(destination)
+    row = _saved(destination)
     if places and destination.closed_until is not None:
         until = now + dt.timedelta(seconds=probe_seconds)
         if not row.filter(closed_until=destination.closed_until).update(closed_until=until):
@@ -138,7 +138,7 @@ def reserve(destination: Destination, wanted: int, now: dt.datetime, probe_secon
 def release(destination: Destination, places: int, now: dt.datetime) -> None:
     """Release what was reserved and not used."""
     if places and destination.has_quota(now):
-        same_period = _own_row(destination).filter(quota_left__isnull=False, quota_resets_at=destination.quota_resets_at)
+        same_period = _saved(destination).filter(quota_left__isnull=False, quota_resets_at=destination.quota_resets_at)
         same_period.update(quota_left=F("quota_left") + places)
 
 
@@ -175,7 +175,7 @@ def update_circuit(
         return
     was_paced = destination.rate is not None
     with transaction.atomic(using=destination._state.db):
-        shared = _own_row(destination).select_for_update().get()
+        shared = _saved(destination).select_for_update().get()
         before = {field: getattr(shared, field) for field in _SHARED_FIELDS}
         was_throttled = shared.closed_code == Reason.THROTTLED
         for result in results:
@@ -187,7 +187,7 @@ def update_circuit(
         pacing.learn(shared, results, now, sent=sent, was_paced=was_paced, was_throttled=was_throttled)
         changes = {field: getattr(shared, field) for field in before if getattr(shared, field) != before[field]}
         if changes:
-            _own_row(destination).update(**changes)
+            _saved(destination).update(**changes)
     for field in before:
         setattr(destination, field, getattr(shared, field))
     _notify(destination, before)
@@ -210,7 +210,7 @@ def _notify(destination: Destination, before: dict[str, Any]) -> None:
             destination_blocked.send_robust(**arguments)
 
 
-def _own_row(destination: Destination) -> Any:
+def _saved(destination: Destination) -> Any:
     return Destination.objects.using(destination._state.db).filter(pk=destination.pk)
 
 

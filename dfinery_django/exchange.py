@@ -76,7 +76,7 @@ def _secret_of(protocol: WireProtocol) -> str:
         return ""
 
 
-def hung_exchange(batch: Batch, seconds: float) -> Exchange:
+def timed_out(batch: Batch, seconds: float) -> Exchange:
     """Return the exchange of a request that never ended, not even with an error."""
     error = f"no end after {seconds:.0f} seconds (does the resolver answer?)"
     result = Result(Outcome.TRANSIENT, f"No answer from DFINERY. {error}")
@@ -84,7 +84,7 @@ def hung_exchange(batch: Batch, seconds: float) -> Exchange:
     return Exchange(batch, started_at, round(seconds * 1000), result, error=error)
 
 
-def group_by_lease(batches: Iterable[Batch]) -> dict[dt.datetime, list[Event]]:
+def by_lease(batches: Iterable[Batch]) -> dict[dt.datetime, list[Event]]:
     """Group events by the lease that they were claimed with."""
     leases: dict[dt.datetime, list[Event]] = {}
     for batch in batches:

@@ -16,7 +16,7 @@ from .conf import Settings
 from .database_clock import TOLD_SECONDS, DatabaseClock
 from .deadlines import margin, warn_of_risk
 from .endings import tell
-from .exchange import Batch, group_by_lease
+from .exchange import Batch, by_lease
 from .models import Destination, Event
 from .patience import LAST_PATIENCE_SECONDS, patiently
 from .queries import LAPSES_TO_SUSPECT, EventQuerySet
@@ -156,7 +156,7 @@ class LaneStore:
         """Fail the events whose lease lapsed even when they were sent alone; return the others."""
         lost = [event for event in claimed if event.lapse_count > LAPSES_TO_SUSPECT]
         now = self.now()
-        leases = group_by_lease([lost])
+        leases = by_lease([lost])
         for event in lost:
             event.finish(EventStatus.FAILED, Reason.WORKER_LOST, SENDER_LOST, now)
         tell(self.record(leases), self.using)
@@ -177,7 +177,7 @@ class LaneStore:
 
     def requeue(self, unsent: Iterable[Batch]) -> None:
         """Return claimed events that were not sent, and what was reserved for them."""
-        leases = group_by_lease(unsent)
+        leases = by_lease(unsent)
         for lease, events in leases.items():
             self.retry(functools.partial(self.events.give_back, events, lease=lease, now=self.now()))
         count = sum(map(len, leases.values()))

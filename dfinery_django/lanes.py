@@ -20,17 +20,7 @@ from .conf import Settings
 from .database_clock import DatabaseClock
 from .deadlines import EXPIRE_BATCH, expire
 from .endings import tell
-from .exchange import (
-    Batch,
-    Exchange,
-    Send,
-    apply_result,
-    group_by_lease,
-    hung_exchange,
-    log_attempts,
-    send_batch,
-    store_attempts,
-)
+from .exchange import Batch, Exchange, Send, apply_result, by_lease, log_attempts, send_batch, store_attempts, timed_out
 from .hold import BatchSize, LaneStore
 from .models import Destination, Event
 from .protocols.base import Result, WireProtocol
@@ -200,7 +190,7 @@ class Lane:
 
     def record_if_due(self) -> None:
         for job in self.senders.abandon_overdue():
-            self._add_result(hung_exchange(job.batch, clock.monotonic() - job.began_at))
+            self._add_result(timed_out(job.batch, clock.monotonic() - job.began_at))
         is_late = clock.monotonic() - self.recorded_at >= RECORD_AFTER_SECONDS
         if self.unrecorded and (is_late or len(self.unrecorded) >= RECORD_EVERY or not self.senders.in_flight):
             self._record_results()
@@ -260,7 +250,7 @@ class Lane:
         exchanges, self.unrecorded = self.unrecorded, []
         self._adjust_claim_size(len(exchanges))
         now = self.store.now()
-        leases = group_by_lease(each.batch for each in exchanges)
+        leases = by_lease(each.batch for each in exchanges)
         for each in exchanges:
             for event in each.batch:
                 apply_result(event, each.result, now, keeps_payload=self.settings.KEEP_PAYLOADS)
@@ -275,18 +265,10 @@ class Lane:
     def _update_circuit(self, results: list[Result], now: dt.datetime) -> None:
         """Apply the results to the destination's circuit; requeue what it then no longer allows."""
         was_probe, self.is_probing = self.is_probing, False
-        since = clock.monotonic() - 1
-        self.store.retry(
-            lambda: destinations.update_circuit(
-                self.destination,
-                results,
-                now,
-                wire=self.wire,
-                was_probe=was_probe,
-                in_flight=len(self.senders.in_flight),
-                sent=sum(at > since for at in self.accepted_at),
-            )
-        )
+        since, in_flight = clock.monotonic() - 1, len(self.senders.in_flight)
+        sent = sum(at > since for at in self.accepted_at)
+        update = functools.partial(destinations.update_circuit, self.destination, results, now, wire=self.wire)
+        self.store.retry(functools.partial(update, was_probe=was_probe, in_flight=in_flight, sent=sent))
         knew_limit = self.knows_limit
         self._refresh_limit(now)
         if self.destination.is_stopped(now) or (self.knows_limit and not knew_limit):

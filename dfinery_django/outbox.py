@@ -171,7 +171,7 @@ def insert(definition: EventDefinition, instance: Any, *, using: str, by_hand: b
     except Exception as error:
         transactions.before_swallowing(error, using)
         if is_passing(error) and definition.condition != "deleted":
-            raise  # not the mapping's error: reconcile finds the row again, unless it was deleted
+            raise  # not the mapping's error, and reconcile finds the row again; a deleted one it can't
         event.fault, event.source_pk = error, searchable(key)
         reason = f"{definition.name}, at capture, raised {in_words(error)}. Fix it, then rebuild the event."
         event.finish(EventStatus.FAILED, Reason.MAPPING, reason, event.created_at)

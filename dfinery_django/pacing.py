@@ -109,10 +109,7 @@ def reopened(row: Destination, now: dt.datetime) -> None:
 
 
 def reserve_slots(destination: Destination, places: int, now: dt.datetime) -> tuple[int, dt.datetime]:
-    """Reserve slots for up to ``places`` requests.
-
-    :returns: how many are reserved, and when the first is; the others follow at the destination's ``rate``
-    """
+    """Reserve up to ``places`` slots; return how many, and when the first is. The others follow at the ``rate``."""
     if destination.rate is None or not places:
         return places, now
     rows = Destination.objects.using(destination._state.db)

@@ -99,10 +99,7 @@ def sweep(definition: EventDefinition, *, since: dt.datetime | None = None, prog
 
 
 def sweep_all() -> dict[str, int]:
-    """Sweep every definition that can be reconciled.
-
-    :returns: definition name -> how many events were captured
-    """
+    """Sweep every definition that can be reconciled; return definition name -> how many events were captured."""
     if not get_settings().ENABLED:
         return {}
     return {each.name: sweep(each) for each in registry.definitions() if not obstacle(each)}
