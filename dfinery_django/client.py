@@ -105,13 +105,13 @@ class Client:
         """
         for url in (request.url, self._proxy.address) if self._proxy else (request.url,):
             refuse_live_host(url)
-        outcome = self._attempt(request)
+        answer = self._attempt(request)
         # Raised outside of any except clause, so that no traceback leads to frames that have the headers.
-        if isinstance(outcome, TransportError):
-            raise outcome
-        if outcome.status_code == requests.codes.proxy_authentication_required:
-            raise _refused_by_proxy(outcome.status_code)
-        return outcome
+        if isinstance(answer, TransportError):
+            raise answer
+        if answer.status_code == requests.codes.proxy_authentication_required:
+            raise _refused_by_proxy(answer.status_code)
+        return answer
 
     def close(self) -> None:
         self._adapter.close()

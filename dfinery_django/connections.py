@@ -20,7 +20,7 @@ from . import clock
 #: A connection that was idle for longer is replaced; gateways drop idle ones after a minute or so.
 REUSE_WITHIN_SECONDS = 15.0
 
-#: How many interim responses (1xx) are read and dropped; no honest server sends that many.
+#: The most interim responses (1xx) that are read and dropped; no honest server sends that many.
 MAX_INTERIM_RESPONSES = 100
 
 

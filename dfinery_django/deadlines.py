@@ -7,7 +7,7 @@ import logging
 
 from . import clock
 from .conf import Settings, get_settings
-from .destinations import current
+from .destinations import destination_row
 from .endings import tell
 from .logs import about
 from .models import Destination, Event
@@ -52,7 +52,7 @@ def warn_of_risk(alias: str, using: str, now: dt.datetime) -> None:
     soon = now + dt.timedelta(hours=get_settings().MAX_AGE_HOURS) / 2
     at_risk = Event.objects.using(using).unfinished()
     at_risk = at_risk.filter(destination=alias, expires_at__gt=now, expires_at__lt=soon)
-    row = Destination.objects.using(using).filter(pk=current(alias, using).pk)
+    row = Destination.objects.using(using).filter(pk=destination_row(alias, using).pk)
     # Counted only for a warning: a backlog may have a million rows, and this runs every minute.
     if not at_risk.exists():
         row.filter(warned_at__isnull=False).update(warned_at=None)

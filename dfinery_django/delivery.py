@@ -34,11 +34,11 @@ T = TypeVar("T")
 
 logger = logging.getLogger("dfinery_django")
 
-#: How long the drain lets results gather before it handles them: fast answers come by the dozen.
+#: The pause in which results gather before the drain handles them: fast answers come by the dozen.
 GATHER_SECONDS = 0.01
 #: A destination whose drain was requested this long ago has no worker: any running drain adopts it.
 ADOPT_AFTER_SECONDS = 2.0
-#: How long a drain that found no bulk action waits before it polls again.
+#: The pause of a drain that found no bulk action before it polls again.
 BULK_ACTION_POLL_SECONDS = 1.0
 
 
@@ -72,12 +72,12 @@ def drain(
     if send is None:
         refuse_live_host(settings.BASE_URL)
     send = send or _pooled_client(settings).send
-    run, began_at = _Drain(databases, settings, send, budget, should_stop), clock.monotonic()
+    running, began_at = _Drain(databases, settings, send, budget, should_stop), clock.monotonic()
     try:
-        run.run(aliases, linger_seconds)
+        running.run(aliases, linger_seconds)
     finally:
-        run.close()  # even if the task's timeout ends it
-    total = +sum((lane.tally for lane in run.lanes), Counter())  # without zeros
+        running.close()  # even if the task's timeout ends it
+    total = +sum((lane.tally for lane in running.lanes), Counter())  # without zeros
     if total:
         extra = about(duration_ms=round((clock.monotonic() - began_at) * 1000))
         logger.info("Drained: %s", ", ".join(f"{number} {what}" for what, number in total.items()), extra=extra)

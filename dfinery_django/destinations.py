@@ -65,7 +65,7 @@ def outbox_databases() -> list[str]:
     return sorted(found)
 
 
-def current(alias: str, using: str) -> Destination:
+def destination_row(alias: str, using: str) -> Destination:
     """Return the destination's row, created if it does not exist yet."""
     return Destination.objects.using(using).get_or_create(alias=alias)[0]
 
@@ -83,7 +83,7 @@ def pause(alias: str, *, by: str, using: str) -> None:
 
     :param by: who paused it, for those who ask why nothing arrives
     """
-    destination = current(alias, using)
+    destination = destination_row(alias, using)
     by = by[:255] or "somebody"
     changed = _saved(destination).filter(paused_by="").update(paused_by=by, paused_at=clock.now())
     if changed:
@@ -94,7 +94,7 @@ def pause(alias: str, *, by: str, using: str) -> None:
 
 def resume(alias: str, *, using: str) -> None:
     """End a pause; the next drain probes a closed destination at once."""
-    destination = current(alias, using)
+    destination = destination_row(alias, using)
     _saved(destination).filter(closed_until__isnull=False).update(closed_until=clock.now())
     if _saved(destination).exclude(paused_by="").update(paused_by="", paused_at=None):
         destination.refresh_from_db()
@@ -146,7 +146,7 @@ def has_due(alias: str, using: str, *, within_seconds: float = 0, now: dt.dateti
     """Return ``True`` if a drain would find work now, or within so many seconds."""
     soon = (now or clock.now()) + dt.timedelta(seconds=within_seconds)
     events = Event.objects.using(using).filter(destination=alias)
-    is_open = current(alias, using).places(1, soon) > 0
+    is_open = destination_row(alias, using).places(1, soon) > 0
     return events.filter(status__in=UNFINISHED if is_open else [EventStatus.CAPTURED]).due(soon).exists()
 
 
@@ -219,7 +219,7 @@ def _apply_result(destination: Destination, result: Result, now: dt.datetime, wa
         if destination.is_closed(now) and not was_probe and destination.closed_code != Reason.TRANSIENT:
             return  # in flight when it closed: proves nothing about the token or the limit since
         destination.failure_count = 0
-        pacing.reopened(destination, now)
+        pacing.on_probe_accepted(destination, now)
         destination.closed_until = destination.closed_at = None
         destination.closed_code, destination.closed_reason, destination.closed_wire = Reason.NONE, "", ""
         return

@@ -26,7 +26,7 @@ logger = logging.getLogger("dfinery_django")
 Send = Callable[[Request], Response]
 Batch = Sequence[Event]
 
-#: How much of an answer is stored with its attempt, in characters.
+#: The length to which an answer is stored with its attempt, in characters.
 BODY_LENGTH = 2048
 ERROR_LENGTH = 1000
 

@@ -69,7 +69,7 @@ class LaneStore:
         self.tally: Counter[str] = Counter()
         self.lapsed_at = float("-inf")
         self.margin = margin(settings)
-        self.destination = self.retry(lambda: destinations.current(alias, using))
+        self.destination = self.retry(lambda: destinations.destination_row(alias, using))
         self.first_at = self.now()
 
     def now(self) -> dt.datetime:

@@ -29,7 +29,7 @@ from .states import EventStatus
 from .values import as_moment, end_of
 from .waking import wake_on_commit
 
-#: How long a database error is retried.
+#: Seconds for which a database error is retried.
 RETRY_SECONDS = 2.0
 #: Another request may store the same events meanwhile; it has committed by the next try.
 MAX_TRIES = 3
@@ -111,7 +111,7 @@ def ingest(
     until = clock.monotonic() + RETRY_SECONDS
     for tries_left in reversed(range(MAX_TRIES)):
         plan = _Plan(alias, destination is not None, using)
-        plan.take_all(found)
+        plan.add_all(found)
         if plan.rejected and not partial:
             return IngestResult((), tuple(plan.rejected))
         try:
@@ -151,7 +151,7 @@ class _Plan:
         # Payload and destination of each event that exists or is planned; no payload: it was dropped on delivery.
         self._existing: dict[UUID, tuple[str | None, str]] = {}
 
-    def take_all(self, found: Sequence[Body | Refused]) -> None:
+    def add_all(self, found: Sequence[Body | Refused]) -> None:
         given = [each.event_id for each in found if isinstance(each, Body) and each.event_id]
         rows = Event.objects.using(self._using).filter(event_id__in=given)
         for pk, text, alias, status in rows.values_list("event_id", "payload", "destination", "status"):
@@ -160,7 +160,7 @@ class _Plan:
             try:
                 if isinstance(each, Refused):
                     raise each
-                self.accepted.append(self._take(index, each))
+                self.accepted.append(self._add(index, each))
             except PayloadError as error:
                 self.rejected.append(RejectedEvent(index, error))
 
@@ -197,7 +197,7 @@ class _Plan:
                     connections[self._using].close_if_unusable_or_obsolete()
         return found
 
-    def _take(self, index: int, body: Body) -> AcceptedEvent:
+    def _add(self, index: int, body: Body) -> AcceptedEvent:
         if body.event_id in self._existing:
             text, alias = self._existing[body.event_id]
             if not _is_same_content(text, body) or (self._is_named and alias != self._alias):
@@ -208,7 +208,7 @@ class _Plan:
         self._existing[event.event_id] = event.payload, event.destination
         notes = body.notes
         if event.occurred_at > self._now + FUTURE_TOLERANCE:
-            notes += (f"{_DATETIME} lies in the future; what DFINERY does with that is not documented.",)
+            notes += (f"{_DATETIME} is in the future; what DFINERY does with that is not documented.",)
         return AcceptedEvent(index, event.event_id, True, notes)
 
     def _event(self, body: Body) -> Event:
@@ -234,7 +234,7 @@ class _Plan:
             raise Refused(NO_DATETIME, _DATETIME, "no calendar has such a day") from None
         hours = get_settings().MAX_AGE_HOURS
         if end <= self._now:
-            problem = f"it lies more than {hours:g} hours back, where DFINERY processes nothing"
+            problem = f"it is more than {hours:g} hours old, and DFINERY does not process it"
             if 0 < body.milliseconds < FIRST_MILLISECONDS:
                 problem += "; it looks like seconds, and DFINERY takes milliseconds"
             raise Refused(NO_DATETIME, _DATETIME, problem)

@@ -34,9 +34,9 @@ RECORD_AFTER_SECONDS = 0.5
 #: Events for this many seconds, at the current pace, are claimed ahead; never more than ``MAX_IN_FLIGHT``.
 CLAIM_AHEAD_SECONDS = 0.5
 MAX_IN_FLIGHT = 1000
-#: How long a lane that found nothing waits before it polls again.
+#: The pause of a lane that found nothing before it polls again.
 POLL_SECONDS = 0.2
-#: How often a lane looks for expired events.
+#: The interval at which a lane looks for expired events.
 EXPIRE_EVERY_SECONDS = 1.0
 #: A drain waits for a lane whose rate limit stops it no longer than this.
 SHORT_THROTTLE_SECONDS = 1.2

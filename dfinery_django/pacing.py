@@ -49,7 +49,7 @@ def is_short_limit(result: Result, now: dt.datetime) -> bool:
 
 
 def throttle_wait_seconds(failures: int) -> float:
-    """Return how long to wait after so many refusals in a row: doubled each time."""
+    """Return the wait after so many refusals in a row: as long as all waits before it together (1, 1, 2, 4 s, …)."""
     return FIRST_WAIT_SECONDS * 2.0 ** min(max(failures - 2, 0), 12)
 
 
@@ -92,12 +92,12 @@ def _slow_down(row: Destination, now: dt.datetime, sent: int, was_paced: bool, w
     if was_paced or not sent or (row.rate is not None and not was_throttled):
         row.rate = row.rate * SLOWER if row.rate and was_paced and not was_throttled else row.rate
         return
-    # Sent at full speed: what was accepted is the limit. Other workers add theirs, so this one's part is added to it.
+    # Sent at full speed: what was accepted is the limit. The rate already has the parts of the other workers.
     row.rate = (row.rate or 0) + SHARE * max(sent, LEAST_PER_SECOND)
     row.rate_at = now - dt.timedelta(seconds=1)
 
 
-def reopened(row: Destination, now: dt.datetime) -> None:
+def on_probe_accepted(row: Destination, now: dt.datetime) -> None:
     """Adapt the pace when a probe is accepted: a long wait means a long period; does not save."""
     if row.rate is None or row.rate_at is None or row.closed_code != Reason.THROTTLED:
         return

@@ -57,7 +57,7 @@ def obstacle(definition: EventDefinition) -> str:
     if not isinstance(definition.condition, Mapping) and definition.condition != "created":
         return "its 'when' can't be written as a query"
     if definition.identity != ():
-        return "with its 'once_per', an event is more than a row"
+        return "its 'once_per' allows several events per row"
     if _moment_lookup(definition) is None:
         return "its 'event_datetime' is no DateTimeField, so no column shows which rows are recent"
     return ""

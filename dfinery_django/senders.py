@@ -20,7 +20,7 @@ from .states import Outcome
 GRACE_SECONDS = 2.0
 #: Concurrency starts low and grows by one per so many answers, so that a low rate limit is not flooded.
 INITIAL_CONCURRENCY, ANSWERS_PER_STEP = 5, 6
-#: How often a thread that waits for its slot checks that its job was not recalled.
+#: The interval at which a thread that waits for its slot checks that its job was not recalled.
 SLOT_POLL_SECONDS = 0.05
 
 

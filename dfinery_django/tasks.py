@@ -29,7 +29,7 @@ if apps.is_installed("dfinery_django"):  # else its models can't be imported
 
 logger = logging.getLogger("dfinery_django")
 
-#: How long a drain waits for what is due soon (a just committed order's lines, a first retry) before it ends.
+#: Seconds that a drain waits for what is due soon (a just committed order's lines, a first retry) before it ends.
 LINGER_SECONDS = 8.0
 PRUNE_CHUNK = 500
 

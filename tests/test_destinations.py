@@ -14,7 +14,16 @@ from django.utils import timezone
 from dfinery_django import TransportError, destinations, tasks, waking
 from dfinery_django.conf import get_settings
 from dfinery_django.delivery import drain
-from dfinery_django.destinations import current, fingerprint, has_due, pause, release, reserve, resume, update_circuit
+from dfinery_django.destinations import (
+    destination_row,
+    fingerprint,
+    has_due,
+    pause,
+    release,
+    reserve,
+    resume,
+    update_circuit,
+)
 from dfinery_django.models import Destination, Event
 from dfinery_django.protocols.base import Request, Response, Result
 from dfinery_django.signals import (
@@ -75,7 +84,7 @@ def row() -> Destination:
 
 
 def events(count: int) -> None:
-    current("default", "default")
+    destination_row("default", "default")
     for number in range(count):
         event(number)
 
@@ -178,7 +187,7 @@ def test_one_line_and_one_signal_for_each_change(
 
 def test_two_workers_that_see_the_same_refusal_tell_it_once(heard: Any, said: Any) -> None:
     """Each has its own copy of the destination; the row says who was first."""
-    first, second = current("default", "default"), current("default", "default")
+    first, second = destination_row("default", "default"), destination_row("default", "default")
     refused = Result(Outcome.BLOCKED, "DFINERY refuses us")
     for worker in (first, second, second):
         update_circuit(worker, [refused] * 3, timezone.now())
@@ -245,7 +254,7 @@ def test_the_waits_between_probes_grow(far_side: FarSide) -> None:
 
 def test_what_was_on_its_way_does_not_open_a_closed_destination(heard: Any, said: Any) -> None:
     """An answer from before the refusal says nothing about the token that was withdrawn since."""
-    worker = current("default", "default")
+    worker = destination_row("default", "default")
     for outcome in (Outcome.BLOCKED, Outcome.ACCEPTED, Outcome.REJECTED, Outcome.BLOCKED):
         update_circuit(worker, [Result(outcome, "…")], timezone.now())
     assert row().closed_code == "blocked"
@@ -255,7 +264,7 @@ def test_what_was_on_its_way_does_not_open_a_closed_destination(heard: Any, said
 
 def test_what_was_on_its_way_does_not_shorten_a_wait(said: Any) -> None:
     """A time-out of a request from before the 429 does not make the reset forgotten, nor a refusal."""
-    worker = current("default", "default")
+    worker = destination_row("default", "default")
     now = timezone.now()
     failed = Result(Outcome.TRANSIENT, "No answer")
     update_circuit(worker, [Result(Outcome.THROTTLED, "over", reset_at=from_now(40)), failed, failed], now)
@@ -268,7 +277,7 @@ def test_what_was_on_its_way_does_not_shorten_a_wait(said: Any) -> None:
 
 def test_a_success_in_an_outage_ends_it(heard: Any) -> None:
     """Failures of one worker's own network close for all; another one's success is proof enough."""
-    one, other = current("default", "default"), current("default", "default")
+    one, other = destination_row("default", "default"), destination_row("default", "default")
     update_circuit(one, [Result(Outcome.TRANSIENT, "No answer")] * 5, timezone.now())
     assert row().closed_code == "transient"
     other.refresh_from_db()
@@ -538,13 +547,13 @@ def test_the_task_asks_for_no_drain_that_could_do_nothing(far_side: FarSide, con
     drain("default", send=far_side)
     tasks.drain("default")
     assert woken == []
-    assert destinations.current("default", "default").closed_code == "blocked"
+    assert destinations.destination_row("default", "default").closed_code == "blocked"
     far_side.always = accepted()
 
 
 def test_who_was_refused_is_not_forgotten(configured: Any) -> None:
     """A worker with the new token does not put its name to the old one's refusal: the new one is tried at once."""
-    place = current("default", "default")
+    place = destination_row("default", "default")
     refused = Result(Outcome.BLOCKED, "the API token is not valid")
     update_circuit(place, [refused], timezone.now(), wire="old")
     update_circuit(place, [Result(Outcome.ACCEPTED)], timezone.now(), wire="new")

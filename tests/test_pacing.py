@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from dfinery_django import pacing
 from dfinery_django.delivery import drain
-from dfinery_django.destinations import current, update_circuit
+from dfinery_django.destinations import destination_row, update_circuit
 from dfinery_django.models import Destination, Event
 from dfinery_django.protocols.base import Result
 from dfinery_django.states import Outcome, Reason
@@ -102,7 +102,7 @@ def test_no_limit_no_pace(configured: Any, far_side: FarSide) -> None:
 
 def test_the_headers_tell_the_pace(configured: Any) -> None:
     """The first answer of a period has the most left: nine tenths of that are used, and kept through the period."""
-    place = current("default", "default")
+    place = destination_row("default", "default")
     update_circuit(place, [told(14), told(15)], NOW)
     assert place.rate == pytest.approx(0.9 * 16)
     update_circuit(place, [told(19), told(3)], later(1))
@@ -113,7 +113,7 @@ def test_the_headers_tell_the_pace(configured: Any) -> None:
 
 def test_a_limit_that_is_lifted_is_forgotten(configured: Any) -> None:
     """Answers that tell of a minute again, and of plenty, end a pace that headers had set."""
-    place = current("default", "default")
+    place = destination_row("default", "default")
     update_circuit(place, [told(19)], NOW)
     update_circuit(place, [told(9_999_999, 60)], later(1))
     assert (place.rate, row().rate) == (None, None)
@@ -121,7 +121,7 @@ def test_a_limit_that_is_lifted_is_forgotten(configured: Any) -> None:
 
 def test_a_refusal_without_a_word_teaches_the_pace(configured: Any) -> None:
     """What came through in the last second is what is allowed, the parts of all workers together."""
-    one, other = current("default", "default"), current("default", "default")
+    one, other = destination_row("default", "default"), destination_row("default", "default")
     update_circuit(one, [TAKEN, OVER], NOW, sent=12)
     update_circuit(other, [OVER], NOW, sent=8)
     assert row().rate == pytest.approx(0.9 * 20)
@@ -140,7 +140,7 @@ def test_a_refusal_in_spite_of_the_pace_slows_down_once(configured: Any) -> None
 @pytest.mark.parametrize(("waited", "expected"), [(1, 18), (2, 9), (16, 18 / 16)])
 def test_a_long_wait_tells_of_a_long_period(configured: Any, waited: float, expected: float) -> None:
     """20 requests at once, and none for so many seconds: the pace is that of the whole."""
-    place = current("default", "default")
+    place = destination_row("default", "default")
     update_circuit(place, [TAKEN, OVER], NOW, sent=20)
     update_circuit(place, [TAKEN], later(waited), was_probe=True)
     assert row().rate == pytest.approx(expected)
@@ -149,7 +149,7 @@ def test_a_long_wait_tells_of_a_long_period(configured: Any, waited: float, expe
 
 def test_probes_come_at_growing_intervals(configured: Any) -> None:
     """A limit per second is tried again after a second, one per minute not sixty times."""
-    place = current("default", "default")
+    place = destination_row("default", "default")
     update_circuit(place, [TAKEN, OVER], NOW, sent=20)
     waits, now = [], NOW
     for _ in range(6):

@@ -180,7 +180,7 @@ class OverviewAdmin(ReadOnly, OverviewBase):
     def _log(self, request: HttpRequest, alias: str, words: Callable[[], str]) -> None:
         """Django's own record of who did what."""
         with site_language():
-            self.log_change(request, destinations.current(alias, overview.databases()[0]), words())
+            self.log_change(request, destinations.destination_row(alias, overview.databases()[0]), words())
 
     def _back(self) -> HttpResponse:
         url = reverse("admin:dfinery_django_overview_changelist", current_app=self.admin_site.name)

@@ -19,7 +19,7 @@ from ..destinations import outbox_databases
 from ..models import Event
 from .messages import message_of
 
-#: How long a drain may still record results after its last answer, retries included.
+#: Seconds in which a drain may still record results after its last answer, retries included.
 DRAIN_TAIL_SECONDS = 6
 #: The name under which OpenSSL finds a certificate in a directory.
 _HASHED_NAME = re.compile(r"[0-9a-f]{8}\.\d+")
@@ -36,7 +36,7 @@ def check_queue() -> Iterator[CheckMessage]:
     named, known = settings.Q_OPTIONS.get("cluster"), (*cluster.get("ALT_CLUSTERS", ()), cluster.get("name", "default"))
     if cluster.get("ALT_CLUSTERS") and named and named not in known:
         hint = did_you_mean(named, known)
-        yield message_of("W004", f"DFINERY['Q_OPTIONS'] names the cluster {named!r}, which nobody runs.", hint)
+        yield message_of("W004", f"DFINERY['Q_OPTIONS'] names the cluster {named!r}, which is not configured.", hint)
     place, timeout = _drain_timeout(cluster, settings.Q_OPTIONS)
     request = settings.CONNECT_TIMEOUT + settings.READ_TIMEOUT
     # A drain begins no request in its last seconds, or in its second half if that is shorter.
