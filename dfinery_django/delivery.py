@@ -170,7 +170,7 @@ class _Drain:
         limits = (self.begin_until, self._retry_until, self.should_stop)
         lane = Lane(alias, using, self.settings, self.send, self.completed, *limits, self.clocks[using])
         self.lanes.append(lane)
-        lane.begin()
+        lane.store.begin(lane.wire)
 
     def _round(self) -> bool:
         """Step each lane once; return ``False`` if there was nothing to do."""

@@ -115,9 +115,6 @@ class Lane:
             return False
         return bool(-POLL_SECONDS * 2 < (until - now).total_seconds() <= SHORT_THROTTLE_SECONDS)
 
-    def begin(self) -> None:
-        self.store.begin(self.wire)
-
     def step(self) -> bool:
         """Build, claim and expire one batch each, if due; return ``False`` if there was nothing to do."""
         self.store.retry(self.store.clock.ask)

@@ -191,19 +191,15 @@ def _may_repeat(definition: EventDefinition) -> bool:
 
 def _fill_from_instance(event: Event, definition: EventDefinition, instance: Any, using: str) -> None:
     with transactions.shielded(using, instance):
-        _read_instance(event, definition, instance, using)
-
-
-def _read_instance(event: Event, definition: EventDefinition, instance: Any, using: str) -> None:
-    event.dedup_key = identity_key(definition, event.source_pk, instance, using)
-    event.user_source, event.user_id = known_user(definition, instance)
-    event.destination = storable(definition.destination_for(instance))[:64]
-    if len(event.source_pk) > SEARCHABLE_LENGTH:
-        raise ValueError(f"its key has more than {SEARCHABLE_LENGTH} characters")
-    if definition.condition == "deleted":  # its source is about to be deleted
-        build([event], using=using, now=clock.now(), waits=False)
-        if event.status == EventStatus.CAPTURED:  # the database failed, and a later retry would find no source
-            event.finish(EventStatus.FAILED, Reason(event.reason_code), event.reason, event.created_at)
+        event.dedup_key = identity_key(definition, event.source_pk, instance, using)
+        event.user_source, event.user_id = known_user(definition, instance)
+        event.destination = storable(definition.destination_for(instance))[:64]
+        if len(event.source_pk) > SEARCHABLE_LENGTH:
+            raise ValueError(f"its key has more than {SEARCHABLE_LENGTH} characters")
+        if definition.condition == "deleted":  # its source is about to be deleted
+            build([event], using=using, now=clock.now(), waits=False)
+            if event.status == EventStatus.CAPTURED:  # the database failed, and a later retry would find no source
+                event.finish(EventStatus.FAILED, Reason(event.reason_code), event.reason, event.created_at)
 
 
 def _build_on_commit(event_id: Any, using: str) -> None:

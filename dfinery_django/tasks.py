@@ -43,7 +43,9 @@ def drain(destination: str | None = None) -> dict[str, int]:
     if _is_uninstalled():
         return {}
     settings = get_settings()
-    linger_seconds = 0 if _runs_inline() else LINGER_SECONDS
+    # A queue that runs the task in the request that queues it: there a drain must not wait.
+    is_inline = waking.is_asking() or django_q2.runs_inline()
+    linger_seconds = 0 if is_inline else LINGER_SECONDS
     if destination is None:
         django_q2.skip_missed_runs("dfinery_django.tasks.drain")
     with stop_requested() as should_stop:
@@ -77,11 +79,6 @@ def _request_follow_up(settings: Settings, within_seconds: float) -> None:
                     waking.request_wake(using, alias)
         except FAULTS:  # the other databases are checked all the same
             logger.warning("Database %r could not be checked for more events; the next scheduled drain will", using)
-
-
-def _runs_inline() -> bool:
-    """Return ``True`` if the queue runs tasks in the request that queues them: there a drain must not wait."""
-    return waking.is_asking() or django_q2.runs_inline()
 
 
 @contextmanager

@@ -156,7 +156,8 @@ def check_consent(spec: Any, place: str) -> Iterator[CheckMessage]:
 
 def _check_user(definition: EventDefinition) -> Iterator[CheckMessage]:
     is_default = definition.user is None and definition.user_attributes is None
-    if is_default and not issubclass(definition.model_class, get_user_model()) and _is_inherited(definition):
+    is_default = is_default and type(definition).get_user_attributes is EventDefinition.get_user_attributes
+    if is_default and not issubclass(definition.model_class, get_user_model()):
         yield message_of(
             "W001",
             f"Event {definition.name!r} names no user: USER_ATTRIBUTES would be read from {definition.source_label}.",
@@ -176,7 +177,3 @@ def _check_database(definition: EventDefinition) -> Iterator[CheckMessage]:
             "An event is stored in its source's own transaction, which can't hold two databases: let allow_migrate() "
             f"return True for 'dfinery_django' on {alias!r}, then run manage.py migrate --database={alias}.",
         )
-
-
-def _is_inherited(definition: EventDefinition) -> bool:
-    return type(definition).get_user_attributes is EventDefinition.get_user_attributes
