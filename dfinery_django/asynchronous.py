@@ -1,4 +1,4 @@
-"""``acapture()`` and ``atrack()``: the same for code that runs in an event loop, such as a view under ASGI."""
+"""``acapture()`` and ``atrack()``: ``capture()`` and ``track()`` for code in an event loop, such as an ASGI view."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .outbox import capture, track
 
 
 async def acapture(name: str, instance: models.Model, *, using: str | None = None) -> Event | None:
-    """``capture()`` from async code.
+    """Call ``capture()`` from async code.
 
-    Runs in the thread that holds the caller's connection: it joins a transaction that synchronous code around it has
-    opened. Django's transactions can't be opened in async code; without one it is stored at once.
+    Runs in the thread that has the caller's connection: it joins a transaction that synchronous code around it has
+    opened. Async code can't open a Django transaction; without one the event is stored at once.
 
     :raises NotRegistered: if no definition has that name
     """
@@ -23,5 +23,5 @@ async def acapture(name: str, instance: models.Model, *, using: str | None = Non
 
 
 async def atrack(event_name: str, *, user_id: Any, **content: Any) -> Event | None:
-    """``track()`` from async code; takes what that takes. Transactions: as for ``acapture()``."""
+    """Call ``track()``, with its arguments, from async code. Transactions: as for ``acapture()``."""
     return await sync_to_async(track)(event_name, user_id=user_id, **content)

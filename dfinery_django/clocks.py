@@ -1,4 +1,4 @@
-"""Clocks that differ and dates that lie ahead, in plain sentences with a remedy each. Words only, as ``findings``."""
+"""Findings about clocks that differ and events dated in the future. Text only, as ``findings``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from .overview import Snapshot
 
 
 def clock_findings(overview: Snapshot) -> Iterator[Finding]:
+    """Yield the findings about clocks, each with its remedy."""
     if overview.fault or not overview.settings.ENABLED:
         return
     yield from _differing(overview.clock_ahead_seconds)

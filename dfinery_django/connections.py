@@ -1,4 +1,4 @@
-"""Connections of urllib3's that read one answer to each request, with a deadline, and nothing that was not asked for.
+"""urllib3 connections that read one response per request, with a deadline, and reuse no connection with extra bytes.
 
 No addresses, tokens or settings here; ``client`` sends over them.
 """
@@ -17,26 +17,26 @@ import urllib3
 
 from . import clock
 
-#: A connection that lay idle for longer is made anew; gateways keep idle ones for a minute or so.
-REUSED_WITHIN_SECONDS = 15.0
+#: A connection that was idle for longer is replaced; gateways drop idle ones after a minute or so.
+REUSE_WITHIN_SECONDS = 15.0
 
-#: So many interim answers (1xx) are read and dropped; nobody has that much to say in between.
-MOST_INTERIM_ANSWERS = 100
+#: The most interim responses (1xx) that are read and dropped; no honest server sends that many.
+MAX_INTERIM_RESPONSES = 100
 
 
 class Stage(enum.Enum):
-    """How far the exchange has come."""
+    """The stage of an exchange."""
 
     TO_PROXY = enum.auto()
     TO_DFINERY = enum.auto()
     SENDING = enum.auto()
 
 
-class _NowSending(threading.local):
-    """The exchange of this thread.
+class _CurrentExchange(threading.local):
+    """The exchange in this thread.
 
-    :ivar deadline: ``clock.monotonic()`` at which it must be over
-    :ivar status: the last status line that came, be it a proxy's
+    :ivar deadline: ``clock.monotonic()`` at which it must end
+    :ivar status: the status of the last response, a proxy's included
     """
 
     deadline = 0.0
@@ -44,11 +44,11 @@ class _NowSending(threading.local):
     status = 0
 
 
-now_sending = _NowSending()
+current_exchange = _CurrentExchange()
 
 
 class _DeadlineReader(io.RawIOBase):
-    """What a server sends, until the exchange's deadline: a server that drips must not hold a place for ever."""
+    """A raw stream from the server that ends at the exchange's deadline: a slow server must not occupy a thread."""
 
     def __init__(self, sock: socket.socket, deadline: float) -> None:
         self._sock, self._deadline, self._seconds = sock, deadline, sock.gettimeout()
@@ -74,79 +74,79 @@ class _DeadlineReader(io.RawIOBase):
         super().close()
 
 
-class _AnswerFile(io.BufferedReader):
-    """One answer as ``http.client`` reads it: in large pieces, of which the last may hold more than the answer.
+class _ResponseFile(io.BufferedReader):
+    """One response as ``http.client`` reads it: in large pieces, of which the last may exceed the response.
 
-    :param connection: is told if that is so
+    :param connection: its ``has_extra_bytes`` is set if so
     """
 
     def __init__(self, sock: socket.socket, connection: Connection) -> None:
-        self._reader, self._connection = _DeadlineReader(sock, now_sending.deadline), connection
+        self._reader, self._connection = _DeadlineReader(sock, current_exchange.deadline), connection
         super().__init__(self._reader)
 
     def close(self) -> None:
         if not self.closed:
             self._reader.is_over = True
-            self._connection.holds_more |= bool(self.peek(1))
+            self._connection.has_extra_bytes |= bool(self.peek(1))
         super().close()
 
 
-class _AnswerSocket:
-    """A socket as ``http.client`` reads an answer from it: it only asks for a file."""
+class _ResponseSocket:
+    """The part of a socket that ``http.client`` uses to read a response: ``makefile``."""
 
     def __init__(self, sock: socket.socket, connection: Connection) -> None:
         self._sock, self._connection = sock, connection
 
     def makefile(self, mode: str) -> io.BufferedReader:
-        return _AnswerFile(self._sock, self._connection)
+        return _ResponseFile(self._sock, self._connection)
 
 
-class _Answer(http.client.HTTPResponse):
-    """The final answer, its status line and headers with a deadline, too: ``requests`` knows timeouts per piece."""
+class _FinalResponse(http.client.HTTPResponse):
+    """A final response. Its deadline includes status line and headers: ``requests`` has timeouts per piece only."""
 
     def _read_status(self) -> tuple[str, int, str]:
-        """Read and drop interim answers, however many: ``http.client`` knows 100 alone (RFC 9110, 15.2)."""
-        for _ in range(MOST_INTERIM_ANSWERS):
+        """Read and drop interim responses: ``http.client`` handles 100 only (RFC 9110, 15.2)."""
+        for _ in range(MAX_INTERIM_RESPONSES):
             version, status, reason = super()._read_status()  # type: ignore[misc]
             if not 100 <= status < 200:
-                now_sending.status = status
+                current_exchange.status = status
                 return version, status, reason
             http.client.parse_headers(self.fp)
-        raise http.client.HTTPException(f"{MOST_INTERIM_ANSWERS} interim answers, and no end")
+        raise http.client.HTTPException(f"{MAX_INTERIM_RESPONSES} interim answers, and no end")
 
     def begin(self) -> None:
         super().begin()
-        # urllib3 would log the lines that are no headers: others' words, with whatever they echo.
+        # urllib3 would log lines that are not headers: foreign text that may echo the token.
         self.msg.set_payload("")
         self.msg.defects.clear()
 
 
 class Connection:
-    """What our connections add: a deadline per answer, and no reuse where an answer may be another's.
+    """A mixin that adds a deadline per response, and prevents reuse where a response may belong to another request.
 
-    A connection that lay idle may have been forgotten by a gateway on the way, which then swallows what is sent. And
-    one that holds a byte that nobody asked for would have it read as the answer to the next event.
+    A gateway may have dropped a connection that was idle, and would swallow the next request. A byte beyond a response
+    would be read as the response to the next event.
 
-    :ivar holds_more: whether more came than the answer
+    :ivar has_extra_bytes: ``True`` if more came than the response
     """
 
     proxy: Any
     sock: Any
-    holds_more = False
+    has_extra_bytes = False
     _used_at = 0.0
 
-    def response_class(self, sock: Any, *args: Any, **kwargs: Any) -> _Answer:
-        return _Answer(_AnswerSocket(sock, self), *args, **kwargs)  # type: ignore[arg-type]
+    def response_class(self, sock: Any, *args: Any, **kwargs: Any) -> _FinalResponse:
+        return _FinalResponse(_ResponseSocket(sock, self), *args, **kwargs)  # type: ignore[arg-type]
 
     def connect(self) -> None:
-        self.holds_more = False
-        now_sending.stage = Stage.TO_PROXY if self.proxy else Stage.TO_DFINERY
+        self.has_extra_bytes = False
+        current_exchange.stage = Stage.TO_PROXY if self.proxy else Stage.TO_DFINERY
         super().connect()  # type: ignore[misc]
-        now_sending.stage = Stage.SENDING
+        current_exchange.stage = Stage.SENDING
 
     def _tunnel(self) -> None:
         super()._tunnel()  # type: ignore[misc]
-        now_sending.stage = Stage.TO_DFINERY
+        current_exchange.stage = Stage.TO_DFINERY
 
     def getresponse(self) -> Any:
         self._used_at = clock.monotonic()
@@ -154,10 +154,10 @@ class Connection:
 
     @property
     def is_connected(self) -> bool:
-        is_fresh = clock.monotonic() - self._used_at < REUSED_WITHIN_SECONDS
-        # TLS may have unwrapped more than was read; what still lies at the socket, super() looks for.
+        is_fresh = clock.monotonic() - self._used_at < REUSE_WITHIN_SECONDS
+        # TLS may have decrypted more than was read; super() checks the socket itself.
         pending = self.sock.pending() if isinstance(self.sock, ssl.SSLSocket) else 0
-        return is_fresh and not self.holds_more and not pending and bool(super().is_connected)  # type: ignore[misc]
+        return is_fresh and not self.has_extra_bytes and not pending and bool(super().is_connected)  # type: ignore[misc]
 
 
 class _HTTPConnection(Connection, urllib3.connection.HTTPConnection):  # type: ignore[misc]

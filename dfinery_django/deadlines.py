@@ -1,4 +1,4 @@
-"""The 48 hours: events whose time is over are ended, and it is said in time when that is near."""
+"""The 48 hours: events whose time is over expire, and a warning comes in time before that."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 
 from . import clock
 from .conf import Settings, get_settings
-from .destinations import current
+from .destinations import destination_row
 from .endings import tell
 from .logs import about
 from .models import Destination, Event
@@ -16,19 +16,19 @@ from .signals import events_at_risk
 
 logger = logging.getLogger("dfinery_django")
 
-#: An event dated so far ahead of its capture is worth a word: what DFINERY does with it is not documented.
+#: An event dated this far ahead of its capture is reported: what DFINERY does with it is not documented.
 FAR_AHEAD = dt.timedelta(hours=1)
-#: A batch is a share of a round: deliveries go on beside it, however many events are late.
+#: Events expire in batches, so that deliveries go on however many are late.
 EXPIRE_BATCH = 500
 
 
 def margin(settings: Settings) -> dt.timedelta:
-    """How long before its time is over an event is too late: a request may take so long."""
+    """Return how long before its expiry an event is too late to send: as long as a request may take."""
     return dt.timedelta(seconds=settings.CONNECT_TIMEOUT + settings.READ_TIMEOUT)
 
 
 def expire(events: EventQuerySet, *, now: dt.datetime, limit: int = EXPIRE_BATCH) -> int:
-    """Finish a batch of events whose time is over, with a signal for each.
+    """Expire a batch of events whose time is over, with a signal for each.
 
     :returns: how many; 0 when there is none
     """
@@ -38,8 +38,8 @@ def expire(events: EventQuerySet, *, now: dt.datetime, limit: int = EXPIRE_BATCH
 
 
 def expire_strays(using: str, *, now: dt.datetime | None = None) -> int:
-    """Expire a batch of events whose destination is no longer in ``TOKENS``: no lane is theirs."""
-    # Each that ever had events has a row. Asking events for other destinations than ours would read all of them.
+    """Expire a batch of events whose destination is no longer in ``TOKENS``, so that no lane looks after them."""
+    # Every destination that ever had events has a row; to exclude ours from the events would read all of them.
     strays = Destination.objects.using(using).exclude(alias__in=list(get_settings().TOKENS))
     aliases = list(strays.values_list("alias", flat=True))
     if not aliases:
@@ -48,12 +48,12 @@ def expire_strays(using: str, *, now: dt.datetime | None = None) -> int:
 
 
 def warn_of_risk(alias: str, using: str, now: dt.datetime) -> None:
-    """Say once that events have waited for more than half of their time, while there is still some left to act."""
+    """Log once that events have waited for more than half of their time, while there is still time to act."""
     soon = now + dt.timedelta(hours=get_settings().MAX_AGE_HOURS) / 2
     at_risk = Event.objects.using(using).unfinished()
     at_risk = at_risk.filter(destination=alias, expires_at__gt=now, expires_at__lt=soon)
-    row = Destination.objects.using(using).filter(pk=current(alias, using).pk)
-    # Counted only when there is something to say: a backlog may have a million rows, and this is asked every minute.
+    row = Destination.objects.using(using).filter(pk=destination_row(alias, using).pk)
+    # Counted only for a warning: a backlog may have a million rows, and this runs every minute.
     if not at_risk.exists():
         row.filter(warned_at__isnull=False).update(warned_at=None)
     elif row.filter(warned_at=None).exists():

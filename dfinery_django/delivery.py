@@ -1,7 +1,7 @@
-"""The drain: one loop over lanes (a destination in a database each), until nothing is due or time is up.
+"""The drain: one loop over lanes (a destination in a database each), until nothing is due or the budget is used up.
 
-All lanes share the one thread that touches the database, and each has senders of its own: a slow or closed destination
-holds up no other.
+All lanes share the one thread that touches the database, and each has senders of its own: a slow or stopped destination
+delays no other.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .database_clock import DatabaseClock
 from .deadlines import expire_strays
 from .destinations import outbox_databases
 from .exchange import Send
-from .lanes import LOOK_AGAIN_SECONDS, Landing, Lane
+from .lanes import POLL_SECONDS, Completion, Lane
 from .logs import about
 from .models import Destination, Event
 from .patience import FAULTS, LAST_PATIENCE_SECONDS, patiently
@@ -34,12 +34,12 @@ T = TypeVar("T")
 
 logger = logging.getLogger("dfinery_django")
 
-#: How long the drain lets results gather before it looks at them: at the speed of the wire they come by the dozen.
+#: The pause in which results gather before the drain handles them: fast answers come by the dozen.
 GATHER_SECONDS = 0.01
-#: A destination whose drain was asked for this long ago has no worker: whoever drains takes it along.
+#: A destination whose drain was requested this long ago has no worker: any running drain adopts it.
 ADOPT_AFTER_SECONDS = 2.0
-#: How often a drain that found no repair to do looks again.
-LOOK_FOR_REPAIRS_SECONDS = 1.0
+#: The pause of a drain that found no bulk action before it polls again.
+BULK_ACTION_POLL_SECONDS = 1.0
 
 
 def drain(
@@ -54,13 +54,13 @@ def drain(
     """Deliver what is due.
 
     :param destination: alias of ``TOKENS``; default: all of them, side by side
-    :param using: database alias; default: every database that holds events
+    :param using: database alias; default: every database that has an outbox
     :param budget_seconds: wall clock; default: the setting ``DRAIN_SECONDS``. No request is begun in its last
         ``CONNECT_TIMEOUT + READ_TIMEOUT`` seconds, or its second half if that is shorter, so that all end in time
-    :param linger_seconds: wait up to so long for what is due soon
+    :param linger_seconds: how long to wait for what is due soon
     :param send: exchanges a request for a response; default: the pooled client
-    :param should_stop: asked now and then; once true, requests under way end and are settled, the rest is given back
-    :returns: how many events were ``built``, ``expired``, and settled by status
+    :param should_stop: polled; once true, requests in flight end and are recorded, all other events are requeued
+    :returns: how many events were ``built``, ``expired``, and recorded by status
     """
     settings = get_settings()
     aliases = [alias for alias in settings.TOKENS if destination in (None, alias)]
@@ -71,19 +71,20 @@ def drain(
     waking.forget_notices()  # this drain answers them
     if send is None:
         refuse_live_host(settings.BASE_URL)
-    run, began_at = _Drain(databases, settings, send or _client(settings).send, budget, should_stop), clock.monotonic()
+    send = send or _pooled_client(settings).send
+    running, began_at = _Drain(databases, settings, send, budget, should_stop), clock.monotonic()
     try:
-        run.run(aliases, linger_seconds)
+        running.run(aliases, linger_seconds)
     finally:
-        run.close()  # even where the time-out of the task ends it
-    total = +sum((lane.tally for lane in run.lanes), Counter())  # without zeros
+        running.close()  # even if the task's timeout ends it
+    total = +sum((lane.tally for lane in running.lanes), Counter())  # without zeros
     if total:
         extra = about(duration_ms=round((clock.monotonic() - began_at) * 1000))
         logger.info("Drained: %s", ", ".join(f"{number} {what}" for what, number in total.items()), extra=extra)
     return total
 
 
-def _client(settings: Settings) -> Client:
+def _pooled_client(settings: Settings) -> Client:
     return shared_client(
         connections=settings.CONCURRENCY * len(settings.TOKENS) * len(outbox_databases()),
         user_agent=f"dfinery-django/{__version__}",
@@ -98,172 +99,168 @@ class _Drain:
         self.databases, self.settings, self.send, self.should_stop = databases, settings, send, should_stop
         requests_end = min(settings.CONNECT_TIMEOUT + settings.READ_TIMEOUT, budget / 2)
         self.begin_until = clock.monotonic() + budget - requests_end
-        self.landed: SimpleQueue[Landing] = SimpleQueue()
+        self.completed: SimpleQueue[Completion] = SimpleQueue()
         self.lanes: list[Lane] = []
-        self.looked_at = clock.monotonic()
+        self.adopted_at = clock.monotonic()
         self.clocks = {using: DatabaseClock(using) for using in databases}
         self.with_strays = set(databases)
-        self.repaired_at = dict.fromkeys(databases, float("-inf"))
-        self.lost: set[str] = set()
-        self.faults: list[Exception] = []
+        self.bulk_action_polled_at = dict.fromkeys(databases, float("-inf"))
+        self.failed_databases: set[str] = set()
+        self.errors: list[Exception] = []
 
     def run(self, aliases: list[str], linger_seconds: float) -> None:
+        """Drain these destinations.
+
+        :raises Exception: the first error, after the results at hand are recorded
         """
-        :raises Exception: the first fault, once the results in hand are written
-        """
-        patience = clock.monotonic() + linger_seconds
+        linger_until = clock.monotonic() + linger_seconds
         for using in self.databases:
-            self._patiently(using, functools.partial(unreadable.look, Event._base_manager.using(using)), 0)
+            self._retry(using, functools.partial(unreadable.look, Event._base_manager.using(using)), 0)
             totals.absorb(Event.objects.using(using))
         for alias in aliases:
-            self._open(alias)
+            self._add_lanes(alias)
         while clock.monotonic() < self.begin_until and not self.should_stop():
-            if not self._round() and not self._linger(patience):
+            if not self._round() and not self._linger(linger_until):
                 break
         self._finish()
         if linger_seconds:
-            self._each(lambda lane: lane.hold.set_wake_requested(None))  # callers look for work once more (has_due)
-        if self.faults:
-            raise self.faults[0]
+            # Without the flag; the caller checks once more whether a drain is needed (has_due).
+            self._for_each_lane(lambda lane: lane.store.set_wake_requested(None))
+        if self.errors:
+            raise self.errors[0]
 
     def close(self) -> None:
         for lane in self.lanes:
             lane.close()
 
     def _guarded(self, using: str, step: Callable[[], T], otherwise: T) -> T:
-        """A fault costs the lanes of its own database; the others go on."""
-        if using in self.lost:
+        """Run a step; an error stops the lanes of that database only."""
+        if using in self.failed_databases:
             return otherwise
         try:
             return step()
         except Exception as error:  # noqa: BLE001 - raised at the end
-            self.lost.add(using)
-            self.faults.append(error)
+            self.failed_databases.add(using)
+            self.errors.append(error)
             return otherwise
 
-    def _patiently(self, using: str, step: Callable[[], T], otherwise: T) -> T:
-        """The same with a step that may be repeated, however often the database fails meanwhile."""
-        until = max(self._patient_until, clock.monotonic() + LAST_PATIENCE_SECONDS)
-        patient = functools.partial(patiently, step, using=using, until=until, should_stop=self.should_stop)
-        return self._guarded(using, patient, otherwise)
+    def _retry(self, using: str, step: Callable[[], T], otherwise: T) -> T:
+        """Run a repeatable step as ``_guarded`` does, and retry it while the database fails."""
+        until = max(self._retry_until, clock.monotonic() + LAST_PATIENCE_SECONDS)
+        retried = functools.partial(patiently, step, using=using, until=until, should_stop=self.should_stop)
+        return self._guarded(using, retried, otherwise)
 
     @property
-    def _patient_until(self) -> float:
-        # One that waits for its database holds up those of the others.
+    def _retry_until(self) -> float:
+        # With several databases, to wait for one would delay the lanes of the others.
         return self.begin_until if len(self.databases) == 1 else 0
 
-    def _each(self, step: Callable[[Lane], object]) -> list[object]:
+    def _for_each_lane(self, step: Callable[[Lane], object]) -> list[object]:
         return [self._guarded(lane.using, functools.partial(step, lane), None) for lane in self.lanes]
 
     @property
     def _is_busy(self) -> bool:
-        return any(lane.is_busy for lane in self.lanes if lane.using not in self.lost)
+        return any(lane.is_busy for lane in self.lanes if lane.using not in self.failed_databases)
 
-    def _open(self, alias: str) -> None:
+    def _add_lanes(self, alias: str) -> None:
         for using in self.databases:
-            self._guarded(using, functools.partial(self._open_in, alias, using), None)
+            self._guarded(using, functools.partial(self._add_lane, alias, using), None)
 
-    def _open_in(self, alias: str, using: str) -> None:
-        lane = Lane(
-            alias,
-            using,
-            self.settings,
-            self.send,
-            self.landed,
-            self.begin_until,
-            self._patient_until,
-            self.should_stop,
-            self.clocks[using],
-        )
+    def _add_lane(self, alias: str, using: str) -> None:
+        limits = (self.begin_until, self._retry_until, self.should_stop)
+        lane = Lane(alias, using, self.settings, self.send, self.completed, *limits, self.clocks[using])
         self.lanes.append(lane)
-        lane.begin()
+        lane.store.begin(lane.wire)
 
     def _round(self) -> bool:
-        """Once around all lanes; false when there was nothing to do."""
+        """Step each lane once; return ``False`` if there was nothing to do."""
         self._adopt()
-        repaired = sum(self._guarded(using, functools.partial(self._repair, using), False) for using in self.databases)
-        worked = [*self._each(lambda lane: lane.step()), *map(self._expire_strays, self.databases), repaired]
+        advanced = sum(
+            self._guarded(using, functools.partial(self._advance_bulk_action, using), False) for using in self.databases
+        )
+        worked = [*self._for_each_lane(lambda lane: lane.step()), *map(self._expire_strays, self.databases), advanced]
         is_busy = self._is_busy
-        self._collect(wait_seconds=0 if any(worked) or not is_busy else LOOK_AGAIN_SECONDS)
+        self._collect(wait_seconds=0 if any(worked) or not is_busy else POLL_SECONDS)
         return any(worked) or is_busy
 
     def _collect(self, wait_seconds: float) -> None:
+        """Hand finished jobs to their lanes, and let the lanes record results."""
         try:
-            landing = self.landed.get(timeout=wait_seconds) if wait_seconds else self.landed.get_nowait()
-            if landing[2] is not None and landing[2].result.outcome == Outcome.ACCEPTED:
+            completion = self.completed.get(timeout=wait_seconds) if wait_seconds else self.completed.get_nowait()
+            if completion[2] is not None and completion[2].result.outcome == Outcome.ACCEPTED:
                 time.sleep(GATHER_SECONDS)
             while True:
-                lane, job, made = landing
-                lane.land(job, made)
-                landing = self.landed.get_nowait()
+                lane, job, exchange = completion
+                lane.handle_completion(job, exchange)
+                completion = self.completed.get_nowait()
         except Empty:
             pass
-        self._each(lambda lane: lane.settle_if_due())
+        self._for_each_lane(lambda lane: lane.record_if_due())
 
     def _expire_strays(self, using: str) -> bool:
-        """A batch of what no lane looks after; false once there is nothing left of it."""
+        """Expire a batch of events that have no lane; return ``False`` if there are no more of them."""
         if using not in self.with_strays:
             return False
-        found = self._patiently(using, lambda: expire_strays(using, now=self.clocks[using].ask().now()), 0)
+        found = self._retry(using, lambda: expire_strays(using, now=self.clocks[using].ask().now()), 0)
         if not found:
             self.with_strays.discard(using)
         return bool(found)
 
-    def _linger(self, patience: float) -> bool:
-        """Nap for a moment if something is due soon; false when it is time to end."""
-        left = patience - clock.monotonic()
-        if any(lane.goes_on_soon for lane in self.lanes if lane.using not in self.lost):
-            time.sleep(LOOK_AGAIN_SECONDS)
+    def _linger(self, linger_until: float) -> bool:
+        """Sleep for a moment if something is due soon; return ``False`` if the drain should end."""
+        left = linger_until - clock.monotonic()
+        if any(lane.resumes_soon for lane in self.lanes if lane.using not in self.failed_databases):
+            time.sleep(POLL_SECONDS)
             return True
-        if left <= 0 or not any(self._each(lambda lane: lane.hold.keep_watch(left))):
+        if left <= 0 or not any(self._for_each_lane(lambda lane: lane.store.watch_for_due(left))):
             return False
-        time.sleep(LOOK_AGAIN_SECONDS)
+        time.sleep(POLL_SECONDS)
         return True
 
     def _adopt(self) -> None:
-        """Take along destinations that wait for a worker: one that is slow must not starve the others."""
-        if len(self.settings.TOKENS) == 1 or clock.monotonic() - self.looked_at < ADOPT_AFTER_SECONDS / 2:
+        """Add lanes for destinations that wait for a worker: a slow one must not starve the others."""
+        if len(self.settings.TOKENS) == 1 or clock.monotonic() - self.adopted_at < ADOPT_AFTER_SECONDS / 2:
             return
-        self.looked_at = clock.monotonic()
+        self.adopted_at = clock.monotonic()
         waiting: set[str] = set()
         for using in self.databases:
-            waiting |= self._patiently(using, functools.partial(_waiting, using, self.clocks[using]), set())
+            waiting |= self._retry(using, functools.partial(_waiting_destinations, using, self.clocks[using]), set())
         for alias in waiting.intersection(self.settings.TOKENS) - {lane.alias for lane in self.lanes}:
-            self._open(alias)
+            self._add_lanes(alias)
 
-    def _repair(self, using: str) -> bool:
-        """Do a chunk of what an operator wants done to many events, beside the deliveries; false if there is none."""
-        if clock.monotonic() - self.repaired_at[using] < LOOK_FOR_REPAIRS_SECONDS:
+    def _advance_bulk_action(self, using: str) -> bool:
+        """Process one chunk of a bulk action beside the deliveries; return ``False`` if there is none."""
+        if clock.monotonic() - self.bulk_action_polled_at[using] < BULK_ACTION_POLL_SECONDS:
             return False
         try:
             found = repair.advance(using)
         except FAULTS:
-            # It is tried again by the next drain: a selection that times out must not hold up deliveries.
-            logger.exception("A repair could not go on")
+            # The next drain retries it: a selection that times out must not delay deliveries.
+            logger.exception("A bulk action was interrupted by a database error; the next drain continues it")
             connections[using].close_if_unusable_or_obsolete()
-            self.repaired_at[using] = float("inf")
+            self.bulk_action_polled_at[using] = float("inf")
             return False
         if found is None:
-            self.repaired_at[using] = clock.monotonic()
+            self.bulk_action_polled_at[using] = clock.monotonic()
             return False
         for alias in set(self.settings.TOKENS) - {lane.alias for lane in self.lanes}:
-            self._open(alias)  # whatever is due again is nobody else's to notice
+            self._add_lanes(alias)  # no other drain is requested for the events that are due again
         for lane in self.lanes:
-            lane.built_at = lane.claimed_at = float("-inf")  # it looks at once: the drain may be about to end
+            lane.built_at = lane.claimed_at = float("-inf")  # poll at once: the drain may be about to end
         return True
 
     def _finish(self) -> None:
-        self.lost.clear()  # what came back from the wire is worth another try
-        self._each(lambda lane: lane.stop())
+        self.failed_databases.clear()  # results of requests are worth another try
+        self._for_each_lane(lambda lane: lane.stop())
         while self._is_busy:
-            self._collect(wait_seconds=LOOK_AGAIN_SECONDS)
-            self._each(lambda lane: lane.stop())  # a batch that was refused meanwhile has been halved
+            self._collect(wait_seconds=POLL_SECONDS)
+            self._for_each_lane(lambda lane: lane.stop())  # a rejected batch was halved and submitted again
         for using in self.databases:
             totals.flush(using)
 
 
-def _waiting(using: str, database_clock: DatabaseClock) -> set[str]:
-    """Destinations whose drain was asked for a while ago."""
+def _waiting_destinations(using: str, database_clock: DatabaseClock) -> set[str]:
+    """Return the destinations whose drain was requested a while ago."""
     since = database_clock.ask().now() - dt.timedelta(seconds=ADOPT_AFTER_SECONDS)
     waiting = Destination.objects.using(using).filter(wake_requested_at__lt=since)
     return set(waiting.values_list("alias", flat=True))

@@ -1,7 +1,8 @@
-"""Open, closed, half-open, paused: what results do to a destination, and whether it may be sent to.
+"""The circuit of a destination: open after failures, half-open for a probe, closed, or paused by hand.
 
-No event has to know: a closed destination offers no rows to claim, a half-open one exactly one, as a probe. The row is
-shared by all workers, so that each change is made under its lock, and told once.
+Events do not know of it: with an open circuit no event can be claimed, with a half-open one a single event, as a probe.
+All workers share the destination's row, so each change is made under its lock, and notified once. Mind the columns'
+names: ``closed_until``, ``closed_code`` and so on say that the destination is closed, which is an open circuit.
 """
 
 from __future__ import annotations
@@ -35,42 +36,42 @@ from .states import UNFINISHED, EventStatus, Outcome, Reason
 
 logger = logging.getLogger("dfinery_django")
 
-#: So many requests in a row without a proper answer close a destination for a while.
+#: This many requests in a row without a proper answer close a destination for a while.
 FAILURES_TO_CLOSE = 5
-#: However far off the reset that a rate limit announces, the destination is probed this often.
-LONGEST_THROTTLE_SECONDS = 3600.0
-#: An outage passes by itself, and one probe a minute is no burden to anybody.
-LONGEST_OUTAGE_SECONDS = 60.0
-#: A refused token or wrong address is not mended within seconds: its first probe comes later than a retry.
+#: A destination is probed at least this often, however far off the announced reset of its rate limit is.
+MAX_THROTTLE_SECONDS = 3600.0
+#: An outage ends by itself, and one probe a minute is no load.
+MAX_OUTAGE_SECONDS = 60.0
+#: Nobody fixes a refused token or a wrong address within seconds: its first probe comes later than a retry.
 FIRST_BLOCKED_SECONDS = 30.0
-#: With more requests left than this a rate limit is no concern, and the workers need not share what is left of it.
+#: With more requests left than this the workers need not share the quota.
 SCARCE_QUOTA = 2000
 
-#: Reasons to be closed: a later one is not forgotten for an earlier one.
-_GRAVITY = (Reason.NONE, Reason.TRANSIENT, Reason.THROTTLED, Reason.BLOCKED, Reason.TOKEN)
-#: We are refused, and no waiting mends that.
-REFUSED = (Reason.BLOCKED, Reason.TOKEN)
+#: Reasons to be closed, in ascending severity: only a more severe one replaces another.
+_SEVERITY = (Reason.NONE, Reason.TRANSIENT, Reason.THROTTLED, Reason.BLOCKED, Reason.TOKEN)
+#: DFINERY refuses us, and waiting does not fix that.
+REFUSAL_CODES = (Reason.BLOCKED, Reason.TOKEN)
 
 _FIELDS = ("closed_until", "closed_code", "closed_reason", "closed_at", "closed_wire", "failure_count")
-_SHARED = (*_FIELDS, "quota_left", "quota_resets_at", *pacing.FIELDS)
+_SHARED_FIELDS = (*_FIELDS, "quota_left", "quota_resets_at", *pacing.FIELDS)
 
 
 def outbox_databases() -> list[str]:
-    """The databases that hold events: a source's own, since an event is written in its transaction."""
+    """Return the databases that have an outbox: those of the sources, since events are stored in their transactions."""
     found = {router.db_for_write(Event)}
     sources = {router.db_for_write(each.model_class) for each in registry.definitions()}
-    # Where the site lets us have no tables there are no events, and no drain should fail for it; a check tells.
+    # Where the router allows us no tables there are no events, and no drain must fail for it; W007 reports it.
     found.update(alias for alias in sources if router.allow_migrate_model(alias, Event))
     return sorted(found)
 
 
-def current(alias: str, using: str) -> Destination:
-    """The destination's row, made if it isn't there yet."""
+def destination_row(alias: str, using: str) -> Destination:
+    """Return the destination's row, created if it does not exist yet."""
     return Destination.objects.using(using).get_or_create(alias=alias)[0]
 
 
 def fingerprint(alias: str, settings: Settings) -> str:
-    """Tells a token, address and way there from others; says nothing of either."""
+    """Return a hash of the protocol, token, address and proxy: it changes with them, and reveals none of them."""
     token = settings.TOKENS[alias].resolved()
     way = (repr(settings.PROXY), *settings.PROXY.secrets, os.fspath(settings.CA_BUNDLE))
     wire = "\x1f".join((settings.PROTOCOL, settings.BASE_URL, token.fault or token.reveal(), *way))
@@ -78,13 +79,13 @@ def fingerprint(alias: str, settings: Settings) -> str:
 
 
 def pause(alias: str, *, by: str, using: str) -> None:
-    """Send nothing to a destination until it is resumed; what happens meanwhile is stored and waits.
+    """Send nothing to a destination until it is resumed; events are stored meanwhile, and wait.
 
-    :param by: who wants it so, for whoever asks why nothing arrives
+    :param by: who paused it, for those who ask why nothing arrives
     """
-    destination = current(alias, using)
+    destination = destination_row(alias, using)
     by = by[:255] or "somebody"
-    changed = _row(destination).filter(paused_by="").update(paused_by=by, paused_at=clock.now())
+    changed = _saved(destination).filter(paused_by="").update(paused_by=by, paused_at=clock.now())
     if changed:
         destination.refresh_from_db()
         logger.warning("Delivery to %s is paused by %s", alias, destination.paused_by, extra=about(destination=alias))
@@ -92,137 +93,137 @@ def pause(alias: str, *, by: str, using: str) -> None:
 
 
 def resume(alias: str, *, using: str) -> None:
-    """Take back a pause; a closed destination is tried by the next drain, whatever its time."""
-    destination = current(alias, using)
-    _row(destination).filter(closed_until__isnull=False).update(closed_until=clock.now())
-    if _row(destination).exclude(paused_by="").update(paused_by="", paused_at=None):
+    """End a pause; the next drain probes a closed destination at once."""
+    destination = destination_row(alias, using)
+    _saved(destination).filter(closed_until__isnull=False).update(closed_until=clock.now())
+    if _saved(destination).exclude(paused_by="").update(paused_by="", paused_at=None):
         destination.refresh_from_db()
         logger.info("Delivery to %s is resumed", alias, extra=about(destination=alias))
         destination_resumed.send_robust(sender=Destination, destination=destination)
 
 
-def try_mended(destination: Destination, wire: str) -> None:
-    """Probe at once where the token or address that was refused is not the one now in force."""
-    if destination.closed_code in REFUSED and destination.closed_wire not in ("", wire):
-        _row(destination).filter(closed_wire=destination.closed_wire).update(closed_until=clock.now(), closed_wire="")
+def probe_if_fixed(destination: Destination, wire: str) -> None:
+    """Probe at once if the token or address has changed since it was refused."""
+    if destination.closed_code in REFUSAL_CODES and destination.closed_wire not in ("", wire):
+        _saved(destination).filter(closed_wire=destination.closed_wire).update(closed_until=clock.now(), closed_wire="")
         destination.refresh_from_db()
 
 
-def hold(destination: Destination, settings: Settings, wire: str, now: dt.datetime) -> None:
-    """Send nothing with a token that can't be used. What happens meanwhile is stored, built, and waits."""
+def block_without_token(destination: Destination, settings: Settings, wire: str, now: dt.datetime) -> None:
+    """Close a destination whose token can't be used. Events are stored and built meanwhile, and wait."""
     if fault := settings.TOKENS[destination.alias].fault:
         refused = Result(Outcome.BLOCKED, f"DFINERY['TOKENS'][{destination.alias!r}] is {fault}.", blames_token=True)
-        note(destination, [refused], now, wire=wire)
+        update_circuit(destination, [refused], now, wire=wire)
 
 
 def reserve(destination: Destination, wanted: int, now: dt.datetime, probe_seconds: float) -> int:
-    """How many events may be claimed now, against what all workers share.
+    """Reserve events of the quota that all workers share; return how many may be claimed now.
 
-    :param probe_seconds: how long a probe may take: for so long no other worker sends one
+    :param probe_seconds: how long a probe may take; meanwhile no other worker sends one
     """
     places = destination.places(wanted, now)
-    row = _row(destination)
+    row = _saved(destination)
     if places and destination.closed_until is not None:
         until = now + dt.timedelta(seconds=probe_seconds)
         if not row.filter(closed_until=destination.closed_until).update(closed_until=until):
             return 0
         destination.closed_until = until
         extra = about(destination=destination.alias)
-        logger.info("Delivery to %s is tried with one event", destination.alias, extra=extra)
+        logger.info("Delivery to %s is probed with one event", destination.alias, extra=extra)
     if not places or not destination.has_quota(now):
         return places
     return places if row.filter(quota_left__gte=places).update(quota_left=F("quota_left") - places) else 0
 
 
 def release(destination: Destination, places: int, now: dt.datetime) -> None:
-    """Give back what was reserved and not used."""
+    """Release what was reserved and not used."""
     if places and destination.has_quota(now):
-        same_period = _row(destination).filter(quota_left__isnull=False, quota_resets_at=destination.quota_resets_at)
+        same_period = _saved(destination).filter(quota_left__isnull=False, quota_resets_at=destination.quota_resets_at)
         same_period.update(quota_left=F("quota_left") + places)
 
 
 def has_due(alias: str, using: str, *, within_seconds: float = 0, now: dt.datetime | None = None) -> bool:
-    """Whether a drain would find work now, or within so many seconds."""
+    """Return ``True`` if a drain would find work now, or within so many seconds."""
     soon = (now or clock.now()) + dt.timedelta(seconds=within_seconds)
     events = Event.objects.using(using).filter(destination=alias)
-    is_open = current(alias, using).places(1, soon) > 0
+    is_open = destination_row(alias, using).places(1, soon) > 0
     return events.filter(status__in=UNFINISHED if is_open else [EventStatus.CAPTURED]).due(soon).exists()
 
 
-def note(
+def update_circuit(
     destination: Destination,
     results: Sequence[Result],
     now: dt.datetime,
     *,
     wire: str = "",
     was_probe: bool = False,
-    in_hand: int = 0,
+    in_flight: int = 0,
     sent: int = 0,
 ) -> None:
-    """Take results in the order in which they came; the row is written only if they change something.
+    """Apply results to the circuit, in the order in which they came; the row is written only if something changes.
 
-    :param wire: the ``fingerprint`` that they were had with
-    :param was_probe: whether they answer the one event that tries a closed destination
-    :param in_hand: events that this worker has claimed and not heard of: the rate limit has not counted them yet
+    :param wire: the ``fingerprint`` that the requests were sent with
+    :param was_probe: ``True`` if the first of them answers the probe of a closed destination
+    :param in_flight: events that this worker has claimed without a result yet: the rate limit has not counted them
     :param sent: requests of this worker that were accepted within the last second
     """
     quota = _quota(results, now)
     works = all(result.outcome in (Outcome.ACCEPTED, Outcome.REJECTED) for result in results)
     is_clean = destination.closed_until is None and not destination.failure_count
     is_plenty = destination.quota_left is None and (quota is None or quota[0] > SCARCE_QUOTA)
-    if works and is_clean and is_plenty and not pacing.tells_news(destination, results):
+    if works and is_clean and is_plenty and not pacing.changes_pace(destination, results):
         return
     was_paced = destination.rate is not None
     with transaction.atomic(using=destination._state.db):
-        shared = _row(destination).select_for_update().get()
-        before = {field: getattr(shared, field) for field in _SHARED}
+        shared = _saved(destination).select_for_update().get()
+        before = {field: getattr(shared, field) for field in _SHARED_FIELDS}
         was_throttled = shared.closed_code == Reason.THROTTLED
         for result in results:
-            _note_one(shared, result, now, was_probe)
+            _apply_result(shared, result, now, was_probe)
             was_probe = False
-        if shared.closed_code in REFUSED and shared.closed_until != before["closed_until"]:
+        if shared.closed_code in REFUSAL_CODES and shared.closed_until != before["closed_until"]:
             shared.closed_wire = wire
-        _note_quota(shared, quota, in_hand)
+        _apply_quota(shared, quota, in_flight)
         pacing.learn(shared, results, now, sent=sent, was_paced=was_paced, was_throttled=was_throttled)
         changes = {field: getattr(shared, field) for field in before if getattr(shared, field) != before[field]}
         if changes:
-            _row(destination).update(**changes)
+            _saved(destination).update(**changes)
     for field in before:
         setattr(destination, field, getattr(shared, field))
-    _tell(destination, before)
+    _notify(destination, before)
 
 
-def _tell(destination: Destination, before: dict[str, Any]) -> None:
-    """One log line and one signal per change, whoever of the workers made it."""
+def _notify(destination: Destination, before: dict[str, Any]) -> None:
+    """Log a change and send its signals, once for all workers."""
     code, was_closed = destination.closed_code, before["closed_until"] is not None
-    told: dict[str, Any] = {"sender": Destination, "destination": destination, "reason": destination.closed_reason}
+    arguments: dict[str, Any] = {"sender": Destination, "destination": destination, "reason": destination.closed_reason}
     if destination.closed_until is None:
         if was_closed:
             logger.info("Delivery to %s goes on", destination.alias, extra=about(destination=destination.alias))
             destination_recovered.send_robust(sender=Destination, destination=destination)
-    elif not was_closed or (code in REFUSED and before["closed_code"] != code):
-        level = logging.ERROR if code in REFUSED else logging.WARNING
+    elif not was_closed or (code in REFUSAL_CODES and before["closed_code"] != code):
+        level = logging.ERROR if code in REFUSAL_CODES else logging.WARNING
         extra = about(destination=destination.alias, reason_code=str(code))
         logger.log(level, "Delivery to %s is stopped. %s", destination.alias, destination.closed_reason, extra=extra)
-        destination_closed.send_robust(**told)
-        if code in REFUSED:
-            destination_blocked.send_robust(**told)
+        destination_closed.send_robust(**arguments)
+        if code in REFUSAL_CODES:
+            destination_blocked.send_robust(**arguments)
 
 
-def _row(destination: Destination) -> Any:
+def _saved(destination: Destination) -> Any:
     return Destination.objects.using(destination._state.db).filter(pk=destination.pk)
 
 
-def _note_one(destination: Destination, result: Result, now: dt.datetime, was_probe: bool) -> None:
+def _apply_result(destination: Destination, result: Result, now: dt.datetime, was_probe: bool) -> None:
     if result.outcome in (Outcome.ACCEPTED, Outcome.REJECTED):
         if destination.is_closed(now) and not was_probe and destination.closed_code != Reason.TRANSIENT:
-            return  # under way when it closed: says nothing about the token or the limit since
+            return  # in flight when it closed: proves nothing about the token or the limit since
         destination.failure_count = 0
-        pacing.reopened(destination, now)
+        pacing.on_probe_accepted(destination, now)
         destination.closed_until = destination.closed_at = None
         destination.closed_code, destination.closed_reason, destination.closed_wire = Reason.NONE, "", ""
         return
-    # Requests that were under way when it closed don't change the wait, unless they have a graver reason.
+    # Requests that were in flight when it closed don't change the wait, unless their reason is more severe.
     counts = was_probe or not destination.is_closed(now)
     destination.failure_count += counts
     if result.outcome == Outcome.THROTTLED:
@@ -232,10 +233,10 @@ def _note_one(destination: Destination, result: Result, now: dt.datetime, was_pr
         code = Reason.TOKEN if result.blames_token else Reason.BLOCKED
     elif destination.failure_count >= FAILURES_TO_CLOSE or destination.closed_until is not None:
         failures = max(1, destination.failure_count - FAILURES_TO_CLOSE + 1)
-        seconds, code = min(ceiling_seconds(failures), LONGEST_OUTAGE_SECONDS), Reason.TRANSIENT
+        seconds, code = min(ceiling_seconds(failures), MAX_OUTAGE_SECONDS), Reason.TRANSIENT
     else:
         return
-    if counts or _GRAVITY.index(code) > _GRAVITY.index(Reason(destination.closed_code)):
+    if counts or _SEVERITY.index(code) > _SEVERITY.index(Reason(destination.closed_code)):
         if destination.closed_code != code:
             destination.closed_at = now
         destination.closed_until = now + dt.timedelta(seconds=seconds)
@@ -243,33 +244,33 @@ def _note_one(destination: Destination, result: Result, now: dt.datetime, was_pr
 
 
 def _throttle_seconds(destination: Destination, result: Result, now: dt.datetime) -> float:
-    """Until the reset, but no longer than a period, should the clocks differ."""
-    longest = min(result.period_seconds or LONGEST_THROTTLE_SECONDS, LONGEST_THROTTLE_SECONDS)
+    """Return the seconds until the reset; no more than a period, in case the clocks differ."""
+    longest = min(result.period_seconds or MAX_THROTTLE_SECONDS, MAX_THROTTLE_SECONDS)
     if result.reset_at is None or result.reset_at <= now.timestamp():
-        wait = pacing.wait_seconds if pacing.is_short(result, now) else ceiling_seconds
+        wait = pacing.throttle_wait_seconds if pacing.is_short_limit(result, now) else ceiling_seconds
         return min(wait(destination.failure_count), longest)
     return min(result.reset_at - now.timestamp(), longest)
 
 
 def _quota(results: Sequence[Result], now: dt.datetime) -> tuple[int, float] | None:
-    """What is left of the newest period that the answers tell of, and when it ends."""
-    told = [
-        # No further off than a period, should the clocks differ.
+    """Return what is left of the newest period that the answers announce, and when it ends."""
+    announced = [
+        # No further off than a period, in case the clocks differ.
         (min(each.reset_at, now.timestamp() + (each.period_seconds or math.inf)), each.remaining)
         for each in results
         if each.remaining is not None and each.reset_at is not None and each.reset_at > now.timestamp()
-        if not pacing.is_short(each, now)
+        if not pacing.is_short_limit(each, now)
     ]
-    if not told:
+    if not announced:
         return None
-    newest = max(reset_at for reset_at, _ in told)
-    return min(left for reset_at, left in told if reset_at > newest - 1), newest
+    newest = max(reset_at for reset_at, _ in announced)
+    return min(left for reset_at, left in announced if reset_at > newest - 1), newest
 
 
-def _note_quota(destination: Destination, quota: tuple[int, float] | None, in_hand: int) -> None:
+def _apply_quota(destination: Destination, quota: tuple[int, float] | None, in_flight: int) -> None:
     if quota is None:
         return
-    left, resets_at = max(0, quota[0] - in_hand), dt.datetime.fromtimestamp(quota[1], dt.timezone.utc)
+    left, resets_at = max(0, quota[0] - in_flight), dt.datetime.fromtimestamp(quota[1], dt.timezone.utc)
     known = destination.quota_resets_at
     is_same_period = known is not None and abs((known - resets_at).total_seconds()) < 1
     if left > SCARCE_QUOTA:

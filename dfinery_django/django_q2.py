@@ -1,7 +1,7 @@
-"""django-q2 around the app: the drain that is queued, the schedules, where the queue is, whether the cluster stops.
+"""The use of django-q2: queued drains, schedules, the queue's database, the cluster's stop.
 
-A site with a ``WAKE`` of its own may leave django_q out of ``INSTALLED_APPS``, where its models can't be imported: each
-import of it stands in the function that needs it.
+A site with a ``WAKE`` of its own may leave django_q out of ``INSTALLED_APPS``, and then its models can't be imported:
+so each function imports what it needs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RECONCILE_SCHEDULE = "dfinery: reconcile"
 
 
 def schedules() -> dict[str, tuple[str, int]]:
-    """Schedule name -> task, minutes between runs, as the settings want it."""
+    """Return schedule name -> (task, minutes between runs), by the settings."""
     minutes = get_settings().RECONCILE_MINUTES
     reconciling = {RECONCILE_SCHEDULE: ("dfinery_django.tasks.reconcile", minutes)} if minutes else {}
     return SCHEDULES | reconciling
@@ -44,7 +44,7 @@ def queue_drain(destination: str) -> None:
     from django_q.tasks import async_task
 
     options = {"task_name": f"dfinery: drain {destination}", "save": False, **get_settings().Q_OPTIONS}
-    # In autocommit its ORM broker closes and reopens the database connection; in a transaction it does not.
+    # In autocommit django-q2's ORM broker closes and reopens the database connection; in a transaction it does not.
     database = queue_database()
     keeps_connection = transaction.atomic(using=database, savepoint=False) if database else nullcontext()
     with keeps_connection:
@@ -52,17 +52,17 @@ def queue_drain(destination: str) -> None:
 
 
 def queue_database() -> str | None:
-    """The alias of the database that django-q2's queue is in, if it is in one."""
+    """Return the alias of the database that django-q2's queue is in, if it is in one."""
     from django_q.conf import Conf
 
     options = get_settings().Q_OPTIONS
     is_elsewhere = Conf.BROKER_CLASS or Conf.IRON_MQ or Conf.SQS or "broker" in options
-    at_once = Conf.SYNC or options.get("sync")  # the drain itself, which talks to DFINERY: in no transaction
-    return str(Conf.ORM) if Conf.ORM and not is_elsewhere and not at_once else None
+    is_inline = Conf.SYNC or options.get("sync")  # runs the drain itself, which must not be in a transaction
+    return str(Conf.ORM) if Conf.ORM and not is_elsewhere and not is_inline else None
 
 
-def runs_at_once() -> bool:
-    """Whether django-q2 runs what it is given in the caller's process: its sync mode."""
+def runs_inline() -> bool:
+    """Return ``True`` if django-q2 runs tasks in the caller's process: its sync mode."""
     if not apps.is_installed("django_q"):
         return False
     from django_q.conf import Conf
@@ -70,10 +70,10 @@ def runs_at_once() -> bool:
     return bool(Conf.SYNC)
 
 
-def cluster_stops() -> Callable[[], bool]:
-    """Whether django-q2's cluster is stopping: it waits for its workers, and tells them nothing.
+def cluster_is_stopping() -> Callable[[], bool]:
+    """Return a function that returns ``True`` once django-q2's cluster stops: it does not notify its workers.
 
-    A worker is forked in the midst of its sentinel's work, whose frames, with the cluster's stop event, are below ours.
+    A worker is forked from its sentinel, whose frames, with the cluster's stop event, are on the stack below ours.
     """
     if not apps.is_installed("django_q"):
         return lambda: False
@@ -89,7 +89,7 @@ def cluster_stops() -> Callable[[], bool]:
 
 
 def ensure_schedules() -> None:
-    """Make django-q2's schedules for this app, or bring them up to date. Safe to repeat.
+    """Create or update django-q2's schedules for this app. Safe to repeat.
 
     :raises DatabaseError: if django-q2's tables are missing
     """
@@ -120,10 +120,9 @@ def remove_schedules() -> int:
 
 
 def skip_missed_runs(task: str) -> None:
-    """Begin anew with a schedule whose runs were missed while no cluster ran.
+    """Skip the runs that a schedule missed while no cluster ran.
 
-    With django-q2's ``catch_up``, its default, each of them would still be run, one after the other. One run does the
-    work of all.
+    With ``catch_up``, its default, django-q2 would run each of them, one after the other. One run does the work of all.
 
     :param task: dotted path
     """
@@ -142,10 +141,10 @@ def skip_missed_runs(task: str) -> None:
 
 
 def planned() -> dict[str, dt.datetime | None]:
-    """When django-q2 will next do what this app needs; ``None`` where a schedule is missing.
+    """Return the next run of each schedule of this app.
 
-    :returns: schedule name -> moment, one in the past where no cluster has come to it; nothing where django-q2 is not
-        installed
+    :returns: schedule name -> moment, in the past if no cluster has run it yet, ``None`` if the schedule is missing;
+        empty if django-q2 is not installed
     :raises DatabaseError: if django-q2's tables are missing
     """
     if not apps.is_installed("django_q"):
@@ -154,14 +153,14 @@ def planned() -> dict[str, dt.datetime | None]:
 
     using = router.db_for_write(Schedule)
     rows = Schedule.objects.using(using).filter(name__in=list(schedules())).exclude(repeats=0)
-    with transactions.shielded(using):  # a page of a site with ATOMIC_REQUESTS goes on without django-q2's tables
+    with transactions.shielded(using):  # with ATOMIC_REQUESTS, missing tables must not break the page
         runs: dict[Any, Any] = dict(rows.values_list("name", "next_run"))
-    # Naive where the site's moments are.
+    # django-q2's moments are naive if USE_TZ is false.
     return {name: as_moment(runs[name]) if runs.get(name) else None for name in schedules()}
 
 
 def schedule_after_migrate(using: str, **kwargs: object) -> None:
-    """``post_migrate``: schedules come and go with the tables; a site need not know that they exist."""
+    """Create the schedules at ``post_migrate``, and remove them with the tables."""
     if not apps.is_installed("django_q"):
         return
     from django_q.models import Schedule
@@ -169,7 +168,7 @@ def schedule_after_migrate(using: str, **kwargs: object) -> None:
     from .models import Event
 
     if tenants.is_per_tenant("dfinery_django"):
-        return  # a scheduled task works in no tenant: the site has schedules of its own
+        return  # a scheduled task runs in no tenant's schema: such a site has schedules of its own
     has_tables = Event._meta.db_table in connections[using].introspection.table_names()
     try:
         if not has_tables and using == router.db_for_write(Event):
@@ -184,4 +183,4 @@ def _is_enabled() -> bool:
     try:
         return get_settings().ENABLED
     except ConfigurationError:
-        return True  # the checks tell what is wrong, and migrations go on as they did
+        return True  # the checks report the mistake, and migrations go on

@@ -1,4 +1,4 @@
-"""One HTTP exchange, its record, and what its outcome does to an event."""
+"""One HTTP exchange, its delivery attempt, and the effect of its outcome on an event."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ logger = logging.getLogger("dfinery_django")
 Send = Callable[[Request], Response]
 Batch = Sequence[Event]
 
-#: So much of an answer is kept with its attempt.
+#: The length to which an answer is stored with its attempt, in characters.
 BODY_LENGTH = 2048
 ERROR_LENGTH = 1000
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request for a batch: what came of it."""
+    """One request for a batch, and its result."""
 
     batch: Batch
     started_at: dt.datetime
@@ -43,10 +43,10 @@ class Exchange:
     error: str = ""
 
 
-def exchange(protocol: WireProtocol, send: Send, batch: Batch) -> Exchange:
+def send_batch(protocol: WireProtocol, send: Send, batch: Batch) -> Exchange:
     """Send one request. Runs in a thread of the pool: no ORM here. Never raises.
 
-    Others' words are masked here, before anything is made of them: whatever comes back may echo the token.
+    The answer is masked before any use, since it may echo the token.
     """
     started_at, started = clock.now(), clock.monotonic()
     body = error = ""
@@ -54,16 +54,16 @@ def exchange(protocol: WireProtocol, send: Send, batch: Batch) -> Exchange:
     try:
         response = masked_response(send(protocol.encode([event.payload for event in batch])), secret)
         result, body = protocol.decode(response), response.text[:BODY_LENGTH].replace("\x00", "")
-    except ConfigurationError as failure:  # the token: a destination is held before it comes to that
+    except ConfigurationError as failure:  # the token; normally the destination is blocked before that
         error = str(failure)
         result = Result(Outcome.BLOCKED, error, blames_token=True)
     except TransportError as failure:
         outcome = Outcome.BLOCKED if failure.is_local_fault else Outcome.TRANSIENT
         error = masked_text(str(failure), secret)[:ERROR_LENGTH]
         result = Result(outcome, f"No answer from DFINERY. {error}")
-    except Exception as failure:  # noqa: BLE001 - told without its traceback, which may quote the token
-        trace = masked_text(traceback.format_exc(), secret)
-        logger.error("A request could not be made\n%s", trace)
+    except Exception as failure:  # noqa: BLE001 - logged masked: a traceback may quote the token
+        stack = masked_text(traceback.format_exc(), secret)
+        logger.error("A request could not be made\n%s", stack)
         error = masked_text(in_words(failure), secret)[:ERROR_LENGTH]
         result = Result(Outcome.TRANSIENT, f"The request could not be made. {error}")
     return Exchange(batch, started_at, round((clock.monotonic() - started) * 1000), result, body, error)
@@ -72,12 +72,12 @@ def exchange(protocol: WireProtocol, send: Send, batch: Batch) -> Exchange:
 def _secret_of(protocol: WireProtocol) -> str:
     try:
         return protocol.token.reveal()
-    except Exception:  # noqa: BLE001 - the request meets the same, and says so
+    except Exception:  # noqa: BLE001 - the request raises the same, and reports it
         return ""
 
 
-def hung(batch: Batch, seconds: float) -> Exchange:
-    """The exchange of a request that never came back, not even as an error."""
+def timed_out(batch: Batch, seconds: float) -> Exchange:
+    """Return the exchange of a request that never ended, not even with an error."""
     error = f"no end after {seconds:.0f} seconds (does the resolver answer?)"
     result = Result(Outcome.TRANSIENT, f"No answer from DFINERY. {error}")
     started_at = clock.now() - dt.timedelta(seconds=seconds)
@@ -85,7 +85,7 @@ def hung(batch: Batch, seconds: float) -> Exchange:
 
 
 def by_lease(batches: Iterable[Batch]) -> dict[dt.datetime, list[Event]]:
-    """Events by the lease that they were claimed with: what ``settle`` and ``give_back`` ask for."""
+    """Group events by the lease that they were claimed with."""
     leases: dict[dt.datetime, list[Event]] = {}
     for batch in batches:
         for event in batch:
@@ -94,44 +94,44 @@ def by_lease(batches: Iterable[Batch]) -> dict[dt.datetime, list[Event]]:
     return leases
 
 
-def record(made: Sequence[Exchange], using: str) -> None:
-    """Store the exchanges as attempts. A row that is gone by now, or a fault here, costs the record only."""
-    events = {event.pk for each in made for event in each.batch}
+def store_attempts(exchanges: Sequence[Exchange], using: str) -> None:
+    """Store the exchanges as delivery attempts. A deleted event or a database error loses attempts only."""
+    events = {event.pk for each in exchanges for event in each.batch}
     try:
         present = set(Event.objects.using(using).filter(pk__in=events).values_list("pk", flat=True))
-        attempts = [_attempt(event, each) for each in made for event in each.batch if event.pk in present]
+        attempts = [_attempt(event, each) for each in exchanges for event in each.batch if event.pk in present]
         rows = DeliveryAttempt.objects.using(using)
         refused = write_apart(attempts, rows.bulk_create, using=using, weigh=_bytes_of)
         if refused:
-            kind = type(refused[0][1]).__name__  # in its words it may quote the row
+            kind = type(refused[0][1]).__name__  # its message may quote the row
             logger.error("%s delivery attempts can't be stored: %s", len(refused), kind)
     except FAULTS as error:
         before_swallowing(error, using)
-        logger.exception("%s delivery attempts were not recorded", len(made))
+        logger.exception("%s delivery attempts were not recorded", len(exchanges))
 
 
 def _bytes_of(attempt: DeliveryAttempt) -> int:
     return len(attempt.response_body.encode(errors="replace")) + len(attempt.error.encode(errors="replace"))
 
 
-def _attempt(event: Event, made: Exchange) -> DeliveryAttempt:
+def _attempt(event: Event, exchange: Exchange) -> DeliveryAttempt:
     return DeliveryAttempt(
         event_id=event.pk,
         number=event.attempt_count,
-        started_at=made.started_at,
-        duration_ms=made.duration_ms,
-        outcome=made.result.outcome,
-        status_code=made.result.status_code,
-        result_code=searchable(made.result.result_code, 20),
-        response_body=storable(made.body, BODY_LENGTH),
-        error=storable(made.error),
+        started_at=exchange.started_at,
+        duration_ms=exchange.duration_ms,
+        outcome=exchange.result.outcome,
+        status_code=exchange.result.status_code,
+        result_code=searchable(exchange.result.result_code, 20),
+        response_body=storable(exchange.body, BODY_LENGTH),
+        error=storable(exchange.error),
     )
 
 
 def apply_result(event: Event, result: Result, now: dt.datetime, *, keeps_payload: bool = True) -> None:
-    """What an outcome does to an event: the table of ``states.Outcome``.
+    """Apply an outcome to an event, by the table of ``states.Outcome``.
 
-    :param keeps_payload: the setting ``KEEP_PAYLOADS``: whether a delivered event keeps what it said
+    :param keeps_payload: the setting ``KEEP_PAYLOADS``: ``True`` if a delivered event keeps its payload
     """
     event.lapse_count = 0
     if result.outcome == Outcome.ACCEPTED:
@@ -149,31 +149,31 @@ def apply_result(event: Event, result: Result, now: dt.datetime, *, keeps_payloa
         event.postpone(EventStatus.PENDING, now, Reason.BLOCKED, result.message)
 
 
-def tell_attempts(made: Sequence[Exchange], using: str) -> None:
-    """A log record for each event of each exchange, and totals. What the answer says stands in the admin alone."""
+def log_attempts(exchanges: Sequence[Exchange], using: str) -> None:
+    """Log each event of each exchange, and count it. The answer's text is shown in the admin only."""
     if events_logger.isEnabledFor(logging.INFO):
-        for each in made:
+        for each in exchanges:
             for event in each.batch:
                 events_logger.info(
                     "Event %s (%s): %s after %s ms",
                     *(event.event_id, visible(event.event_name), each.result.outcome, each.duration_ms),
-                    extra=_about(event, each),
+                    extra=_attempt_fields(event, each),
                 )
-    for each in made if get_settings().METRICS else ():
+    for each in exchanges if get_settings().METRICS else ():
         alias = each.batch[0].destination
         totals.count(using, "attempts", alias, str(each.result.outcome))
         totals.observe(using, "request_duration_seconds", alias, seconds=each.duration_ms / 1000)
 
 
-def _about(event: Event, made: Exchange) -> dict[str, object]:
+def _attempt_fields(event: Event, exchange: Exchange) -> dict[str, object]:
     return about(
         event_id=str(event.event_id),
         event_name=event.event_name,
         definition=event.definition,
         destination=event.destination,
-        outcome=str(made.result.outcome),
+        outcome=str(exchange.result.outcome),
         attempt=event.attempt_count,
-        duration_ms=made.duration_ms,
-        status_code=made.result.status_code,
-        result_code=made.result.result_code,
+        duration_ms=exchange.duration_ms,
+        status_code=exchange.result.status_code,
+        result_code=exchange.result.result_code,
     )

@@ -1,6 +1,6 @@
-"""The rows of one destination in one database, as a drain has them in hand: claimed, written, given back.
+"""The events of one destination in one database that a drain has claimed: claim, record, requeue.
 
-Every write is fenced by its lease and may be repeated, so that a fault of the database is waited out.
+Every write is fenced by its lease and may be repeated, so that a database error can be retried.
 """
 
 from __future__ import annotations
@@ -24,33 +24,34 @@ from .states import EventStatus, Reason
 
 T = TypeVar("T")
 
-LOOK_FOR_LAPSED_SECONDS = 1.0
-#: A suspect is sent alone; if that lease lapses too, it fails.
-WORKER_LOST = (
+LAPSED_POLL_SECONDS = 1.0
+#: A poison event is sent alone; if that lease lapses too, it fails with this reason.
+SENDER_LOST = (
     f"{LAPSES_TO_SUSPECT + 1} workers in a row ended while sending it. If something else stopped them, resend it."
 )
-#: No kind of work takes longer at a time, so that each has its share of every round.
+#: A step takes no longer than this, so that every kind of work gets its share of a round.
 SHARE_SECONDS = 0.5
-LEAST_AT_ONCE = 20
+MIN_BATCH = 20
 DELIVERED_FIELDS = ("status", "due_at", "lapse_count", "reason_code", "reason", "finished_at")
-SETTLED_FIELDS = (*DELIVERED_FIELDS, "attempt_count")
+RESULT_FIELDS = (*DELIVERED_FIELDS, "attempt_count")
 
 
-class Portion:
-    """How many events a step takes: fewer after it took longer than its share."""
+class BatchSize:
+    """The number of events that a step takes: halved after a step that took too long, else doubled."""
 
-    def __init__(self, most: int) -> None:
-        self.most = self.size = most
+    def __init__(self, maximum: int) -> None:
+        self.maximum = self.size = maximum
 
-    def done_since(self, began_at: float) -> None:
+    def adapt(self, began_at: float) -> None:
         is_long = clock.monotonic() - began_at > SHARE_SECONDS
-        self.size = max(LEAST_AT_ONCE, self.size // 2) if is_long else min(self.most, 2 * self.size)
+        self.size = max(MIN_BATCH, self.size // 2) if is_long else min(self.maximum, 2 * self.size)
 
 
-class Hold:
-    """
-    :param patient_until: ``clock.monotonic()`` after which a fault of the database is no longer waited out
-    :ivar first_at: when the first event of the last claim may be sent, the others at the destination's pace
+class LaneStore:
+    """The database side of a lane.
+
+    :param retry_until: ``clock.monotonic()`` after which a database error is no longer retried
+    :ivar first_at: when the first event of the last claim may be sent; the others follow at the destination's pace
     """
 
     def __init__(
@@ -58,17 +59,17 @@ class Hold:
         alias: str,
         using: str,
         settings: Settings,
-        patient_until: float,
+        retry_until: float,
         should_stop: Callable[[], bool],
         database_clock: DatabaseClock | None,
     ) -> None:
         self.alias, self.using, self.settings = alias, using, settings
-        self.patient_until, self.should_stop = patient_until, should_stop
+        self.retry_until, self.should_stop = retry_until, should_stop
         self.clock = database_clock or DatabaseClock(using)
         self.tally: Counter[str] = Counter()
         self.lapsed_at = float("-inf")
         self.margin = margin(settings)
-        self.destination = self.patiently(lambda: destinations.current(alias, using))
+        self.destination = self.retry(lambda: destinations.destination_row(alias, using))
         self.first_at = self.now()
 
     def now(self) -> dt.datetime:
@@ -79,108 +80,111 @@ class Hold:
         return Event.objects.using(self.using).filter(destination=self.alias)
 
     @property
-    def patience(self) -> float:
-        return max(self.patient_until, clock.monotonic() + LAST_PATIENCE_SECONDS)
+    def retry_deadline(self) -> float:
+        return max(self.retry_until, clock.monotonic() + LAST_PATIENCE_SECONDS)
 
-    def patiently(self, step: Callable[[], T]) -> T:
-        return patiently(step, using=self.using, until=self.patience, should_stop=self.should_stop)
+    def retry(self, step: Callable[[], T]) -> T:
+        return patiently(step, using=self.using, until=self.retry_deadline, should_stop=self.should_stop)
 
     def begin(self, wire: str) -> None:
-        """What a drain does first.
+        """Prepare the destination's row for a drain.
 
-        :param wire: the ``fingerprint`` of the token and address now in force
+        :param wire: the ``fingerprint`` of the current token and address
         """
-        ahead = self.patiently(self.clock.ask).ahead_seconds
+        ahead = self.retry(self.clock.ask).ahead_seconds
         now = self.now()
         differs = {"clock_ahead_seconds": ahead, "clock_differed_at": now} if abs(ahead) > TOLD_SECONDS else {}
-        # Cleared before the first claim: what is captured from here on asks for a drain of its own.
-        self.patiently(lambda: self.set_wake_requested(None, drained_at=now, **differs))
-        self.patiently(lambda: warn_of_risk(self.alias, self.using, now))
-        self.patiently(lambda: destinations.try_mended(self.destination, wire))
-        self.patiently(lambda: destinations.hold(self.destination, self.settings, wire, now))
+        # Before the first claim: an event captured from now on requests a drain of its own.
+        self.retry(lambda: self.set_wake_requested(None, drained_at=now, **differs))
+        self.retry(lambda: warn_of_risk(self.alias, self.using, now))
+        self.retry(lambda: destinations.probe_if_fixed(self.destination, wire))
+        self.retry(lambda: destinations.block_without_token(self.destination, self.settings, wire, now))
 
     def set_wake_requested(self, at: dt.datetime | None, **others: Any) -> None:
         Destination.objects.using(self.using).filter(pk=self.alias).update(wake_requested_at=at, **others)
 
-    def keep_watch(self, seconds: float) -> bool:
-        """Whether something is due within so many seconds; if so, whoever commits need not ask for another drain."""
+    def watch_for_due(self, seconds: float) -> bool:
+        """Return ``True`` if an event is due within so many seconds; then set the wake-up flag.
 
-        def look() -> bool:
+        With the flag set, a commit meanwhile does not request another drain.
+        """
+
+        def check() -> bool:
             now = self.clock.ask().now()
             found = destinations.has_due(self.alias, self.using, within_seconds=seconds, now=now)
             if found:
                 self.set_wake_requested(now)
             return found
 
-        return self.patiently(look)
+        return self.retry(check)
 
     def claim(self, wanted: int, *, is_busy: bool, probe_seconds: float) -> list[Event]:
         now = self.now()
         self.destination.refresh_from_db()
-        is_bound = self.destination.closed_until is not None or self.destination.rate is not None
-        if is_bound and not self._ready(now).exists():
+        is_limited = self.destination.closed_until is not None or self.destination.rate is not None
+        if is_limited and not self._claimable(now).exists():
             return []
         if self.destination.closed_until is not None and is_busy:
             return []
         places = destinations.reserve(self.destination, wanted, now, probe_seconds)
-        slots, self.first_at = pacing.reserve(self.destination, places, now)
+        slots, self.first_at = pacing.reserve_slots(self.destination, places, now)
         claimed: list[Event] = []
-        if slots and clock.monotonic() - self.lapsed_at >= LOOK_FOR_LAPSED_SECONDS:
+        if slots and clock.monotonic() - self.lapsed_at >= LAPSED_POLL_SECONDS:
             claimed += self._claim_from(EventStatus.SENDING, slots, now)
-            # Where some have lapsed there may be more: nobody need wait for the next look.
+            # Where some leases have lapsed there may be more: look again without a pause.
             self.lapsed_at = float("-inf") if claimed else clock.monotonic()
-        if slots and not claimed:  # one claim a step: a step may be repeated
+        if slots and not claimed:  # one claim per step, since a step may be repeated
             claimed += self._claim_from(EventStatus.PENDING, slots, now)
         destinations.release(self.destination, places - len(claimed), now)
-        pacing.release(self.destination, slots - len(claimed))
+        pacing.release_slots(self.destination, slots - len(claimed))
         return claimed
 
-    def _ready(self, now: dt.datetime) -> EventQuerySet:
-        return self._in_time(now).filter(status__in=(EventStatus.PENDING, EventStatus.SENDING)).due(now)
+    def _claimable(self, now: dt.datetime) -> EventQuerySet:
+        return self._unexpired(now).filter(status__in=(EventStatus.PENDING, EventStatus.SENDING)).due(now)
 
-    def _in_time(self, now: dt.datetime) -> EventQuerySet:
+    def _unexpired(self, now: dt.datetime) -> EventQuerySet:
         return self.events.filter(expires_at__gt=now + self.margin)
 
     def _claim_from(self, status: EventStatus, limit: int, now: dt.datetime) -> list[Event]:
         # One status at a time: the index then has the events in the order in which they expire.
-        ready = self._in_time(now).filter(status=status)
+        claimable = self._unexpired(now).filter(status=status)
         lease_seconds = self.settings.LEASE_SECONDS
-        claimed = ready.claim(limit=limit, now=now, lease_seconds=lease_seconds, into=EventStatus.SENDING)
-        return self._drop_killers(claimed) if status == EventStatus.SENDING else claimed
+        claimed = claimable.claim(limit=limit, now=now, lease_seconds=lease_seconds, into=EventStatus.SENDING)
+        return self._fail_poison_events(claimed) if status == EventStatus.SENDING else claimed
 
-    def _drop_killers(self, claimed: list[Event]) -> list[Event]:
-        """Fail what was sent alone and not settled even then; the rest goes on."""
+    def _fail_poison_events(self, claimed: list[Event]) -> list[Event]:
+        """Fail the events whose lease lapsed even when they were sent alone; return the others."""
         lost = [event for event in claimed if event.lapse_count > LAPSES_TO_SUSPECT]
         now = self.now()
         leases = by_lease([lost])
         for event in lost:
-            event.finish(EventStatus.FAILED, Reason.WORKER_LOST, WORKER_LOST, now)
-        tell(self.write(leases), self.using)
+            event.finish(EventStatus.FAILED, Reason.WORKER_LOST, SENDER_LOST, now)
+        tell(self.record(leases), self.using)
         return [event for event in claimed if event not in lost]
 
-    def write(self, leases: dict[dt.datetime, list[Event]]) -> list[Event]:
-        """Settle events as they stand; those that still were ours."""
-        settled: list[Event] = []
+    def record(self, leases: dict[dt.datetime, list[Event]]) -> list[Event]:
+        """Write the results of events; return those whose lease was still ours."""
+        recorded: list[Event] = []
         for lease, events in leases.items():
             delivered = [each for each in events if each.status == EventStatus.DELIVERED]
             others = [each for each in events if each.status != EventStatus.DELIVERED]
             on_delivery = DELIVERED_FIELDS if self.settings.KEEP_PAYLOADS else (*DELIVERED_FIELDS, "payload")
-            for group, fields in ((delivered, on_delivery), (others, SETTLED_FIELDS)):
+            for group, fields in ((delivered, on_delivery), (others, RESULT_FIELDS)):
                 write = functools.partial(self.events.settle, group, fields, status=EventStatus.SENDING, lease=lease)
-                settled += self.patiently(write)
-        self.tally.update(event.status for event in settled)
-        return settled
+                recorded += self.retry(write)
+        self.tally.update(event.status for event in recorded)
+        return recorded
 
-    def give_back(self, unsent: Iterable[Batch]) -> None:
-        """Return what was claimed and not sent, and what was reserved for it."""
+    def requeue(self, unsent: Iterable[Batch]) -> None:
+        """Return claimed events that were not sent, and what was reserved for them."""
         leases = by_lease(unsent)
         for lease, events in leases.items():
-            self.patiently(functools.partial(self.events.give_back, events, lease=lease, now=self.now()))
+            self.retry(functools.partial(self.events.give_back, events, lease=lease, now=self.now()))
         count = sum(map(len, leases.values()))
-        self.patiently(lambda: destinations.release(self.destination, count, self.now()))
+        self.retry(lambda: destinations.release(self.destination, count, self.now()))
 
-    def begins_in(self, batch: Batch, request_seconds: float) -> float:
-        """For how many seconds from now a batch may still be begun: its lease, and its events' time, outlast it."""
+    def seconds_to_begin(self, batch: Batch, request_seconds: float) -> float:
+        """Return for how many seconds a batch may still be begun: its lease and its events' time must outlast it."""
         now = self.now()
         leased = min(event.due_at for event in batch if event.due_at) - now
         left = min(event.expires_at for event in batch) - self.margin - now

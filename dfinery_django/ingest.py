@@ -1,7 +1,7 @@
-"""Events that others send, in DFINERY's own words, into the outbox: all of them in one transaction, none twice.
+"""Events that other services send in the format of DFINERY's API: stored in one transaction, each once.
 
-What a site's own code tells is ``outbox.track()``. Here a mistake is the sender's, who is told of it; nothing of it is
-stored. Knows nothing of HTTP.
+A site's own code calls ``outbox.track()``, which stores an event with a mistake as failed. Here the sender gets the
+mistake back, and nothing is stored. No HTTP here.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from .states import EventStatus
 from .values import as_moment, end_of
 from .waking import wake_on_commit
 
-#: How long a fault of the database is waited out.
-PATIENCE_SECONDS = 2.0
-#: Another request may store the same events meanwhile; it has committed by the second try.
-TRIES = 3
-#: Rows of one INSERT: some databases take no more than a few MB at once.
-BATCH = 100
-#: A clock that runs so far ahead deserves a word; what DFINERY does with such an event is not documented.
-AHEAD = dt.timedelta(minutes=5)
-#: Smaller numbers were surely meant as seconds (March 1973).
+#: Seconds for which a database error is retried.
+RETRY_SECONDS = 2.0
+#: Another request may store the same events meanwhile; it has committed by the next try.
+MAX_TRIES = 3
+#: Rows of one INSERT: some databases accept no more than a few MB at once.
+INSERT_BATCH = 100
+#: An event dated further ahead gets a note; what DFINERY does with it is not documented.
+FUTURE_TOLERANCE = dt.timedelta(minutes=5)
+#: Smaller numbers of milliseconds lie before March 1973: they were surely meant as seconds.
 FIRST_MILLISECONDS = 10**11
 
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
+_UNIX_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
 _DATETIME = f"{EVENT}.{schema.EVENT_DATETIME}"
 
 
@@ -49,23 +49,23 @@ class SwitchedOff(DfineryError):
 
 
 class UnknownDestination(DfineryError):
-    """No destination of that name has a token, or none was named where there are several."""
+    """No destination of that name has a token, or none was named though there are several."""
 
 
 class Conflict(PayloadError):
-    """An ``event_id`` that is another event's."""
+    """The ``event_id`` of another event."""
 
     def __init__(self) -> None:
-        problem = "an event with this id is there, and says something else"
+        problem = "an event with this id exists, with other content"
         super().__init__(f"{EVENT}.{schema.EVENT_ID}", problem, "Give each event an id of its own.")
 
 
 @dataclass(frozen=True)
-class Taken:
+class AcceptedEvent:
     """An event that is in the outbox.
 
-    :ivar is_new: ``False`` if the same was there before
-    :ivar notes: what is probably a mistake of its sender
+    :ivar is_new: ``False`` if the same event was stored before
+    :ivar notes: probable mistakes of the sender
     """
 
     index: int
@@ -75,31 +75,31 @@ class Taken:
 
 
 @dataclass(frozen=True)
-class Left:
-    """An event that can't be taken, and why: ``Refused`` or ``Conflict``."""
+class RejectedEvent:
+    """An event that was not stored, and the reason: ``Refused`` or ``Conflict``."""
 
     index: int
     error: PayloadError
 
 
 @dataclass(frozen=True)
-class Ingested:
-    """What became of each event, in the order in which they came."""
+class IngestResult:
+    """The result of each event, in the order in which they came."""
 
-    taken: tuple[Taken, ...]
-    left: tuple[Left, ...]
+    accepted: tuple[AcceptedEvent, ...]
+    rejected: tuple[RejectedEvent, ...]
 
 
 def ingest(
     bodies: Sequence[object], *, destination: str | None = None, partial: bool = False, using: str | None = None
-) -> Ingested:
-    """Store events as the bodies of DFINERY's API tell them, and ask for a drain.
+) -> IngestResult:
+    """Store events given as bodies of DFINERY's API, and request a drain.
 
     :param bodies: parsed JSON, one body per event
     :param destination: alias of ``TOKENS``
-    :param partial: store what is in order, though others are not; else one mistake keeps all of them out
+    :param partial: store the valid events even if others are not; default: one mistake rejects all of them
     :raises SwitchedOff: when ``ENABLED`` is false
-    :raises UnknownDestination: see there
+    :raises UnknownDestination: if the destination has no token, or none is given though there are several
     """
     if not get_settings().ENABLED:
         raise SwitchedOff
@@ -107,17 +107,17 @@ def ingest(
     if alias not in get_settings().TOKENS:
         raise UnknownDestination
     using = using or router.db_for_write(Event)
-    found: list[Body | Refused] = [_judged(body) for body in bodies]
-    until = clock.monotonic() + PATIENCE_SECONDS
-    for tries_left in reversed(range(TRIES)):
+    found: list[Body | Refused] = [_parse(body) for body in bodies]
+    until = clock.monotonic() + RETRY_SECONDS
+    for tries_left in reversed(range(MAX_TRIES)):
         plan = _Plan(alias, destination is not None, using)
-        plan.take_all(found)
-        if plan.left and not partial:
-            return Ingested((), tuple(plan.left))
+        plan.add_all(found)
+        if plan.rejected and not partial:
+            return IngestResult((), tuple(plan.rejected))
         try:
             patiently(plan.store, using=using, until=until)
             break
-        except IntegrityError:  # another request has stored one of them since we looked
+        except IntegrityError:  # another request has stored one of them since the plan was made
             if not tries_left:
                 raise
         except (DatabaseError, ValueError) as error:
@@ -125,10 +125,10 @@ def ingest(
             if not culprits or not tries_left:
                 raise
             found = [culprits.get(index, each) for index, each in enumerate(found)]
-    return Ingested(tuple(plan.taken), tuple(plan.left))
+    return IngestResult(tuple(plan.accepted), tuple(plan.rejected))
 
 
-def _judged(body: object) -> Body | Refused:
+def _parse(body: object) -> Body | Refused:
     try:
         return read(body, declared_type)
     except Refused as error:
@@ -136,38 +136,38 @@ def _judged(body: object) -> Body | Refused:
 
 
 class _Plan:
-    """What is to be stored, seen from what is there.
+    """The events to store, compared with those that exist.
 
-    :param is_named: whether the sender says which destination; if so, an event that went elsewhere is another one
+    :param is_named: ``True`` if the sender named the destination; then the same id for another destination conflicts
     """
 
     def __init__(self, alias: str, is_named: bool, using: str) -> None:
-        self.taken: list[Taken] = []
-        self.left: list[Left] = []
+        self.accepted: list[AcceptedEvent] = []
+        self.rejected: list[RejectedEvent] = []
         self._alias, self._is_named, self._using = alias, is_named, using
         self._now = clock.now()
-        self._seen = SeenFields(using)
+        self._seen_fields = SeenFields(using)
         self._events: list[Event] = []
-        # Payload and destination of what is stored, or about to be; no payload: it was dropped on delivery.
-        self._there: dict[UUID, tuple[str | None, str]] = {}
+        # Payload and destination of each event that exists or is planned; no payload: it was dropped on delivery.
+        self._existing: dict[UUID, tuple[str | None, str]] = {}
 
-    def take_all(self, found: Sequence[Body | Refused]) -> None:
+    def add_all(self, found: Sequence[Body | Refused]) -> None:
         given = [each.event_id for each in found if isinstance(each, Body) and each.event_id]
         rows = Event.objects.using(self._using).filter(event_id__in=given)
         for pk, text, alias, status in rows.values_list("event_id", "payload", "destination", "status"):
-            self._there[pk] = (text if text or status != EventStatus.DELIVERED else None, alias)
+            self._existing[pk] = (text if text or status != EventStatus.DELIVERED else None, alias)
         for index, each in enumerate(found):
             try:
                 if isinstance(each, Refused):
                     raise each
-                self.taken.append(self._take(index, each))
+                self.accepted.append(self._add(index, each))
             except PayloadError as error:
-                self.left.append(Left(index, error))
+                self.rejected.append(RejectedEvent(index, error))
 
     def store(self) -> None:
-        """Insert them; safe to repeat.
+        """Insert the events; safe to repeat.
 
-        :raises IntegrityError: if one of them is there by now
+        :raises IntegrityError: if one of them exists by now
         """
         if not self._events:
             return
@@ -175,13 +175,13 @@ class _Plan:
             # In one order, so that two requests with the same events don't wait for each other.
             rows = sorted(self._events, key=lambda event: event.event_id)
             for some in portions(rows, lambda event: len(event.payload.encode())):
-                Event.objects.using(self._using).bulk_create(some, batch_size=BATCH)
-            self._seen.save()
+                Event.objects.using(self._using).bulk_create(some, batch_size=INSERT_BATCH)
+            self._seen_fields.save()
             wake_on_commit(self._using, self._alias)
 
     def unstorable(self) -> dict[int, Refused]:
-        """Those that the database does not take, each by its index; nothing is stored."""
-        indexes = {each.event_id: each.index for each in self.taken}
+        """Return the events that the database refuses, by index; stores nothing."""
+        indexes = {each.event_id: each.index for each in self.accepted}
         found: dict[int, Refused] = {}
         for event in self._events:
             try:
@@ -197,22 +197,22 @@ class _Plan:
                     connections[self._using].close_if_unusable_or_obsolete()
         return found
 
-    def _take(self, index: int, body: Body) -> Taken:
-        if body.event_id in self._there:
-            text, alias = self._there[body.event_id]
-            if not _says(text, body) or (self._is_named and alias != self._alias):
+    def _add(self, index: int, body: Body) -> AcceptedEvent:
+        if body.event_id in self._existing:
+            text, alias = self._existing[body.event_id]
+            if not _is_same_content(text, body) or (self._is_named and alias != self._alias):
                 raise Conflict
-            return Taken(index, body.event_id, False, body.notes)
+            return AcceptedEvent(index, body.event_id, False, body.notes)
         event = self._event(body)
         self._events.append(event)
-        self._there[event.event_id] = event.payload, event.destination
+        self._existing[event.event_id] = event.payload, event.destination
         notes = body.notes
-        if event.occurred_at > self._now + AHEAD:
-            notes += (f"{_DATETIME} lies in the future; what DFINERY does with that is not documented.",)
-        return Taken(index, event.event_id, True, notes)
+        if event.occurred_at > self._now + FUTURE_TOLERANCE:
+            notes += (f"{_DATETIME} is in the future; what DFINERY does with that is not documented.",)
+        return AcceptedEvent(index, event.event_id, True, notes)
 
     def _event(self, body: Body) -> Event:
-        _refuse_name(body.event_name)
+        _check_name(body.event_name)
         event = Event(
             event_name=body.event_name, destination=self._alias, status=EventStatus.PENDING,
             created_at=self._now, due_at=self._now,
@@ -220,28 +220,28 @@ class _Plan:
         if body.event_id:
             event.event_id = body.event_id
         event.happened(self._moment(body), get_settings().MAX_AGE_HOURS)
-        payload = body.payload(envelope(event), declared_type, self._seen)
-        self._seen.event(event.event_name)
+        payload = body.payload(envelope(event), declared_type, self._seen_fields)
+        self._seen_fields.event(event.event_name)
         event.payload = payload.to_json()
         event.user_id, event.order_id = searchable(payload.user_id), searchable(payload.order_id)
         return event
 
     def _moment(self, body: Body) -> dt.datetime:
         try:
-            moment = as_moment(_EPOCH + dt.timedelta(milliseconds=body.milliseconds))
+            moment = as_moment(_UNIX_EPOCH + dt.timedelta(milliseconds=body.milliseconds))
             end = end_of(moment, get_settings().MAX_AGE_HOURS)
         except (OverflowError, PayloadError):
             raise Refused(NO_DATETIME, _DATETIME, "no calendar has such a day") from None
         hours = get_settings().MAX_AGE_HOURS
         if end <= self._now:
-            problem = f"it lies more than {hours:g} hours back, where DFINERY processes nothing"
+            problem = f"it is more than {hours:g} hours old, and DFINERY does not process it"
             if 0 < body.milliseconds < FIRST_MILLISECONDS:
                 problem += "; it looks like seconds, and DFINERY takes milliseconds"
             raise Refused(NO_DATETIME, _DATETIME, problem)
         return moment
 
 
-def _refuse_name(name: str) -> None:
+def _check_name(name: str) -> None:
     path = f"{EVENT}.{schema.EVENT_NAME}"
     if len(name) > EVENT_NAME_LENGTH:
         raise Refused(BAD_VALUE, path, f"it has more than {EVENT_NAME_LENGTH} characters")
@@ -249,9 +249,9 @@ def _refuse_name(name: str) -> None:
         raise Refused(BAD_VALUE, path, "it has a U+0000, which no database stores")
 
 
-def _says(text: str | None, body: Body) -> bool:
+def _is_same_content(text: str | None, body: Body) -> bool:
     if text is None:
-        return True  # nobody can tell any more, and to refuse what was sent twice would look like a mistake
+        return True  # can't be compared any more, and to reject a repeated event would look like a mistake
     try:
         return body.is_said_by(Payload.from_json(text))
     except (ValueError, KeyError, TypeError, AttributeError):  # not built yet, or damaged

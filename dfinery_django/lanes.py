@@ -1,7 +1,7 @@
-"""One destination in one database, as a drain works through it: build, claim, send, settle.
+"""A lane: one destination in one database, as a drain works through it: build, claim, send, record results.
 
-The draining thread alone touches the database; the threads of ``senders`` only exchange bytes. No transaction is open
-while a request is under way.
+Only the draining thread touches the database; the threads of ``senders`` only exchange bytes. No transaction is open
+while a request is in flight.
 """
 
 from __future__ import annotations
@@ -20,40 +20,43 @@ from .conf import Settings
 from .database_clock import DatabaseClock
 from .deadlines import EXPIRE_BATCH, expire
 from .endings import tell
-from .exchange import Batch, Exchange, Send, apply_result, by_lease, exchange, hung, record, tell_attempts
-from .hold import Hold, Portion
+from .exchange import Batch, Exchange, Send, apply_result, by_lease, log_attempts, send_batch, store_attempts, timed_out
+from .hold import BatchSize, LaneStore
 from .models import Destination, Event
 from .protocols.base import Result, WireProtocol
 from .queries import LAPSES_TO_SUSPECT
-from .senders import Job, Senders
+from .senders import Job, SenderPool
 from .states import Outcome, Reason
 
-#: Results are written when so many have come, or so much time has passed.
-SETTLE_EVERY = 500
-SETTLE_AFTER_SECONDS = 0.5
-#: So much work, at the pace lately seen, is claimed ahead; and never more events than this.
+#: Results are recorded when this many have come, or this much time has passed.
+RECORD_EVERY = 500
+RECORD_AFTER_SECONDS = 0.5
+#: Events for this many seconds, at the current pace, are claimed ahead; never more than ``MAX_IN_FLIGHT``.
 CLAIM_AHEAD_SECONDS = 0.5
-MOST_IN_HAND = 1000
-#: How often a lane that found nothing looks again, and how often any looks for events that are too late.
-LOOK_AGAIN_SECONDS = 0.2
-LOOK_FOR_LATE_SECONDS = 1.0
-#: A lane that its rate limit stopped for so long goes on in the same drain.
-SHORT_STOP_SECONDS = 1.2
+MAX_IN_FLIGHT = 1000
+#: The pause of a lane that found nothing before it polls again.
+POLL_SECONDS = 0.2
+#: The interval at which a lane looks for expired events.
+EXPIRE_EVERY_SECONDS = 1.0
+#: A drain waits for a lane whose rate limit stops it no longer than this.
+SHORT_THROTTLE_SECONDS = 1.2
 
-Landing = tuple["Lane", Job, Exchange | None]
+Completion = tuple["Lane", Job, Exchange | None]
 
 
 def protocol_for(alias: str, settings: Settings) -> WireProtocol:
-    """The wire protocol, with the destination's token as it is now."""
+    """Return the wire protocol, with the destination's current token."""
     token = settings.TOKENS[alias].resolved()
     protocol: WireProtocol = import_string(settings.PROTOCOL)(base_url=settings.BASE_URL, token=token)
     return protocol
 
 
 class Lane:
-    """:param landed: where the threads put what came back, for ``land``
-    :param begin_until: ``clock.monotonic()`` after which nothing is begun
-    :param patient_until: the same, after which a fault of the database is no longer waited out
+    """One destination in one database during a drain.
+
+    :param completed: the queue in which the threads put finished jobs, for ``handle_completion``
+    :param begin_until: ``clock.monotonic()`` after which no request is begun
+    :param retry_until: ``clock.monotonic()`` after which a database error is no longer retried
     """
 
     def __init__(
@@ -62,230 +65,224 @@ class Lane:
         using: str,
         settings: Settings,
         send: Send,
-        landed: SimpleQueue[Landing],
+        completed: SimpleQueue[Completion],
         begin_until: float,
-        patient_until: float = 0,
+        retry_until: float = 0,
         should_stop: Callable[[], bool] = lambda: False,
         database_clock: DatabaseClock | None = None,
     ) -> None:
         self.alias, self.using, self.settings, self.begin_until = alias, using, settings, begin_until
         self.wire = destinations.fingerprint(alias, settings)
         self.protocol = protocol_for(alias, settings)
-        self.hold = Hold(alias, using, settings, patient_until, should_stop, database_clock)
-        self.suspects: deque[Batch] = deque()
-        self.done: list[Exchange] = []
+        self.store = LaneStore(alias, using, settings, retry_until, should_stop, database_clock)
+        self.poison_batches: deque[Batch] = deque()
+        self.unrecorded: list[Exchange] = []
         self.unsent: list[Batch] = []
-        self.accepted_at: deque[float] = deque(maxlen=MOST_IN_HAND)
-        self.is_probing = self.is_alone = False
-        self.settled_at = self.built_at = self.claimed_at = self.expired_at = float("-inf")
-        self.late, self.captured = Portion(EXPIRE_BATCH), Portion(BATCH)
-        self.ahead = 2 * settings.CONCURRENCY
+        self.accepted_at: deque[float] = deque(maxlen=MAX_IN_FLIGHT)
+        self.is_probing = self.is_isolating = False
+        self.recorded_at = self.built_at = self.claimed_at = self.expired_at = float("-inf")
+        self.expire_size, self.build_size = BatchSize(EXPIRE_BATCH), BatchSize(BATCH)
+        self.claim_size = 2 * settings.CONCURRENCY
         seconds = settings.CONNECT_TIMEOUT + settings.READ_TIMEOUT
         # A request is begun only if the lease outlasts it.
         self.request_seconds = min(seconds, settings.LEASE_SECONDS / 2)
         self.knows_limit = False
-        self.senders = Senders(
+        self.senders = SenderPool(
             settings.CONCURRENCY,
-            functools.partial(exchange, self.protocol, send),
-            lambda job, made: landed.put((self, job, made)),
+            functools.partial(send_batch, self.protocol, send),
+            lambda job, exchange: completed.put((self, job, exchange)),
             seconds,
-            asks=self._tells_of_limit,
+            needs_decision=self._reveals_limit,
         )
 
     @property
     def destination(self) -> Destination:
-        return self.hold.destination
+        return self.store.destination
 
     @property
     def tally(self) -> Counter[str]:
-        return self.hold.tally
+        return self.store.tally
 
     @property
     def is_busy(self) -> bool:
-        return bool(self.senders.out or self.suspects or self.done or self.unsent)
+        return bool(self.senders.in_flight or self.poison_batches or self.unrecorded or self.unsent)
 
     @property
-    def goes_on_soon(self) -> bool:
-        """Whether the rate limit, and nothing else, stops it, for a moment only."""
-        until, now = self.destination.closed_until, self.hold.now()
+    def resumes_soon(self) -> bool:
+        """``True`` if only the rate limit stops the lane, and only for a moment."""
+        until, now = self.destination.closed_until, self.store.now()
         if until is None or self.destination.rate is None or self.destination.closed_code != Reason.THROTTLED:
             return False
-        return bool(-LOOK_AGAIN_SECONDS * 2 < (until - now).total_seconds() <= SHORT_STOP_SECONDS)
-
-    def begin(self) -> None:
-        self.hold.begin(self.wire)
+        return bool(-POLL_SECONDS * 2 < (until - now).total_seconds() <= SHORT_THROTTLE_SECONDS)
 
     def step(self) -> bool:
-        """Build, claim and expire once, as far as that is wanted; false when there was nothing to do."""
-        self.hold.patiently(self.hold.clock.ask)
+        """Build, claim and expire one batch each, if due; return ``False`` if there was nothing to do."""
+        self.store.retry(self.store.clock.ask)
         built = self._build()
         claimed = self._claim()
-        return bool(self._expire() or built or claimed)  # last: what is too late can wait
+        return bool(self._expire() or built or claimed)  # expired events are the least urgent
 
     def _build(self) -> int:
         now = clock.monotonic()
-        if now - self.built_at < LOOK_AGAIN_SECONDS:
+        if now - self.built_at < POLL_SECONDS:
             return 0
-        built = build_due(self.hold.events, now=self.hold.now(), until=self.hold.patience, limit=self.captured.size)
-        self.captured.done_since(now)
+        until = self.store.retry_deadline
+        built = build_due(self.store.events, now=self.store.now(), until=until, limit=self.build_size.size)
+        self.build_size.adapt(now)
         self.tally["built"] += built
-        # While there is more to build, build; what was built is wanted at once.
+        # After a batch: build the next one without a pause, and claim the built events at once.
         self.built_at, self.claimed_at = (float("-inf"), float("-inf")) if built else (now, self.claimed_at)
         return built
 
     def _claim(self) -> int:
         now, claimed = clock.monotonic(), list[Event]()
-        self.is_alone = self.is_alone and bool(self.senders.out)
-        if self._wants_more() and now - self.claimed_at >= LOOK_AGAIN_SECONDS:
-            claimed = self.hold.patiently(self._claim_once)
+        self.is_isolating = self.is_isolating and bool(self.senders.in_flight)
+        if self._has_capacity() and now - self.claimed_at >= POLL_SECONDS:
+            claimed = self.store.retry(self._claim_once)
             self.is_probing = bool(claimed) and self.destination.closed_until is not None
             self.claimed_at = float("-inf") if claimed else now
             self._submit(self.protocol.batches(claimed))
-        if self.suspects and not self.senders.out:
-            self.is_alone = True
-            self._give_back()
-            self._send(self.suspects.popleft())
+        if self.poison_batches and not self.senders.in_flight:
+            self.is_isolating = True
+            self._requeue()
+            self._send(self.poison_batches.popleft())
         return len(claimed)
 
     def _claim_once(self) -> list[Event]:
-        wanted = self.ahead - len(self.senders.out)
-        claimed = self.hold.claim(wanted, is_busy=self.is_busy, probe_seconds=2 * self.request_seconds)
-        self.knows_limit = self.destination.rate is not None or self.destination.has_quota(self.hold.now())
+        wanted = self.claim_size - len(self.senders.in_flight)
+        claimed = self.store.claim(wanted, is_busy=self.is_busy, probe_seconds=2 * self.request_seconds)
+        self._refresh_limit(self.store.now())
         return claimed
 
+    def _refresh_limit(self, now: dt.datetime) -> None:
+        self.knows_limit = self.destination.rate is not None or self.destination.has_quota(now)
+
     def _expire(self) -> int:
-        """A batch of what is too late; more of it in the next round."""
+        """Expire one batch; the next round expires more."""
         now = clock.monotonic()
-        if now - self.expired_at < LOOK_FOR_LATE_SECONDS:
+        if now - self.expired_at < EXPIRE_EVERY_SECONDS:
             return 0
-        late = functools.partial(expire, self.hold.events, now=self.hold.now(), limit=self.late.size)
-        expired = self.hold.patiently(late)
-        self.late.done_since(now)
+        expire_batch = functools.partial(expire, self.store.events, now=self.store.now(), limit=self.expire_size.size)
+        expired = self.store.retry(expire_batch)
+        self.expire_size.adapt(now)
         self.tally["expired"] += expired
         self.expired_at = float("-inf") if expired else now
         return expired
 
-    def land(self, job: Job, made: Exchange | None) -> None:
-        """Take what came back from a thread."""
-        if not self.senders.take(job):
-            self.senders.go_on()  # given up before: its event is settled, and nothing is to be decided
-        elif made is None:
-            self.unsent.append(job.batch)
-        elif made.result.outcome == Outcome.REJECTED and len(made.batch) > 1:
-            # Which one is to blame can't be seen from outside: halve until the culprit stands alone.
-            half = len(made.batch) // 2
-            self._submit((made.batch[:half], made.batch[half:]))
-        else:
-            self._take(made)
+    def handle_completion(self, job: Job, exchange: Exchange | None) -> None:
+        """Handle a job that a thread has finished.
 
-    def settle_if_due(self) -> None:
-        for job in self.senders.give_up_overdue():
-            self._take(hung(job.batch, clock.monotonic() - job.began_at))
-        late = clock.monotonic() - self.settled_at >= SETTLE_AFTER_SECONDS
-        if self.done and (late or len(self.done) >= SETTLE_EVERY or not self.senders.out):
-            self._settle()
+        :param exchange: ``None`` if the job was not begun
+        """
+        if not self.senders.finish(job):
+            self.senders.resume()  # abandoned: its result is recorded already, and there is nothing to decide
+        elif exchange is None:
+            self.unsent.append(job.batch)
+        elif exchange.result.outcome == Outcome.REJECTED and len(exchange.batch) > 1:
+            # The answer does not name the event that DFINERY rejects: halve the batch until it is alone.
+            half = len(exchange.batch) // 2
+            self._submit((exchange.batch[:half], exchange.batch[half:]))
+        else:
+            self._add_result(exchange)
+
+    def record_if_due(self) -> None:
+        for job in self.senders.abandon_overdue():
+            self._add_result(timed_out(job.batch, clock.monotonic() - job.began_at))
+        is_late = clock.monotonic() - self.recorded_at >= RECORD_AFTER_SECONDS
+        if self.unrecorded and (is_late or len(self.unrecorded) >= RECORD_EVERY or not self.senders.in_flight):
+            self._record_results()
         if self.unsent:
-            self._give_back()
+            self._requeue()
 
     def stop(self) -> None:
-        """Begin nothing more: what no thread has begun is given back at once."""
+        """Begin no more requests, and requeue what no thread has begun."""
         self.unsent += [job.batch for job in self.senders.recall()]
-        self.unsent += self.suspects
-        self.suspects.clear()
-        self._give_back()
-        self.senders.go_on()
+        self.unsent += self.poison_batches
+        self.poison_batches.clear()
+        self._requeue()
+        self.senders.resume()
 
     def close(self) -> None:
         self.senders.close()
 
-    def _wants_more(self) -> bool:
-        is_free = not self.suspects and not self.is_alone and not self.is_probing
-        return is_free and len(self.senders.out) <= self.ahead / 2
+    def _has_capacity(self) -> bool:
+        is_free = not self.poison_batches and not self.is_isolating and not self.is_probing
+        return is_free and len(self.senders.in_flight) <= self.claim_size / 2
 
-    def _tells_of_limit(self, result: Result) -> bool:
-        """Whether an answer tells of a limit that is not kept to yet. Asked by the threads."""
+    def _reveals_limit(self, result: Result) -> bool:
+        """Return ``True`` if an answer announces a limit that the lane does not keep to yet. Called by the threads."""
         if self.knows_limit:
             return False
         is_scarce = result.remaining is not None and result.remaining <= 4 * self.settings.CONCURRENCY
-        return is_scarce or pacing.tells_news(self.destination, [result])
+        return is_scarce or pacing.changes_pace(self.destination, [result])
 
     def _submit(self, batches: Iterable[Batch]) -> None:
-        turn_at, seconds = self._turns()
+        not_before, seconds = self._slots()
         for batch in batches:
-            # What may be what kills workers flies by itself, and is held by itself: no other must lapse with it.
+            # A batch that may kill its worker is sent alone, one at a time: no other lease may lapse with it.
             if any(event.lapse_count >= LAPSES_TO_SUSPECT for event in batch):
-                (self.unsent if self.suspects else self.suspects).append(batch)
+                (self.unsent if self.poison_batches else self.poison_batches).append(batch)
             else:
-                self._send(batch, turn_at)
-                turn_at += seconds
+                self._send(batch, not_before)
+                not_before += seconds
 
-    def _turns(self) -> tuple[float, float]:
-        """When the first of what was claimed may be sent, and how long after it the next."""
+    def _slots(self) -> tuple[float, float]:
+        """Return when the first claimed batch may be sent, and the seconds from one batch to the next."""
         rate = self.destination.rate
-        ahead = (self.hold.first_at - self.hold.now()).total_seconds()
-        return (clock.monotonic() + ahead, 1 / rate) if rate else (0.0, 0.0)
+        wait = (self.store.first_at - self.store.now()).total_seconds()
+        return (clock.monotonic() + wait, 1 / rate) if rate else (0.0, 0.0)
 
-    def _send(self, batch: Batch, turn_at: float = 0.0) -> None:
-        begin_until = clock.monotonic() + self.hold.begins_in(batch, self.request_seconds)
-        self.senders.submit(Job(batch, min(self.begin_until, begin_until), turn_at))
+    def _send(self, batch: Batch, not_before: float = 0.0) -> None:
+        begin_until = clock.monotonic() + self.store.seconds_to_begin(batch, self.request_seconds)
+        self.senders.submit(Job(batch, min(self.begin_until, begin_until), not_before))
 
-    def _take(self, made: Exchange) -> None:
-        self.done.append(made)
-        if made.result.outcome == Outcome.ACCEPTED:
+    def _add_result(self, exchange: Exchange) -> None:
+        self.unrecorded.append(exchange)
+        if exchange.result.outcome == Outcome.ACCEPTED:
             self.accepted_at.append(clock.monotonic())
-        if made.result.outcome not in (Outcome.ACCEPTED, Outcome.REJECTED) or self._tells_of_limit(made.result):
-            self.settled_at = float("-inf")  # settle at once: the destination may have to close
+        if exchange.result.outcome not in (Outcome.ACCEPTED, Outcome.REJECTED) or self._reveals_limit(exchange.result):
+            self.recorded_at = float("-inf")  # record at once: the circuit may have to open
 
-    def _settle(self) -> None:
-        done, self.done = self.done, []
-        self._note_pace(len(done))
-        now = self.hold.now()
-        leases = by_lease(each.batch for each in done)
-        for each in done:
+    def _record_results(self) -> None:
+        exchanges, self.unrecorded = self.unrecorded, []
+        self._adjust_claim_size(len(exchanges))
+        now = self.store.now()
+        leases = by_lease(each.batch for each in exchanges)
+        for each in exchanges:
             for event in each.batch:
                 apply_result(event, each.result, now, keeps_payload=self.settings.KEEP_PAYLOADS)
-        settled = self.hold.write(leases)
-        self._note([each.result for each in done], now)
-        record(done, self.using)
-        self.senders.go_on()
-        tell_attempts(done, self.using)
-        tell(settled, self.using)
+        recorded = self.store.record(leases)
+        self._update_circuit([each.result for each in exchanges], now)
+        store_attempts(exchanges, self.using)
+        self.senders.resume()
+        log_attempts(exchanges, self.using)
+        tell(recorded, self.using)
         totals.flush(self.using, after_seconds=totals.FLUSH_SECONDS)
 
-    def _note(self, results: list[Result], now: dt.datetime) -> None:
-        """Let the destination hear of the results; what it then forbids is given back."""
+    def _update_circuit(self, results: list[Result], now: dt.datetime) -> None:
+        """Apply the results to the destination's circuit; requeue what it then no longer allows."""
         was_probe, self.is_probing = self.is_probing, False
-        lately = clock.monotonic() - 1
-        self.hold.patiently(
-            lambda: destinations.note(
-                self.destination,
-                results,
-                now,
-                wire=self.wire,
-                was_probe=was_probe,
-                in_hand=len(self.senders.out),
-                sent=sum(at > lately for at in self.accepted_at),
-            )
-        )
+        since, in_flight = clock.monotonic() - 1, len(self.senders.in_flight)
+        sent = sum(at > since for at in self.accepted_at)
+        update = functools.partial(destinations.update_circuit, self.destination, results, now, wire=self.wire)
+        self.store.retry(functools.partial(update, was_probe=was_probe, in_flight=in_flight, sent=sent))
         knew_limit = self.knows_limit
-        self.knows_limit = self.destination.rate is not None or self.destination.has_quota(now)
+        self._refresh_limit(now)
         if self.destination.is_stopped(now) or (self.knows_limit and not knew_limit):
             self.stop()
 
-    def _note_pace(self, landed: int) -> None:
-        """Claim ahead what half a second needs: more at the speed of the wire, little where answers are slow."""
-        elapsed = clock.monotonic()
-        seconds, self.settled_at = elapsed - self.settled_at, elapsed
-        if landed >= self.ahead / 2 and not self.senders.out:  # it ran dry while other work took the time
-            self.ahead = min(MOST_IN_HAND, 2 * self.ahead)
+    def _adjust_claim_size(self, finished: int) -> None:
+        """Claim ahead for half a second: more events where answers are fast, few where they are slow."""
+        now = clock.monotonic()
+        seconds, self.recorded_at = now - self.recorded_at, now
+        if finished >= self.claim_size / 2 and not self.senders.in_flight:  # it ran dry during other work
+            self.claim_size = min(MAX_IN_FLIGHT, 2 * self.claim_size)
             return
-        if seconds < 10 * SETTLE_AFTER_SECONDS:
-            self.ahead = max(
-                2 * self.settings.CONCURRENCY,
-                min(MOST_IN_HAND, round(landed / max(seconds, 0.001) * CLAIM_AHEAD_SECONDS)),
-            )
+        if seconds < 10 * RECORD_AFTER_SECONDS:
+            wanted = round(finished / max(seconds, 0.001) * CLAIM_AHEAD_SECONDS)
+            self.claim_size = max(2 * self.settings.CONCURRENCY, min(MAX_IN_FLIGHT, wanted))
 
-    def _give_back(self) -> None:
+    def _requeue(self) -> None:
         unsent, self.unsent = self.unsent, []
         self.is_probing = self.is_probing and not unsent
-        self.hold.give_back(unsent)
+        self.store.requeue(unsent)

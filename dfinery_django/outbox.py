@@ -1,8 +1,8 @@
-"""Capture: one INSERT in the shop's own transaction; ``track()`` and ``capture()``; the wake-up after commit.
+"""Capture: ``track()`` and ``capture()``, one INSERT in the shop's own transaction, and the wake-up after commit.
 
-Law: nothing here raises into the shop's code or leaves its transaction broken, unless the database has ended that
-transaction. Only *that* something happened is recorded; what it says is read later (``building``), because at
-``post_save`` no shop has stored its lines yet.
+Rule: nothing here raises into the shop's code or breaks its transaction, unless the database has ended it.
+Capture stores only *that* something happened. The content is read later (``building``), because at ``post_save`` a shop
+has not stored an order's lines yet.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ logger = logging.getLogger("dfinery_django")
 def capture(name: str, instance: models.Model, *, using: str | None = None) -> Event | None:
     """Fire a definition by hand, for code that sends no signals (``bulk_create``, ``update()``).
 
-    Joins the caller's transaction. The once-only rule holds: what was captured before is not captured again.
+    Joins the caller's transaction. An event that was captured before is not captured again.
 
-    :returns: the event, or ``None`` if there was one already, if ``consent`` says no, or none could be stored (which is
-        logged)
+    :returns: the event; ``None`` if it was captured before, if ``consent`` says no, or if it could not be stored (which
+        is logged)
     :raises NotRegistered: if no definition has that name
     """
     try:
@@ -53,15 +53,15 @@ def capture(name: str, instance: models.Model, *, using: str | None = None) -> E
     except ConfigurationError as error:
         tell_now_and_then("%s was not captured", name, error=error)
         return None
-    return _guarded(
-        name, lambda: using or database_of(instance), lambda alias: _capture(definition, instance, using=alias)
+    return _run_guarded(
+        name, lambda: using or database_of(instance), lambda alias: _capture_by_hand(definition, instance, using=alias)
     )
 
 
-def _capture(definition: EventDefinition, instance: Any, using: str) -> Event | None:
+def _capture_by_hand(definition: EventDefinition, instance: Any, using: str) -> Event | None:
     if not consent.allows_capture(definition, instance, using):
         return None
-    return _stored(insert(definition, instance, using=using, by_hand=True), using)
+    return _fetch(insert(definition, instance, using=using, by_hand=True), using)
 
 
 def track(
@@ -76,52 +76,54 @@ def track(
     destination: str | None = None,
     using: str | None = None,
 ) -> Event | None:
-    """Store an event that no model stands behind; joins the caller's transaction.
+    """Store an event that has no model; joins the caller's transaction.
 
     :param user_id: who did it; never empty
     :param event_attributes: field name -> value; ``items`` likewise, one mapping per item
     :param occurred_at: when it happened; default: now; a naive one is read in the site's time zone
-    :param dedup_key: the same key and event name again store nothing. Any value that is the same each time: a text, a
-        number, a UUID, an object of the database, a tuple of those; ``1`` and ``"1"`` are two keys
+    :param dedup_key: a second event with the same key and event name is not stored. Any value that is the same each
+        time: a text, a number, a UUID, an object of the database, a tuple of those; ``1`` and ``"1"`` are two keys
     :param destination: alias of ``TOKENS``
-    :returns: the event; one that can't be sent, whatever it was given, is stored as ``failed``, with the reason.
+    :returns: the event; one that can't be sent is stored as ``failed``, with the reason, whatever the arguments.
         ``None`` if the key was used before, if it could not be stored (which is logged), or when ``ENABLED`` is false
     """
-    given = tracking.Given(
+    arguments = tracking.TrackArguments(
         event_name, user_id, event_attributes, items, user_attributes, occurred_at, dedup_key, destination
     )
-    return _guarded(given.shown_name, lambda: using or router.db_for_write(Event), lambda alias: _track(given, alias))
+    return _run_guarded(
+        arguments.name_text, lambda: using or router.db_for_write(Event), lambda alias: _track(arguments, alias)
+    )
 
 
-def _track(given: tracking.Given, using: str) -> Event | None:
+def _track(arguments: tracking.TrackArguments, using: str) -> Event | None:
     if not get_settings().ENABLED:
         return None
-    event, seen = _new_event(given.shown_name, given.alias), SeenFields(using)
+    event, seen = _new_event(arguments.name_text, arguments.alias), SeenFields(using)
     event.may_be_known = True
-    tracking.take(event, given, seen, using)
+    tracking.fill_event(event, arguments, seen, using)
     try:
         _store(event, using)
-    except Exception as error:  # noqa: BLE001 - no second event comes of the same call: it is kept, in one way or another
+    except Exception as error:  # noqa: BLE001 - the call happens only once, so the event is stored at least as failed
         transactions.before_swallowing(error, using)
         if not is_passing(error):
-            tracking.refuse(event, error)
+            tracking.fail_refused(event, error)
         _store(event, using)
     _after_store(event, using)
     seen.save()
-    return _stored(event.event_id, using)
+    return _fetch(event.event_id, using)
 
 
-def _stored(event_id: Any, using: str) -> Event | None:
-    """The event, unless the same one was there before."""
+def _fetch(event_id: Any, using: str) -> Event | None:
+    """Return the event, or ``None`` if it was not inserted because the same one was there before."""
     return Event.objects.using(using).filter(event_id=event_id).first()
 
 
-def _guarded(name: str, database: Callable[[], str], store: Callable[[str], T]) -> T | None:
+def _run_guarded(name: str, database: Callable[[], str], store: Callable[[str], T]) -> T | None:
     using = ""
     try:
         using = database()
         return store(using)
-    except Exception as error:  # noqa: BLE001 - told
+    except Exception as error:  # noqa: BLE001 - logged; the shop goes on
         if using in list(connections):
             transactions.before_swallowing(error, using)
         tell_now_and_then("%s was not captured", name, error=error)
@@ -130,23 +132,23 @@ def _guarded(name: str, database: Callable[[], str], store: Callable[[str], T]) 
 
 def _new_event(event_name: str, destination: str) -> Event:
     now = clock.now()
-    content = _blank() | {
+    content = _default_values() | {
         "event_id": uuid.uuid4(), "event_name": event_name, "destination": destination, "created_at": now, "due_at": now
     }  # fmt: skip
     values: Any = content.values()
-    event = Event(*values)  # by name it takes four times as long
+    event = Event(*values)  # four times as fast as by keyword
     event.happened(now, get_settings().MAX_AGE_HOURS)
     return event
 
 
 @lru_cache
-def _blank() -> dict[str, Any]:
-    """Column -> default, in the order of the columns."""
+def _default_values() -> dict[str, Any]:
+    """Map each column to its default, in the order of the columns."""
     return {field.attname: field.get_default() for field in Event._meta.concrete_fields}
 
 
 def insert(definition: EventDefinition, instance: Any, *, using: str, by_hand: bool = False) -> Any:
-    """Store an event of this definition, unless the same one is there. May raise: callers guard the shop.
+    """Store an event of this definition, unless the same one is there. May raise: callers must guard the shop's code.
 
     :returns: the event's id
     :raises TypeError: if the instance is of another model
@@ -159,75 +161,71 @@ def insert(definition: EventDefinition, instance: Any, *, using: str, by_hand: b
         raise ValueError(f"{definition.source_label} has no key yet: save it first.")
     event = _new_event(definition.event_name, default_destination())
     event.definition, event.source, event.source_pk = definition.name, definition.source_label, key
-    event.may_be_known = by_hand or _fires_again(definition)
+    event.may_be_known = by_hand or _may_repeat(definition)
     grace = definition.settle_seconds
     if grace is None and not connections[using].in_atomic_block:
-        grace = get_settings().SETTLE_SECONDS  # committed already, before its lines: they get a moment to be written
+        grace = get_settings().SETTLE_SECONDS  # committed already, before its lines: wait until they are written
     event.due_at = event.created_at + dt.timedelta(seconds=grace or 0)
     try:
-        transactions.once_more(using, _fill, event, definition, instance, using)
+        transactions.once_more(using, _fill_from_instance, event, definition, instance, using)
     except Exception as error:
         transactions.before_swallowing(error, using)
         if is_passing(error) and definition.condition != "deleted":
-            raise  # no fault of the mapping: reconcile looks at the row again. What was deleted has no second time.
+            raise  # not the mapping's error, and reconcile finds the row again; a deleted one it can't
         event.fault, event.source_pk = error, searchable(key)
-        reason = f"{definition.name}, at capture, raised {in_words(error)}. Mend it, then rebuild the event."
+        reason = f"{definition.name}, at capture, raised {in_words(error)}. Fix it, then rebuild the event."
         event.finish(EventStatus.FAILED, Reason.MAPPING, reason, event.created_at)
     _store(event, using)
     _after_store(event, using)
-    # After a grace it is the drain that builds: nothing is due at the commit.
+    # With a grace period the event is not due at the commit: the drain builds it.
     if event.status == EventStatus.CAPTURED and not grace and (definition.build or get_settings().BUILD) == "commit":
         _build_on_commit(event.event_id, using)
     return event.event_id
 
 
-def _fires_again(definition: EventDefinition) -> bool:
-    """Whether it may fire for what it has captured: a dict is guarded by the state before the save."""
+def _may_repeat(definition: EventDefinition) -> bool:
+    """Return ``True`` if it may fire again for the same source; a dict compares with the state before the save."""
     is_guarded = isinstance(definition.condition, Mapping) or definition.condition in ("created", "deleted")
     return definition.signal is not None or not is_guarded
 
 
-def _fill(event: Event, definition: EventDefinition, instance: Any, using: str) -> None:
+def _fill_from_instance(event: Event, definition: EventDefinition, instance: Any, using: str) -> None:
     with transactions.shielded(using, instance):
-        _ask_definition(event, definition, instance, using)
-
-
-def _ask_definition(event: Event, definition: EventDefinition, instance: Any, using: str) -> None:
-    event.dedup_key = identity_key(definition, event.source_pk, instance, using)
-    event.user_source, event.user_id = known_user(definition, instance)
-    event.destination = storable(definition.destination_for(instance))[:64]
-    if len(event.source_pk) > SEARCHABLE_LENGTH:
-        raise ValueError(f"its key has more than {SEARCHABLE_LENGTH} characters")
-    if definition.condition == "deleted":  # its source is about to go
-        build([event], using=using, now=clock.now(), waits=False)
-        if event.status == EventStatus.CAPTURED:  # the database failed, and there is no second time
-            event.finish(EventStatus.FAILED, Reason(event.reason_code), event.reason, event.created_at)
+        event.dedup_key = identity_key(definition, event.source_pk, instance, using)
+        event.user_source, event.user_id = known_user(definition, instance)
+        event.destination = storable(definition.destination_for(instance))[:64]
+        if len(event.source_pk) > SEARCHABLE_LENGTH:
+            raise ValueError(f"its key has more than {SEARCHABLE_LENGTH} characters")
+        if definition.condition == "deleted":  # its source is about to be deleted
+            build([event], using=using, now=clock.now(), waits=False)
+            if event.status == EventStatus.CAPTURED:  # the database failed, and a later retry would find no source
+                event.finish(EventStatus.FAILED, Reason(event.reason_code), event.reason, event.created_at)
 
 
 def _build_on_commit(event_id: Any, using: str) -> None:
     def build_dfinery_event() -> None:
         built = Event.objects.using(using).filter(event_id=event_id)
-        _guarded(str(event_id), lambda: using, lambda _: build_due(built))
+        _run_guarded(str(event_id), lambda: using, lambda _: build_due(built))
 
     transactions.after_commit(build_dfinery_event, using)
 
 
 def _store(event: Event, using: str) -> None:
-    """INSERT unless the same event is there, in a savepoint of its own."""
+    """Insert the event in a savepoint of its own, unless the same one is there."""
     tokens = get_settings().TOKENS
     if event.destination not in tokens and not event.is_finished:
         event.finish(EventStatus.FAILED, Reason.NO_DESTINATION, no_token(event), event.created_at)
-    looked_at, question = clock.monotonic(), None if event.is_finished else waking.question(using, event.destination)
+    asked_at, question = clock.monotonic(), None if event.is_finished else waking.question(using, event.destination)
     try:
         answer = storing.store(event, using=using, along=question)
     except (DatabaseError, InterfaceError) as error:
         transactions.before_swallowing(error, using)
         if question is None and not is_passing(error):
             raise
-        answer = _store_again(event, using)  # it passes; or the question is to blame, and no event is lost to that
+        answer = _store_again(event, using)  # a transient error, or the question's: neither may lose the event
     if question:
-        waking.notice(using, event.destination, answer, looked_at)
-    _say_if_unwatched(using)
+        waking.notice(using, event.destination, answer, asked_at)
+    _log_if_undrained(using)
 
 
 def _store_again(event: Event, using: str) -> tuple[Any, ...] | None:
@@ -236,15 +234,15 @@ def _store_again(event: Event, using: str) -> tuple[Any, ...] | None:
     except IntegrityError:
         if not Event.objects.using(using).filter(event_id=event.event_id).exists():
             raise
-        return None  # it arrived the first time, and only the answer was lost with the connection
+        return None  # the first INSERT was committed; only its answer was lost with the connection
 
 
 @lru_cache
-def _say_if_unwatched(using: str) -> None:
+def _log_if_undrained(using: str) -> None:
     if using not in outbox_databases():
         logger.error(
-            "Events are stored in database %r, where no drain looks: let DATABASE_ROUTERS send a definition's model or "
-            "dfinery_django there, or drain it by dfinery_django.delivery.drain(using=%r)",
+            "Events are stored in database %r, which no drain reads: route a definition's model or dfinery_django to "
+            "it (DATABASE_ROUTERS), or drain it with dfinery_django.delivery.drain(using=%r)",
             *(using, using),
         )
 

@@ -1,7 +1,7 @@
-"""The pace that a rate limit of seconds allows: learnt from answers, shared by all workers, raised again bit by bit.
+"""The pace that a short rate limit allows: learnt from answers, shared by all workers, raised again step by step.
 
-A limit of minutes or days is used up and its reset waited for (the quota in ``destinations``). One of seconds is never
-used up: requests go out one after the other, in slots of time that workers reserve on the destination's row.
+A limit per minute or day is a quota, used up and then waited for (``destinations``). A limit per second is never used
+up: requests are spread over slots of time, which workers reserve on the destination's row.
 """
 
 from __future__ import annotations
@@ -20,44 +20,44 @@ FIELDS = ("rate", "rate_ceiling", "rate_at", "paced_until")
 
 #: A limit per longer period is a quota.
 LONGEST_PERIOD_SECONDS = 10.0
-#: So much of a limit is used: neither clocks nor networks nor windows are exact.
+#: The share of a limit that is used: neither clocks nor networks nor windows are exact.
 SHARE = 0.9
-#: What a first refusal without a word about the limit leaves, even to who had sent less than that.
+#: The lowest pace after a first refusal that does not announce the limit.
 LEAST_PER_SECOND = 5
-#: At a pace above that, no request waits for its slot.
+#: Above this pace there is no pacing.
 MOST_PER_SECOND = 2000.0
-#: A refusal in spite of the pace slows it down; so many requests without one, and so many seconds, speed it up.
+#: A refusal in spite of the pace slows it down; this many requests and seconds without one speed it up.
 SLOWER, FASTER = 0.8, 1.1
 REQUESTS_TO_SPEED_UP, SECONDS_TO_SPEED_UP = 150, 5.0
-#: A worker reserves so much time at once, and no further ahead than the horizon, that others get their turn.
+#: A worker reserves one slice at a time, no further ahead than the horizon, so that others get slots too.
 SLICE_SECONDS = 0.5
 HORIZON_SECONDS, LONGEST_HORIZON_SECONDS = 1.0, 10.0
-#: Without a word about the reset the first probe comes after this; by then a limit per second has forgotten us.
+#: The wait before the first probe if no reset is announced; by then a limit per second has reset.
 FIRST_WAIT_SECONDS = 1.0
 
 
-def is_short(result: Result, now: dt.datetime) -> bool:
-    """Whether an answer tells of a limit of seconds, or is a refusal that no longer limit explains."""
+def is_short_limit(result: Result, now: dt.datetime) -> bool:
+    """Return ``True`` if an answer announces a limit of seconds, or is a refusal that no longer limit explains."""
     if result.period_seconds is not None and result.period_seconds <= LONGEST_PERIOD_SECONDS:
         return True
     if result.outcome != Outcome.THROTTLED:
         return False
-    if result.remaining:  # refused although the limit that it tells of is not used up: there is another one
+    if result.remaining:  # refused although the announced limit is not used up: there is another one
         return True
     is_far = result.reset_at is not None and result.reset_at - now.timestamp() > LONGEST_PERIOD_SECONDS
     return result.period_seconds is None and not is_far
 
 
-def wait_seconds(failures: int) -> float:
-    """How long to wait after so many refusals in a row: each time as long as all waits before."""
+def throttle_wait_seconds(failures: int) -> float:
+    """Return the wait after so many refusals in a row: as long as all waits before it together (1, 1, 2, 4 s, …)."""
     return FIRST_WAIT_SECONDS * 2.0 ** min(max(failures - 2, 0), 12)
 
 
-def tells_news(destination: Destination, results: Sequence[Result]) -> bool:
-    """Whether answers that are no refusals change the pace."""
-    told = _told(results)
+def changes_pace(destination: Destination, results: Sequence[Result]) -> bool:
+    """Return ``True`` if accepted or rejected answers change the pace."""
+    announced = _announced_rate(results)
     is_lifted = destination.rate_ceiling is not None and any(map(_is_long, results))
-    return is_lifted or (told is not None and told > (destination.rate_ceiling or 0))
+    return is_lifted or (announced is not None and announced > (destination.rate_ceiling or 0))
 
 
 def learn(
@@ -69,22 +69,22 @@ def learn(
     was_paced: bool,
     was_throttled: bool,
 ) -> None:
-    """Change the pace as answers want it; nothing is saved.
+    """Adapt the pace to answers; does not save.
 
     :param sent: how many requests of this worker were accepted within the last second
-    :param was_paced: whether this worker kept to a pace
-    :param was_throttled: whether the destination was closed for its rate limit before these answers
+    :param was_paced: ``True`` if this worker kept to a pace
+    :param was_throttled: ``True`` if the rate limit had opened the circuit before these answers
     """
-    told = _told(results)
-    if told is not None:
-        if told > (row.rate_ceiling or 0):
-            if row.rate is None:  # what went out at full speed has used up a part of the period
-                row.paced_until = now + dt.timedelta(seconds=(_used(results) or 0) / told)
-            row.rate = row.rate_ceiling = told
+    announced = _announced_rate(results)
+    if announced is not None:
+        if announced > (row.rate_ceiling or 0):
+            if row.rate is None:  # the requests sent at full speed have used up a part of the period
+                row.paced_until = now + dt.timedelta(seconds=(_used_of_period(results) or 0) / announced)
+            row.rate = row.rate_ceiling = announced
             row.rate_at = now
     elif row.rate_ceiling is not None and any(map(_is_long, results)):
         _lift(row)
-    if any(each.outcome == Outcome.THROTTLED and is_short(each, now) for each in results):
+    if any(each.outcome == Outcome.THROTTLED and is_short_limit(each, now) for each in results):
         _slow_down(row, now, sent, was_paced or row.rate_ceiling is not None, was_throttled)
 
 
@@ -92,13 +92,13 @@ def _slow_down(row: Destination, now: dt.datetime, sent: int, was_paced: bool, w
     if was_paced or not sent or (row.rate is not None and not was_throttled):
         row.rate = row.rate * SLOWER if row.rate and was_paced and not was_throttled else row.rate
         return
-    # Sent at full speed: what got through is what is allowed, here and by other workers, whose part is there already.
+    # Sent at full speed: what was accepted is the limit. The rate already has the parts of the other workers.
     row.rate = (row.rate or 0) + SHARE * max(sent, LEAST_PER_SECOND)
     row.rate_at = now - dt.timedelta(seconds=1)
 
 
-def reopened(row: Destination, now: dt.datetime) -> None:
-    """A probe came through after a refusal: where the wait was long the period is; nothing is saved."""
+def on_probe_accepted(row: Destination, now: dt.datetime) -> None:
+    """Adapt the pace when a probe is accepted: a long wait means a long period; does not save."""
     if row.rate is None or row.rate_at is None or row.closed_code != Reason.THROTTLED:
         return
     waited = (now - (row.closed_at or now)).total_seconds()
@@ -108,8 +108,8 @@ def reopened(row: Destination, now: dt.datetime) -> None:
     row.rate_at = now
 
 
-def reserve(destination: Destination, places: int, now: dt.datetime) -> tuple[int, dt.datetime]:
-    """How many of these places may be used, and when the first; the others follow at the destination's ``rate``."""
+def reserve_slots(destination: Destination, places: int, now: dt.datetime) -> tuple[int, dt.datetime]:
+    """Reserve up to ``places`` slots; return how many, and when the first is. The others follow at the ``rate``."""
     if destination.rate is None or not places:
         return places, now
     rows = Destination.objects.using(destination._state.db)
@@ -137,8 +137,8 @@ def _reserve(row: Destination, places: int, first: dt.datetime, now: dt.datetime
     return places
 
 
-def release(destination: Destination, places: int) -> None:
-    """Give back the last of the slots just reserved, unless another worker has reserved some behind them."""
+def release_slots(destination: Destination, places: int) -> None:
+    """Release the last of the slots just reserved, unless another worker has reserved slots after them."""
     until = destination.paced_until
     if destination.rate is not None and until is not None and places:
         own = Destination.objects.using(destination._state.db).filter(pk=destination.pk, paced_until=until)
@@ -146,7 +146,7 @@ def release(destination: Destination, places: int) -> None:
 
 
 def _speed_up(row: Destination, now: dt.datetime) -> None:
-    """More is wanted than the pace allows, and it was not refused for a while."""
+    """Raise the pace if it was not refused for a while. Called when more is wanted than it allows."""
     if row.rate is None or row.rate_at is None:
         return
     after = max(SECONDS_TO_SPEED_UP, REQUESTS_TO_SPEED_UP / row.rate)
@@ -165,8 +165,8 @@ def _is_long(result: Result) -> bool:
     return result.period_seconds is not None and result.period_seconds > LONGEST_PERIOD_SECONDS
 
 
-def _counted(results: Sequence[Result]) -> list[tuple[int, float]]:
-    """What accepted answers say is left, and of which period."""
+def _short_limits(results: Sequence[Result]) -> list[tuple[int, float]]:
+    """Return ``(remaining, period_seconds)`` of the answers that announce a limit of seconds."""
     return [
         (each.remaining, each.period_seconds)
         for each in results
@@ -177,12 +177,12 @@ def _counted(results: Sequence[Result]) -> list[tuple[int, float]]:
     ]
 
 
-def _told(results: Sequence[Result]) -> float | None:
-    """The pace that the answers' headers allow: the first answer of a period has the most left."""
-    most = max(((left + 1) / seconds for left, seconds in _counted(results)), default=None)
+def _announced_rate(results: Sequence[Result]) -> float | None:
+    """Return the pace that the answers' headers allow: the first answer of a period has the most remaining."""
+    most = max(((left + 1) / seconds for left, seconds in _short_limits(results)), default=None)
     return None if most is None or most > MOST_PER_SECOND else SHARE * most
 
 
-def _used(results: Sequence[Result]) -> int | None:
-    left = [left for left, _ in _counted(results)]
+def _used_of_period(results: Sequence[Result]) -> int | None:
+    left = [left for left, _ in _short_limits(results)]
     return max(left) - min(left) + 1 if left else None

@@ -1,6 +1,6 @@
-"""The receivers of Django's signals: what a save, a deletion or a site's own signal makes true is captured.
+"""The receivers of signals: they capture events on saves, deletions and a site's own signals.
 
-Law: nothing here raises into the shop's code, unless the database has ended its transaction.
+Rule: nothing here raises into the shop's code, unless the database has ended its transaction.
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ from .sources import database_of, is_source
 
 logger = logging.getLogger("dfinery_django")
 
-_ALWAYS = EventDefinition.should_capture
-#: Where an instance keeps, between its pre_save and post_save, what held before. A stack: saves nest.
-_SAVES = "_dfinery_saves"
-#: Definition -> whether its condition held before; or the event that a save within this one has captured since.
-_Held = dict[str, bool | UUID]
+_DEFAULT_SHOULD_CAPTURE = EventDefinition.should_capture
+#: The attribute in which an instance keeps its ``_HeldBefore`` between pre_save and post_save. A stack: saves nest.
+_SAVE_STACK = "_dfinery_saves"
+#: Definition -> ``True`` if its condition held before the save, or the id of the event that a nested save has captured.
+_HeldBefore = dict[str, bool | UUID]
 
 
-# Signals may be sent by hand, with whatever arguments: none is required.
+# A site may send these signals by hand, with any arguments: none is required.
 def before_save(sender: Any = None, instance: Any = None, using: str = "", raw: bool = False, **kwargs: Any) -> None:
-    """``pre_save``: note which dict conditions already hold."""
-    held: _Held = {}
-    for definition in _watching(sender, instance, raw):
+    """Remember at ``pre_save`` which dict conditions already hold."""
+    held: _HeldBefore = {}
+    for definition in _definitions_for(sender, instance, raw):
         if conditions.lookups(definition) is not None:
             alias = using or database_of(instance)
             held[definition.name] = _held_before(definition, instance, alias, kwargs.get("update_fields"))
     if held:
-        instance.__dict__.setdefault(_SAVES, []).append(held)
+        instance.__dict__.setdefault(_SAVE_STACK, []).append(held)
 
 
 def _held_before(definition: EventDefinition, instance: Any, using: str, update_fields: Any) -> bool:
     try:
         return transactions.once_more(using, conditions.held_before, definition, instance, using, update_fields)
-    except Exception as error:  # noqa: BLE001 - told
-        transactions.swallow(error, using, "The condition of %s can't be judged", definition.name)
+    except Exception as error:  # noqa: BLE001 - logged; the shop goes on
+        transactions.swallow(error, using, "The condition of %s can't be evaluated", definition.name)
         return True
 
 
@@ -64,53 +64,53 @@ def after_save(
     raw: bool = False,
     **kwargs: Any,
 ) -> None:
-    """``post_save``: capture what this save made true."""
-    definitions = _watching(sender, instance, raw)
-    held = _pop_save(instance) if definitions else {}
+    """Capture at ``post_save`` the events whose condition this save made true."""
+    definitions = _definitions_for(sender, instance, raw)
+    held = _pop_held(instance) if definitions else {}
     for definition in definitions:
         alias = using or database_of(instance)
         try:
-            # A post_save that is sent by hand had no pre_save: what was not created counts as true before.
-            held_before = _is_settled(held.get(definition.name, not created), alias)
+            # A post_save that is sent by hand had no pre_save: unless created, the condition counts as held before.
+            held_before = _is_already_captured(held.get(definition.name, not created), alias)
             if transactions.once_more(alias, _fires, definition, instance, created, held_before, alias, kwargs):
                 event_id = insert(definition, instance, using=alias)
-                for outer in instance.__dict__.get(_SAVES, ()):  # what the saves around this one need not tell again
+                for outer in instance.__dict__.get(_SAVE_STACK, ()):  # the saves around this one must not capture again
                     outer[definition.name] = event_id
-        except Exception as error:  # noqa: BLE001 - told
+        except Exception as error:  # noqa: BLE001 - logged; the shop goes on
             transactions.swallow(error, alias, "%s was not captured", definition.name)
 
 
-def _is_settled(held: bool | UUID, using: str) -> bool:
-    """Whether nothing became true: it was before, or a save within this one has told, and was not rolled back."""
+def _is_already_captured(held: bool | UUID, using: str) -> bool:
+    """Return ``True`` if the condition held before, or a nested save has captured it and was not rolled back."""
     return Event.objects.using(using).filter(event_id=held).exists() if isinstance(held, UUID) else held
 
 
-def _watching(sender: Any, instance: Any, raw: bool) -> tuple[EventDefinition, ...]:
+def _definitions_for(sender: Any, instance: Any, raw: bool) -> tuple[EventDefinition, ...]:
     if raw or not isinstance(instance, models.Model):  # raw: loaddata
         return ()
     try:
         return registry.watching(sender) if get_settings().ENABLED else ()
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with it
-        tell_now_and_then("DFINERY captures nothing: its setting is wrong, see manage.py check", error=error)
+    except Exception as error:  # noqa: BLE001 - any mistake in the setting
+        tell_now_and_then("DFINERY captures nothing: the setting is wrong, see manage.py check", error=error)
         return ()
 
 
-def _pop_save(instance: models.Model) -> _Held:
-    saves = instance.__dict__.get(_SAVES)
-    held: _Held = saves.pop() if saves else {}
+def _pop_held(instance: models.Model) -> _HeldBefore:
+    saves = instance.__dict__.get(_SAVE_STACK)
+    held: _HeldBefore = saves.pop() if saves else {}
     if not saves:
-        instance.__dict__.pop(_SAVES, None)
+        instance.__dict__.pop(_SAVE_STACK, None)
     return held
 
 
 def _fires(
     definition: EventDefinition, instance: Any, created: bool, held: bool, using: str, kwargs: Mapping[str, Any]
 ) -> bool:
-    is_met = _is_met(definition, instance, created, held, using, kwargs)
+    is_met = _is_condition_met(definition, instance, created, held, using, kwargs)
     return is_met and _should_capture(definition, instance, created, using)
 
 
-def _is_met(
+def _is_condition_met(
     definition: EventDefinition, instance: Any, created: bool, held: bool, using: str, kwargs: Mapping[str, Any]
 ) -> bool:
     when = definition.condition
@@ -123,30 +123,30 @@ def _is_met(
 
 
 def _should_capture(definition: EventDefinition, instance: Any, created: bool, using: str) -> bool:
-    asks = definition.should_capture
-    if getattr(asks, "__func__", None) is not _ALWAYS:  # the site's own code
+    hook = definition.should_capture
+    if getattr(hook, "__func__", None) is not _DEFAULT_SHOULD_CAPTURE:  # the site's own code
         with transactions.shielded(using, instance):
-            if not asks(instance, created=created):
+            if not hook(instance, created=created):
                 return False
     return consent.allows_capture(definition, instance, using)
 
 
 def before_delete(sender: Any = None, instance: Any = None, using: str = "", **kwargs: Any) -> None:
-    """``pre_delete``: capture what is about to go."""
-    for definition in _watching(sender, instance, raw=False):
+    """Capture at ``pre_delete`` the events of an instance that is about to be deleted."""
+    for definition in _definitions_for(sender, instance, raw=False):
         if definition.condition == "deleted":
             alias = using or database_of(instance)
             try:
                 if transactions.once_more(alias, _should_capture, definition, instance, False, alias):
                     insert(definition, instance, using=alias)
-            except Exception as error:  # noqa: BLE001 - told
+            except Exception as error:  # noqa: BLE001 - logged; the shop goes on
                 transactions.swallow(error, alias, "%s was not captured", definition.name)
 
 
 def connect_signals() -> dict[str, str]:
-    """Listen to the signals that definitions name, and to deletions of the models that need it.
+    """Connect the signals that definitions name, and ``pre_delete`` of the models that need it.
 
-    :returns: definition name -> why its signal can't be listened to
+    :returns: definition name -> why its signal can't be connected
     """
     faults = {}
     for definition in registry.definitions():
@@ -159,14 +159,14 @@ def connect_signals() -> dict[str, str]:
                 signal: Signal = import_string(path)
                 uid = f"dfinery_django.{definition.name}.{path}"
                 signal.connect(_on_signal(definition.name, path), dispatch_uid=uid, weak=False)
-            except Exception as error:  # noqa: BLE001 - some signals refuse foreign receivers; a check tells
+            except Exception as error:  # noqa: BLE001 - some signals refuse foreign receivers; E014 reports it
                 faults[definition.name] = f"{type(error).__name__}: {error}"
     return faults
 
 
 def _connect_deletions(definition: EventDefinition, *, is_wanted: bool) -> None:
-    # By model: a receiver without a sender would take Django's fast deletes from every model of the site. Switched off,
-    # it takes them from none.
+    # Per model: a receiver without a sender would disable Django's fast deletes for every model of the site. While
+    # ENABLED is false none is connected.
     concrete = definition.model_class._meta.concrete_model
     for model in apps.get_models():
         if model._meta.concrete_model is concrete:
@@ -182,7 +182,7 @@ def _reconnect(*, setting: str, **kwargs: Any) -> None:
         try:
             connect_signals()
         except ImproperlyConfigured:
-            pass  # the system checks tell
+            pass  # the system checks report it
 
 
 setting_changed.connect(_reconnect, dispatch_uid="dfinery_django.receivers")
@@ -192,14 +192,14 @@ def _on_signal(name: str, path: str) -> Callable[..., None]:
     def capture_signal(sender: Any = None, **kwargs: Any) -> None:
         using = ""
         try:
-            definition = _in_force(name, path)
-            instance = _carried(definition, sender, kwargs) if definition else None
+            definition = _connected_definition(name, path)
+            instance = _carried_instance(definition, sender, kwargs) if definition else None
             if definition and instance is not None:
                 using = database_of(instance)
                 created = kwargs.get("created")
                 if transactions.once_more(using, _fires_on_signal, definition, instance, created, using):
                     insert(definition, instance, using=using)
-        except Exception as error:  # noqa: BLE001 - told
+        except Exception as error:  # noqa: BLE001 - logged; the shop goes on
             if using:
                 transactions.before_swallowing(error, using)
             tell_now_and_then("%s was not captured", name, error=error)
@@ -207,8 +207,8 @@ def _on_signal(name: str, path: str) -> Callable[..., None]:
     return capture_signal
 
 
-def _in_force(name: str, path: str) -> EventDefinition | None:
-    """The definition, if it still listens to that signal: settings may have changed since it was connected."""
+def _connected_definition(name: str, path: str) -> EventDefinition | None:
+    """Return the definition if it still names that signal: settings may have changed since it was connected."""
     if not get_settings().ENABLED:
         return None
     try:
@@ -218,8 +218,8 @@ def _in_force(name: str, path: str) -> EventDefinition | None:
     return definition if definition.signal and definition.signal[0] == path else None
 
 
-def _carried(definition: EventDefinition, sender: Any, kwargs: Mapping[str, Any]) -> Any:
-    """The instance that a signal carries; ``None`` if it carries none, or one of another model: many signals serve all.
+def _carried_instance(definition: EventDefinition, sender: Any, kwargs: Mapping[str, Any]) -> Any:
+    """Return the instance that a signal carries, or ``None`` if it carries none of this model: many signals serve all.
 
     :raises LookupError: if it has no such keyword
     """
@@ -242,6 +242,6 @@ def _fires_on_signal(definition: EventDefinition, instance: Any, created: bool |
         with transactions.shielded(using, instance):
             fires = bool(when(instance, bool(created)))
     else:
-        # A signal that says nothing of it (order_placed) is sent for what is new.
+        # A signal without "created" (order_placed) is sent for new objects.
         fires = when != "created" or created is not False
     return fires and _should_capture(definition, instance, bool(created), using)

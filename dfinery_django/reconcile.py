@@ -1,11 +1,11 @@
-"""Source rows that no signal told of: ``queryset.update()``, ``bulk_create()``, raw SQL, other services.
+"""Reconcile: find source rows without a signal (``update()``, ``bulk_create()``, raw SQL, other services).
 
-Reads the keys of rows of the last 48 hours that match a definition's ``when``, page by page, and captures those that
-have no event. Also the way in: on the day of installing it finds the last 48 hours.
+Reads the keys of rows of the last 48 hours that match a definition's ``when``, page by page, and captures those without
+an event. On the day of installation it captures the last 48 hours.
 
-An anti-join in the database leaves out what has its event, where the database writes a key as the same text as Python.
-For UUIDs SQLite does not, and MariaDB's collations do not compare exactly: so each page is compared once more, on exact
-texts. Elsewhere that costs nothing, since the page of a sweep that finds nothing is empty.
+An anti-join in the database excludes the rows that have an event, if the database writes a key as the same text as
+Python. SQLite does not for UUIDs, and MariaDB's collations do not compare exactly: so each page is compared once more,
+on exact texts. Elsewhere that costs nothing, since a sweep that finds nothing reads an empty page.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from .sources import identity_key, key_text
 from .transactions import shielded, swallow
 from .values import as_moment
 
-#: Rows younger than this are left alone: the transaction that captures them may still be under way.
+#: Younger rows are skipped: the transaction that captures them may not be committed yet.
 MARGIN_SECONDS = 60
-PAGE = 500
+PAGE_SIZE = 500
 
 _WHOLE_NUMBERS = frozenset({
     models.AutoField, models.BigAutoField, models.SmallAutoField, models.IntegerField, models.BigIntegerField,
     models.SmallIntegerField, models.PositiveIntegerField, models.PositiveBigIntegerField,
     models.PositiveSmallIntegerField,
 })  # fmt: skip
-#: Database -> key fields that it writes as the text that Python writes, and compares exactly. Django's own alone: a
-#: subclass may give Python another value.
+#: Database -> key fields that it writes as the same text as Python, and compares exactly. Only Django's own classes: a
+#: subclass may return another value to Python.
 _JOINABLE = {
     "postgresql": _WHOLE_NUMBERS | {models.UUIDField, models.CharField, models.TextField, models.SlugField},
     "sqlite": _WHOLE_NUMBERS | {models.CharField, models.TextField, models.SlugField},
@@ -51,30 +51,30 @@ Progress = Callable[[int], object]
 
 
 def obstacle(definition: EventDefinition) -> str:
-    """Why a definition can't be reconciled, or nothing."""
+    """Return why a definition can't be reconciled; empty if it can."""
     if definition.signal is not None:
         return "it listens to a signal, which leaves no trace in a table"
     if not isinstance(definition.condition, Mapping) and definition.condition != "created":
-        return "its 'when' can't be asked of a table"
+        return "its 'when' can't be written as a query"
     if definition.identity != ():
-        return "with its 'once_per', an event is more than a row"
+        return "its 'once_per' allows several events per row"
     if _moment_lookup(definition) is None:
-        return "its 'event_datetime' is no DateTimeField, so that nothing tells which rows are recent"
+        return "its 'event_datetime' is no DateTimeField, so no column shows which rows are recent"
     return ""
 
 
 def missed(definition: EventDefinition, *, since: dt.datetime | None = None) -> Iterator[list[Any]]:
-    """Pages of source rows that match, are recent and have no event; the oldest first.
+    """Yield pages of source rows that match, are recent and have no event; the oldest first.
 
     :param since: default: as far back as DFINERY still processes
     """
     using = database_of_sources(definition)
     candidates = candidate_keys(definition, since=since)
     after = Q()
-    while page := list(candidates.filter(after)[:PAGE]):
+    while page := list(candidates.filter(after)[:PAGE_SIZE]):
         moment, last = page[-1]
         if connections[using].features.supports_timezones:
-            moment = as_moment(moment)  # a naive one may lie in an hour that comes twice; the driver tells which it was
+            moment = as_moment(moment)  # a naive one may lie in a repeated hour; the driver knows which one
         after = Q(dfinery_moment__gt=moment) | Q(dfinery_moment=moment, pk__gt=last)
         keys = _without_event(definition, [key for _, key in page], using)
         rows = definition.model_class._base_manager.using(using).filter(pk__in=keys).order_by("pk") if keys else ()
@@ -83,35 +83,35 @@ def missed(definition: EventDefinition, *, since: dt.datetime | None = None) -> 
 
 
 def sweep(definition: EventDefinition, *, since: dt.datetime | None = None, progress: Progress | None = None) -> int:
-    """Capture what a definition has missed; nothing while ``ENABLED`` is false.
+    """Capture the events that a definition has missed; none while ``ENABLED`` is false.
 
-    :param progress: called with the number of rows of each page when they are captured
+    :param progress: called with the number of rows of each page after they are captured
     :returns: how many rows
     """
     captured = 0
     for page in missed(definition, since=since) if get_settings().ENABLED else ():
-        # One transaction and so one wake-up for the page. A row that fails has a savepoint of its own.
+        # One transaction, and so one wake-up, per page. Each row has a savepoint of its own.
         with transaction.atomic(using=database_of_sources(definition)):
-            captured += sum(_capture(definition, row) for row in page)
+            captured += sum(_capture_row(definition, row) for row in page)
         if progress:
             progress(len(page))
     return captured
 
 
 def sweep_all() -> dict[str, int]:
-    """Sweep every definition that can be: name -> how many were captured."""
+    """Sweep every definition that can be reconciled; return definition name -> how many events were captured."""
     if not get_settings().ENABLED:
         return {}
     return {each.name: sweep(each) for each in registry.definitions() if not obstacle(each)}
 
 
 def database_of_sources(definition: EventDefinition) -> str:
-    """The database that a definition's model is written to."""
+    """Return the database that a definition's model is written to."""
     return router.db_for_write(definition.model_class)
 
 
 def _moment_lookup(definition: EventDefinition) -> str | None:
-    """``event_datetime`` as a lookup: ``payment.paid_at`` becomes ``payment__paid_at``."""
+    """Return ``event_datetime`` as a lookup: ``payment.paid_at`` becomes ``payment__paid_at``."""
     if not isinstance(definition.moment, Path):
         return None
     followed = trace(definition.model_class, definition.moment.path)
@@ -120,9 +120,9 @@ def _moment_lookup(definition: EventDefinition) -> str | None:
 
 
 def candidate_keys(definition: EventDefinition, *, since: dt.datetime | None = None) -> Any:
-    """A query for ``(moment, key)`` of the rows that match and are recent, in the order of the pages.
+    """Return a query for ``(moment, key)`` of the rows that match and are recent, in the order of the pages.
 
-    Where the database can tell, those that have their event are left out already.
+    Rows that have an event are excluded if the database can compare the keys exactly.
 
     :raises PayloadError: if ``since`` is no moment
     """
@@ -148,13 +148,13 @@ def _joins_exactly(definition: EventDefinition, using: str) -> bool:
 
 
 def _without_event(definition: EventDefinition, keys: list[Any], using: str) -> list[Any]:
-    """Those that have neither an event nor the trace of one whose person was forgotten: a hash of its key alone."""
+    """Return the keys that have neither an event nor the tombstone of a forgotten person's (a hash of its key)."""
     texts = [key_text(definition, key) for key in keys]
     own_events = Event.objects.using(using).filter(definition=definition.name)
     captured = set(own_events.filter(source_pk__in=texts).values_list("source_pk", flat=True))
     hashes = {text: identity_key(definition, text, None, using) for text in texts if text not in captured}
-    traces = Event.objects.using(using).filter(dedup_key__in=list(hashes.values())) if hashes else Event.objects.none()
-    forgotten = set(traces.values_list("dedup_key", flat=True))
+    by_hash = Event.objects.using(using).filter(dedup_key__in=list(hashes.values())) if hashes else Event.objects.none()
+    forgotten = set(by_hash.values_list("dedup_key", flat=True))
     return [key for key, text in zip(keys, texts, strict=True) if text in hashes and hashes[text] not in forgotten]
 
 
@@ -164,16 +164,16 @@ def _is_wanted(definition: EventDefinition, row: Any) -> bool:
         with shielded(using, row):
             is_wanted = definition.should_capture(row, created=definition.condition == "created")
         return is_wanted and consent.allows_capture(definition, row, using)
-    except Exception as error:  # noqa: BLE001 - told
+    except Exception as error:  # noqa: BLE001 - logged; the sweep goes on
         swallow(error, using, "%s %s was not captured", definition.source_label, row.pk)
         return False
 
 
-def _capture(definition: EventDefinition, row: Any) -> bool:
+def _capture_row(definition: EventDefinition, row: Any) -> bool:
     using = database_of_sources(definition)
     try:
         insert(definition, row, using=using)
-    except Exception as error:  # noqa: BLE001 - told
+    except Exception as error:  # noqa: BLE001 - logged; the sweep goes on
         swallow(error, using, "%s %s was not captured", definition.source_label, row.pk)
         return False
     return True

@@ -1,8 +1,8 @@
-"""The tasks that a queue runs, and how a drain is asked for.
+"""The tasks that a queue runs, and the default ``WAKE``.
 
-The dotted paths are stored in django-q2's rows, so they are public names. Arguments are texts: no object of ours is
-pickled. A worker may find a task of ours although the app has been taken out: it can be imported all the same, and ends
-quietly.
+The dotted paths are stored in django-q2's rows, so they are public names. Arguments are texts: nothing is pickled. A
+worker may find our task although the app was uninstalled: the module can be imported all the same, and the task ends
+with a warning.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if apps.is_installed("dfinery_django"):  # else its models can't be imported
 
 logger = logging.getLogger("dfinery_django")
 
-#: A drain waits so long for what is due soon (a just committed order's lines, a first retry) before it ends.
+#: Seconds that a drain waits for what is due soon (a just committed order's lines, a first retry) before it ends.
 LINGER_SECONDS = 8.0
 PRUNE_CHUNK = 500
 
@@ -38,24 +38,26 @@ def drain(destination: str | None = None) -> dict[str, int]:
     """Deliver what is due, within ``DRAIN_SECONDS``.
 
     :param destination: alias of ``TOKENS``; ``None``, as scheduled: all of them, side by side
-    :returns: how many events were built, expired and settled, by status
+    :returns: how many events were built and expired, and how many have which new status
     """
-    if _is_taken_out():
+    if _is_uninstalled():
         return {}
     settings = get_settings()
-    linger_seconds = 0 if _runs_in_the_request() else LINGER_SECONDS
+    # A queue that runs the task in the request that queues it: there a drain must not wait.
+    is_inline = waking.is_asking() or django_q2.runs_inline()
+    linger_seconds = 0 if is_inline else LINGER_SECONDS
     if destination is None:
         django_q2.skip_missed_runs("dfinery_django.tasks.drain")
-    with stop_asked_for() as should_stop:
+    with stop_requested() as should_stop:
         try:
             return dict(delivery.drain(destination, linger_seconds=linger_seconds, should_stop=should_stop))
         finally:
             if settings.ENABLED and linger_seconds:
-                _look_once_more(settings, linger_seconds)
+                _request_follow_up(settings, linger_seconds)
 
 
-def _is_taken_out() -> bool:
-    """Whether the app is no longer installed: a schedule or a queued task outlived it."""
+def _is_uninstalled() -> bool:
+    """Return ``True`` if the app is no longer installed: a schedule or a queued task outlived it."""
     if apps.is_installed("dfinery_django"):
         return False
     logger.warning(
@@ -65,42 +67,37 @@ def _is_taken_out() -> bool:
     return True
 
 
-def _look_once_more(settings: Settings, within_seconds: float) -> None:
-    """Ask for another drain if there is, or soon will be, something for it to do."""
+def _request_follow_up(settings: Settings, within_seconds: float) -> None:
+    """Request another drain if there is work for it now or soon."""
     databases = destinations.outbox_databases()
     waking.outlast_notices(databases)
     for using in databases:
         try:
             now = DatabaseClock(using).ask().now()
-            for alias in settings.TOKENS:  # all of them: the drain may have taken others along
+            for alias in settings.TOKENS:  # all of them: the drain may have adopted others
                 if destinations.has_due(alias, using, within_seconds=within_seconds, now=now):
                     waking.request_wake(using, alias)
-        except FAULTS:  # the other databases are looked into all the same
-            logger.warning("Whether %r has more to deliver can't be seen; the next scheduled drain will see it", using)
-
-
-def _runs_in_the_request() -> bool:
-    """Whether the queue runs what it is given at once: there a drain must not wait."""
-    return waking.is_asking() or django_q2.runs_at_once()
+        except FAULTS:  # the other databases are checked all the same
+            logger.warning("Database %r could not be checked for more events; the next scheduled drain will", using)
 
 
 @contextmanager
-def stop_asked_for() -> Iterator[Callable[[], bool]]:
-    """Whether the process was asked to end, by SIGTERM or by the cluster that it works for.
+def stop_requested() -> Iterator[Callable[[], bool]]:
+    """Yield a function that returns ``True`` once the process should end, by SIGTERM or because its cluster stops.
 
-    SIGTERM takes effect, in the way it would have, once the drain has come to its end.
+    SIGTERM takes effect after the drain has ended.
     """
-    stopping = django_q2.cluster_stops()
-    caught: list[int] = []
+    stopping = django_q2.cluster_is_stopping()
+    received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield stopping  # signals are the main thread's
+        yield stopping  # only the main thread handles signals
         return
-    before = signal.signal(signal.SIGTERM, lambda number, frame: caught.append(number))
+    before = signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
     try:
-        yield lambda: bool(caught) or stopping()
+        yield lambda: bool(received) or stopping()
     finally:
         signal.signal(signal.SIGTERM, before)
-        if caught:
+        if received:
             os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -109,26 +106,26 @@ def reconcile() -> dict[str, int]:
 
     :returns: definition name -> how many events were captured
     """
-    if _is_taken_out():
+    if _is_uninstalled():
         return {}
     django_q2.skip_missed_runs("dfinery_django.tasks.reconcile")
     return sweep_all()
 
 
 def prune(progress: Callable[[int], object] | None = None) -> int:
-    """Delete events that finished more than ``RETENTION_DAYS`` ago, and traces of forgotten people that did their work.
+    """Delete events that finished more than ``RETENTION_DAYS`` ago, and tombstones that are no longer needed.
 
-    :param progress: called with the number of events of each chunk that is deleted
+    :param progress: called with the number of events of each deleted chunk
     :returns: how many events
     """
-    if _is_taken_out() or not get_settings().ENABLED:
+    if _is_uninstalled() or not get_settings().ENABLED:
         return 0
     django_q2.skip_missed_runs("dfinery_django.tasks.prune")
     return sum(_prune(using, progress) for using in destinations.outbox_databases())
 
 
 def _prune(using: str, progress: Callable[[int], object] | None) -> int:
-    now = DatabaseClock(using).ask().now()  # what is deleted is gone: no machine's own clock decides that
+    now = DatabaseClock(using).ask().now()  # no machine's own clock may decide what is deleted
     days = get_settings().RETENTION_DAYS
     before = None if days is None else now - dt.timedelta(days=days)
     events, total = Event.objects.using(using), 0
@@ -144,11 +141,11 @@ def _prune(using: str, progress: Callable[[int], object] | None) -> int:
 
 
 def wake(destination: str) -> None:
-    """Ask django-q2 for a drain: the default of the setting ``WAKE``."""
+    """Queue a drain with django-q2: the default of the setting ``WAKE``."""
     django_q2.queue_drain(destination)
 
 
-#: So that ``waking`` can write its note and the task in one transaction.
+#: With it ``waking`` writes its wake-up flag and the task in one transaction.
 wake.queue_database = django_q2.queue_database  # type: ignore[attr-defined]
-#: So that the overview can tell what is missing, whatever queue is asked.
+#: With it the overview shows missing schedules, for any queue.
 wake.planned = django_q2.planned  # type: ignore[attr-defined]

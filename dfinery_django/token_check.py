@@ -1,8 +1,8 @@
-"""Does DFINERY take a destination's token? One real request that leaves nothing behind. No ORM, no retries.
+"""The check of a destination's token: one real request that leaves nothing behind. No ORM, no retries.
 
-What is documented: a bad token is answered 401 or 4001, and no event older than 48 hours is processed. So the test
-event is whole and valid, but dated 30 days back: nothing in it gives reason to refuse it before the token is looked at,
-and nothing comes of it. Not documented is the answer to an old event: 200, or a refusal that is not the token's.
+Documented: a bad token returns 401 or 4001, and no event older than 48 hours is processed. So the test event is
+complete and valid, but dated 30 days back: DFINERY has no reason to refuse it before it checks the token, and does not
+process it. Not documented is the answer to an old event: 200, or a refusal that is not the token's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from . import __version__, clock, schema
 from .client import Client, options_of, refuse_live_host
 from .conf import Settings, get_settings
 from .exceptions import ConfigurationError
-from .exchange import Send, exchange
+from .exchange import Send, send_batch
 from .lanes import protocol_for
 from .models import Event
 from .payloads import Payload
@@ -25,14 +25,15 @@ from .states import Outcome
 
 EVENT_NAME = "dfinery_django_test"
 USER_ID = "dfinery_django_test"
-#: Well beyond the 48 hours, should DFINERY be lenient.
+#: Well beyond the 48 hours, in case DFINERY is lenient.
 AGE = dt.timedelta(days=30)
 
 
 @dataclass(frozen=True)
 class TokenCheck:
-    """
-    :ivar said: what came from the wire, word for word
+    """The result of a token check.
+
+    :ivar said: the answer of DFINERY, word for word
     """
 
     destination: str
@@ -43,19 +44,19 @@ class TokenCheck:
 
     @property
     def is_accepted(self) -> bool | None:
-        """``None`` if that can't be told."""
+        """``None`` if the answer does not show it."""
         return _judgement(self.outcome, self.blames_token)[0]
 
     @property
     def text(self) -> str:
-        """In the language of whoever reads it now."""
+        """The result in the current language."""
         return _judgement(self.outcome, self.blames_token)[1] % {"destination": self.destination}
 
 
 def check_token(alias: str, *, send: Send | None = None) -> TokenCheck:
-    """Send a test event. Waits for the network, so that no transaction may be open.
+    """Send a test event. Waits for the network, so no transaction may be open.
 
-    :param send: exchanges a request for a response; default: a connection of its own
+    :param send: exchanges a request for a response; default: a new connection
     :raises ConfigurationError: if the settings are wrong, DFINERY is switched off, or the destination has no token
     :raises RefusedInTests: if tests run, and the host is not this machine
     """
@@ -72,16 +73,16 @@ def check_token(alias: str, *, send: Send | None = None) -> TokenCheck:
         raise ConfigurationError(f"DFINERY['PROTOCOL'] can't be imported: {error}") from error
     if send is None:
         refuse_live_host(settings.BASE_URL)
-    client = _client(settings)
+    client = _single_client(settings)
     try:
-        made = exchange(protocol, send or client.send, [_test_event()])
+        exchange = send_batch(protocol, send or client.send, [_test_event()])
     finally:
         client.close()
-    result = made.result
-    return TokenCheck(alias, result.outcome, result.blames_token, result.message, made.duration_ms)
+    result = exchange.result
+    return TokenCheck(alias, result.outcome, result.blames_token, result.message, exchange.duration_ms)
 
 
-def _client(settings: Settings) -> Client:
+def _single_client(settings: Settings) -> Client:
     return Client(connections=1, user_agent=f"dfinery-django/{__version__}", **options_of(settings))
 
 
@@ -95,13 +96,13 @@ def _judgement(outcome: Outcome, blames_token: bool) -> tuple[bool | None, str]:
     if outcome == Outcome.ACCEPTED:
         return True, _("DFINERY takes the API token of %(destination)s.")
     if outcome == Outcome.REJECTED:
-        return True, _("DFINERY has nothing against the API token of %(destination)s, only against the old test event.")
+        return True, _("DFINERY accepts the API token of %(destination)s, and rejects only the old test event.")
     if outcome == Outcome.THROTTLED:
         return None, _("DFINERY's rate limit for %(destination)s is used up: try again later.")
     if outcome == Outcome.BLOCKED and blames_token:
         return False, _("DFINERY refuses the API token of %(destination)s.")
     if outcome == Outcome.BLOCKED:
         return None, _(
-            "The API token of %(destination)s can't be checked: nothing takes events at DFINERY['BASE_URL']."
+            "The API token of %(destination)s can't be checked: no API accepts events at DFINERY['BASE_URL']."
         )
     return None, _("The API token of %(destination)s can't be checked: DFINERY gives no proper answer.")

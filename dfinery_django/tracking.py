@@ -1,6 +1,6 @@
-"""What a caller gave to ``track()``, as an event. Whatever it is, it ends on the row: as its content, or as words.
+"""The arguments of ``track()`` as an event: they become its content, or the reason why it fails.
 
-Stores nothing. A caller's iterables and objects are its own code, and may query.
+Stores nothing. A caller's iterables and objects are the caller's code, and may query.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from .transactions import shielded
 from .values import WireType, convert
 
 DESTINATION_LENGTH = 64
-#: A server may take no more than 16 MB at once, and it is the shop's connection that it would close.
-LARGEST_PAYLOAD_BYTES = 1_000_000
+#: A server may accept no more than 16 MB at once, and it would close the shop's connection.
+MAX_PAYLOAD_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
-class Given:
-    """The arguments of ``track()``, of whatever type they are."""
+class TrackArguments:
+    """The arguments of ``track()``, of any type."""
 
     event_name: Any
     user_id: Any
@@ -47,40 +47,40 @@ class Given:
     destination: Any
 
     @property
-    def shown_name(self) -> str:
-        """The name for the row and the log, before it is known to be one."""
-        return shown(self.event_name, EVENT_NAME_LENGTH)
+    def name_text(self) -> str:
+        """The name for the row and the log, before it is validated."""
+        return as_text(self.event_name, EVENT_NAME_LENGTH)
 
     @property
     def alias(self) -> str:
-        """The destination's alias, or what stands in the place of one."""
+        """The destination's alias, before it is validated."""
         wanted = self.destination.value if isinstance(self.destination, Enum) else self.destination
         is_left_out = wanted is None or (isinstance(wanted, str) and not wanted)
-        return default_destination() if is_left_out else shown(wanted, DESTINATION_LENGTH)
+        return default_destination() if is_left_out else as_text(wanted, DESTINATION_LENGTH)
 
 
-def shown(value: Any, length: int) -> str:
-    """Any object as a text that every column takes."""
+def as_text(value: Any, length: int) -> str:
+    """Return any object as a text that every column accepts."""
     try:
         return storable(str(value))[:length]
     except Exception:  # noqa: BLE001 - the caller's own class
         return type(value).__name__
 
 
-def take(event: Event, given: Given, seen: SeenFields, using: str) -> None:
-    """Set what an event is to say, or why it can't be said. Never raises."""
+def fill_event(event: Event, arguments: TrackArguments, seen: SeenFields, using: str) -> None:
+    """Set an event's content, or fail it with the reason. Never raises."""
     try:
-        # As at build: no language of the request leaks, and what fails in a query leaves the shop's transaction whole.
+        # As at build: the request's language has no effect, and a failed query does not break the shop's transaction.
         with translation.override(django_settings.LANGUAGE_CODE), shielded(using):
-            _fill(event, given, seen)
+            _fill_from_arguments(event, arguments, seen)
     except Exception as error:  # noqa: BLE001 - see above
         event.fault = None if isinstance(error, PayloadError) else error
         reason = str(error) if isinstance(error, PayloadError) else in_words(error)
         event.finish(EventStatus.FAILED, Reason.PAYLOAD, reason, event.created_at)
 
 
-def refuse(event: Event, error: Exception) -> None:
-    """Fail an event that the database refuses, and keep nothing of it that this can't hold."""
+def fail_refused(event: Event, error: Exception) -> None:
+    """Fail an event that the database refuses, without the content that it can't store."""
     event.fault = error
     event.finish(EventStatus.FAILED, Reason.PAYLOAD, f"The database refuses it. {in_one_line(error)}", event.created_at)
     event.payload = event.user_id = event.order_id = ""
@@ -91,17 +91,17 @@ def refuse(event: Event, error: Exception) -> None:
     )
 
 
-def _fill(event: Event, given: Given, seen: SeenFields) -> None:
-    name = str(convert(given.event_name, WireType.STRING, schema.EVENT_NAME))
-    if given.dedup_key is not None:
-        event.dedup_key = dedup_key_from("track", name, value_text(given.dedup_key, "dedup_key"))
+def _fill_from_arguments(event: Event, arguments: TrackArguments, seen: SeenFields) -> None:
+    name = str(convert(arguments.event_name, WireType.STRING, schema.EVENT_NAME))
+    if arguments.dedup_key is not None:
+        event.dedup_key = dedup_key_from("track", name, value_text(arguments.dedup_key, "dedup_key"))
     event.event_name = _checked_name(name)
-    if given.occurred_at is not None:
-        event.happened(given.occurred_at, get_settings().MAX_AGE_HOURS, "occurred_at")
-    payload = _payload(event, given, seen)
+    if arguments.occurred_at is not None:
+        event.happened(arguments.occurred_at, get_settings().MAX_AGE_HOURS, "occurred_at")
+    payload = _build_payload(event, arguments, seen)
     text = payload.to_json()
-    if len(text) > LARGEST_PAYLOAD_BYTES or len(text.encode()) > LARGEST_PAYLOAD_BYTES:
-        raise PayloadError(event.event_name, f"it has more than {LARGEST_PAYLOAD_BYTES:,} bytes", "Send less of it.")
+    if len(text) > MAX_PAYLOAD_BYTES or len(text.encode()) > MAX_PAYLOAD_BYTES:
+        raise PayloadError(event.event_name, f"it has more than {MAX_PAYLOAD_BYTES:,} bytes", "Send less of it.")
     event.payload, event.status = text, EventStatus.PENDING
     event.user_id, event.order_id = searchable(payload.user_id), searchable(payload.order_id)
 
@@ -116,24 +116,24 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _payload(event: Event, given: Given, seen: SeenFields) -> Payload:
-    user = {schema.USER_ID: given.user_id, **_mapping(given.user_attributes, "user")}
+def _build_payload(event: Event, arguments: TrackArguments, seen: SeenFields) -> Payload:
+    user = {schema.USER_ID: arguments.user_id, **_mapping(arguments.user_attributes, "user")}
     sent_user = properties(user, "user", declared_type, schema.PATHS["user"], memory=seen)
     if not str(sent_user.get(schema.USER_ID, "")).strip():
         raise PayloadError(f"{schema.PATHS['user']}.{schema.USER_ID}", "it is empty", "Give the user's key.")
     seen.event(event.event_name)
-    attributes = _mapping(given.event_attributes, "event")
+    attributes = _mapping(arguments.event_attributes, "event")
     return Payload(
         envelope(event) | properties(attributes, "event", declared_type, schema.PATHS["event"], memory=seen),
         sent_user,
-        None if given.items is None else tuple(
+        None if arguments.items is None else tuple(
             properties(item, "item", declared_type, f"{schema.PATHS['item']}[{i}]", memory=seen)
-            for i, item in enumerate(given.items)
+            for i, item in enumerate(arguments.items)
         ),
     )  # fmt: skip
 
 
-def _mapping(given: Any, scope: schema.Scope) -> Mapping[str, Any]:
-    if given is None or isinstance(given, Mapping):
-        return given or {}
-    raise PayloadError(schema.PATHS[scope], f"a {type(given).__name__} is no mapping", "Give a dict: name to value.")
+def _mapping(value: Any, scope: schema.Scope) -> Mapping[str, Any]:
+    if value is None or isinstance(value, Mapping):
+        return value or {}
+    raise PayloadError(schema.PATHS[scope], f"a {type(value).__name__} is no mapping", "Give a dict: name to value.")

@@ -14,7 +14,7 @@ from urllib3.util import parse_url
 
 from dfinery_django import ConfigurationError
 from dfinery_django.addresses import Proxy, base_url_fault
-from dfinery_django.client import _addressed
+from dfinery_django.client import _prepared_request
 from dfinery_django.conf import get_settings, masked_setting, problems
 
 GOOD = {"TOKENS": {"default": "secret-token-1"}}
@@ -68,7 +68,7 @@ def test_what_is_an_address(settings: Any, url: str) -> None:
     """The check takes it, and the client goes there."""
     settings.DFINERY = {**GOOD, "BASE_URL": url}
     assert url == get_settings().BASE_URL
-    assert urlsplit(str(_addressed("POST", f"{url}/api").url)).hostname == ADDRESSES[url]
+    assert urlsplit(str(_prepared_request("POST", f"{url}/api").url)).hostname == ADDRESSES[url]
 
 
 @drawing(deadline=None)  # a machine that is busy is no fault
@@ -78,7 +78,7 @@ def test_check_and_client_read_one_host(rest: str) -> None:
     url = f"https://{rest}"
     if base_url_fault(url):
         return
-    prepared = str(_addressed.__wrapped__("POST", url).url)
+    prepared = str(_prepared_request.__wrapped__("POST", url).url)
     by_urllib3, by_requests = parse_url(prepared), urlsplit(prepared)
     assert (by_urllib3.host or "").strip("[]") == by_requests.hostname
     assert by_urllib3.port == by_requests.port != 0

@@ -76,7 +76,7 @@ def test_an_event_is_taken(client: Client) -> None:
                 "path": "event_attributes.event_id",
                 "message": "This event_id belongs to another event.",
                 "result_code": None,
-                "problem": "an event with this id is there, and says something else.",
+                "problem": "an event with this id exists, with other content.",
             }
         ],
     }

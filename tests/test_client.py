@@ -205,7 +205,7 @@ def test_a_connection_closed_while_idle_costs_nothing(client: Client) -> None:
 
 def test_an_idle_connection_is_not_trusted(client: Client, monkeypatch: Any) -> None:
     """After a pause a gateway may have forgotten it without a word, and would swallow what is sent."""
-    monkeypatch.setattr("dfinery_django.connections.REUSED_WITHIN_SECONDS", 0.05)
+    monkeypatch.setattr("dfinery_django.connections.REUSE_WITHIN_SECONDS", 0.05)
 
     def waits(connection: socket.socket) -> None:
         connection.sendall(OK)

@@ -22,7 +22,7 @@ from dfinery_django import (
 )
 from dfinery_django.conf import get_settings
 from dfinery_django.delivery import drain
-from dfinery_django.exchange import exchange
+from dfinery_django.exchange import send_batch
 from dfinery_django.lanes import Lane
 from dfinery_django.models import DeliveryAttempt, Destination, Event
 from tests.conftest import FarSide, answer
@@ -365,8 +365,8 @@ def test_a_row_that_vanishes_in_flight_costs_no_other_result(far_side: FarSide) 
     lane = Lane("default", "default", get_settings(), send, SimpleQueue(), float("inf"))
     claimed = Event.objects.all().claim(limit=4, now=timezone.now(), lease_seconds=60, into="sending")
     Event.objects.filter(pk=gone.pk).delete()
-    lane.done = [exchange(lane.protocol, send, [each]) for each in claimed]
-    lane.settle_if_due()
+    lane.unrecorded = [send_batch(lane.protocol, send, [each]) for each in claimed]
+    lane.record_if_due()
     assert list(Event.objects.values_list("status", flat=True)) == ["delivered"] * 3
     assert DeliveryAttempt.objects.count() == 3
 

@@ -14,7 +14,16 @@ from django.utils import timezone
 from dfinery_django import TransportError, destinations, tasks, waking
 from dfinery_django.conf import get_settings
 from dfinery_django.delivery import drain
-from dfinery_django.destinations import current, fingerprint, has_due, note, pause, release, reserve, resume
+from dfinery_django.destinations import (
+    destination_row,
+    fingerprint,
+    has_due,
+    pause,
+    release,
+    reserve,
+    resume,
+    update_circuit,
+)
 from dfinery_django.models import Destination, Event
 from dfinery_django.protocols.base import Request, Response, Result
 from dfinery_django.signals import (
@@ -75,7 +84,7 @@ def row() -> Destination:
 
 
 def events(count: int) -> None:
-    current("default", "default")
+    destination_row("default", "default")
     for number in range(count):
         event(number)
 
@@ -170,7 +179,7 @@ def test_one_line_and_one_signal_for_each_change(
     drain("default", send=far_side)
     assert set(Event.objects.values_list("status", flat=True)) == {"delivered"}
     assert heard == signals
-    told = [line for line in said() if "is tried with one event" not in line]
+    told = [line for line in said() if "is probed with one event" not in line]
     assert [line.split()[0] for line in told] == [level, "INFO"]
     assert told[0].endswith("is stopped")
     assert told[1].endswith("goes on")
@@ -178,13 +187,13 @@ def test_one_line_and_one_signal_for_each_change(
 
 def test_two_workers_that_see_the_same_refusal_tell_it_once(heard: Any, said: Any) -> None:
     """Each has its own copy of the destination; the row says who was first."""
-    first, second = current("default", "default"), current("default", "default")
+    first, second = destination_row("default", "default"), destination_row("default", "default")
     refused = Result(Outcome.BLOCKED, "DFINERY refuses us")
     for worker in (first, second, second):
-        note(worker, [refused] * 3, timezone.now())
+        update_circuit(worker, [refused] * 3, timezone.now())
     assert row().failure_count == 1
     for worker in (second, first):
-        note(worker, [Result(Outcome.ACCEPTED)], timezone.now(), was_probe=True)
+        update_circuit(worker, [Result(Outcome.ACCEPTED)], timezone.now(), was_probe=True)
     assert heard == ["closed", "blocked", "recovered"]
     assert len(said()) == 2
 
@@ -245,9 +254,9 @@ def test_the_waits_between_probes_grow(far_side: FarSide) -> None:
 
 def test_what_was_on_its_way_does_not_open_a_closed_destination(heard: Any, said: Any) -> None:
     """An answer from before the refusal says nothing about the token that was withdrawn since."""
-    worker = current("default", "default")
+    worker = destination_row("default", "default")
     for outcome in (Outcome.BLOCKED, Outcome.ACCEPTED, Outcome.REJECTED, Outcome.BLOCKED):
-        note(worker, [Result(outcome, "…")], timezone.now())
+        update_circuit(worker, [Result(outcome, "…")], timezone.now())
     assert row().closed_code == "blocked"
     assert heard == ["closed", "blocked"]
     assert len(said()) == 1
@@ -255,24 +264,24 @@ def test_what_was_on_its_way_does_not_open_a_closed_destination(heard: Any, said
 
 def test_what_was_on_its_way_does_not_shorten_a_wait(said: Any) -> None:
     """A time-out of a request from before the 429 does not make the reset forgotten, nor a refusal."""
-    worker = current("default", "default")
+    worker = destination_row("default", "default")
     now = timezone.now()
     failed = Result(Outcome.TRANSIENT, "No answer")
-    note(worker, [Result(Outcome.THROTTLED, "over", reset_at=from_now(40)), failed, failed], now)
+    update_circuit(worker, [Result(Outcome.THROTTLED, "over", reset_at=from_now(40)), failed, failed], now)
     assert (row().closed_code, round(seconds_until(row().closed_until))) == ("throttled", 40)
-    note(worker, [Result(Outcome.BLOCKED, "refused"), failed, Result(Outcome.THROTTLED, "over")], now)
+    update_circuit(worker, [Result(Outcome.BLOCKED, "refused"), failed, Result(Outcome.THROTTLED, "over")], now)
     assert row().closed_code == "blocked"
-    note(worker, [Result(Outcome.BLOCKED, "refused")], now)
+    update_circuit(worker, [Result(Outcome.BLOCKED, "refused")], now)
     assert len(said()) == 2
 
 
 def test_a_success_in_an_outage_ends_it(heard: Any) -> None:
     """Failures of one worker's own network close for all; another one's success is proof enough."""
-    one, other = current("default", "default"), current("default", "default")
-    note(one, [Result(Outcome.TRANSIENT, "No answer")] * 5, timezone.now())
+    one, other = destination_row("default", "default"), destination_row("default", "default")
+    update_circuit(one, [Result(Outcome.TRANSIENT, "No answer")] * 5, timezone.now())
     assert row().closed_code == "transient"
     other.refresh_from_db()
-    note(other, [Result(Outcome.ACCEPTED)], timezone.now())
+    update_circuit(other, [Result(Outcome.ACCEPTED)], timezone.now())
     assert row().closed_until is None
     assert heard == ["closed", "recovered"]
 
@@ -538,14 +547,14 @@ def test_the_task_asks_for_no_drain_that_could_do_nothing(far_side: FarSide, con
     drain("default", send=far_side)
     tasks.drain("default")
     assert woken == []
-    assert destinations.current("default", "default").closed_code == "blocked"
+    assert destinations.destination_row("default", "default").closed_code == "blocked"
     far_side.always = accepted()
 
 
 def test_who_was_refused_is_not_forgotten(configured: Any) -> None:
     """A worker with the new token does not put its name to the old one's refusal: the new one is tried at once."""
-    place = current("default", "default")
+    place = destination_row("default", "default")
     refused = Result(Outcome.BLOCKED, "the API token is not valid")
-    note(place, [refused], timezone.now(), wire="old")
-    note(place, [Result(Outcome.ACCEPTED)], timezone.now(), wire="new")
+    update_circuit(place, [refused], timezone.now(), wire="old")
+    update_circuit(place, [Result(Outcome.ACCEPTED)], timezone.now(), wire="new")
     assert Destination.objects.get().closed_wire == "old"

@@ -27,11 +27,11 @@ from dfinery_django import delivery, event_delivered, hold, track
 from dfinery_django.conf import get_settings
 from dfinery_django.delivery import drain
 from dfinery_django.exchange import Exchange
-from dfinery_django.lanes import MOST_IN_HAND
+from dfinery_django.lanes import MAX_IN_FLIGHT
 from dfinery_django.models import DeliveryAttempt, Destination, Event
 from dfinery_django.protocols.base import Request, Response, Result
 from dfinery_django.protocols.s2s import S2SEventAPI
-from dfinery_django.senders import Job, Senders
+from dfinery_django.senders import Job, SenderPool
 from dfinery_django.states import Outcome
 from tests.clusters.processes import eventually
 from tests.conftest import FarSide, accepted, answer
@@ -112,7 +112,7 @@ def test_claims_are_topped_up(far_side: FarSide, configured: Any) -> None:
     events(1)
     first = Event.objects.get()
     same = ("event_name", "destination", "status", "payload", "due_at", "occurred_at", "expires_at")
-    rows = [Event(**{name: getattr(first, name) for name in same}) for _ in range(2 * MOST_IN_HAND)]
+    rows = [Event(**{name: getattr(first, name) for name in same}) for _ in range(2 * MAX_IN_FLIGHT)]
     Event.objects.bulk_create(rows)
     claimed: list[int] = []
 
@@ -124,9 +124,9 @@ def test_claims_are_topped_up(far_side: FarSide, configured: Any) -> None:
         time.sleep(0.001)
         return far_side(request)
 
-    assert drain("default", send=send, should_stop=look)["delivered"] == 2 * MOST_IN_HAND + 1
-    assert 16 <= max(claimed) <= MOST_IN_HAND
-    assert len(far_side.requests) == 2 * MOST_IN_HAND + 1
+    assert drain("default", send=send, should_stop=look)["delivered"] == 2 * MAX_IN_FLIGHT + 1
+    assert 16 <= max(claimed) <= MAX_IN_FLIGHT
+    assert len(far_side.requests) == 2 * MAX_IN_FLIGHT + 1
 
 
 def test_connections_are_kept_between_drains(pointed_at: Any) -> None:
@@ -674,16 +674,16 @@ def test_what_hung_takes_no_place_twice(monkeypatch: Any) -> None:
         return Exchange(batch, timezone.now(), 0, Result(Outcome.ACCEPTED))
 
     landed: SimpleQueue[Any] = SimpleQueue()
-    senders = Senders(2, exchange, lambda job, made: landed.put(job), 0.05)
+    senders = SenderPool(2, exchange, lambda job, made: landed.put(job), 0.05)
     for _ in range(2):
         senders.submit(Job(("hangs",), float("inf")))  # type: ignore[arg-type]
-    eventually(lambda: all(job.began_at for job in senders.out))
+    eventually(lambda: all(job.began_at for job in senders.in_flight))
     time.sleep(0.1)
-    assert len(senders.give_up_overdue()) == 2
+    assert len(senders.abandon_overdue()) == 2
     hangs.set()
     for _ in range(20):
         senders.submit(Job(("quick",), float("inf")))  # type: ignore[arg-type]
     for _ in range(20):
-        senders.take(landed.get(timeout=5))
+        senders.finish(landed.get(timeout=5))
     senders.close()
     assert max(most) <= 2

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from dfinery_django import Forgotten, Hashed, capture, forget, reconcile, registry, repair, tasks, track
 from dfinery_django.delivery import drain
-from dfinery_django.exchange import Exchange, record
+from dfinery_django.exchange import Exchange, store_attempts
 from dfinery_django.explain import explain
 from dfinery_django.forgetting import forget_all
 from dfinery_django.hold import DELIVERED_FIELDS
@@ -215,7 +215,7 @@ def test_what_is_being_sent_is_erased_and_may_still_arrive(configured: Any) -> N
     assert forget("u1").events == {"sending": 1}
     event.finish(EventStatus.DELIVERED, Reason.NONE, "", timezone.now())
     assert Event.objects.settle([event], DELIVERED_FIELDS, status=EventStatus.SENDING, lease=lease) == []
-    record([Exchange([event], timezone.now(), 5, Result(Outcome.ACCEPTED, ""), "u1 was told")], "default")
+    store_attempts([Exchange([event], timezone.now(), 5, Result(Outcome.ACCEPTED, ""), "u1 was told")], "default")
     assert (Event.objects.count(), DeliveryAttempt.objects.count()) == (0, 0)
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from dfinery_django.delivery import drain
 from dfinery_django.exceptions import PayloadError
-from dfinery_django.ingest import Conflict, Ingested, SwitchedOff, UnknownDestination, ingest
+from dfinery_django.ingest import Conflict, IngestResult, SwitchedOff, UnknownDestination, ingest
 from dfinery_django.models import CustomField, Destination, Event
 from dfinery_django.protocols.s2s_body import Refused
 from dfinery_django.sandbox.rules import Arrival, judge
@@ -42,8 +42,8 @@ def body(event_id: Any = None, *, items: Any = None, user: Any = None, **attribu
     return {"event_attributes": {**event, **attributes}, "user_attributes": {"user_id": "u1", **(user or {})}}
 
 
-def problems(found: Ingested) -> list[tuple[int, str]]:
-    return [(each.index, each.error.problem) for each in found.left]
+def problems(found: IngestResult) -> list[tuple[int, str]]:
+    return [(each.index, each.error.problem) for each in found.rejected]
 
 
 def test_what_is_taken_arrives(configured: Any, far_side: FarSide) -> None:
@@ -52,7 +52,7 @@ def test_what_is_taken_arrives(configured: Any, far_side: FarSide) -> None:
     sent = body(order_id="A-1", order_sales=4000000, items=[{"product_id": 1, "quantity": 2.0, "size": "L"}], pos=3)
     found = ingest([sent])
     event = Event.objects.get()
-    assert [(each.event_id, each.is_new, each.notes) for each in found.taken] == [(event.event_id, True, ())]
+    assert [(each.event_id, each.is_new, each.notes) for each in found.accepted] == [(event.event_id, True, ())]
     assert str(event.event_id) == sent["event_attributes"]["event_id"]
     assert (event.status, event.user_id, event.order_id, event.definition) == ("pending", "u1", "A-1", "")
     assert event.expires_at - event.occurred_at == dt.timedelta(hours=48)
@@ -90,7 +90,7 @@ def test_it_joins_the_caller_s_transaction(configured: Any) -> None:
     """A rollback takes it along."""
     configured()
     with pytest.raises(ZeroDivisionError), transaction.atomic():
-        assert ingest([body()]).taken
+        assert ingest([body()]).accepted
         1 / 0  # noqa: B018
     assert not Event.objects.exists()
 
@@ -103,7 +103,7 @@ def test_the_same_again_changes_nothing(configured: Any, far_side: FarSide) -> N
     drain("default", send=far_side)
     before = Event.objects.values().get()
     again = ingest([sent, json.loads(json.dumps(sent, sort_keys=True))])
-    assert [each.is_new for each in again.taken] == [False, False]
+    assert [each.is_new for each in again.accepted] == [False, False]
     assert Event.objects.values().get() == before
 
 
@@ -111,10 +111,10 @@ def test_the_same_again_after_its_content_was_dropped(configured: Any, far_side:
     """``KEEP_PAYLOADS``: the id alone tells that it was delivered; whoever sends it again is told so, not refused."""
     configured(KEEP_PAYLOADS=False)
     sent = [body(uuid.uuid4())]
-    assert [each.is_new for each in ingest(sent).taken] == [True]
+    assert [each.is_new for each in ingest(sent).accepted] == [True]
     drain("default", send=far_side)
     assert Event.objects.get().payload == ""
-    assert [each.is_new for each in ingest(sent).taken] == [False]
+    assert [each.is_new for each in ingest(sent).accepted] == [False]
     assert Event.objects.get().status == "delivered"
 
 
@@ -124,12 +124,12 @@ def test_another_event_with_the_same_id_is_a_conflict(configured: Any) -> None:
     mine, event = uuid.uuid4(), make("captured", payload="")
     ingest([body(mine, order_sales=5)])
     for each in (body(mine, order_sales=6), body(event.event_id)):
-        [left] = ingest([each]).left
+        [left] = ingest([each]).rejected
         assert isinstance(left.error, Conflict)
     twice = uuid.uuid4()
     found = ingest([body(twice, x=1), body(twice, x=2)], partial=True)
-    assert [each.index for each in found.taken] == [0]
-    assert [type(each.error) for each in found.left] == [Conflict]
+    assert [each.index for each in found.accepted] == [0]
+    assert [type(each.error) for each in found.rejected] == [Conflict]
     assert Event.objects.count() == 3
 
 
@@ -137,7 +137,7 @@ def test_the_same_twice_in_a_list_is_one_event(configured: Any) -> None:
     """A till that repeats itself."""
     configured()
     sent = body(x=1)
-    assert [each.is_new for each in ingest([sent, sent]).taken] == [True, False]
+    assert [each.is_new for each in ingest([sent, sent]).accepted] == [True, False]
     assert Event.objects.count() == 1
 
 
@@ -147,9 +147,9 @@ def test_events_without_an_id_are_given_one(configured: Any) -> None:
     sent = body()
     del sent["event_attributes"]["event_id"]
     found = ingest([sent, sent])
-    assert len({each.event_id for each in found.taken}) == Event.objects.count() == 2
+    assert len({each.event_id for each in found.accepted}) == Event.objects.count() == 2
     assert {json.loads(event.payload)["event_attributes"]["event_id"] for event in Event.objects.all()} == {
-        str(each.event_id) for each in found.taken
+        str(each.event_id) for each in found.accepted
     }
 
 
@@ -160,14 +160,14 @@ def test_one_mistake_keeps_all_out_unless_asked_otherwise(configured: Any) -> No
     ingest([known])
     sent = [body(), body(order_sales="5"), known, body(note=None), body()]
     found = ingest(sent)
-    assert found.taken == ()
-    assert [(each.index, each.error.path) for each in found.left] == [
+    assert found.accepted == ()
+    assert [(each.index, each.error.path) for each in found.rejected] == [
         (1, "event_attributes.order_sales"), (3, "event_attributes.note"),
     ]  # fmt: skip
     assert (Event.objects.count(), CustomField.objects.count()) == (1, 0)
     found = ingest(sent, partial=True)
-    assert [(each.index, each.is_new) for each in found.taken] == [(0, True), (2, False), (4, True)]
-    assert [each.index for each in found.left] == [1, 3]
+    assert [(each.index, each.is_new) for each in found.accepted] == [(0, True), (2, False), (4, True)]
+    assert [each.index for each in found.rejected] == [1, 3]
     assert Event.objects.count() == 3
 
 
@@ -175,7 +175,7 @@ def test_the_time(configured: Any) -> None:
     """What DFINERY would drop is refused; what lies ahead is taken with a word; no time falls out of the calendar."""
     configured()
     times = {
-        "48 hours back, where DFINERY": milliseconds(hours=48.01),
+        "48 hours old, and DFINERY": milliseconds(hours=48.01),
         "looks like seconds": milliseconds(hours=1) // 1000,
         "no calendar": 10**18,
         "": milliseconds(hours=47.9),
@@ -183,25 +183,25 @@ def test_the_time(configured: Any) -> None:
     for words, time in times.items():
         found = ingest([body(event_datetime=time)])
         if words:
-            error: PayloadError = found.left[0].error
+            error: PayloadError = found.rejected[0].error
             assert isinstance(error, Refused)
             assert (error.refusal.result_code, error.refusal.message) == (4002, "Invalid event datetime format.")
             assert words in str(error)
         else:
-            assert found.taken[0].notes == ()
-    [taken] = ingest([body(event_datetime=milliseconds(minutes=-6))]).taken
-    assert "lies in the future" in taken.notes[0]
-    assert not ingest([body(event_datetime=253_402_300_799_000)]).taken  # the last second of 9999
-    assert ingest([body(event_datetime=milliseconds(days=-36500))]).taken
+            assert found.accepted[0].notes == ()
+    [taken] = ingest([body(event_datetime=milliseconds(minutes=-6))]).accepted
+    assert "is in the future" in taken.notes[0]
+    assert not ingest([body(event_datetime=253_402_300_799_000)]).accepted  # the last second of 9999
+    assert ingest([body(event_datetime=milliseconds(days=-36500))]).accepted
 
 
 def test_an_event_that_is_there_is_known_however_old(configured: Any) -> None:
     """A till that repeats what it sent last week learns that it was taken."""
     configured(MAX_AGE_HOURS=1000)
     sent = body(event_datetime=milliseconds(hours=100))
-    assert ingest([sent]).taken[0].is_new
+    assert ingest([sent]).accepted[0].is_new
     configured()
-    assert not ingest([sent]).taken[0].is_new
+    assert not ingest([sent]).accepted[0].is_new
 
 
 @pytest.mark.parametrize(("name", "words"), [("x" * 256, "more than 255"), ("a\x00b", "U+0000")])
@@ -215,7 +215,7 @@ def test_texts_that_databases_stumble_over(configured: Any, far_side: FarSide) -
     """U+0000, emoji, very long ids: sent as they came."""
     configured()
     ids = {"order_id": "a\x00" + "x" * 500, "user": {"user_id": "🛍️" * 300}}
-    assert ingest([body(**ids, event_name="이름" * 100)]).taken
+    assert ingest([body(**ids, event_name="이름" * 100)]).accepted
     drain("default", send=far_side)
     [sent] = far_side.bodies
     assert sent["event_attributes"]["order_id"] == ids["order_id"]
@@ -238,11 +238,11 @@ def test_a_type_that_drifts_is_refused_where_the_site_says_so(configured: Any) -
     """With DFINERY's code for a value that does not fit; else sent, and counted."""
     configured(TYPE_DRIFT="fail")
     ingest([body(points=1)])
-    [left] = ingest([body(points="many")]).left
+    [left] = ingest([body(points="many")]).rejected
     assert isinstance(left.error, Refused)
     assert left.error.refusal.result_code == 4007
     configured()
-    assert ingest([body(points="many")]).taken
+    assert ingest([body(points="many")]).accepted
     assert CustomField.objects.get(name="points").drift_count == 1
 
 
@@ -252,9 +252,9 @@ def test_the_destination(configured: Any) -> None:
     sent = body()
     ingest([sent], destination="brand")
     assert Event.objects.get().destination == "brand"
-    assert ingest([sent]).taken
-    assert ingest([sent], destination="brand").taken
-    assert isinstance(ingest([sent], destination="default").left[0].error, Conflict)
+    assert ingest([sent]).accepted
+    assert ingest([sent], destination="brand").accepted
+    assert isinstance(ingest([sent], destination="default").rejected[0].error, Conflict)
     with pytest.raises(UnknownDestination):
         ingest([sent], destination="nowhere")
     configured(TOKENS={"a": "a", "b": "b"})
@@ -275,12 +275,12 @@ def test_statements_do_not_grow_with_the_events(configured: Any) -> None:
     configured()
     sent = [body(items=[{"product_id": "1"}], points=number) for number in range(500)]
     with CaptureQueriesContext(connection) as made:
-        assert len(ingest(sent).taken) == 500
+        assert len(ingest(sent).accepted) == 500
     inserts = [each for each in made if "INTO" in each["sql"] and "dfinery_django_event" in each["sql"]]
     assert len(inserts) <= (11 if DATABASE == "sqlite" else 5)
     assert len(made) - len(inserts) <= 14, [each["sql"][:80] for each in made]
     with CaptureQueriesContext(connection) as made:
-        assert not any(each.is_new for each in ingest(sent).taken)
+        assert not any(each.is_new for each in ingest(sent).accepted)
     assert len(made) == 1
     assert Event.objects.count() == 500
 
@@ -294,14 +294,14 @@ def test_a_batch_of_another_request_meanwhile(configured: Any) -> None:
     def rival_after_our_look(execute: Any, sql: str, *rest: Any) -> Any:
         result = execute(sql, *rest)
         if rivals and sql.startswith("SELECT") and "payload" in sql:
-            assert len(ingest(rivals.pop()).taken) == 2
+            assert len(ingest(rivals.pop()).accepted) == 2
         return result
 
     with connection.execute_wrapper(rival_after_our_look):
         found = ingest([same, other, new], partial=True)
     assert rivals == []
-    assert [(each.index, each.is_new) for each in found.taken] == [(0, False), (2, True)]
-    assert [type(each.error) for each in found.left] == [Conflict]
+    assert [(each.index, each.is_new) for each in found.accepted] == [(0, False), (2, True)]
+    assert [type(each.error) for each in found.rejected] == [Conflict]
     assert Event.objects.count() == 3
 
 
@@ -334,8 +334,8 @@ def test_the_same_at_once(configured: Any) -> None:
     sent = [body(x=number) for number in range(40)]
     results = at_once(8, lambda place: ingest(sent[place:] + sent[:place]))
     assert Event.objects.count() == 40
-    assert all(len(found.taken) == 40 for found in results)
-    assert sum(each.is_new for found in results for each in found.taken) == 40
+    assert all(len(found.accepted) == 40 for found in results)
+    assert sum(each.is_new for found in results for each in found.accepted) == 40
 
 
 @pytest.mark.skipif(DATABASE == "sqlite", reason="SQLite has one writer at a time")
@@ -344,6 +344,6 @@ def test_one_id_for_several_events_at_once(configured: Any) -> None:
     configured()
     mine = uuid.uuid4()
     results = at_once(8, lambda place: ingest([body(), body(mine, x=place)]))
-    assert [len(found.taken) for found in results].count(2) == 1
-    assert [type(each.error) for found in results for each in found.left] == [Conflict] * 7
+    assert [len(found.accepted) for found in results].count(2) == 1
+    assert [type(each.error) for found in results for each in found.rejected] == [Conflict] * 7
     assert Event.objects.count() == 2

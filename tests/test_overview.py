@@ -183,12 +183,14 @@ def test_the_row_says_since_when(configured: Any, far_side: FarSide, shop: Any) 
 def test_another_reason_begins_anew(configured: Any) -> None:
     """Since when is said of the reason that is told: when an outage ends in a refused token, since the refusal."""
     configured()
-    destination = destinations.current("default", "default")
+    destination = destinations.destination_row("default", "default")
     outage = [Result(Outcome.TRANSIENT, "no answer")] * destinations.FAILURES_TO_CLOSE
-    destinations.note(destination, outage, NOW - HOUR)
-    destinations.note(destination, [Result(Outcome.TRANSIENT, "no answer")], NOW - MINUTE, was_probe=True)
+    destinations.update_circuit(destination, outage, NOW - HOUR)
+    destinations.update_circuit(destination, [Result(Outcome.TRANSIENT, "no answer")], NOW - MINUTE, was_probe=True)
     assert (destination.closed_code, destination.closed_at) == (Reason.TRANSIENT, NOW - HOUR)
-    destinations.note(destination, [Result(Outcome.BLOCKED, "wrong token", blames_token=True)], NOW, was_probe=True)
+    destinations.update_circuit(
+        destination, [Result(Outcome.BLOCKED, "wrong token", blames_token=True)], NOW, was_probe=True
+    )
     assert (destination.closed_code, destination.closed_at) == (Reason.TOKEN, NOW)
 
 

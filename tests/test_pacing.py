@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from dfinery_django import pacing
 from dfinery_django.delivery import drain
-from dfinery_django.destinations import current, note
+from dfinery_django.destinations import destination_row, update_circuit
 from dfinery_django.models import Destination, Event
 from dfinery_django.protocols.base import Result
 from dfinery_django.states import Outcome, Reason
@@ -102,28 +102,28 @@ def test_no_limit_no_pace(configured: Any, far_side: FarSide) -> None:
 
 def test_the_headers_tell_the_pace(configured: Any) -> None:
     """The first answer of a period has the most left: nine tenths of that are used, and kept through the period."""
-    place = current("default", "default")
-    note(place, [told(14), told(15)], NOW)
+    place = destination_row("default", "default")
+    update_circuit(place, [told(14), told(15)], NOW)
     assert place.rate == pytest.approx(0.9 * 16)
-    note(place, [told(19), told(3)], later(1))
+    update_circuit(place, [told(19), told(3)], later(1))
     assert place.rate == pytest.approx(18)
-    note(place, [told(3)], later(1.5))
+    update_circuit(place, [told(3)], later(1.5))
     assert row().rate == pytest.approx(18)
 
 
 def test_a_limit_that_is_lifted_is_forgotten(configured: Any) -> None:
     """Answers that tell of a minute again, and of plenty, end a pace that headers had set."""
-    place = current("default", "default")
-    note(place, [told(19)], NOW)
-    note(place, [told(9_999_999, 60)], later(1))
+    place = destination_row("default", "default")
+    update_circuit(place, [told(19)], NOW)
+    update_circuit(place, [told(9_999_999, 60)], later(1))
     assert (place.rate, row().rate) == (None, None)
 
 
 def test_a_refusal_without_a_word_teaches_the_pace(configured: Any) -> None:
     """What came through in the last second is what is allowed, the parts of all workers together."""
-    one, other = current("default", "default"), current("default", "default")
-    note(one, [TAKEN, OVER], NOW, sent=12)
-    note(other, [OVER], NOW, sent=8)
+    one, other = destination_row("default", "default"), destination_row("default", "default")
+    update_circuit(one, [TAKEN, OVER], NOW, sent=12)
+    update_circuit(other, [OVER], NOW, sent=8)
     assert row().rate == pytest.approx(0.9 * 20)
     assert row().closed_until == later(1)
 
@@ -132,31 +132,31 @@ def test_a_refusal_in_spite_of_the_pace_slows_down_once(configured: Any) -> None
     """However many requests were under way, and however many workers see it."""
     Destination.objects.create(alias="default", rate=10, rate_at=NOW)
     one, other = row(), row()
-    note(one, [OVER, OVER], later(60), sent=10)
-    note(other, [OVER], later(60), sent=10)
+    update_circuit(one, [OVER, OVER], later(60), sent=10)
+    update_circuit(other, [OVER], later(60), sent=10)
     assert row().rate == pytest.approx(8)
 
 
 @pytest.mark.parametrize(("waited", "expected"), [(1, 18), (2, 9), (16, 18 / 16)])
 def test_a_long_wait_tells_of_a_long_period(configured: Any, waited: float, expected: float) -> None:
     """20 requests at once, and none for so many seconds: the pace is that of the whole."""
-    place = current("default", "default")
-    note(place, [TAKEN, OVER], NOW, sent=20)
-    note(place, [TAKEN], later(waited), was_probe=True)
+    place = destination_row("default", "default")
+    update_circuit(place, [TAKEN, OVER], NOW, sent=20)
+    update_circuit(place, [TAKEN], later(waited), was_probe=True)
     assert row().rate == pytest.approx(expected)
     assert row().closed_until is None
 
 
 def test_probes_come_at_growing_intervals(configured: Any) -> None:
     """A limit per second is tried again after a second, one per minute not sixty times."""
-    place = current("default", "default")
-    note(place, [TAKEN, OVER], NOW, sent=20)
+    place = destination_row("default", "default")
+    update_circuit(place, [TAKEN, OVER], NOW, sent=20)
     waits, now = [], NOW
     for _ in range(6):
         assert place.closed_until is not None
         waits.append((place.closed_until - now).total_seconds())
         now = place.closed_until
-        note(place, [OVER], now, was_probe=True)
+        update_circuit(place, [OVER], now, was_probe=True)
     assert waits == [1, 1, 2, 4, 8, 16]
 
 
@@ -164,19 +164,19 @@ def test_slots_are_shared_by_all_workers(configured: Any) -> None:
     """Each worker gets a slice of time of its own, the next one after it, and none too far ahead."""
     Destination.objects.create(alias="default", rate=10, rate_at=NOW)
     one, other = row(), row()
-    assert pacing.reserve(one, 100, NOW) == (5, NOW)
-    assert pacing.reserve(other, 100, NOW) == (5, later(0.5))
-    assert pacing.reserve(one, 100, NOW) == (5, later(1))
-    assert pacing.reserve(other, 100, NOW)[0] == 0
-    assert pacing.reserve(other, 100, later(0.5)) == (5, later(1.5))
+    assert pacing.reserve_slots(one, 100, NOW) == (5, NOW)
+    assert pacing.reserve_slots(other, 100, NOW) == (5, later(0.5))
+    assert pacing.reserve_slots(one, 100, NOW) == (5, later(1))
+    assert pacing.reserve_slots(other, 100, NOW)[0] == 0
+    assert pacing.reserve_slots(other, 100, later(0.5)) == (5, later(1.5))
 
 
 def test_slots_that_are_not_used_are_given_back(configured: Any) -> None:
     """An event that comes a moment after another does not wait for slots that nobody needs."""
     Destination.objects.create(alias="default", rate=10, rate_at=NOW)
     place = row()
-    places, first = pacing.reserve(place, 100, NOW)
-    pacing.release(place, places - 1)
+    places, first = pacing.reserve_slots(place, 100, NOW)
+    pacing.release_slots(place, places - 1)
     assert (first, row().paced_until) == (NOW, later(0.1))
 
 
@@ -186,7 +186,7 @@ def test_the_pace_recovers(configured: Any) -> None:
     place, now = row(), NOW
     rates = [10.0]
     for _ in range(3000):
-        pacing.reserve(place, 10_000, now)
+        pacing.reserve_slots(place, 10_000, now)
         if place.rate is None:
             break
         rates.append(place.rate)
@@ -199,7 +199,7 @@ def test_the_pace_recovers(configured: Any) -> None:
 def test_a_pace_of_a_clock_that_was_set_back_holds_nobody_up(configured: Any) -> None:
     """Slots that lie further ahead than anything of ours waits were reserved by a clock of tomorrow."""
     Destination.objects.create(alias="default", rate=10, rate_at=later(86400), paced_until=later(86400))
-    assert pacing.reserve(row(), 5, NOW) == (5, NOW)
+    assert pacing.reserve_slots(row(), 5, NOW) == (5, NOW)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_a_pace_of_a_clock_that_was_set_back_holds_nobody_up(configured: Any) ->
 )
 def test_which_limits_are_paced(result: Result, short: bool) -> None:
     """Those of at most ten seconds, and those that no header explains; minutes are used up and waited for."""
-    assert pacing.is_short(result, NOW) is short
+    assert pacing.is_short_limit(result, NOW) is short
 
 
 def test_who_is_always_refused_learns_no_pace(configured: Any, far_side: FarSide) -> None:
@@ -244,4 +244,4 @@ def test_slots_begin_by_the_database_clock() -> None:
     """What is reserved is a moment: now or later, never one that is over."""
     Destination.objects.create(alias="default", rate=10, rate_at=timezone.now(), paced_until=later(0))
     now = timezone.now()
-    assert pacing.reserve(row(), 1, now) == (1, now)
+    assert pacing.reserve_slots(row(), 1, now) == (1, now)

@@ -57,7 +57,7 @@ def test_bulk_writes_are_found() -> None:
 
 def test_pages_with_equal_moments(monkeypatch: Any) -> None:
     """Paging by moment and key skips nothing and repeats nothing."""
-    monkeypatch.setattr(reconcile, "PAGE", 3)
+    monkeypatch.setattr(reconcile, "PAGE_SIZE", 3)
     moment = timezone.now() - dt.timedelta(hours=2)
     orders = [unseen(0, paid_at=moment) for _ in range(8)]
     definition = registry.get("purchase")

@@ -172,7 +172,7 @@ def test_a_moment_that_others_send(configured: Any) -> None:
     configured(EVENTS={"purchase": {**PURCHASE, "event_datetime": "paid_at"}})
     for milliseconds in (253_402_000_000_000, -61_000_000_000_000, 10**15):
         event = {"event_name": "x", "event_datetime": milliseconds}
-        [left] = ingest([{"event_attributes": event, "user_attributes": {"user_id": "u"}}]).left
+        [left] = ingest([{"event_attributes": event, "user_attributes": {"user_id": "u"}}]).rejected
         assert "no calendar" in str(left.error)
     assert sweep(get("purchase"), since=dt.datetime(2026, 1, 1, tzinfo=dt.timezone(dt.timedelta(seconds=7)))) == 0
     with pytest.raises(PayloadError, match="since"):
@@ -278,11 +278,11 @@ def test_one_that_others_send_and_no_row_takes(configured: Any) -> None:
         for note in ("fine", "cursed", "fine")
     ]
     with refusing("cursed", DataError("too odd"), verb="INSERT"):
-        assert [each.index for each in ingest(bodies).left] == [1]
+        assert [each.index for each in ingest(bodies).rejected] == [1]
         assert not Event.objects.exists()
         found = ingest(bodies, partial=True)
-    assert [each.index for each in found.taken] == [0, 2]
-    assert "too odd" in str(found.left[0].error)
+    assert [each.index for each in found.accepted] == [0, 2]
+    assert "too odd" in str(found.rejected[0].error)
     assert Event.objects.count() == 2
 
 

@@ -142,7 +142,7 @@ def test_sigterm_waits_for_the_drain(configured: Any) -> None:
     caught: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, frame: caught.append(number))
     try:
-        with tasks.stop_asked_for() as should_stop:
+        with tasks.stop_requested() as should_stop:
             assert not should_stop()
             os.kill(os.getpid(), signal.SIGTERM)
             assert should_stop()

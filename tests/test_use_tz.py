@@ -179,7 +179,7 @@ def test_the_command_line(zone: ZoneInfo, configured: Any, shop: Any, capsys: An
 def test_reconcile_sees_the_sites_own_moments(zone: ZoneInfo, configured: Any, monkeypatch: Any) -> None:
     """Rows of the last 48 hours but the last minute, in pages; no others, though UTC is hours away."""
     configured(EVENTS={"purchase": PAID})
-    monkeypatch.setattr(reconcile, "PAGE", 2)
+    monkeypatch.setattr(reconcile, "PAGE_SIZE", 2)
     ages = (48 * 60 + 5, 48 * 60 - 5, 600, 600, 5, 2, 0, -60)
     Order.objects.bulk_create([Order(number=str(age), status="paid", paid_at=minutes_ago(age)) for age in ages])
     assert tasks.reconcile() == {"purchase": 5}
@@ -202,7 +202,7 @@ def test_faults_and_their_times(zone: ZoneInfo, configured: Any, far_side: FarSi
     row = Destination.objects.get()
     assert abs(row.drained_at - before) < HOUR
     result = Result(Outcome.BLOCKED, "x", 401, "4001", blames_token=True)
-    destinations.note(row, [result], now=before, was_probe=False)
+    destinations.update_circuit(row, [result], now=before, was_probe=False)
     row = Destination.objects.get()
     assert row.is_closed(before + dt.timedelta(seconds=1))
     assert not row.is_closed(before + HOUR)

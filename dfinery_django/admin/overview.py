@@ -186,7 +186,7 @@ class OverviewAdmin(ReadOnlyAdmin, OverviewBase):
     def _log_change(self, request: HttpRequest, alias: str, words: Callable[[], str]) -> None:
         """Log the change in Django's admin log."""
         with site_language():
-            self.log_change(request, destinations.current(alias, overview.databases()[0]), words())
+            self.log_change(request, destinations.destination_row(alias, overview.databases()[0]), words())
 
     def _redirect_back(self) -> HttpResponse:
         url = reverse("admin:dfinery_django_overview_changelist", current_app=self.admin_site.name)

@@ -13,7 +13,7 @@ from rest_framework import status
 from rest_framework.exceptions import APIException, ErrorDetail
 
 from ..exceptions import PayloadError
-from ..ingest import Left
+from ..ingest import RejectedEvent
 from ..outage import RETRY_AFTER_SECONDS
 from ..protocols.s2s_body import Refused
 
@@ -98,7 +98,7 @@ def malformed_body(error: Refused) -> ApiError:
     return ApiError(status.HTTP_400_BAD_REQUEST, error.refusal.message, errors=[error_entry(None, error)])
 
 
-def events_refused(left: Iterable[Left], total: int | None) -> ApiError:
+def events_refused(left: Iterable[RejectedEvent], total: int | None) -> ApiError:
     """Return the 400 or 409 for events of which none was stored.
 
     :param total: number of events sent; ``None`` for one sent outside a list

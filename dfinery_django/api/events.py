@@ -49,14 +49,14 @@ class EventsView(DfineryView):
             raise unavailable("DFINERY is switched off on this site (ENABLED): nothing was stored.") from None
         except UnknownDestination:
             raise bad_request("destination: unknown alias, or left out although there is no default one.") from None
-        if not result.taken:
-            raise events_refused(result.left, None if is_alone else len(bodies))
-        stored = sum(each.is_new for each in result.taken)
+        if not result.accepted:
+            raise events_refused(result.rejected, None if is_alone else len(bodies))
+        stored = sum(each.is_new for each in result.accepted)
         answer = IngestedSerializer(
             {
                 "stored": stored,
-                "events": result.taken,
-                "errors": [error_entry(each.index, each.error) for each in result.left],
+                "events": result.accepted,
+                "errors": [error_entry(each.index, each.error) for each in result.rejected],
             }
         )
         return Response(answer.data, status.HTTP_202_ACCEPTED if stored else status.HTTP_200_OK)

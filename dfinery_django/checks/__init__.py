@@ -16,9 +16,9 @@ E010   a property that a definition can't map
 E011   ``destination`` is no alias of ``TOKENS``
 E012   ``PROTOCOL`` or ``WAKE`` can't be imported
 E013   a definition's choice (``guests``, ``build``) that does not exist
-E014   ``signal`` can't be listened to
+E014   ``signal`` can't be connected
 E015   ``CONSENT`` or a definition's ``consent`` can't be asked
-E017   tenants with a schema each, whose events would mix, or that nobody would deliver
+E017   tenants with a schema each, whose events would be mixed, or never delivered
 W001   no ``user``: the key of the source object would be sent as ``user_id``
 W002   django-q2 would stop a drain before it is done
 W003   ``django_q`` is not installed
@@ -26,14 +26,14 @@ W004   ``Q_OPTIONS`` names a cluster that ``Q_CLUSTER`` does not know
 W005   a request may outlast its lease: another worker would send the event as well
 W006   a custom field has another type in one definition than in another
 W007   a model in a database where the outbox may have no tables
-W008   a SQLite database whose transactions begin as readers: who writes fails instead of waiting
+W008   a SQLite database whose transactions begin as readers: a write fails instead of waiting
 W009   a database that can't hold every text (asked by ``migrate``, and ``check --database``)
 W010   a path that ends in a field whose values can't be sent
-W013   deletions that the database makes by itself, of which no signal tells
-W014   django-q2 would give a drain that still runs to a second worker
+W013   deletions that the database makes by itself, without a signal
+W014   django-q2 would give a running drain to a second worker
 W015   django-q2 runs drains in the shop's own requests
 W016   ``build`` is "commit" where ``settle_seconds`` makes events wait for the drain
-I001   events that rest on signals alone: reconcile can't look for what they missed
+I001   events that depend on signals alone: reconcile can't find what they miss
 =====  ==================================================================
 """
 
@@ -57,10 +57,10 @@ from .site import check_ca_bundle, check_lease, check_queue, check_sqlite, check
 
 @register("dfinery")
 def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """What is wrong with the ``DFINERY`` setting itself, then with the definitions."""
+    """Check the ``DFINERY`` setting itself, then the definitions."""
     found = [message_of(each.id, each.message, each.hint) for each in problems(masked_setting())]
     if any(each.id != "dfinery.E003" for each in found):
-        return found  # the definitions can't be judged before the setting can be read
+        return found  # the definitions can't be checked before the setting can be read
     found += _check_imports()
     if get_settings().CONSENT:
         found += check_consent(get_settings().CONSENT, "DFINERY['CONSENT']")
@@ -72,7 +72,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
     found += [message_of("E007", fault, "See the chapter on definitions.") for fault in registry.faults().values()]
     for name, fault in connect_signals().items():
         hint = '"signal": ("dotted.path.of.the_signal", "keyword of the instance")'
-        found.append(message_of("E014", f"Event {name!r}: its signal can't be listened to: {fault}", hint))
+        found.append(message_of("E014", f"Event {name!r}: its signal can't be connected: {fault}", hint))
     for definition in registry.definitions():
         found += check_definition(definition)
     found += _check_custom_types()
@@ -84,7 +84,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 def check_databases(
     app_configs: Sequence[AppConfig] | None = None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """What can only be seen by asking the databases, which Django does for ``migrate`` and ``check --database``."""
+    """Check what only a query can show. Django calls it for ``migrate`` and ``check --database``."""
     return [message for alias in databases or () for message in check_texts(alias)]
 
 
@@ -101,17 +101,17 @@ def _check_imports() -> Iterator[CheckMessage]:
 
 
 def _check_reconcile() -> Iterator[CheckMessage]:
-    """One message for all: much can't be reconciled by its nature, and a healthy project should stay readable."""
+    """Find definitions that can't be reconciled: one message for all, since many can't be by their nature."""
     if not get_settings().RECONCILE_MINUTES:
-        return  # the site does without
+        return
     found = [(each.name, obstacle(each)) for each in registry.definitions()]
     left_out = "; ".join(f"{name!r}: {reason}" for name, reason in found if reason)
     if left_out:
         yield message_of(
             "I001",
-            f"What signals miss (update(), bulk_create(), raw SQL) is not looked for by reconcile: {left_out}.",
+            f"Reconcile can't find rows that send no signal (update(), bulk_create(), raw SQL): {left_out}.",
             'Give it an "event_datetime" that ends in a DateTimeField, or call capture() where such rows are written. '
-            'If all is well so: SILENCED_SYSTEM_CHECKS = ["dfinery.I001"].',
+            'If none are: SILENCED_SYSTEM_CHECKS = ["dfinery.I001"].',
         )
 
 
@@ -126,6 +126,6 @@ def _check_custom_types() -> Iterator[CheckMessage]:
             words = ", ".join(f"{type_name} in {user!r}" for type_name, user in users.items())
             yield message_of(
                 "W006",
-                f"The custom field {name!r} ({scope}) has several types, so DFINERY files it as several: {words}.",
-                f'Decide: "CUSTOM_FIELDS": {{"{scope}": {{"{name}": "{next(iter(users))}"}}}}.',
+                f"The custom field {name!r} ({scope}) has several types, so DFINERY stores it as several: {words}.",
+                f'Choose one: "CUSTOM_FIELDS": {{"{scope}": {{"{name}": "{next(iter(users))}"}}}}.',
             )

@@ -21,6 +21,7 @@ from .messages import message_of
 
 
 def check_definition(definition: EventDefinition) -> Iterable[CheckMessage]:
+    """Check one definition against its model."""
     yield from _check_paths(definition)
     yield from _check_names(definition)
     yield from _check_when(definition)
@@ -44,7 +45,7 @@ def _check_paths(definition: EventDefinition) -> Iterator[CheckMessage]:
     ):
         followed = trace(definition.model_class, path, through_many=part == "item")
         if followed.missing:
-            yield _missing(definition, path, *followed.missing)
+            yield _missing_part(definition, path, *followed.missing)
         elif followed.ends_in_relation and part != "start":
             hint = f"Let the path go on to one of its fields: {path + '.pk'!r}."
             yield message_of("E008", f"Event {definition.name!r}: {path!r} ends in an object, not a value.", hint)
@@ -52,15 +53,15 @@ def _check_paths(definition: EventDefinition) -> Iterator[CheckMessage]:
             yield from _check_column(definition, path, followed.field)
 
 
-def _missing(definition: EventDefinition, path: str, model: Any, part: str) -> CheckMessage:
-    hint = did_you_mean(part, tuple(sorted(_names(model))))
-    if part in _names(model):
+def _missing_part(definition: EventDefinition, path: str, model: Any, part: str) -> CheckMessage:
+    hint = did_you_mean(part, tuple(sorted(_field_names(model))))
+    if part in _field_names(model):
         hint = f"There may be several: write '.first.{part}', or map them as items."
     return message_of("E008", f"Event {definition.name!r}: {model._meta.label} has no {part!r} ({path!r}).", hint)
 
 
 def _check_column(definition: EventDefinition, path: str, field: Any) -> Iterator[CheckMessage]:
-    """Whether anything that the field hands out can be sent."""
+    """Find a field whose values can't be sent."""
     if fault := fault_of(field):
         yield message_of(
             "W010",
@@ -71,7 +72,7 @@ def _check_column(definition: EventDefinition, path: str, field: Any) -> Iterato
 
 
 def _check_deletions(definition: EventDefinition) -> Iterator[CheckMessage]:
-    """Rows that the database deletes by itself send no signal."""
+    """Find deletions that the database makes by itself, without a signal."""
     in_database = getattr(models, "DB_CASCADE", None)  # Django 6.1
     if in_database is None or not _waits_for_deletions(definition):
         return
@@ -94,7 +95,7 @@ def _waits_for_deletions(definition: EventDefinition) -> bool:
     return is_djangos or (not definition.signal and definition.condition == "deleted")
 
 
-def _names(model: Any) -> Iterator[str]:
+def _field_names(model: Any) -> Iterator[str]:
     for field in model._meta.get_fields():
         yield (field.get_accessor_name() or field.name if field.auto_created and not field.concrete else field.name)
 
@@ -147,6 +148,7 @@ def _check_grace(definition: EventDefinition) -> Iterator[CheckMessage]:
 
 
 def check_consent(spec: Any, place: str) -> Iterator[CheckMessage]:
+    """Check a ``consent``; ``place`` is where it is set."""
     if fault := consent.fault(spec):
         hint = "The dotted path of a function (instance, user) -> bool. Until then nothing is captured."
         yield message_of("E015", f"{place} {fault}", hint)
@@ -154,7 +156,8 @@ def check_consent(spec: Any, place: str) -> Iterator[CheckMessage]:
 
 def _check_user(definition: EventDefinition) -> Iterator[CheckMessage]:
     is_default = definition.user is None and definition.user_attributes is None
-    if is_default and not issubclass(definition.model_class, get_user_model()) and _is_inherited(definition):
+    is_default = is_default and type(definition).get_user_attributes is EventDefinition.get_user_attributes
+    if is_default and not issubclass(definition.model_class, get_user_model()):
         yield message_of(
             "W001",
             f"Event {definition.name!r} names no user: USER_ATTRIBUTES would be read from {definition.source_label}.",
@@ -165,7 +168,7 @@ def _check_user(definition: EventDefinition) -> Iterator[CheckMessage]:
 def _check_database(definition: EventDefinition) -> Iterator[CheckMessage]:
     alias = database_of_sources(definition)
     if tenants.is_per_tenant("dfinery_django"):
-        return  # the router's answer is that of the schema in force
+        return  # the router answers for the current schema only
     if not router.allow_migrate_model(alias, Event):
         yield message_of(
             "W007",
@@ -174,7 +177,3 @@ def _check_database(definition: EventDefinition) -> Iterator[CheckMessage]:
             "An event is stored in its source's own transaction, which can't hold two databases: let allow_migrate() "
             f"return True for 'dfinery_django' on {alias!r}, then run manage.py migrate --database={alias}.",
         )
-
-
-def _is_inherited(definition: EventDefinition) -> bool:
-    return type(definition).get_user_attributes is EventDefinition.get_user_attributes

@@ -1,4 +1,4 @@
-"""Checks of what the app runs in: the queue, its timeouts, the files that it reads."""
+"""Checks of the environment: the queue, its timeouts, the databases, the files that are read."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from ..destinations import outbox_databases
 from ..models import Event
 from .messages import message_of
 
-#: After its last answer a drain still writes what came, however the database fails.
+#: Seconds in which a drain may still record results after its last answer, retries included.
 DRAIN_TAIL_SECONDS = 6
-#: How OpenSSL finds a certificate in a directory.
+#: The name under which OpenSSL finds a certificate in a directory.
 _HASHED_NAME = re.compile(r"[0-9a-f]{8}\.\d+")
 
 
 def check_queue() -> Iterator[CheckMessage]:
+    """Check django-q2's configuration."""
     settings = get_settings()
     if not apps.is_installed("django_q"):
         if settings.WAKE == type(settings).WAKE:
@@ -35,10 +36,10 @@ def check_queue() -> Iterator[CheckMessage]:
     named, known = settings.Q_OPTIONS.get("cluster"), (*cluster.get("ALT_CLUSTERS", ()), cluster.get("name", "default"))
     if cluster.get("ALT_CLUSTERS") and named and named not in known:
         hint = did_you_mean(named, known)
-        yield message_of("W004", f"DFINERY['Q_OPTIONS'] names the cluster {named!r}, which nobody runs.", hint)
+        yield message_of("W004", f"DFINERY['Q_OPTIONS'] names the cluster {named!r}, which is not configured.", hint)
     place, timeout = _drain_timeout(cluster, settings.Q_OPTIONS)
     request = settings.CONNECT_TIMEOUT + settings.READ_TIMEOUT
-    # Nothing is begun in the last seconds of a drain, as far as it has that many.
+    # A drain begins no request in its last seconds, or in its second half if that is shorter.
     needed = settings.DRAIN_SECONDS + max(0, request - settings.DRAIN_SECONDS / 2) + DRAIN_TAIL_SECONDS
     if timeout and timeout < needed:
         yield message_of(
@@ -52,8 +53,8 @@ def check_queue() -> Iterator[CheckMessage]:
 
 
 def _check_retry(cluster: Mapping[str, Any], options: Mapping[str, Any], needed: float) -> Iterator[CheckMessage]:
-    """Find a queue that hands a drain to a second worker while it runs."""
-    retry = _own(cluster, options).get("retry", cluster.get("retry", 60))
+    """Find a queue that gives a running drain to a second worker."""
+    retry = _cluster_settings(cluster, options).get("retry", cluster.get("retry", 60))
     if isinstance(retry, (int, float)) and retry < needed:
         yield message_of(
             "W014",
@@ -64,33 +65,33 @@ def _check_retry(cluster: Mapping[str, Any], options: Mapping[str, Any], needed:
 
 def _check_sync(cluster: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[CheckMessage]:
     """Find a queue that runs drains in the shop's own requests."""
-    if _own(cluster, options).get("sync", cluster.get("sync")) or options.get("sync"):
+    if _cluster_settings(cluster, options).get("sync", cluster.get("sync")) or options.get("sync"):
         yield message_of(
             "W015",
-            "django-q2's 'sync' is on: whoever pays an order waits until its event is delivered, or DFINERY gives up.",
-            'Leave "sync" to tests, and run manage.py qcluster. Where no worker can run, see docs/other-queues.md.',
+            "django-q2's 'sync' is on: every checkout waits until its event is delivered, or the request times out.",
+            'Use "sync" in tests only, and run manage.py qcluster. Where no worker can run, see docs/other-queues.md.',
         )
 
 
-def _own(cluster: Mapping[str, Any], options: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the settings of the cluster of its own that ``Q_OPTIONS`` names."""
+def _cluster_settings(cluster: Mapping[str, Any], options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the settings of the cluster that ``Q_OPTIONS`` names."""
     found = (cluster.get("ALT_CLUSTERS") or {}).get(options.get("cluster"))
     return found if isinstance(found, Mapping) else {}
 
 
 def _drain_timeout(cluster: Mapping[str, Any], options: Mapping[str, Any]) -> tuple[str, Any]:
-    """Where it is said when django-q2 stops a drain, and what: the task's own, its cluster's, that of all clusters."""
+    """Return the place and value of the timeout for a drain: the task's, else its cluster's, else the default."""
     if "timeout" in options:
         return "DFINERY['Q_OPTIONS']['timeout']", options["timeout"]
     name = options.get("cluster")
-    own = _own(cluster, options)
+    own = _cluster_settings(cluster, options)
     if "timeout" in own:
         return f"Q_CLUSTER['ALT_CLUSTERS'][{name!r}]['timeout']", own["timeout"]
     return "Q_CLUSTER['timeout']", cluster.get("timeout")
 
 
 def check_tenants() -> Iterator[CheckMessage]:
-    """Find an outbox that does not lie with its tenants' orders, and tenants whose events nobody delivers."""
+    """Find an outbox outside of its tenants' schemas, and tenants whose events are never delivered."""
     hint = "See docs/tenants.md."
     watched = {each.model_class._meta.app_config.name: each.name for each in registry.definitions()}
     names = [name for app, name in watched.items() if tenants.is_per_tenant(app) and not tenants.is_shared(app)]
@@ -98,19 +99,20 @@ def check_tenants() -> Iterator[CheckMessage]:
         yield message_of(
             "E017",
             f"dfinery_django is in SHARED_APPS, but {', '.join(map(repr, names))} watch models of TENANT_APPS: events "
-            "of all tenants would lie in one table, and be built from the wrong tenant's rows.",
+            "of all tenants would be in one table, and be built from the wrong tenant's rows.",
             f'Move "dfinery_django" to TENANT_APPS. {hint}',
         )
     settings = get_settings()
     if tenants.is_per_tenant("dfinery_django") and settings.WAKE == type(settings).WAKE:
         yield message_of(
             "E017",
-            "dfinery_django is in TENANT_APPS, but WAKE names no tenant: nobody would deliver the tenants' events.",
-            f'"WAKE": the dotted path of a function that queues a drain for the schema in force. {hint}',
+            "dfinery_django is in TENANT_APPS, but WAKE names no tenant: the tenants' events would not be delivered.",
+            f'"WAKE": the dotted path of a function that queues a drain for the current schema. {hint}',
         )
 
 
 def check_lease() -> Iterator[CheckMessage]:
+    """Find a lease that a request may outlast."""
     settings = get_settings()
     needed = 2 * (settings.CONNECT_TIMEOUT + settings.READ_TIMEOUT)
     if needed > settings.LEASE_SECONDS:
@@ -122,6 +124,7 @@ def check_lease() -> Iterator[CheckMessage]:
 
 
 def check_sqlite() -> Iterator[CheckMessage]:
+    """Find SQLite databases whose transactions begin as readers."""
     for using in outbox_databases() if get_settings().ENABLED else ():
         connection: Any = connections[using]
         if connection.vendor != "sqlite" or connection.is_in_memory_db():
@@ -132,13 +135,13 @@ def check_sqlite() -> Iterator[CheckMessage]:
             yield message_of(
                 "W008",
                 f"The database {using!r} is SQLite, whose transactions begin as readers: a save that follows a read, "
-                'and a worker, may fail at once with "database is locked", instead of waiting for who else writes.',
+                'and a worker, may fail at once with "database is locked", instead of waiting for the other writer.',
                 f'DATABASES[{using!r}]["OPTIONS"] = {wanted!r}'.replace("'", '"'),
             )
 
 
 def check_ca_bundle() -> Iterator[CheckMessage]:
-    """Not a problem of the setting as such: without the file delivery is held, and capture goes on."""
+    """Find an unusable ``CA_BUNDLE``. Apart from ``problems``, since without the file only delivery stops."""
     settings = get_settings()
     path = os.fspath(settings.CA_BUNDLE)
     if settings.ENABLED and path and (fault := _ca_fault(path)):
@@ -158,6 +161,7 @@ def _ca_fault(path: str) -> str:
 
 
 def check_texts(alias: str) -> Iterator[CheckMessage]:
+    """Find columns that can't store every text."""
     if not router.allow_migrate_model(alias, Event):
         return
     try:
@@ -165,7 +169,7 @@ def check_texts(alias: str) -> Iterator[CheckMessage]:
             charsets.faults(connections[alias], charsets.tables_of(apps.get_app_config("dfinery_django").get_models()))
         )
     except (DatabaseError, InterfaceError):
-        return  # whoever needs that database says so
+        return  # the command reports it if it needs that database
     for fault, hint in found:
-        message = f"The database {alias!r} {fault}: an event with a text that this can't hold fails."
+        message = f"The database {alias!r} {fault}: an event with a text that it can't store fails."
         yield message_of("W009", message, hint)

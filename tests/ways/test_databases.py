@@ -51,10 +51,10 @@ def routed(settings: Any, shop: Any) -> Any:
 
     def use(router: type) -> None:
         settings.DATABASE_ROUTERS = [router()]
-        outbox._say_if_unwatched.cache_clear()
+        outbox._log_if_undrained.cache_clear()
 
     yield use
-    outbox._say_if_unwatched.cache_clear()
+    outbox._log_if_undrained.cache_clear()
 
 
 def place_in_other() -> Order:
@@ -139,7 +139,7 @@ def test_a_database_where_nobody_looks(routed: Any, caplog: Any) -> None:
     for _ in range(2):
         Order(status="paid").save(using="other")
     assert len(keys(using="other")) == 2
-    assert caplog.text.count("'other', where no drain looks") == 1
+    assert caplog.text.count("'other', which no drain reads") == 1
 
 
 @pytest.mark.checks("W007")
