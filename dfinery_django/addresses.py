@@ -20,7 +20,7 @@ _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 _LONGEST_NAME = 253
 
 
-def parsed(url: object) -> Url:
+def parse_address(url: object) -> Url:
     """The parts of an http(s) address.
 
     :raises ValueError: saying what is wrong with it, in words that follow its name and quote none of it
@@ -56,7 +56,7 @@ def _authority(url: str) -> str:
 def base_url_fault(url: Any) -> str:
     """What is wrong with ``BASE_URL``, or nothing."""
     try:
-        parts = parsed(url)
+        parts = parse_address(url)
     except ValueError as error:
         return str(error)
     if "@" in _authority(url) or parts.query is not None or parts.fragment is not None:
@@ -115,7 +115,7 @@ class Proxy:
         if not self:
             return ""
         try:
-            parts = parsed(self._url)
+            parts = parse_address(self._url)
         except ValueError as error:
             return str(error)
         if parts.scheme != "http" or parts.path not in (None, "", "/") or parts.query or parts.fragment:
@@ -124,12 +124,12 @@ class Proxy:
 
     @property
     def host(self) -> str:
-        return host_of(parsed(self._url))
+        return host_of(parse_address(self._url))
 
     @property
     def address(self) -> str:
         """Scheme, host and port."""
-        parts = parsed(self._url)
+        parts = parse_address(self._url)
         return Url("http", host=parts.host, port=parts.port).url
 
     @property
@@ -144,10 +144,10 @@ class Proxy:
         return tuple(each for each in found if each)
 
     def _password(self) -> str:
-        return (parsed(self._url).auth or "").partition(":")[2] if self else ""
+        return (parse_address(self._url).auth or "").partition(":")[2] if self else ""
 
     def _credentials(self) -> str:
-        auth = (parsed(self._url).auth or "") if self else ""
+        auth = (parse_address(self._url).auth or "") if self else ""
         return base64.b64encode(unquote(auth).encode()).decode()
 
     def __repr__(self) -> str:

@@ -21,7 +21,7 @@ def ceiling_seconds(failures: int) -> float:
     return min(CAP_SECONDS, BASE_SECONDS * 2.0**doublings)
 
 
-def wait_seconds(failures: int, draw: Callable[[float, float], float] = random.uniform) -> float:
+def backoff_seconds(failures: int, draw: Callable[[float, float], float] = random.uniform) -> float:
     """A wait between nothing and the ceiling, drawn at random.
 
     Never under a tenth of a second, so that no event is tried in a tight loop.

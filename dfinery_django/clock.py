@@ -32,9 +32,9 @@ def monotonic() -> float:
     return _read_monotonic()
 
 
-def _read_with_the_system() -> float:
+def _system_monotonic() -> float:
     return time.clock_gettime(time.CLOCK_MONOTONIC)
 
 
 #: Windows has no ``clock_gettime``.
-_read_monotonic = _read_with_the_system if hasattr(time, "clock_gettime") else time.monotonic
+_read_monotonic = _system_monotonic if hasattr(time, "clock_gettime") else time.monotonic

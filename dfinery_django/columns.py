@@ -61,7 +61,7 @@ class UtcHour(models.Func):
         return self.as_sql(compiler, connection, template=template, **context)
 
 
-def as_the_site_has(moment: dt.datetime, using: str) -> dt.datetime:
+def as_site_datetime(moment: dt.datetime, using: str) -> dt.datetime:
     """A moment to compare the site's own columns with: naive in its time zone where they are so."""
     if settings.USE_TZ or connections[using].features.supports_timezones:
         return moment

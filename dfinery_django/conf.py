@@ -69,7 +69,7 @@ NOT_NEGATIVE = ("SETTLE_SECONDS", "READY_SECONDS")
 LONGEST = {"LEASE_SECONDS": 1800}  # a lapsed lease is what a dead worker's events wait for
 MAPPINGS = ("EVENTS", "USER_ATTRIBUTES", "CUSTOM_FIELDS", "Q_OPTIONS")
 #: Keys of a kind, and what is said of another.
-KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+VALUE_CHECKS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(MAPPINGS, (lambda value: isinstance(value, Mapping), "is a {kind}, not a dict")),
     "PROXY": (lambda value: value.is_text, "is not a text, nor a callable that returns one"),
     "CA_BUNDLE": (lambda value: isinstance(value, (str, os.PathLike)), "is {value!r}, not a path"),
@@ -146,8 +146,8 @@ def _shape_fault(key: str, value: Any) -> str:
         return f"is {value!r}, not a number above 0 or None"
     if key in ("ENABLED", "METRICS", "KEEP_PAYLOADS") and not isinstance(value, bool):
         return f"is {value!r}, not True or False"
-    if key in KINDS and not KINDS[key][0](value):
-        return KINDS[key][1].format(value=value, kind=type(value).__name__)
+    if key in VALUE_CHECKS and not VALUE_CHECKS[key][0](value):
+        return VALUE_CHECKS[key][1].format(value=value, kind=type(value).__name__)
     is_left_out = key == "CONSENT" and value == ""
     if key in ("PROTOCOL", "WAKE", "CONSENT") and not is_left_out and not (isinstance(value, str) and "." in value):
         return f"is {value!r}, not a dotted path"

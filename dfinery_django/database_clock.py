@@ -16,9 +16,9 @@ from . import clock
 #: A difference that no one need hear of; below it the machine's clock is taken as it is.
 TOLERATED_SECONDS = 1.0
 #: From so much on it is told.
-TOLD_SECONDS = 30.0
+REPORTED_SECONDS = 30.0
 #: A drain asks again after so long: a machine's clock may be set meanwhile.
-ASK_AGAIN_SECONDS = 10.0
+CLOCK_REFRESH_SECONDS = 10.0
 
 #: Epoch seconds, without a word about time zones. SQLite has no other clock than the machine's.
 _EPOCH_SECONDS = {
@@ -36,7 +36,7 @@ class EpochSeconds(models.Func):
         return _EPOCH_SECONDS.get(connection.vendor, "NULL"), []
 
 
-def ahead_by(epoch_seconds: float | None) -> float:
+def seconds_ahead(epoch_seconds: float | None) -> float:
     """By how many seconds this machine's clock is ahead of a moment that the database has just told."""
     if epoch_seconds is None or clock.is_travelling():
         return 0.0
@@ -53,13 +53,13 @@ class DatabaseClock:
         self.using, self.ahead_seconds = using, 0.0
         self._asked_at = float("-inf")
 
-    def ask(self) -> DatabaseClock:
+    def refresh(self) -> DatabaseClock:
         """One statement, unless the database was asked a moment ago."""
         expression = _EPOCH_SECONDS.get(connections[self.using].vendor)
-        if expression and clock.monotonic() - self._asked_at >= ASK_AGAIN_SECONDS:
+        if expression and clock.monotonic() - self._asked_at >= CLOCK_REFRESH_SECONDS:
             with connections[self.using].cursor() as cursor:
                 cursor.execute(f"SELECT {expression}")  # nosec B608 - our own words
-                self.ahead_seconds = ahead_by(cursor.fetchone()[0])
+                self.ahead_seconds = seconds_ahead(cursor.fetchone()[0])
             self._asked_at = clock.monotonic()
         return self
 

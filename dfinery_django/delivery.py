@@ -25,9 +25,9 @@ from .deadlines import expire_strays
 from .destinations import outbox_databases
 from .exchange import Send
 from .lanes import LOOK_AGAIN_SECONDS, Landing, Lane
-from .logs import about
+from .logs import log_extra
 from .models import Destination, Event
-from .patience import FAULTS, LAST_PATIENCE_SECONDS, patiently
+from .patience import DATABASE_ERRORS, STOP_GRACE_SECONDS, retry_transient
 from .states import Outcome
 
 T = TypeVar("T")
@@ -78,7 +78,7 @@ def drain(
         run.close()  # even where the time-out of the task ends it
     total = +sum((lane.tally for lane in run.lanes), Counter())  # without zeros
     if total:
-        extra = about(duration_ms=round((clock.monotonic() - began_at) * 1000))
+        extra = log_extra(duration_ms=round((clock.monotonic() - began_at) * 1000))
         logger.info("Drained: %s", ", ".join(f"{number} {what}" for what, number in total.items()), extra=extra)
     return total
 
@@ -113,7 +113,9 @@ class _Drain:
         """
         patience = clock.monotonic() + linger_seconds
         for using in self.databases:
-            self._patiently(using, functools.partial(unreadable.look, Event._base_manager.using(using)), 0)
+            self._patiently(
+                using, functools.partial(unreadable.quarantine_out_of_range, Event._base_manager.using(using)), 0
+            )
             totals.absorb(Event.objects.using(using))
         for alias in aliases:
             self._open(alias)
@@ -143,8 +145,8 @@ class _Drain:
 
     def _patiently(self, using: str, step: Callable[[], T], otherwise: T) -> T:
         """The same with a step that may be repeated, however often the database fails meanwhile."""
-        until = max(self._patient_until, clock.monotonic() + LAST_PATIENCE_SECONDS)
-        patient = functools.partial(patiently, step, using=using, until=until, should_stop=self.should_stop)
+        until = max(self._patient_until, clock.monotonic() + STOP_GRACE_SECONDS)
+        patient = functools.partial(retry_transient, step, using=using, until=until, should_stop=self.should_stop)
         return self._guarded(using, patient, otherwise)
 
     @property
@@ -204,7 +206,7 @@ class _Drain:
         """A batch of what no lane looks after; false once there is nothing left of it."""
         if using not in self.with_strays:
             return False
-        found = self._patiently(using, lambda: expire_strays(using, now=self.clocks[using].ask().now()), 0)
+        found = self._patiently(using, lambda: expire_strays(using, now=self.clocks[using].refresh().now()), 0)
         if not found:
             self.with_strays.discard(using)
         return bool(found)
@@ -237,7 +239,7 @@ class _Drain:
             return False
         try:
             found = repair.advance(using)
-        except FAULTS:
+        except DATABASE_ERRORS:
             # It is tried again by the next drain: a selection that times out must not hold up deliveries.
             logger.exception("A repair could not go on")
             connections[using].close_if_unusable_or_obsolete()
@@ -264,6 +266,6 @@ class _Drain:
 
 def _waiting(using: str, database_clock: DatabaseClock) -> set[str]:
     """Destinations whose drain was asked for a while ago."""
-    since = database_clock.ask().now() - dt.timedelta(seconds=ADOPT_AFTER_SECONDS)
+    since = database_clock.refresh().now() - dt.timedelta(seconds=ADOPT_AFTER_SECONDS)
     waiting = Destination.objects.using(using).filter(wake_requested_at__lt=since)
     return set(waiting.values_list("alias", flat=True))

@@ -20,7 +20,7 @@ REASON_LENGTH = 2000
 _HARMLESS = frozenset("\u200c\u200d")
 
 
-def shown(value: Any, *, chars: int = 0) -> SafeString:
+def display_html(value: Any, *, chars: int = 0) -> SafeString:
     """A text as text: no markup, and no character in it that hides or turns around what stands beside it.
 
     :param chars: cut it after so many
@@ -29,41 +29,41 @@ def shown(value: Any, *, chars: int = 0) -> SafeString:
     text = Truncator(text).chars(chars) if chars else text
     if text.isprintable():  # as nearly all are, and a list shows hundreds
         return format_html("<bdi>{}</bdi>", text)
-    return format_html("<bdi>{}</bdi>", format_html_join("", "{}", ((part,) for part in _parts(text))))
+    return format_html("<bdi>{}</bdi>", format_html_join("", "{}", ((part,) for part in _html_parts(text))))
 
 
-def _parts(text: str) -> Iterator[str]:
+def _html_parts(text: str) -> Iterator[str]:
     plain = ""
     for char in text:
-        if _is_odd(char):
+        if _is_unsafe_char(char):
             yield plain
             plain = ""
             name = f"U+{ord(char):04X}"
-            yield format_html('<span class="dfinery-odd" title="{}">{}</span>', name, _code(char))
+            yield format_html('<span class="dfinery-odd" title="{}">{}</span>', name, _escape(char))
         else:
             plain += char
     yield plain
 
 
-def _code(char: str) -> str:
+def _escape(char: str) -> str:
     return f"\\u{ord(char):04x}"
 
 
-def _is_odd(char: str) -> bool:
+def _is_unsafe_char(char: str) -> bool:
     """Controls, and format characters such as U+202E, which turns the rest of a line around."""
     if char in _HARMLESS or char in "\n\t" or 0xE0020 <= ord(char) <= 0xE007F:
         return False
     return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
-def visible(text: str) -> str:
+def display_text(text: str) -> str:
     """The same where no markup can stand: attributes, titles, log entries."""
-    return text if text.isprintable() else "".join(_code(char) if _is_odd(char) else char for char in text)
+    return text if text.isprintable() else "".join(_escape(char) if _is_unsafe_char(char) else char for char in text)
 
 
-def has_odd(text: str) -> bool:
+def has_invisible(text: str) -> bool:
     """Whether ``shown`` writes it otherwise than it is."""
-    return any(map(_is_odd, text))
+    return any(map(_is_unsafe_char, text))
 
 
 def badge(kind: str, label: Any) -> SafeString:

@@ -69,7 +69,7 @@ class ConfigurationError(ImproperlyConfigured):
     """The ``DFINERY`` setting or an event definition is wrong; the message says which line to write."""
 
 
-def in_words(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """Kind and text of any error: that of the site's own classes may be the next thing that fails."""
     try:
         return f"{type(error).__name__}: {error}"
@@ -77,6 +77,6 @@ def in_words(error: BaseException) -> str:
         return type(error).__name__
 
 
-def in_one_line(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """The same without line ends: drivers write several lines."""
-    return " ".join(in_words(error).split())
+    return " ".join(error_text(error).split())

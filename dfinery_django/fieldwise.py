@@ -15,10 +15,10 @@ from typing import Any
 from . import schema
 from .custom_fields import SeenFields
 from .definitions import EventDefinition, declared_type
-from .exceptions import PayloadError, in_one_line
+from .exceptions import PayloadError, error_line
 from .expressions import Call, Expression, Path, read
-from .patience import is_passing
-from .payloads import properties
+from .patience import is_transient
+from .payloads import convert_properties
 from .schema import Scope
 from .values import Wire, WireType, epoch_milliseconds, infer
 
@@ -140,11 +140,9 @@ def attempt(place: str, function: Callable[[], Any]) -> tuple[Any, Fault | None]
     except PayloadError as error:
         return None, Fault(error.path, error.problem, error.remedy)
     except Exception as error:  # noqa: BLE001 - to be told is what it is asked for
-        if is_passing(error):
-            return None, Fault(
-                place, f"the database failed: {in_one_line(error)}", "Building would wait and try again."
-            )
-        return None, Fault(place, f"it raised {in_one_line(error)}", "Mend the definition.")
+        if is_transient(error):
+            return None, Fault(place, f"the database failed: {error_line(error)}", "Building would wait and try again.")
+        return None, Fault(place, f"it raised {error_line(error)}", "Mend the definition.")
 
 
 def has_own(definition: EventDefinition, hook: str) -> bool:
@@ -232,7 +230,9 @@ class _Reader:
 
     def _reading(self, name: str, origin: str, value: Any, sources: Mapping[str, Expression]) -> Reading:
         known, type_from = self._known_type(name)
-        convert = partial(properties, {name: value}, self.scope, self.definition.type_of, self.path, sources, self.seen)
+        convert = partial(
+            convert_properties, {name: value}, self.scope, self.definition.type_of, self.path, sources, self.seen
+        )
         sent, fault = attempt(f"{self.path}.{name}", convert)
         wire = (sent or {}).get(name)
         found = known if wire is None else infer(wire)

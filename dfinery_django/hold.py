@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 
 from . import clock, destinations, pacing
 from .conf import Settings
-from .database_clock import TOLD_SECONDS, DatabaseClock
+from .database_clock import REPORTED_SECONDS, DatabaseClock
 from .deadlines import margin, warn_of_risk
 from .endings import tell
 from .exchange import Batch, by_lease
 from .models import Destination, Event
-from .patience import LAST_PATIENCE_SECONDS, patiently
+from .patience import STOP_GRACE_SECONDS, retry_transient
 from .queries import LAPSES_TO_SUSPECT, EventQuerySet
 from .states import EventStatus, Reason
 
@@ -80,19 +80,19 @@ class Hold:
 
     @property
     def patience(self) -> float:
-        return max(self.patient_until, clock.monotonic() + LAST_PATIENCE_SECONDS)
+        return max(self.patient_until, clock.monotonic() + STOP_GRACE_SECONDS)
 
     def patiently(self, step: Callable[[], T]) -> T:
-        return patiently(step, using=self.using, until=self.patience, should_stop=self.should_stop)
+        return retry_transient(step, using=self.using, until=self.patience, should_stop=self.should_stop)
 
     def begin(self, wire: str) -> None:
         """What a drain does first.
 
         :param wire: the ``fingerprint`` of the token and address now in force
         """
-        ahead = self.patiently(self.clock.ask).ahead_seconds
+        ahead = self.patiently(self.clock.refresh).ahead_seconds
         now = self.now()
-        differs = {"clock_ahead_seconds": ahead, "clock_differed_at": now} if abs(ahead) > TOLD_SECONDS else {}
+        differs = {"clock_ahead_seconds": ahead, "clock_differed_at": now} if abs(ahead) > REPORTED_SECONDS else {}
         # Cleared before the first claim: what is captured from here on asks for a drain of its own.
         self.patiently(lambda: self.set_wake_requested(None, drained_at=now, **differs))
         self.patiently(lambda: warn_of_risk(self.alias, self.using, now))
@@ -106,7 +106,7 @@ class Hold:
         """Whether something is due within so many seconds; if so, whoever commits need not ask for another drain."""
 
         def look() -> bool:
-            now = self.clock.ask().now()
+            now = self.clock.refresh().now()
             found = destinations.has_due(self.alias, self.using, within_seconds=seconds, now=now)
             if found:
                 self.set_wake_requested(now)

@@ -117,7 +117,7 @@ class Lane:
 
     def step(self) -> bool:
         """Build, claim and expire once, as far as that is wanted; false when there was nothing to do."""
-        self.hold.patiently(self.hold.clock.ask)
+        self.hold.patiently(self.hold.clock.refresh)
         built = self._build()
         claimed = self._claim()
         return bool(self._expire() or built or claimed)  # last: what is too late can wait

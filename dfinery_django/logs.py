@@ -14,13 +14,13 @@ from django.core.signals import setting_changed
 from django.db import DatabaseError, InterfaceError
 
 from . import clock
-from .exceptions import in_one_line
+from .exceptions import error_line
 
 logger = logging.getLogger("dfinery_django")
 events_logger = logging.getLogger("dfinery_django.events")
 
 #: Attributes of the records: what they say.
-FACTS = {
+LOG_FIELDS = {
     "dfinery_event_id": "the event's id, as DFINERY knows it",
     "dfinery_event_name": "its name",
     "dfinery_definition": "its definition; empty for `track()`",
@@ -38,21 +38,21 @@ FACTS = {
 
 #: What strikes at every save is told so often by a process.
 QUIET_SECONDS = 60.0
-MOST_SUBJECTS = 1000
+MAX_SUBJECTS = 1000
 
 #: What was told, when, and how often it was not told since.
-_told: dict[Any, tuple[float, int]] = {}
+_last_logged: dict[Any, tuple[float, int]] = {}
 
 
-def forget_what_was_told(**kwargs: Any) -> None:
+def reset_rate_limit(**kwargs: Any) -> None:
     """Tell everything again: the setting has changed, or another test begins."""
-    _told.clear()
+    _last_logged.clear()
 
 
-setting_changed.connect(forget_what_was_told, dispatch_uid="dfinery_django.logs")
+setting_changed.connect(reset_rate_limit, dispatch_uid="dfinery_django.logs")
 
 
-def tell_now_and_then(words: str, *names: Any, error: Exception) -> None:
+def log_rate_limited(words: str, *names: Any, error: Exception) -> None:
     """Log an error that a shop's every request may meet: one a minute in each process, with those left out counted.
 
     All faults of the database are one subject, since unwritable tables are met at several places of one order. A fault
@@ -61,19 +61,19 @@ def tell_now_and_then(words: str, *names: Any, error: Exception) -> None:
     is_of_database = isinstance(error, (DatabaseError, InterfaceError))
     subject = "database" if is_of_database else (words, type(error), *names[:1])
     now = clock.monotonic()
-    told_at, left_out = _told.get(subject, (now - QUIET_SECONDS, 0))
+    told_at, left_out = _last_logged.get(subject, (now - QUIET_SECONDS, 0))
     if now - told_at < QUIET_SECONDS:
-        _told[subject] = told_at, left_out + 1
+        _last_logged[subject] = told_at, left_out + 1
         return
-    if len(_told) >= MOST_SUBJECTS:
-        _told.clear()
-    _told[subject] = now, 0
+    if len(_last_logged) >= MAX_SUBJECTS:
+        _last_logged.clear()
+    _last_logged[subject] = now, 0
     more = f" ({left_out} more like it since the last such line)" if left_out else ""
     has_traceback = not is_of_database and not isinstance(error, ImproperlyConfigured)
     template = f"{words}: %s%s"  # by which those who collect errors tell them apart
-    logger.error(template, *names, in_one_line(error), more, exc_info=error if has_traceback else None)
+    logger.error(template, *names, error_line(error), more, exc_info=error if has_traceback else None)
 
 
-def about(**facts: Any) -> dict[str, Any]:
+def log_extra(**facts: Any) -> dict[str, Any]:
     """``extra`` of a record: ``about(destination="default")`` is its attribute ``dfinery_destination``."""
     return {f"dfinery_{name}": value for name, value in facts.items()}

@@ -44,12 +44,12 @@ def plain_value(holder: Any, name: str, value: Any) -> Any:
     """An attribute's value; an object that stands in a column as the plain value that the column has."""
     if is_plain(value) or not isinstance(holder, models.Model):
         return value
-    field = _column(holder.__class__, name)
-    return value if field is None else of_column(field, value)
+    field = _column_behind(holder.__class__, name)
+    return value if field is None else column_value(field, value)
 
 
 @lru_cache(maxsize=5000)
-def _column(model: type[models.Model], name: str) -> Any:
+def _column_behind(model: type[models.Model], name: str) -> Any:
     """The column behind an attribute; behind ``customer_id`` the one that it points to."""
     columns: tuple[Any, ...] = model._meta.concrete_fields
     field = model._meta.pk if name == "pk" else next((f for f in columns if name in (f.attname, f.name)), None)
@@ -60,23 +60,23 @@ def _column(model: type[models.Model], name: str) -> Any:
     return getattr(field, "output_field", field)
 
 
-def of_column(field: Any, value: Any) -> Any:
+def column_value(field: Any, value: Any) -> Any:
     """The plain value of an object in a column: what is stored, else its text; the object itself if it has neither.
 
     Translated text is often stored as JSON: its text is what it says in the language in force.
     """
     if value is None or is_plain(value):
         return value
-    reloaded = _asked(field.to_python, value)  # a fresh instance may hold another form
+    reloaded = _call_or_keep(field.to_python, value)  # a fresh instance may hold another form
     value = value if is_plain(reloaded) else reloaded
-    stored = _asked(field.get_prep_value, value)
+    stored = _call_or_keep(field.get_prep_value, value)
     has_text = has_own_text(value)
     if is_plain(stored) and not _is_structure(stored) and (has_text or stored != str(value)):
         return stored
     return str(value) if has_text and wire_type_of(field) is WireType.STRING else value
 
 
-def _asked(convert: Callable[[Any], Any], value: Any) -> Any:
+def _call_or_keep(convert: Callable[[Any], Any], value: Any) -> Any:
     """What a field makes of a value; the value itself if it fails: fields of others convert where they like."""
     try:
         return convert(value)
@@ -94,12 +94,12 @@ def _is_structure(stored: Any) -> bool:
     return True
 
 
-def fault_of(field: Any) -> PayloadError | None:
+def field_fault(field: Any) -> PayloadError | None:
     """Why nothing that a field hands out can be sent; ``None`` if something can, or if the field takes no sample."""
     fault, field = None, getattr(field, "output_field", field)
-    for value in _handed_out(field):
+    for value in _sample_values(field):
         try:
-            convert(of_column(field, value), wire_type_of(field), field.name)
+            convert(column_value(field, value), wire_type_of(field), field.name)
         except PayloadError as error:
             fault = error
         except Exception:  # noqa: BLE001, S112 - an object of others that fails when it is looked at  # nosec B112
@@ -109,7 +109,7 @@ def fault_of(field: Any) -> PayloadError | None:
     return fault
 
 
-def _handed_out(field: Any) -> Iterator[Any]:
+def _sample_values(field: Any) -> Iterator[Any]:
     """What the field makes of samples: a default, a choice, texts. Neither is asked of a callable of the site's."""
     default = () if callable(field.default) or not field.has_default() else (field.default,)
     choices = field.flatchoices[:1] if isinstance(field.choices, (list, tuple)) else ()

@@ -15,17 +15,17 @@ from uuid import UUID
 from django.utils.functional import Promise
 
 #: What a value may be without being looked at: nearly all are.
-SETTLED = frozenset({str, bool, int, float, Decimal})
-_PLAIN = (str, int, float, Decimal, UUID, dt.date, dt.time, Promise)
+EXACT_SCALARS = frozenset({str, bool, int, float, Decimal})
+_SCALARS = (str, int, float, Decimal, UUID, dt.date, dt.time, Promise)
 #: What models, expressions, managers, money, collections and functions have.
-_NO_TEXT = ("_meta", "resolve_expression", "get_queryset", "amount", "__iter__", "__call__")
+_NON_TEXT_ATTRIBUTES = ("_meta", "resolve_expression", "get_queryset", "amount", "__iter__", "__call__")
 
 
 def is_plain(value: Any) -> bool:
     """Whether a value is a scalar by itself, and no object that a column, or its own text, has to speak for."""
-    if type(value) in SETTLED:
+    if type(value) in EXACT_SCALARS:
         return True
-    return isinstance(value.value if isinstance(value, enum.Enum) else value, _PLAIN)
+    return isinstance(value.value if isinstance(value, enum.Enum) else value, _SCALARS)
 
 
 def has_own_text(value: Any) -> bool:
@@ -38,7 +38,7 @@ def is_text(value: Any) -> bool:
     """Whether an object that stands in no column is a text: a country or phone number that a callable returns."""
     if not has_own_text(value) or isinstance(value, (numbers.Number, BaseException)):
         return False
-    return not any(hasattr(value, name) for name in _NO_TEXT)
+    return not any(hasattr(value, name) for name in _NON_TEXT_ATTRIBUTES)
 
 
 def amount_of(value: Any) -> Any:

@@ -11,11 +11,11 @@ from django.utils.translation import gettext as _
 RETRY_AFTER_SECONDS = 30
 
 #: A table or a column is not there: PostgreSQL's codes, those of MariaDB and MySQL, SQLite's words.
-_SQLSTATES, _NUMBERS = ("42P01", "42703", "3F000"), (1054, 1146)
-_WORDS = ("no such table", "no such column", "has no column named")
+_MISSING_SQLSTATES, _MISSING_NUMBERS = ("42P01", "42703", "3F000"), (1054, 1146)
+_MISSING_MESSAGES = ("no such table", "no such column", "has no column named")
 
 
-def sentence(error: BaseException) -> str:
+def outage_message(error: BaseException) -> str:
     """What is the matter, and what to do; empty for an error that is a mistake of the code."""
     if is_unmigrated(error):
         return _("Tables of this app are missing in the database, or are of another version: run manage.py migrate.")
@@ -29,4 +29,8 @@ def is_unmigrated(error: BaseException) -> bool:
     cause: Any = error.__cause__  # the driver's own
     sqlstate = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
     number = error.args[0] if error.args else None
-    return sqlstate in _SQLSTATES or number in _NUMBERS or any(words in str(number) for words in _WORDS)
+    return (
+        sqlstate in _MISSING_SQLSTATES
+        or number in _MISSING_NUMBERS
+        or any(words in str(number) for words in _MISSING_MESSAGES)
+    )

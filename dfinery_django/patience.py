@@ -23,19 +23,19 @@ T = TypeVar("T")
 logger = logging.getLogger("dfinery_django")
 
 #: Everything that Django raises for a database.
-FAULTS = (DatabaseError, InterfaceError)
+DATABASE_ERRORS = (DatabaseError, InterfaceError)
 #: Those of them that pass where no code says more: nothing was heard of the server, or its driver is not known here. An
 #: ``InternalError`` is PostgreSQL's after a failover: the server has become read-only.
-PASSING_FAULTS = (OperationalError, InterfaceError, InternalError)
+TRANSIENT_ERRORS = (OperationalError, InterfaceError, InternalError)
 SHORTEST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 2.0
 #: Who was asked to stop is patient for so long.
-LAST_PATIENCE_SECONDS = 5.0
+STOP_GRACE_SECONDS = 5.0
 #: So much text one statement carries: a server may take no more than 1 MB at once, and quoting makes it longer.
 STATEMENT_BYTES = 500_000
 
 #: SQLSTATEs of PostgreSQL: https://www.postgresql.org/docs/current/errcodes-appendix.html
-_STATES = {
+_TRANSIENT_SQLSTATES = {
     *("25006", "25P03", "25P04"),  # read-only after a failover; the server ended a transaction that took too long
     *("40000", "40001", "40003", "40P01"),  # rolled back: serialization, unknown completion, deadlock
     *("53000", "53100", "53200", "53300", "53400"),  # disk full, out of memory, too many connections
@@ -43,9 +43,9 @@ _STATES = {
     *("57000", "57014", "57P01", "57P02", "57P03", "57P05"),  # cancelled, shut down, crashed, starting up, idle
     *("58000", "58030"),  # errors of the system, I/O
 }  # fmt: skip
-_CONNECTION_STATES = "08"  # and whatever follows
+_CONNECTION_SQLSTATES = "08"  # and whatever follows
 #: Codes of MySQL and MariaDB: https://mariadb.com/kb/en/mariadb-error-code-reference/
-_NUMBERS = {
+_TRANSIENT_NUMBERS = {
     *(1020, 1180, 1205, 1206, 1213, 1412, 1613, 1614, 1615, 1637, 3058, 3101, 3572),  # locks, deadlocks, rolled back
     *(1015, 1021, 1030, 1037, 1038, 1041, 1114, 1135),  # files, disk full, out of memory, no thread
     *(1040, 1047, 1129, 1203, 1226, 4031),  # too many connections, a node of a cluster is not ready, idle too long
@@ -55,40 +55,40 @@ _NUMBERS = {
 }  # fmt: skip
 #: Of the client library: connections, all but the one that a packet is too large.
 _CLIENT_NUMBERS = set(range(2000, 3000)) - {2020}
-_READ_ONLY = {"25006", 1290, 1792, 1836}
+_READ_ONLY_CODES = {"25006", 1290, 1792, 1836}
 #: Result codes of SQLite, https://www.sqlite.org/rescode.html: busy, locked, no memory, read-only, interrupted, I/O,
 #: full, can't open, locking protocol, schema changed. And the same in words, which is all that Python 3.10 has.
-_RESULTS = {5, 6, 7, 8, 9, 10, 13, 14, 15, 17}
-_RESULTS_IN_WORDS = (
+_SQLITE_RESULTS = {5, 6, 7, 8, 9, 10, 13, 14, 15, 17}
+_SQLITE_MESSAGES = (
     "is locked", "out of memory", "readonly database", "interrupted", "disk I/O error", "disk is full",
     "unable to open database file", "locking protocol", "schema has changed",
 )  # fmt: skip
 #: What a server's end of the connection looks like, of which a packet that is too large may be the reason.
-_HUNG_UP = {2006, 2013, 2055}
+_HUNG_UP_NUMBERS = {2006, 2013, 2055}
 
 
-def is_passing(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether it is a fault of a database that passes by itself."""
-    if not isinstance(error, FAULTS):
+    if not isinstance(error, DATABASE_ERRORS):
         return False
-    code, words = _code(error), _said(error)
+    code, words = _error_code(error), _driver_error(error)
     if isinstance(code, str):
-        return code in _STATES or code.startswith(_CONNECTION_STATES)
+        return code in _TRANSIENT_SQLSTATES or code.startswith(_CONNECTION_SQLSTATES)
     if type(words).__module__.startswith("sqlite3"):
-        return code in _RESULTS if code else any(each in str(words) for each in _RESULTS_IN_WORDS)
+        return code in _SQLITE_RESULTS if code else any(each in str(words) for each in _SQLITE_MESSAGES)
     if code:
-        return code in _NUMBERS or code in _CLIENT_NUMBERS
-    return isinstance(error, PASSING_FAULTS)
+        return code in _TRANSIENT_NUMBERS or code in _CLIENT_NUMBERS
+    return isinstance(error, TRANSIENT_ERRORS)
 
 
-def _said(error: BaseException) -> BaseException:
+def _driver_error(error: BaseException) -> BaseException:
     """The driver's own error, which Django's stands for."""
     return error.__cause__ or error
 
 
-def _code(error: BaseException) -> str | int | None:
+def _error_code(error: BaseException) -> str | int | None:
     """What the server calls it: a SQLSTATE, or a number."""
-    said: Any = _said(error)
+    said: Any = _driver_error(error)
     state = getattr(said, "sqlstate", None) or getattr(said, "pgcode", None)
     if isinstance(state, str):
         return state
@@ -103,7 +103,7 @@ def _never() -> bool:
     return False
 
 
-def patiently(step: Callable[[], T], *, using: str, until: float, should_stop: Callable[[], bool] = _never) -> T:
+def retry_transient(step: Callable[[], T], *, using: str, until: float, should_stop: Callable[[], bool] = _never) -> T:
     """Run a step that may be repeated, again and again while the database has a fault that passes.
 
     :param step: safe to repeat, even where it was done and only the answer was lost
@@ -115,21 +115,21 @@ def patiently(step: Callable[[], T], *, using: str, until: float, should_stop: C
     while True:
         try:
             return step()
-        except FAULTS as error:
+        except DATABASE_ERRORS as error:
             connection = connections[using]
-            ends_at = min(until, began_at + LAST_PATIENCE_SECONDS) if should_stop() else until
-            if not is_passing(error) or connection.in_atomic_block or clock.monotonic() + pause > ends_at:
+            ends_at = min(until, began_at + STOP_GRACE_SECONDS) if should_stop() else until
+            if not is_transient(error) or connection.in_atomic_block or clock.monotonic() + pause > ends_at:
                 raise
             if pause == SHORTEST_PAUSE_SECONDS:
                 logger.warning("The database failed; it is tried again: %s", str(error).strip())
-            if isinstance(error, InternalError) or _code(error) in _READ_ONLY:
+            if isinstance(error, InternalError) or _error_code(error) in _READ_ONLY_CODES:
                 connection.close()  # usable, but read-only: after a failover another server is the primary
             connection.close_if_unusable_or_obsolete()
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
 
-def portions(rows: Sequence[T], weigh: Callable[[T], int]) -> Iterator[Sequence[T]]:
+def statement_batches(rows: Sequence[T], weigh: Callable[[T], int]) -> Iterator[Sequence[T]]:
     """The rows in order, as many together as one statement carries.
 
     :param weigh: how many bytes of text a row has
@@ -144,7 +144,7 @@ def portions(rows: Sequence[T], weigh: Callable[[T], int]) -> Iterator[Sequence[
         yield rows[start:]
 
 
-def write_apart(
+def write_bisecting(
     rows: Sequence[T], write: Callable[[Sequence[T]], object], *, using: str, weigh: Callable[[T], int]
 ) -> list[tuple[T, Exception]]:
     """Write rows, many at once. What the database refuses for good is parted until the culprits stand alone.
@@ -154,7 +154,7 @@ def write_apart(
     :raises DatabaseError, InterfaceError: a fault that passes
     """
     refused: list[tuple[T, Exception]] = []
-    waiting = list(portions(rows, weigh))[::-1]
+    waiting = list(statement_batches(rows, weigh))[::-1]
     while waiting:
         portion = waiting.pop()
         error = _refusal(portion, write, using, weigh)
@@ -179,10 +179,10 @@ def _refusal(
             write(rows)
     except TransactionManagementError:
         raise  # the transaction around it has failed before
-    except (*FAULTS, ValueError, TypeError, OverflowError) as error:
+    except (*DATABASE_ERRORS, ValueError, TypeError, OverflowError) as error:
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()  # MySQL hangs up on a packet that is too large
-        if is_passing(error) and not _is_too_large(sum(map(weigh, rows)), error, using):
+        if is_transient(error) and not _is_too_large(sum(map(weigh, rows)), error, using):
             raise
         return error
     return None
@@ -191,7 +191,7 @@ def _refusal(
 def _is_too_large(weight: int, error: Exception, using: str) -> bool:
     """Whether the server hung up because it was told more than it takes: MySQL and MariaDB say so only now and then."""
     connection = connections[using]
-    if connection.vendor != "mysql" or _code(error) not in _HUNG_UP or connection.in_atomic_block:
+    if connection.vendor != "mysql" or _error_code(error) not in _HUNG_UP_NUMBERS or connection.in_atomic_block:
         return False
     with connection.cursor() as cursor:
         cursor.execute("SELECT @@max_allowed_packet")

@@ -21,7 +21,7 @@ Properties = dict[str, Wire]
 TypeOf = Callable[[Scope, str], WireType | None]
 
 
-class Memory(Protocol):
+class TypeMemory(Protocol):
     """What is known of custom fields from the values that they had before."""
 
     def fit(self, scope: Scope, name: str, value: Any, wire_type: WireType | None, path: str) -> Wire:
@@ -31,12 +31,12 @@ class Memory(Protocol):
         """
 
 
-class _NoMemory:
+class _NoTypeMemory:
     def fit(self, scope: Scope, name: str, value: Any, wire_type: WireType | None, path: str) -> Wire:
         return convert(value, wire_type, path)
 
 
-NO_MEMORY = _NoMemory()
+NO_MEMORY = _NoTypeMemory()
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,13 @@ class Payload:
         return cls(event, content[schema.PATHS["user"]], None if items is None else tuple(items))
 
 
-def properties(
+def convert_properties(
     values: Mapping[str, Any],
     scope: Scope,
     type_of: TypeOf,
     path: str,
     sources: Mapping[str, object] = {},
-    memory: Memory = NO_MEMORY,
+    memory: TypeMemory = NO_MEMORY,
 ) -> Properties:
     """Python values as wire values; ``None`` is left out.
 
@@ -94,7 +94,7 @@ def properties(
     """
     converted: Properties = {}
     for name, value in values.items():
-        _refuse_name(name, scope, path)
+        _validate_name(name, scope, path)
         if value is not None:
             try:
                 converted[name] = _converted(value, scope, name, type_of, f"{path}.{name}", memory)
@@ -104,14 +104,14 @@ def properties(
     return converted
 
 
-def _converted(value: Any, scope: Scope, name: str, type_of: TypeOf, path: str, memory: Memory) -> Wire:
+def _converted(value: Any, scope: Scope, name: str, type_of: TypeOf, path: str, memory: TypeMemory) -> Wire:
     predefined = schema.predefined_type(scope, name)
     if predefined is not None:
         return convert(value, predefined, path)
     return memory.fit(scope, name, value, type_of(scope, name), path)
 
 
-def _refuse_name(name: Any, scope: Scope, path: str) -> None:
+def _validate_name(name: Any, scope: Scope, path: str) -> None:
     if (
         not isinstance(name, str)
         or not name.strip()

@@ -20,13 +20,13 @@ from django.db.models import Case, CharField, Count, Max, Q, Value, When
 from . import clock, registry
 from .conf import default_destination, get_settings
 from .display import storable
-from .exceptions import NotRegistered, in_words
+from .exceptions import NotRegistered, error_text
 from .models import DeliveryAttempt, Event, Repair
-from .patience import is_passing
+from .patience import is_transient
 from .queries import EventQuerySet
 from .selection import Selection
 from .sources import key_of, key_text
-from .states import DONE, FINISHED, UNFINISHED, Action, EventStatus, Reason, Verdict
+from .states import ACTIONABLE, FINISHED, UNFINISHED, Action, ActionVerdict, EventStatus, Reason
 from .waking import forget_notices, request_wake
 
 logger = logging.getLogger("dfinery_django")
@@ -72,12 +72,12 @@ class Forecast:
     @property
     def done(self) -> int:
         """How many it would change."""
-        return sum(self.tally[verdict] for verdict in DONE)
+        return sum(self.tally[verdict] for verdict in ACTIONABLE)
 
     def _look_for_sources(self, judged: EventQuerySet, until: float) -> None:
         reached = 0
         while clock.monotonic() < until:
-            page: list[Row] = list(_page(judged.filter(verdict__in=DONE), reached))
+            page: list[Row] = list(_page(judged.filter(verdict__in=ACTIONABLE), reached))
             if not page:
                 break
             reached = page[-1][0]
@@ -86,7 +86,7 @@ class Forecast:
             for pk, verdict, _, _ in page:
                 if pk in gone:
                     self.tally[verdict] -= 1
-                    self.tally[Verdict.SOURCE_GONE] += 1
+                    self.tally[ActionVerdict.SOURCE_GONE] += 1
 
 
 def advance(using: str, *, pk: int | None = None) -> tuple[Repair, list[int]] | None:
@@ -106,10 +106,10 @@ def advance(using: str, *, pk: int | None = None) -> tuple[Repair, list[int]] | 
             with transaction.atomic(using=using):
                 done = _do_chunk(repair)
         except Exception as error:
-            if is_passing(error):
+            if is_transient(error):
                 raise
             logger.exception("Repair %s can't be done", repair.pk)
-            repair.error, repair.finished_at, done = storable(in_words(error)), clock.now(), []
+            repair.error, repair.finished_at, done = storable(error_text(error)), clock.now(), []
         repair.save(using=using, update_fields=["reached_pk", "tally", "error", "finished_at"])
     if repair.is_finished:
         logger.info("Repair %s (%s, asked by %s) ended: %s", repair.pk, repair.action, repair.asked_by, repair.tally)
@@ -148,13 +148,13 @@ def _do_chunk(repair: Repair) -> list[int]:
         repair.finished_at = now
         return []
     gone = _without_source(rows, using) if repair.action == Action.REBUILD else frozenset()
-    verdicts = {pk: Verdict.SOURCE_GONE if pk in gone else verdict for pk, verdict, _, _ in rows}
-    wanted = [pk for pk, verdict in verdicts.items() if verdict in DONE]
+    verdicts = {pk: ActionVerdict.SOURCE_GONE if pk in gone else verdict for pk, verdict, _, _ in rows}
+    wanted = [pk for pk, verdict in verdicts.items() if verdict in ACTIONABLE]
     held = _unchanged(repair, wanted, now).select_for_update()
     done = list(held.values_list("pk", flat=True))
     _act(repair, Event.objects.using(using).filter(pk__in=done), now)
     for pk in set(wanted).difference(done):
-        verdicts[pk] = Verdict.CHANGED
+        verdicts[pk] = ActionVerdict.CHANGED
     repair.tally = dict(Counter(repair.tally) + Counter(map(str, verdicts.values())))
     repair.reached_pk = rows[-1][0]
     if len(rows) < CHUNK:
@@ -184,34 +184,34 @@ def _judged(repair: Repair, now: dt.datetime) -> EventQuerySet:
     """The selected events, each with its ``verdict``."""
     events = Event.objects.using(_database(repair)).filter(pk__lte=repair.last_pk)
     whens = [When(condition, then=Value(str(verdict))) for verdict, condition in _verdicts(repair, now)]
-    verdict = Case(*whens, default=Value(str(Verdict.READY)), output_field=CharField())
+    verdict = Case(*whens, default=Value(str(ActionVerdict.READY)), output_field=CharField())
     judged: EventQuerySet = Selection.from_json(repair.selection).narrow(events).annotate(verdict=verdict)
     return judged
 
 
-def _verdicts(repair: Repair, now: dt.datetime) -> list[tuple[Verdict, Q]]:
+def _verdicts(repair: Repair, now: dt.datetime) -> list[tuple[ActionVerdict, Q]]:
     """What keeps an action from an event, or is worth saying of it; the first that holds counts."""
     if repair.action == Action.CANCEL:
         in_flight = Q(status=EventStatus.SENDING, due_at__gt=now, lapse_count=0)
         return [
-            (Verdict.FINISHED, Q(status__in=FINISHED)),
-            (Verdict.IN_FLIGHT, in_flight),
-            (Verdict.UNSURE, Q(status=EventStatus.SENDING)),
+            (ActionVerdict.FINISHED, Q(status__in=FINISHED)),
+            (ActionVerdict.IN_FLIGHT, in_flight),
+            (ActionVerdict.UNSURE, Q(status=EventStatus.SENDING)),
         ]
     common = [
-        (Verdict.UNFINISHED, Q(status__in=UNFINISHED)),
-        (Verdict.CHANGED, _sent_since(repair)),
-        (Verdict.FORGOTTEN, Q(reason_code=Reason.FORGOTTEN)),
-        (Verdict.TOO_OLD, Q(expires_at__lte=now)),
+        (ActionVerdict.UNFINISHED, Q(status__in=UNFINISHED)),
+        (ActionVerdict.CHANGED, _sent_since(repair)),
+        (ActionVerdict.FORGOTTEN, Q(reason_code=Reason.FORGOTTEN)),
+        (ActionVerdict.TOO_OLD, Q(expires_at__lte=now)),
     ]
     if repair.action == Action.RESEND:
-        common.append((Verdict.DROPPED, Q(payload="", status=EventStatus.DELIVERED)))
-        common.append((Verdict.NOT_BUILT, Q(payload="")))
-        common.append((Verdict.NO_DESTINATION, ~Q(destination__in=list(get_settings().TOKENS))))
+        common.append((ActionVerdict.DROPPED, Q(payload="", status=EventStatus.DELIVERED)))
+        common.append((ActionVerdict.NOT_BUILT, Q(payload="")))
+        common.append((ActionVerdict.NO_DESTINATION, ~Q(destination__in=list(get_settings().TOKENS))))
     else:
         in_force = [definition.name for definition in registry.definitions()]
-        common.append((Verdict.NO_DEFINITION, ~Q(definition__in=in_force)))
-    return [*common, (Verdict.DELIVERED, Q(status=EventStatus.DELIVERED))]
+        common.append((ActionVerdict.NO_DEFINITION, ~Q(definition__in=in_force)))
+    return [*common, (ActionVerdict.DELIVERED, Q(status=EventStatus.DELIVERED))]
 
 
 def _unchanged(repair: Repair, pks: Iterable[int], now: dt.datetime) -> EventQuerySet:
@@ -235,7 +235,7 @@ def _without_source(rows: Iterable[Row], using: str) -> frozenset[int]:
     """The keys of events that could be built anew but for their source, which is gone."""
     by_definition: dict[str, dict[int, str]] = defaultdict(dict)
     for pk, verdict, definition, source_pk in rows:
-        if verdict in DONE:
+        if verdict in ACTIONABLE:
             by_definition[definition][pk] = source_pk
     gone: set[int] = set()
     for name, keys in by_definition.items():

@@ -13,7 +13,7 @@ def may_see_payload(request: HttpRequest) -> bool:
     return request.user.has_perm("dfinery_django.view_payload")
 
 
-def quoted(request: HttpRequest, text: T, instead: T) -> T:
+def redact(request: HttpRequest, text: T, instead: T) -> T:
     """Words of DFINERY or of the site's code as whoever asks may read them.
 
     :param instead: what says as much without a value: the label of a code

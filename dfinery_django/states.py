@@ -103,7 +103,7 @@ class Action(TextChoices):
     CANCEL = "cancel", pgettext_lazy("action", "cancel")
 
 
-class Verdict(TextChoices):
+class ActionVerdict(TextChoices):
     """What an ``Action`` does to one event, or why it leaves it alone. Each reads on after "12 left alone: "."""
 
     READY = "ready", _("nothing speaks against it")
@@ -123,4 +123,4 @@ class Verdict(TextChoices):
 
 
 #: Verdicts of events that an action changes; the others are left alone.
-DONE = (Verdict.READY, Verdict.DELIVERED, Verdict.UNSURE)
+ACTIONABLE = (ActionVerdict.READY, ActionVerdict.DELIVERED, ActionVerdict.UNSURE)

@@ -24,7 +24,7 @@ if apps.is_installed("dfinery_django"):  # else its models can't be imported
     from . import delivery, destinations, waking
     from .database_clock import DatabaseClock
     from .models import Event, Incident, Repair
-    from .patience import FAULTS
+    from .patience import DATABASE_ERRORS
     from .reconcile import sweep_all
 
 logger = logging.getLogger("dfinery_django")
@@ -71,11 +71,11 @@ def _look_once_more(settings: Settings, within_seconds: float) -> None:
     waking.outlast_notices(databases)
     for using in databases:
         try:
-            now = DatabaseClock(using).ask().now()
+            now = DatabaseClock(using).refresh().now()
             for alias in settings.TOKENS:  # all of them: the drain may have taken others along
                 if destinations.has_due(alias, using, within_seconds=within_seconds, now=now):
                     waking.request_wake(using, alias)
-        except FAULTS:  # the other databases are looked into all the same
+        except DATABASE_ERRORS:  # the other databases are looked into all the same
             logger.warning("Whether %r has more to deliver can't be seen; the next scheduled drain will see it", using)
 
 
@@ -128,7 +128,7 @@ def prune(progress: Callable[[int], object] | None = None) -> int:
 
 
 def _prune(using: str, progress: Callable[[int], object] | None) -> int:
-    now = DatabaseClock(using).ask().now()  # what is deleted is gone: no machine's own clock decides that
+    now = DatabaseClock(using).refresh().now()  # what is deleted is gone: no machine's own clock decides that
     days = get_settings().RETENTION_DAYS
     before = None if days is None else now - dt.timedelta(days=days)
     events, total = Event.objects.using(using), 0

@@ -42,12 +42,12 @@ class Token:
     def fault_at_start(self) -> str:
         """The same, but for a secret store that is out of reach: checks also run where an image is built."""
         value = _resolved(self._value)
-        return "" if isinstance(value, _Unread) else _fault(value)
+        return "" if isinstance(value, _UnreadSecret) else _fault(value)
 
     @property
     def known_fault(self) -> str:
         """The same as far as it can be told without asking what the token is read from."""
-        return "" if _way_to_ask(self._value) else self.fault
+        return "" if _getter(self._value) else self.fault
 
     def __repr__(self) -> str:
         return "<Token ********>"
@@ -63,14 +63,14 @@ class Token:
 
 
 @dataclass(frozen=True)
-class _Unread:
+class _UnreadSecret:
     """In the place of a token: what was raised where it is read from. Its words may quote the token."""
 
     error: str
 
 
-def _way_to_ask(value: Any) -> Any:
-    if isinstance(value, (str, _Unread)):
+def _getter(value: Any) -> Any:
+    if isinstance(value, (str, _UnreadSecret)):
         return None
     ways = (getattr(value, name, None) for name in ("reveal", "get_secret_value"))  # pydantic's SecretStr
     return next(filter(callable, ways), value if callable(value) else None)
@@ -78,16 +78,16 @@ def _way_to_ask(value: Any) -> Any:
 
 def _resolved(value: Any) -> Any:
     try:
-        while ask := _way_to_ask(value):
+        while ask := _getter(value):
             value = ask()
     except Exception as error:  # noqa: BLE001 - the site's own code
-        return _Unread(type(error).__name__)
+        return _UnreadSecret(type(error).__name__)
     # Blanks and line ends around it come from the file or variable that it was read from.
     return str(value).strip() if isinstance(value, str) else value
 
 
 def _fault(value: object) -> str:
-    if isinstance(value, _Unread):
+    if isinstance(value, _UnreadSecret):
         return f"not to be had: {value.error} was raised where it is read from"
     if value is None or value == "":
         return "empty: set the environment variable or secret that it is read from"

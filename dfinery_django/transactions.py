@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from django.db import DatabaseError, connections, models, transaction
 
-from .logs import tell_now_and_then
-from .patience import FAULTS, is_passing
+from .logs import log_rate_limited
+from .patience import DATABASE_ERRORS, is_transient
 
 T = TypeVar("T")
 
@@ -18,7 +18,7 @@ _ROLLED_BACK = frozenset({1213, 1206, 1020})
 _LOCK_TIMEOUT = 1205
 #: Django 6.1: the modes in which what an object lacks is loaded.
 FETCH_ONE = getattr(models, "FETCH_ONE", None)
-_LOADING = (FETCH_ONE, getattr(models, "FETCH_PEERS", None))
+_LOADING_MODES = (FETCH_ONE, getattr(models, "FETCH_PEERS", None))
 #: Takes SQLite's write lock, and changes nothing.
 _TAKE_WRITE_LOCK = "UPDATE dfinery_django_destination SET alias = alias WHERE 0"
 
@@ -44,7 +44,7 @@ class savepoint:  # noqa: N801 - used as a function
         self._atomic.__exit__(*exc_info)
 
 
-class shielded:  # noqa: N801 - used as a function; a generator takes three times as long, in each checkout
+class savepoint_guard:  # noqa: N801 - used as a function; a generator takes three times as long, in each checkout
     """Lets the site's own code query inside the shop's transaction: what fails there is rolled back to a savepoint.
 
     On PostgreSQL an error would otherwise take the checkout with it. The savepoint is opened before the first query,
@@ -63,7 +63,7 @@ class shielded:  # noqa: N801 - used as a function; a generator takes three time
         connection = connections[self._using]
         self._wrappers = None if connection.get_autocommit() else connection.execute_wrappers
         if FETCH_ONE is not None and self._instance is not None:
-            self._fetch_modes = _fetch_plainly(self._instance)
+            self._fetch_modes = _allow_lazy_loading(self._instance)
         if self._wrappers is not None:  # without a transaction there is nothing to keep whole
             self._wrappers.append(self._open_first)
 
@@ -85,7 +85,7 @@ class shielded:  # noqa: N801 - used as a function; a generator takes three time
         return execute(sql, parameters, many, context)
 
 
-def _fetch_plainly(instance: Any) -> list[tuple[Any, Any]]:
+def _allow_lazy_loading(instance: Any) -> list[tuple[Any, Any]]:
     """Let an object, and those that it has loaded already, load what they lack; their states and former modes."""
     former, waiting, seen = [], [instance], set()
     while waiting:
@@ -94,7 +94,7 @@ def _fetch_plainly(instance: Any) -> list[tuple[Any, Any]]:
         if state is None or id(state) in seen:
             continue
         seen.add(id(state))
-        if state.fetch_mode not in _LOADING:
+        if state.fetch_mode not in _LOADING_MODES:
             former.append((state, state.fetch_mode))
             state.fetch_mode = FETCH_ONE
         waiting += state.fields_cache.values()
@@ -120,14 +120,14 @@ def before_reading(using: str) -> None:
             pass
 
 
-def once_more(using: str, step: Callable[..., T], *arguments: Any) -> T:
+def retry_once(using: str, step: Callable[..., T], *arguments: Any) -> T:
     """Run a step that may be repeated, and once more after a fault of the database that may pass."""
     try:
         return step(*arguments)
-    except FAULTS as error:
-        if not is_passing(error):
+    except DATABASE_ERRORS as error:
+        if not is_transient(error):
             raise
-        before_swallowing(error, using)
+        raise_or_recover(error, using)
         return step(*arguments)
 
 
@@ -138,7 +138,7 @@ def after_commit(hook: Callable[[], None], using: str) -> None:
         transaction.on_commit(hook, using=using, robust=True)
 
 
-def is_listed(key: Any, hook: Any, connection: Any) -> bool:
+def is_hook_pending(key: Any, hook: Any, connection: Any) -> bool:
     """Whether this hook still waits for the commit.
 
     One that does can only be dropped by a rollback that takes with it what was written since it was listed.
@@ -152,7 +152,7 @@ def is_listed(key: Any, hook: Any, connection: Any) -> bool:
     return bool(places[key] < len(listed))
 
 
-def before_swallowing(error: Exception, using: str) -> None:
+def raise_or_recover(error: Exception, using: str) -> None:
     """What an error needs before it ends here instead of in the shop's code.
 
     One that has ended the shop's own transaction is raised: Django, or the server, rolls such a transaction back at its
@@ -165,9 +165,9 @@ def before_swallowing(error: Exception, using: str) -> None:
         return  # it was broken before we came
     connection = connections[using]
     if connection.in_atomic_block or (connection.connection is not None and not connection.autocommit):
-        if _has_ended(error, connection):
+        if _has_transaction_ended(error, connection):
             raise error
-    elif isinstance(error, FAULTS) and connection.connection is not None and not connection.is_usable():
+    elif isinstance(error, DATABASE_ERRORS) and connection.connection is not None and not connection.is_usable():
         connection.close()
 
 
@@ -186,11 +186,11 @@ def swallow(error: Exception, using: str, words: str, *names: Any) -> None:
 
     :raises Exception: as ``before_swallowing``
     """
-    before_swallowing(error, using)
-    tell_now_and_then(words, *names, error=error)
+    raise_or_recover(error, using)
+    log_rate_limited(words, *names, error=error)
 
 
-def _has_ended(error: Exception, connection: Any) -> bool:
+def _has_transaction_ended(error: Exception, connection: Any) -> bool:
     """Whether the transaction is over, or can only be rolled back. It may be one that the site commits by hand."""
     # PyMySQL knows that it is lost, and would make a new connection to answer whether it is usable.
     is_open = getattr(connection.connection, "open", True)

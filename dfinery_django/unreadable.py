@@ -19,7 +19,7 @@ from .values import FIRST_MOMENT, LAST_MOMENT
 logger = logging.getLogger("dfinery_django")
 
 #: What a driver, or Django on its behalf, raises for a value that it can't turn into Python's.
-UNREADABLE = (DataError, ValueError, TypeError, AttributeError, OverflowError)
+UNREADABLE_ERRORS = (DataError, ValueError, TypeError, AttributeError, OverflowError)
 _REQUIRED = ("occurred_at", "expires_at", "created_at")
 _MOMENTS = (*_REQUIRED, "due_at", "finished_at")
 _CHUNK = 500
@@ -42,30 +42,30 @@ def quarantine(events: models.QuerySet[Any]) -> int:
     """
     odd, total = Q(), 0
     for column in _MOMENTS:
-        odd |= _is_odd(column, events.db)
+        odd |= _is_unreadable(column, events.db)
     while found := list(events.filter(odd).values_list("pk", "event_id")[:_CHUNK]):
         with transaction.atomic(using=events.db):
             for pk, event_id in found:
-                _put_right(events.filter(pk=pk), event_id)
+                _fix_row(events.filter(pk=pk), event_id)
         total += len(found)
         ids = ", ".join(str(event_id) for _, event_id in found)
         logger.error("Events with a date that can't be read; it was set to now, and what had not ended failed: %s", ids)
     return total
 
 
-def has_gap(row: Any) -> bool:
+def lacks_required_date(row: Any) -> bool:
     """Whether it is an event without a date that each has: zero dates of MariaDB, and texts in SQLite, are read so."""
     return isinstance(row, models.Model) and any(row.__dict__.get(name, row) is None for name in _REQUIRED)
 
 
-def look(events: models.QuerySet[Any]) -> int:
+def quarantine_out_of_range(events: models.QuerySet[Any]) -> int:
     """The same where an index shows one at a glance; for what is read without an error, and can't be shown."""
     return quarantine(events) if events.filter(_is_out_of_range("occurred_at")).exists() else 0
 
 
-def _put_right(row: models.QuerySet[Any], event_id: Any) -> None:
+def _fix_row(row: models.QuerySet[Any], event_id: Any) -> None:
     now = clock.now()
-    names = [each for each in _MOMENTS if row.filter(_is_odd(each, row.db)).update(**{each: now})]
+    names = [each for each in _MOMENTS if row.filter(_is_unreadable(each, row.db)).update(**{each: now})]
     reason = (
         f"Event {event_id} could not be read: {' and '.join(names)} held no date between the years "
         f"{FIRST_MOMENT.year} and {LAST_MOMENT.year}. It was set to when that was found."
@@ -75,7 +75,7 @@ def _put_right(row: models.QuerySet[Any], event_id: Any) -> None:
     row.filter(status__in=UNFINISHED).update(**failed)
 
 
-def _is_odd(column: str, using: str) -> Q:
+def _is_unreadable(column: str, using: str) -> Q:
     odd = _is_out_of_range(column)
     return odd | Q(_IsNoDate(F(column))) if connections[using].vendor == "sqlite" else odd
 

@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 
 from .exceptions import PayloadError
-from .objects import SETTLED, amount_of, is_plain, is_text
+from .objects import EXACT_SCALARS, amount_of, is_plain, is_text
 
 #: What stands on the wire: JSON string, integer, number with a decimal point, true/false.
 Wire = str | int | float | bool
@@ -54,7 +54,7 @@ def convert(value: Any, wire_type: WireType | None, path: str) -> Wire:
     :param path: where the value stands in the payload, for the error
     :raises PayloadError: if it can't be converted without loss
     """
-    plain = _plain(value, path)
+    plain = _normalized(value, path)
     return _CONVERTERS[wire_type or _type_of(plain, path)](plain, path)
 
 
@@ -63,7 +63,7 @@ def infer(value: Any, path: str = "value") -> WireType:
 
     :raises PayloadError: if it is none that can be sent
     """
-    return _type_of(_plain(value, path), path)
+    return _type_of(_normalized(value, path), path)
 
 
 def epoch_milliseconds(value: Any, path: str = "event_datetime") -> int:
@@ -88,7 +88,7 @@ def as_moment(value: Any, path: str = "event_datetime") -> dt.datetime:
     return moment
 
 
-def end_of(moment: dt.datetime, hours: float, path: str = "event_datetime") -> dt.datetime:
+def hours_after(moment: dt.datetime, hours: float, path: str = "event_datetime") -> dt.datetime:
     """The moment so many hours later, which must be one that can be kept as well.
 
     :raises PayloadError: if it is none
@@ -106,7 +106,7 @@ def in_utc(value: Any, path: str) -> dt.datetime:
     :raises PayloadError: if it is no datetime, or its time zone or the calendar does not let it be one in UTC
     """
     if not isinstance(value, dt.datetime):
-        raise PayloadError(path, f"a {_kind(value)} is no point in time", "Map a datetime, e.g. a DateTimeField.")
+        raise PayloadError(path, f"a {_type_name(value)} is no point in time", "Map a datetime, e.g. a DateTimeField.")
     if type(value) is dt.datetime and value.tzinfo is dt.timezone.utc:
         return value
     try:
@@ -115,15 +115,15 @@ def in_utc(value: Any, path: str) -> dt.datetime:
         parts = value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond
         return dt.datetime(*parts, tzinfo=zone, fold=value.fold).astimezone(dt.timezone.utc)
     except Exception:  # noqa: BLE001 - year 1 or 9999, as shops use for "never"; or a time zone of the site's own raises
-        raise PayloadError(path, f"a {_kind(value)} that is no date in UTC", _MAP_A_REAL_DATE) from None
+        raise PayloadError(path, f"a {_type_name(value)} that is no date in UTC", _MAP_A_REAL_DATE) from None
 
 
-def _plain(value: Any, path: str) -> Any:
+def _normalized(value: Any, path: str) -> Any:
     """The value without what differs between a fresh and a reloaded instance: enums, lazy and marked text, subclasses.
 
     A subclass may write itself as it likes, and as another Python likes; a column has what it is.
     """
-    if type(value) in SETTLED:
+    if type(value) in EXACT_SCALARS:
         return _text(value, path) if type(value) is str else value
     if isinstance(value, enum.Enum):
         value = value.value
@@ -162,7 +162,7 @@ def _type_of(value: Any, path: str) -> WireType:
             return wire_type
     if is_text(value):
         return WireType.STRING
-    raise PayloadError(path, f"a {_kind(value)} can't be sent", _remedy(value))
+    raise PayloadError(path, f"a {_type_name(value)} can't be sent", _remedy(value))
 
 
 _OWN_TYPES: tuple[tuple[type | tuple[type, ...], WireType], ...] = (
@@ -173,7 +173,7 @@ _OWN_TYPES: tuple[tuple[type | tuple[type, ...], WireType], ...] = (
 )
 
 
-def _kind(value: object) -> str:
+def _type_name(value: object) -> str:
     return type(value).__name__
 
 
@@ -258,15 +258,19 @@ def _refuse_endless(value: int | float | Decimal, path: str) -> None:
 
 
 def _mismatch(value: Any, wire_type: WireType, path: str, remedy: str) -> PayloadError:
-    if _kind(value) not in ("bool", "int", "float", "Decimal", "str"):
+    if _type_name(value) not in ("bool", "int", "float", "Decimal", "str"):
         remedy = _remedy(value)
-    return PayloadError(path, f"{_shown(value)} is no {wire_type.label}", remedy)
+    return PayloadError(path, f"{_describe(value)} is no {wire_type.label}", remedy)
 
 
-def _shown(value: Any) -> str:
+def _describe(value: Any) -> str:
     """A number as it is, for the error; anything else may be personal, so only its type."""
     is_short = not isinstance(value, int) or value.bit_length() < 99
-    return f"{_kind(value)} {value!r}" if isinstance(value, (int, float, Decimal)) and is_short else f"a {_kind(value)}"
+    return (
+        f"{_type_name(value)} {value!r}"
+        if isinstance(value, (int, float, Decimal)) and is_short
+        else f"a {_type_name(value)}"
+    )
 
 
 _CONVERTERS: dict[WireType, Callable[[Any, str], Wire]] = {

@@ -12,7 +12,7 @@ from .moments import number as grouped
 from .repair import Forecast
 from .selection import WILDCARD, Selection
 from .standing import moment
-from .states import DONE, Action, EventStatus, Reason, Verdict
+from .states import ACTIONABLE, Action, ActionVerdict, EventStatus, Reason
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ def button(action: str, count: int) -> str:
 
 
 def _promise(action: str, verdict: str) -> str:
-    if verdict == Verdict.UNSURE:
+    if verdict == ActionVerdict.UNSURE:
         return _("cancelled after an attempt of which no answer is known: may have arrived all the same")
-    if verdict == Verdict.DELIVERED:
+    if verdict == ActionVerdict.DELIVERED:
         return {
             Action.RESEND: _(
                 "delivered already, and sent again, with the same event_id and the same content: "
@@ -73,19 +73,19 @@ def _promise(action: str, verdict: str) -> str:
 
 def lines(action: str, tally: Mapping[str, int]) -> Iterator[Line]:
     """What happens to how many: first what is done, then what is left alone, and why."""
-    for verdict in Verdict:
+    for verdict in ActionVerdict:
         count = tally.get(verdict, 0)
-        if count and verdict in DONE:
-            yield Line(count, _promise(action, verdict), "done" if verdict == Verdict.READY else "doubtful")
-    for verdict in Verdict:
+        if count and verdict in ACTIONABLE:
+            yield Line(count, _promise(action, verdict), "done" if verdict == ActionVerdict.READY else "doubtful")
+    for verdict in ActionVerdict:
         count = tally.get(verdict, 0)
-        if count and verdict not in DONE:
+        if count and verdict not in ACTIONABLE:
             yield Line(count, _("left alone: %(why)s") % {"why": verdict.label}, "left")
 
 
 def unlooked(forecast: Forecast, action: str) -> str:
     """What is to be said where not all sources could be looked for."""
-    gone = forecast.tally[Verdict.SOURCE_GONE]
+    gone = forecast.tally[ActionVerdict.SOURCE_GONE]
     if action != Action.REBUILD or forecast.looked_at >= forecast.done + gone:
         return ""
     text = ngettext(

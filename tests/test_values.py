@@ -25,7 +25,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfinery_django.exceptions import PayloadError
-from dfinery_django.payloads import Payload, properties
+from dfinery_django.payloads import Payload, convert_properties
 from dfinery_django.schema import PREDEFINED, Scope
 from dfinery_django.values import WireType, as_moment, convert, epoch_milliseconds, infer
 from tests.shop.models import Order
@@ -339,7 +339,7 @@ def test_a_field_has_its_type_or_the_event_says_why_not(field: tuple[Scope, str,
 
 def _converted_or_refused(scope: Scope, name: str, value: Any) -> dict[str, Any] | PayloadError:
     try:
-        return properties({name: value}, scope, lambda scope, name: CUSTOM.get(name), "place")
+        return convert_properties({name: value}, scope, lambda scope, name: CUSTOM.get(name), "place")
     except PayloadError as error:
         return error
 

@@ -26,8 +26,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from .. import clock, repair, wording
 from ..models import Event, Repair
-from ..patience import patiently
-from ..rights import quoted
+from ..patience import retry_transient
+from ..rights import redact
 from ..selection import Selection
 from ..states import Action
 from .base import ReadOnly, is_key, site_language
@@ -178,9 +178,9 @@ class RepairActions(ReadOnly):
         wish.last_pk, wish.last_attempt_pk = asked["last_pk"], asked["last_attempt_pk"]
         wish.event_count = asked["count"]
         until = clock.monotonic() + PATIENCE_SECONDS
-        wish = patiently(functools.partial(self._begin, request, wish, using), using=using, until=until)
+        wish = retry_transient(functools.partial(self._begin, request, wish, using), using=using, until=until)
         while not wish.is_finished and wish.event_count <= AT_ONCE:
-            found = patiently(functools.partial(repair.advance, using, pk=wish.pk), using=using, until=until)
+            found = retry_transient(functools.partial(repair.advance, using, pk=wish.pk), using=using, until=until)
             if found is None:
                 break  # a worker has it in hand
             wish = found[0]
@@ -227,7 +227,7 @@ class RepairActions(ReadOnly):
     def _tell(self, request: HttpRequest, done: Repair) -> None:
         if done.error:
             words = _("That can't be done: %(why)s") % {"why": done.error}
-            self.message_user(request, quoted(request, words, _("It can't be done: see the log.")), messages.ERROR)
+            self.message_user(request, redact(request, words, _("It can't be done: see the log.")), messages.ERROR)
             return
         found = list(wording.lines(done.action, done.tally))
         changed = sum(line.count for line in found if line.kind != "left")

@@ -11,7 +11,7 @@ from django.utils.translation import pgettext_lazy
 from .. import clock
 from ..models import Destination
 from ..moments import local
-from ..rights import quoted
+from ..rights import redact
 from .base import ReadOnly, moment_of
 
 if TYPE_CHECKING:
@@ -29,13 +29,13 @@ class DestinationAdmin(ReadOnly, DestinationBase):
     readonly_fields = ("stands", "why", PAUSED, CLOSED, CLOSED_UNTIL, RESETS, DRAINED)
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        return ("alias", "stands", "since", quoted(request, "closed_reason", "why"), "paused_by", DRAINED)
+        return ("alias", "stands", "since", redact(request, "closed_reason", "why"), "paused_by", DRAINED)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return (
             ("alias", "stands"),
             ("paused_by", PAUSED),
-            quoted(request, "closed_reason", "why"),
+            redact(request, "closed_reason", "why"),
             (CLOSED, CLOSED_UNTIL),
             "failure_count",
             ("quota_left", RESETS),

@@ -17,10 +17,10 @@ from django.urls import NoReverseMatch, reverse
 
 from .. import clock, difference, schema, standing
 from ..deadlines import FAR_AHEAD
-from ..display import has_odd
+from ..display import has_invisible
 from ..models import Destination, Event
 from ..payloads import Payload
-from ..rights import may_see_payload, quoted
+from ..rights import may_see_payload, redact
 from ..states import Action, EventStatus, Reason
 from ..values import infer
 
@@ -55,14 +55,14 @@ def event_context(request: HttpRequest, event: Event, allowed: list[Action]) -> 
     offered = [action for action in allowed if is_offered(action, event, now)]
     return {
         "event": event,
-        "reason": quoted(request, event.reason, event.get_reason_code_display()),
+        "reason": redact(request, event.reason, event.get_reason_code_display()),
         "standing": standing.stands(event, _readable(request, destination), now),
         "left": standing.time_left(event, now),
         "is_dated_ahead": event.occurred_at - event.created_at > FAR_AHEAD,
         "due": standing.due_in(event.due_at, now) if event.due_at else "",
         "offered": [(str(action), action.label) for action in offered],
         "attempts": [
-            (attempt, standing.means(attempt), quoted(request, attempt.error, ""))
+            (attempt, standing.means(attempt), redact(request, attempt.error, ""))
             for attempt in reversed(attempts[:MOST_ATTEMPTS])
         ],
         "has_more_attempts": len(attempts) > MOST_ATTEMPTS,
@@ -75,7 +75,7 @@ def _readable(request: HttpRequest, destination: Destination | None) -> Destinat
     """A row of the destination that says why it is closed as this person may read it; it is not saved."""
     if destination:
         label = destination.get_closed_code_display()
-        destination.closed_reason = quoted(request, destination.closed_reason, label)
+        destination.closed_reason = redact(request, destination.closed_reason, label)
     return destination
 
 
@@ -102,7 +102,7 @@ def payload_context(request: HttpRequest, event: Event) -> dict[str, Any]:
         "sections": sections[: MOST_ITEMS + 2],
         "has_more_sections": len(sections) > MOST_ITEMS + 2,
         "json": event.payload,
-        "json_has_odd": has_odd(event.payload),
+        "json_has_odd": has_invisible(event.payload),
     }
 
 

@@ -16,9 +16,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from .. import clock
-from ..display import badge, shown, visible
+from ..display import badge, display_html, display_text
 from ..models import Event
-from ..rights import quoted
+from ..rights import redact
 from ..standing import due_in, time_left
 from ..standing import moment as full_time
 from .base import is_key
@@ -90,11 +90,11 @@ class EventAdmin(PeopleActions, EventBase):
 
     def get_list_display(self, request: HttpRequest) -> Any:
         first, *others = self.list_display
-        return [quoted(request, first, "badge_alone"), *others]
+        return [redact(request, first, "badge_alone"), *others]
 
     @admin.display(description=pgettext_lazy("event", "status"))
     def badge(self, event: Event) -> str:
-        return _badge(event, visible(event.reason[:300]))
+        return _badge(event, display_text(event.reason[:300]))
 
     @admin.display(description=pgettext_lazy("event", "status"))
     def badge_alone(self, event: Event) -> str:
@@ -103,17 +103,19 @@ class EventAdmin(PeopleActions, EventBase):
 
     @admin.display(description=pgettext_lazy("model", "event"))
     def event(self, event: Event) -> str:
-        return shown(event.event_name, chars=40)
+        return display_html(event.event_name, chars=40)
 
     @admin.display(description=pgettext_lazy("event", "order"), empty_value="")
     def order(self, event: Event) -> str:
-        return shown(event.order_id, chars=24) if event.order_id else ""
+        return display_html(event.order_id, chars=24) if event.order_id else ""
 
     @admin.display(description=pgettext_lazy("event", "user"), empty_value="")
     def user(self, event: Event) -> str:
         if not event.user_id:
             return ""
-        return format_html('<span title="{}">{}</span>', visible(event.user_id), shown(event.user_id, chars=13))
+        return format_html(
+            '<span title="{}">{}</span>', display_text(event.user_id), display_html(event.user_id, chars=13)
+        )
 
     @admin.display(description=pgettext_lazy("event", "happened"), ordering="occurred_at")
     def happened(self, event: Event) -> str:

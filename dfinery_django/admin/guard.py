@@ -53,7 +53,7 @@ def _told(answer: Callable[[], Any]) -> Any:
     try:
         return answer()
     except DatabaseFault as error:
-        words = outage.sentence(error)
+        words = outage.outage_message(error)
         if not words:
             raise
         logger.exception("The admin can't answer: the database failed")

@@ -27,7 +27,7 @@ from ..exceptions import ConfigurationError
 from ..health import Health, assess
 from ..models import Destination, Overview
 from ..moments import span
-from ..rights import quoted
+from ..rights import redact
 from ..states import FINISHED, UNFINISHED, EventStatus
 from ..token_check import check_token
 from ..waking import wake_on_commit
@@ -106,7 +106,7 @@ class OverviewAdmin(ReadOnly, OverviewBase):
             "chart": draw(now.hours),
             "arrival": arrival and {"median": span(arrival.median_seconds), "p95": span(arrival.p95_seconds)},
             "failures": [
-                (each, quoted(request, each.example.reason, ""), self._failures_link(each, now))
+                (each, redact(request, each.example.reason, ""), self._failures_link(each, now))
                 for each in recent.failures(now.now)
             ],
             "first_to_expire": recent.first_to_expire(now.first_to_expire),
@@ -190,7 +190,7 @@ class OverviewAdmin(ReadOnly, OverviewBase):
 def _readable(request: HttpRequest, now: overview.Overview) -> overview.Overview:
     """The same, with why each destination is closed as this person may read it."""
     found = (
-        dataclasses.replace(each, why=quoted(request, each.why, str(each.code.label))) for each in now.destinations
+        dataclasses.replace(each, why=redact(request, each.why, str(each.code.label))) for each in now.destinations
     )
     return dataclasses.replace(now, destinations=tuple(found))
 
@@ -198,7 +198,7 @@ def _readable(request: HttpRequest, now: overview.Overview) -> overview.Overview
 def _assessed(request: HttpRequest, now: overview.Overview) -> Health:
     """Is all well? Without what was said word for word where this person may not read it."""
     health = assess(now)
-    found = (dataclasses.replace(each, said=quoted(request, each.said, "")) for each in health.findings)
+    found = (dataclasses.replace(each, said=redact(request, each.said, "")) for each in health.findings)
     return dataclasses.replace(health, findings=tuple(found))
 
 

@@ -18,10 +18,10 @@ from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 from django.views.decorators.http import require_POST
 
 from .. import repair, wording
-from ..display import shown
+from ..display import display_html
 from ..models import Event, Repair
 from ..moments import number
-from ..rights import quoted
+from ..rights import redact
 from ..selection import Selection
 from .base import ReadOnly, is_key, moment_of, site_language
 
@@ -54,7 +54,7 @@ class RepairAdmin(ReadOnly, RepairBase):
 
     @admin.display(description=pgettext_lazy("model", "events"))
     def which(self, made: Repair) -> str:
-        return shown(_described(made), chars=80)
+        return display_html(_described(made), chars=80)
 
     @admin.display(description=gettext_lazy("so far"))
     def progress(self, made: Repair) -> str:
@@ -77,7 +77,7 @@ class RepairAdmin(ReadOnly, RepairBase):
             **self.admin_site.each_context(request),
             "title": capfirst(made.get_action_display()), "original": made, "opts": self.model._meta,
             "media": self.media, "has_view_permission": True, "repair": made, "which": _described(made),
-            "error": quoted(request, made.error, _("It can't be done: see the log.")),
+            "error": redact(request, made.error, _("It can't be done: see the log.")),
             "seen": number(made.seen_count), "count": number(made.event_count),
             "lines": list(wording.lines(made.action, made.tally)),
             "may_stop": not made.is_finished and self._may(request, made),

@@ -116,7 +116,7 @@ class DfineryView(APIView):
 def _outage(error: DatabaseFault) -> Exception:
     """What is answered while the database can't be used. An error of the code stays what it is."""
     with translation.override("en"):
-        words = outage.sentence(error)
+        words = outage.outage_message(error)
     if not words:
         return error
     logger.error("The API can't answer: the database failed", exc_info=error)

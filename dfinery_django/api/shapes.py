@@ -10,8 +10,8 @@ from django.utils import translation
 from rest_framework import serializers
 
 from ..models import DeliveryAttempt, Event
-from ..rights import may_see_payload, quoted
-from ..states import DestinationState, EventStatus, Outcome, Reason, Verdict
+from ..rights import may_see_payload, redact
+from ..states import ActionVerdict, DestinationState, EventStatus, Outcome, Reason
 
 if TYPE_CHECKING:
     Shape = serializers.Serializer[Any]
@@ -58,7 +58,7 @@ class EventShape(Shape):
 
     def to_representation(self, instance: Any) -> Any:
         told = super().to_representation(instance)
-        told["reason"] = quoted(self.context["request"], told["reason"], _label(Reason, told["reason_code"]))
+        told["reason"] = redact(self.context["request"], told["reason"], _label(Reason, told["reason_code"]))
         return told
 
 
@@ -76,7 +76,7 @@ class AttemptShape(Shape):
 
     def to_representation(self, instance: Any) -> Any:
         told = super().to_representation(instance)
-        told["error"] = quoted(self.context["request"], told["error"], _label(Outcome, told["outcome"]))
+        told["error"] = redact(self.context["request"], told["error"], _label(Outcome, told["outcome"]))
         if not may_see_payload(self.context["request"]):
             del told["response_body"]
         return told
@@ -153,7 +153,7 @@ class IngestErrorShape(ErrorShape):
 
 
 class ActionErrorShape(ErrorShape):
-    verdict = one_of(Verdict.values)
+    verdict = one_of(ActionVerdict.values)
 
 
 class FindingShape(Shape):

@@ -162,7 +162,9 @@ def check_texts(alias: str) -> Iterator[CheckMessage]:
         return
     try:
         found = list(
-            charsets.faults(connections[alias], charsets.tables_of(apps.get_app_config("dfinery_django").get_models()))
+            charsets.charset_faults(
+                connections[alias], charsets.tables_of(apps.get_app_config("dfinery_django").get_models())
+            )
         )
     except (DatabaseError, InterfaceError):
         return  # whoever needs that database says so

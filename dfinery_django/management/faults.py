@@ -16,7 +16,7 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, Programmi
 
 from ..exceptions import ConfigurationError
 from ..overview import databases
-from ..patience import PASSING_FAULTS
+from ..patience import TRANSIENT_ERRORS
 
 FAILED, WRONG_USE = 1, 2
 #: What a shell says of a command whose reader went away, or that was stopped by Ctrl-C.
@@ -36,7 +36,7 @@ def told() -> Iterator[None]:
         raise
     except ConfigurationError as error:
         raise CommandError(one_line(error), returncode=WRONG_USE) from error
-    except (*PASSING_FAULTS, ProgrammingError) as error:
+    except (*TRANSIENT_ERRORS, ProgrammingError) as error:
         raise of_database(error) from error
     except BrokenPipeError:
         _write_nowhere()

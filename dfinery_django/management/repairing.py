@@ -19,10 +19,10 @@ from tqdm import tqdm
 
 from .. import clock, wording
 from ..models import Event, Repair
-from ..patience import patiently
+from ..patience import retry_transient
 from ..repair import Forecast, advance, stop, wake, wish
 from ..selection import Selection
-from ..states import DONE, Action
+from ..states import ACTIONABLE, Action
 from . import choosing
 from .faults import FAILED, STOPPED, WRONG_USE
 
@@ -160,7 +160,7 @@ def carry_out(each: Wish) -> list[str]:
 def _step(wanted: Repair, using: str) -> Repair:
     """The repair as it stands after its next chunk, whoever does that."""
     until = clock.monotonic() + PATIENCE_SECONDS
-    found = patiently(partial(advance, using, pk=wanted.pk), using=using, until=until)
+    found = retry_transient(partial(advance, using, pk=wanted.pk), using=using, until=until)
     if found:
         return found[0]
     current = Repair.objects.using(using).get(pk=wanted.pk)
@@ -185,7 +185,7 @@ def _stopped(wanted: Repair, using: str) -> CommandError:
 
 def _outcome(done: Repair) -> str:
     tally = Counter(done.tally)
-    return wording.outcome(done.action, sum(tally[verdict] for verdict in DONE))
+    return wording.outcome(done.action, sum(tally[verdict] for verdict in ACTIONABLE))
 
 
 def _left(done: Repair) -> Iterator[str]:

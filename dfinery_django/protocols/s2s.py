@@ -44,7 +44,7 @@ class S2SEventAPI(WireProtocol):
         code = answer.get("result_code")
         # bool is an int in Python, and no result code.
         code = code if isinstance(code, int) and not isinstance(code, bool) and abs(code) < 10**9 else None
-        outcome = _outcome(response.status_code, code)
+        outcome = _classify(response.status_code, code)
         return Result(
             outcome=outcome,
             message=_message(response, answer, code, outcome),
@@ -57,7 +57,7 @@ class S2SEventAPI(WireProtocol):
         )
 
 
-def _outcome(status: int, code: int | None) -> Outcome:
+def _classify(status: int, code: int | None) -> Outcome:
     """The table of ``states.Outcome``; a body that contradicts its status is not believed, but tried again."""
     if status == 429 or code == RATE_LIMIT_CODE:
         return Outcome.THROTTLED

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from .. import schema
 from ..exceptions import PayloadError
-from ..payloads import NO_MEMORY, Memory, Payload, TypeOf, properties
+from ..payloads import NO_MEMORY, Payload, TypeMemory, TypeOf, convert_properties
 from ..schema import Scope
 from ..values import WireType, convert, infer
 
@@ -72,7 +72,7 @@ class Body:
     items: tuple[Mapping[str, Any], ...] | None
     notes: tuple[str, ...]
 
-    def payload(self, envelope: Mapping[str, Any], type_of: TypeOf, memory: Memory) -> Payload:
+    def payload(self, envelope: Mapping[str, Any], type_of: TypeOf, memory: TypeMemory) -> Payload:
         """What is to be sent.
 
         :param envelope: id, name and time
@@ -81,7 +81,7 @@ class Body:
 
         def fit(values: Mapping[str, Any], scope: Scope, path: str) -> dict[str, Any]:
             try:
-                return properties(values, scope, type_of, path, memory=memory)
+                return convert_properties(values, scope, type_of, path, memory=memory)
             except PayloadError as error:
                 raise Refused(BAD_VALUE, error.path, error.problem, error.remedy) from None
 
@@ -92,7 +92,7 @@ class Body:
             None if items is None else tuple(fit(item, "item", f"{ITEM}[{n}]") for n, item in enumerate(items)),
         )
 
-    def is_said_by(self, payload: Payload) -> bool:
+    def matches_payload(self, payload: Payload) -> bool:
         """Whether a payload says the same. Types are the payload's: what was declared since makes no other event."""
         event = {schema.EVENT_NAME: self.event_name, schema.EVENT_DATETIME: self.milliseconds, **self.event}
         theirs = {name: value for name, value in payload.event_attributes.items() if name != schema.EVENT_ID}
@@ -103,7 +103,7 @@ class Body:
         return len(self.items) == len(payload.items) and all(map(_is_same, self.items, payload.items))
 
 
-def parsed(raw: bytes) -> Any:
+def parse_json(raw: bytes) -> Any:
     """JSON as its standard has it: Python would also take NaN, and make an infinity of 1e999.
 
     :raises Refused: for anything else, and for a name that stands twice in an object
@@ -111,7 +111,11 @@ def parsed(raw: bytes) -> Any:
     try:
         text = raw.decode()
         return json.loads(
-            text, parse_constant=_no_number, parse_float=_double, parse_int=_long, object_pairs_hook=_object
+            text,
+            parse_constant=_refuse_number,
+            parse_float=_parse_double,
+            parse_int=_parse_long,
+            object_pairs_hook=_parse_object,
         )
     except UnicodeDecodeError:
         raise Refused(MALFORMED, "", "it is not UTF-8") from None
@@ -121,27 +125,27 @@ def parsed(raw: bytes) -> Any:
         raise Refused(MALFORMED, "", f"it is no JSON: {error}") from None
 
 
-def _no_number(text: str) -> NoReturn:
+def _refuse_number(text: str) -> NoReturn:
     raise ValueError(f"{text[:LONGEST_INTEGER]} is no number of JSON that a Double holds")
 
 
-def _double(text: str) -> float:
+def _parse_double(text: str) -> float:
     number = float(text)
-    return number if math.isfinite(number) else _no_number(text)
+    return number if math.isfinite(number) else _refuse_number(text)
 
 
-def _long(text: str) -> int:
+def _parse_long(text: str) -> int:
     return int(text) if len(text) < LONGEST_INTEGER else 10**LONGEST_INTEGER
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _parse_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a name stands twice in one object")
     return found
 
 
-def read(body: Any, type_of: TypeOf) -> Body:
+def read_body(body: Any, type_of: TypeOf) -> Body:
     """Judge one parsed body.
 
     :param type_of: the declared type of a custom field
@@ -165,7 +169,9 @@ def read(body: Any, type_of: TypeOf) -> Body:
         event=event,
         user=user,
         items=None if items is None else tuple(items),
-        notes=tuple(f"{name[:LONGEST_PATH]!r} is no part of an event, and is not sent." for name in _strangers(body)),
+        notes=tuple(
+            f"{name[:LONGEST_PATH]!r} is no part of an event, and is not sent." for name in _unknown_keys(body)
+        ),
     )
 
 
@@ -210,17 +216,17 @@ def _refuse_kinds(body: Mapping[str, Any]) -> None:
             convert(value, None, name)
         except PayloadError as error:
             refusal = Refusal(4002, f"{_PARTS_IN_REFUSALS[scope]} contains unsupported value type.")
-            raise Refused(refusal, f"{part}.{_shown(name)}", error.problem) from None
+            raise Refused(refusal, f"{part}.{_clean_name(name)}", error.problem) from None
 
 
 def _refuse_properties(body: Mapping[str, Any], type_of: TypeOf) -> None:
     for scope, part, name, value in _walk(body):
-        if not name.strip() or "\x00" in name or name != _shown(name):
-            raise Refused(BAD_NAME, f"{part}.{_shown(name)}", "a name is a text that is not blank, without U+0000")
+        if not name.strip() or "\x00" in name or name != _clean_name(name):
+            raise Refused(BAD_NAME, f"{part}.{_clean_name(name)}", "a name is a text that is not blank, without U+0000")
         if name in schema.RESERVED[scope]:
             continue
         try:
-            properties({name: value}, scope, type_of, part, memory=NO_MEMORY)
+            convert_properties({name: value}, scope, type_of, part, memory=NO_MEMORY)
         except PayloadError as error:
             raise Refused(BAD_VALUE, error.path, error.problem, error.remedy) from None
 
@@ -234,11 +240,11 @@ def _event_id(event: Mapping[str, Any]) -> UUID | None:
     return UUID(value)
 
 
-def _strangers(body: Mapping[str, Any]) -> list[str]:
-    return sorted(_shown(name) for name in body.keys() - {EVENT, USER})
+def _unknown_keys(body: Mapping[str, Any]) -> list[str]:
+    return sorted(_clean_name(name) for name in body.keys() - {EVENT, USER})
 
 
-def _shown(name: str) -> str:
+def _clean_name(name: str) -> str:
     """A name without half characters."""
     return name.encode(errors="replace").decode()
 

@@ -25,7 +25,7 @@ from ...destinations import outbox_databases
 from ...exceptions import NotRegistered
 from ...explain import explain
 from ...forgetting import forget
-from ...patience import FAULTS, is_passing
+from ...patience import DATABASE_ERRORS, is_transient
 from ...sandbox import Sandbox
 from ...states import Action
 from ...token_check import AGE, EVENT_NAME, check_token
@@ -86,8 +86,8 @@ class Command(BaseCommand):
     ) -> Counter[str]:
         try:
             return delivery.drain(destination, budget_seconds=budget, should_stop=should_stop)
-        except FAULTS as error:
-            if not forever or not is_passing(error):
+        except DATABASE_ERRORS as error:
+            if not forever or not is_transient(error):
                 raise
             self.stderr.write(f"The database can't be used, it is tried again: {faults.one_line(error)}")
             connections.close_all()
