@@ -1,7 +1,7 @@
-"""What log records of ours carry besides their words, for logs that machines read. Never payloads, never tokens.
+"""The extra fields of our log records, and a rate limit for errors. Never payloads, never tokens.
 
-Everything is told under the logger ``dfinery_django``; what happens to each single event under its child
-``dfinery_django.events``, at INFO, so that a busy shop can silence that alone.
+The logger is ``dfinery_django``. Its child ``dfinery_django.events`` has one INFO record per event, so that a busy shop
+can silence it alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .exceptions import error_line
 logger = logging.getLogger("dfinery_django")
 events_logger = logging.getLogger("dfinery_django.events")
 
-#: Attributes of the records: what they say.
+#: Attributes of the records, and their meaning.
 LOG_FIELDS = {
     "dfinery_event_id": "the event's id, as DFINERY knows it",
     "dfinery_event_name": "its name",
@@ -34,18 +34,16 @@ LOG_FIELDS = {
     "dfinery_result_code": "DFINERY's own code",
     "dfinery_count": "how many events it is about",
 }
-
-
-#: What strikes at every save is told so often by a process.
+#: A process logs the same error once in this time.
 QUIET_SECONDS = 60.0
 MAX_SUBJECTS = 1000
 
-#: What was told, when, and how often it was not told since.
+#: Subject -> (time of the last record, errors suppressed since).
 _last_logged: dict[Any, tuple[float, int]] = {}
 
 
 def reset_rate_limit(**kwargs: Any) -> None:
-    """Tell everything again: the setting has changed, or another test begins."""
+    """Log every error again: the setting has changed, or another test begins."""
     _last_logged.clear()
 
 
@@ -53,27 +51,27 @@ setting_changed.connect(reset_rate_limit, dispatch_uid="dfinery_django.logs")
 
 
 def log_rate_limited(words: str, *names: Any, error: Exception) -> None:
-    """Log an error that a shop's every request may meet: one a minute in each process, with those left out counted.
+    """Log an error that may occur in every request: once a minute per process, with the number of suppressed ones.
 
-    All faults of the database are one subject, since unwritable tables are met at several places of one order. A fault
-    of the database or of the setting is one line; an error of the site's own code has its traceback.
+    All database errors are one subject, since one order meets unwritable tables at several places. Errors of the
+    database or the setting are one line; an error of the site's own code has its traceback.
     """
     is_of_database = isinstance(error, (DatabaseError, InterfaceError))
     subject = "database" if is_of_database else (words, type(error), *names[:1])
     now = clock.monotonic()
-    told_at, left_out = _last_logged.get(subject, (now - QUIET_SECONDS, 0))
-    if now - told_at < QUIET_SECONDS:
-        _last_logged[subject] = told_at, left_out + 1
+    logged_at, suppressed = _last_logged.get(subject, (now - QUIET_SECONDS, 0))
+    if now - logged_at < QUIET_SECONDS:
+        _last_logged[subject] = logged_at, suppressed + 1
         return
     if len(_last_logged) >= MAX_SUBJECTS:
         _last_logged.clear()
     _last_logged[subject] = now, 0
-    more = f" ({left_out} more like it since the last such line)" if left_out else ""
+    more = f" ({suppressed} more like it since the last such line)" if suppressed else ""
     has_traceback = not is_of_database and not isinstance(error, ImproperlyConfigured)
-    template = f"{words}: %s%s"  # by which those who collect errors tell them apart
+    template = f"{words}: %s%s"  # error trackers group records by their template
     logger.error(template, *names, error_line(error), more, exc_info=error if has_traceback else None)
 
 
 def log_extra(**facts: Any) -> dict[str, Any]:
-    """``extra`` of a record: ``about(destination="default")`` is its attribute ``dfinery_destination``."""
+    """Return the ``extra`` of a record: ``log_extra(destination="default")`` sets ``dfinery_destination``."""
     return {f"dfinery_{name}": value for name, value in facts.items()}

@@ -1,4 +1,4 @@
-"""Tenants with a schema each, as django-tenants has them: which apps have tables there, whose schema is in force."""
+"""Support for tenants with one schema each (django-tenants): the apps in a schema, and the schema in force."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db import connections
 
 
 def database_and_schema(using: str) -> tuple[str, str | None]:
-    """Return the database and the schema in force: what a process remembers of rows goes by them."""
+    """Return the database and the schema in force, the key for all that a process caches of rows."""
     return using, getattr(connections[using], "schema_name", None)
 
 

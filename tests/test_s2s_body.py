@@ -254,8 +254,8 @@ def test_an_id_may_be_left_out() -> None:
 def test_what_is_not_sent_is_told() -> None:
     """Nothing is dropped without a word."""
     assert read_body(body("body", channel="till", a=None), type_of).notes == (
-        "'a' is no part of an event, and is not sent.",
-        "'channel' is no part of an event, and is not sent.",
+        "'a' is not part of an event, and is not sent.",
+        "'channel' is not part of an event, and is not sent.",
     )
 
 
