@@ -113,9 +113,7 @@ class _Drain:
         """
         patience = clock.monotonic() + linger_seconds
         for using in self.databases:
-            self._patiently(
-                using, functools.partial(unreadable.quarantine_out_of_range, Event._base_manager.using(using)), 0
-            )
+            self._patiently(using, functools.partial(unreadable.quarantine_any, Event._base_manager.using(using)), 0)
             totals.absorb(Event.objects.using(using))
         for alias in aliases:
             self._open(alias)

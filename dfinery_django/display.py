@@ -21,7 +21,7 @@ REASON_LENGTH = 2000
 _HARMLESS = frozenset("\u200c\u200d")
 
 
-def display_html(value: Any, *, chars: int = 0) -> SafeString:
+def escaped(value: Any, *, chars: int = 0) -> SafeString:
     """Return a text as HTML: escaped, isolated, with its control characters made visible.
 
     :param chars: the length to truncate it to
@@ -57,13 +57,13 @@ def _is_unsafe_char(char: str) -> bool:
     return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
-def display_text(text: str) -> str:
+def printable(text: str) -> str:
     """Return a text with its control characters escaped, for places without markup: attributes, titles, log entries."""
     return text if text.isprintable() else "".join(_escape(char) if _is_unsafe_char(char) else char for char in text)
 
 
 def has_invisible(text: str) -> bool:
-    """Return whether ``display_html`` changes any character of a text."""
+    """Return whether ``escaped`` changes any character of a text."""
     return any(map(_is_unsafe_char, text))
 
 

@@ -154,9 +154,8 @@ def planned() -> dict[str, dt.datetime | None]:
 
     using = router.db_for_write(Schedule)
     rows = Schedule.objects.using(using).filter(name__in=list(schedules())).exclude(repeats=0)
-    with transactions.savepoint_guard(
-        using
-    ):  # a page of a site with ATOMIC_REQUESTS goes on without django-q2's tables
+    # The guard keeps a page of a site with ATOMIC_REQUESTS working without django-q2's tables.
+    with transactions.savepoint_guard(using):
         runs: dict[Any, Any] = dict(rows.values_list("name", "next_run"))
     # Naive where the site's moments are.
     return {name: as_moment(runs[name]) if runs.get(name) else None for name in schedules()}

@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 RETRY_AFTER_SECONDS = 30
 
 #: A table or a column is missing: codes of PostgreSQL, MariaDB and MySQL, messages of SQLite.
-_MISSING_SQLSTATES, _MISSING_NUMBERS = ("42P01", "42703", "3F000"), (1054, 1146)
-_MISSING_MESSAGES = ("no such table", "no such column", "has no column named")
+_SQLSTATES, _ERROR_NUMBERS = ("42P01", "42703", "3F000"), (1054, 1146)
+_MESSAGES = ("no such table", "no such column", "has no column named")
 
 
 def outage_message(error: BaseException) -> str:
@@ -29,8 +29,4 @@ def is_unmigrated(error: BaseException) -> bool:
     cause: Any = error.__cause__  # the driver's error
     sqlstate = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
     number = error.args[0] if error.args else None
-    return (
-        sqlstate in _MISSING_SQLSTATES
-        or number in _MISSING_NUMBERS
-        or any(words in str(number) for words in _MISSING_MESSAGES)
-    )
+    return sqlstate in _SQLSTATES or number in _ERROR_NUMBERS or any(each in str(number) for each in _MESSAGES)

@@ -106,9 +106,7 @@ def in_utc(value: Any, path: str) -> dt.datetime:
     :raises PayloadError: if it is not a datetime, or its time zone or the calendar has no such moment in UTC
     """
     if not isinstance(value, dt.datetime):
-        raise PayloadError(
-            path, f"a {_type_name(value)} is not a point in time", "Map a datetime, e.g. a DateTimeField."
-        )
+        raise PayloadError(path, f"a {_kind(value)} is not a point in time", "Map a datetime, e.g. a DateTimeField.")
     if type(value) is dt.datetime and value.tzinfo is dt.timezone.utc:
         return value
     try:
@@ -117,7 +115,7 @@ def in_utc(value: Any, path: str) -> dt.datetime:
         parts = value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond
         return dt.datetime(*parts, tzinfo=zone, fold=value.fold).astimezone(dt.timezone.utc)
     except Exception:  # noqa: BLE001 - year 1 or 9999, which shops use for "never"; or the site's time zone raises
-        raise PayloadError(path, f"a {_type_name(value)} that has no date in UTC", _MAP_A_REAL_DATE) from None
+        raise PayloadError(path, f"a {_kind(value)} that has no date in UTC", _MAP_A_REAL_DATE) from None
 
 
 def _normalized(value: Any, path: str) -> Any:
@@ -164,7 +162,7 @@ def _type_of(value: Any, path: str) -> WireType:
             return wire_type
     if is_text(value):
         return WireType.STRING
-    raise PayloadError(path, f"a {_type_name(value)} can't be sent", _remedy(value))
+    raise PayloadError(path, f"a {_kind(value)} can't be sent", _remedy(value))
 
 
 _OWN_TYPES: tuple[tuple[type | tuple[type, ...], WireType], ...] = (
@@ -175,7 +173,7 @@ _OWN_TYPES: tuple[tuple[type | tuple[type, ...], WireType], ...] = (
 )
 
 
-def _type_name(value: object) -> str:
+def _kind(value: object) -> str:
     return type(value).__name__
 
 
@@ -260,7 +258,7 @@ def _refuse_endless(value: int | float | Decimal, path: str) -> None:
 
 
 def _mismatch(value: Any, wire_type: WireType, path: str, remedy: str) -> PayloadError:
-    if _type_name(value) not in ("bool", "int", "float", "Decimal", "str"):
+    if _kind(value) not in ("bool", "int", "float", "Decimal", "str"):
         remedy = _remedy(value)
     return PayloadError(path, f"{_describe(value)} is not a {wire_type.label}", remedy)
 
@@ -268,11 +266,7 @@ def _mismatch(value: Any, wire_type: WireType, path: str, remedy: str) -> Payloa
 def _describe(value: Any) -> str:
     """Return a number as it is, for the error, and only the type of any other value: it may be personal."""
     is_short = not isinstance(value, int) or value.bit_length() < 99
-    return (
-        f"{_type_name(value)} {value!r}"
-        if isinstance(value, (int, float, Decimal)) and is_short
-        else f"a {_type_name(value)}"
-    )
+    return f"{_kind(value)} {value!r}" if isinstance(value, (int, float, Decimal)) and is_short else f"a {_kind(value)}"
 
 
 _CONVERTERS: dict[WireType, Callable[[Any, str], Wire]] = {

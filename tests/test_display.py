@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dfinery_django.display import badge, display_html, display_text, has_invisible
+from dfinery_django.display import badge, escaped, has_invisible, printable
 
 
 @pytest.mark.parametrize(
@@ -12,21 +12,21 @@ from dfinery_django.display import badge, display_html, display_text, has_invisi
 )
 def test_what_people_write_stays_as_it_is(text: str) -> None:
     """Any script, joined emoji, line ends; isolated, so that it turns nothing beside it around."""
-    assert display_html(text) == f"<bdi>{text}</bdi>"
-    assert display_text(text) == text
+    assert escaped(text) == f"<bdi>{text}</bdi>"
+    assert printable(text) == text
     assert not has_invisible(text)
 
 
 @pytest.mark.parametrize("char", "\u202e\u202a\u2066\u2069\u200e\u061c\u200b\ufeff\u2028\x00\x1b\x9b\xad")
 def test_what_hides_or_deceives_is_written_as_its_code(char: str) -> None:
     """Controls of direction, of terminals, and what has no width."""
-    assert char not in display_html(f"a{char}b")
-    assert f"\\u{ord(char):04x}" in display_html(f"a{char}b")
-    assert display_text(f"a{char}b") == f"a\\u{ord(char):04x}b"
+    assert char not in escaped(f"a{char}b")
+    assert f"\\u{ord(char):04x}" in escaped(f"a{char}b")
+    assert printable(f"a{char}b") == f"a\\u{ord(char):04x}b"
     assert has_invisible(char)
 
 
 def test_markup_is_text() -> None:
     """Also beside an odd character, in a cut text, and as a status."""
-    assert "<i>" not in display_html("<i>\u202e<i>") + display_html("<i>" * 9, chars=12) + badge("x", "<i>")
-    assert display_html(7) == "<bdi>7</bdi>"
+    assert "<i>" not in escaped("<i>\u202e<i>") + escaped("<i>" * 9, chars=12) + badge("x", "<i>")
+    assert escaped(7) == "<bdi>7</bdi>"

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from .. import clock
-from ..display import badge, display_html, display_text
+from ..display import badge, escaped, printable
 from ..models import Event
 from ..rights import redact
 from ..standing import due_in, time_left
@@ -94,7 +94,7 @@ class EventAdmin(PeopleActions, EventBase):
 
     @admin.display(description=pgettext_lazy("event", "status"))
     def badge(self, event: Event) -> str:
-        return _badge(event, display_text(event.reason[:300]))
+        return _badge(event, printable(event.reason[:300]))
 
     @admin.display(description=pgettext_lazy("event", "status"))
     def badge_alone(self, event: Event) -> str:
@@ -103,19 +103,17 @@ class EventAdmin(PeopleActions, EventBase):
 
     @admin.display(description=pgettext_lazy("model", "event"))
     def event(self, event: Event) -> str:
-        return display_html(event.event_name, chars=40)
+        return escaped(event.event_name, chars=40)
 
     @admin.display(description=pgettext_lazy("event", "order"), empty_value="")
     def order(self, event: Event) -> str:
-        return display_html(event.order_id, chars=24) if event.order_id else ""
+        return escaped(event.order_id, chars=24) if event.order_id else ""
 
     @admin.display(description=pgettext_lazy("event", "user"), empty_value="")
     def user(self, event: Event) -> str:
         if not event.user_id:
             return ""
-        return format_html(
-            '<span title="{}">{}</span>', display_text(event.user_id), display_html(event.user_id, chars=13)
-        )
+        return format_html('<span title="{}">{}</span>', printable(event.user_id), escaped(event.user_id, chars=13))
 
     @admin.display(description=pgettext_lazy("event", "happened"), ordering="occurred_at")
     def happened(self, event: Event) -> str:

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from .. import clock
-from ..display import display_html
+from ..display import escaped
 from ..models import Event
 from ..queries import EventQuerySet
 from ..selection import Selection
@@ -121,10 +121,8 @@ class NamesFilter(EventFilter):
         everything = events.in_use(self.column)
         request.__dict__.setdefault(_IN_USE, {})[events.db, self.column] = everything
         names, chosen = everything[:MOST_CHOICES], self.value()
-        return [
-            (name, display_html(name, chars=40))
-            for name in [*names, *([chosen] if chosen not in (None, *names) else [])]
-        ]
+        names = [*names, chosen] if chosen is not None and chosen not in names else names
+        return [(name, escaped(name, chars=40)) for name in names]
 
 
 class EventNameFilter(NamesFilter):
@@ -206,7 +204,7 @@ class SourceFilter(EventFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         chosen = self.value()
-        return [(chosen, display_html(chosen, chars=40))] if chosen else []
+        return [(chosen, escaped(chosen, chars=40))] if chosen else []
 
     def choices(self, changelist: Any) -> Iterator[Any]:
         yield {

@@ -14,7 +14,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from .. import outage, registry
-from ..display import badge, display_html
+from ..display import badge, escaped
 from ..exceptions import ConfigurationError
 from ..models import Event
 from ..sources import source_key
@@ -67,7 +67,7 @@ class DfineryEventsMixin(Base):
 
     def _dfinery_line(self, event: Event) -> tuple[str, str, str]:
         page = reverse("admin:dfinery_django_event_change", args=[event.pk], current_app=self.admin_site.name)
-        name = format_html('<a href="{}">{}</a>', page, display_html(event.event_name))
+        name = format_html('<a href="{}">{}</a>', page, escaped(event.event_name))
         return badge(event.status, event.get_status_display()), name, event.get_reason_code_display()
 
     def _shows_dfinery_events(self, request: HttpRequest, obj: Any) -> bool:

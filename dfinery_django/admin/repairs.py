@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 from django.views.decorators.http import require_POST
 
 from .. import repair, wording
-from ..display import display_html
+from ..display import escaped
 from ..models import Event, Repair
 from ..moments import number
 from ..rights import redact
@@ -54,7 +54,7 @@ class RepairAdmin(ReadOnly, RepairBase):
 
     @admin.display(description=pgettext_lazy("model", "events"))
     def which(self, made: Repair) -> str:
-        return display_html(_described(made), chars=80)
+        return escaped(_described(made), chars=80)
 
     @admin.display(description=gettext_lazy("so far"))
     def progress(self, made: Repair) -> str:

@@ -160,12 +160,9 @@ def _ca_fault(path: str) -> str:
 def check_texts(alias: str) -> Iterator[CheckMessage]:
     if not router.allow_migrate_model(alias, Event):
         return
+    tables = charsets.tables_of(apps.get_app_config("dfinery_django").get_models())
     try:
-        found = list(
-            charsets.charset_faults(
-                connections[alias], charsets.tables_of(apps.get_app_config("dfinery_django").get_models())
-            )
-        )
+        found = list(charsets.charset_faults(connections[alias], tables))
     except (DatabaseError, InterfaceError):
         return  # whoever needs that database says so
     for fault, hint in found:

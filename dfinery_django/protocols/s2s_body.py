@@ -109,14 +109,8 @@ def parse_json(raw: bytes) -> Any:
     :raises Refused: for anything else, and for a name that occurs twice in an object
     """
     try:
-        text = raw.decode()
-        return json.loads(
-            text,
-            parse_constant=_refuse_number,
-            parse_float=_parse_double,
-            parse_int=_parse_long,
-            object_pairs_hook=_parse_object,
-        )
+        hooks: Any = {"parse_constant": _refuse_number, "parse_float": _parse_double, "parse_int": _parse_long}
+        return json.loads(raw.decode(), object_pairs_hook=_parse_object, **hooks)
     except UnicodeDecodeError:
         raise Refused(MALFORMED, "", "it is not UTF-8") from None
     except RecursionError:
