@@ -70,9 +70,9 @@ class Outcome(TextChoices):
 
 
 class Reason(TextChoices):
-    """The values of ``Event.reason_code``: the reason why an event is not (yet) delivered, of ``Event.reason`` in full.
+    """The values of ``Event.reason_code``: why an event is not (yet) delivered. ``Event.reason`` has the details.
 
-    ``Destination.closed_code`` uses them for a stopped destination; ``token`` occurs only there.
+    ``Destination.closed_code`` has the same values for a stopped destination; ``token`` occurs only there.
     """
 
     NONE = "", ""
