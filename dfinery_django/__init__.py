@@ -1,7 +1,7 @@
-"""A Django shop's orders and users, delivered to DFINERY.
+"""Delivery of a Django shop's orders and users to DFINERY.
 
-May be imported from a settings module: what needs models (``capture``, ``track``, ``preview``) is imported when
-first used.
+It may be imported from a settings module: names that need models (``capture``, ``track``, ``preview``) are imported at
+first use.
 """
 
 from __future__ import annotations

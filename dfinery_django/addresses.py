@@ -1,6 +1,6 @@
-"""Addresses, judged by the parser that the client uses (urllib3's): what a check takes, a request can't read otherwise.
+"""Validation of addresses with the HTTP client's own parser (urllib3's), so that a check and a request agree.
 
-Stricter than that parser where it takes what no connection can be made with, or what two parsers read as two hosts.
+Stricter than that parser: it refuses what can't be connected to, and what two parsers read as two hosts.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 _LONGEST_NAME = 253
 
 
-def parsed(url: object) -> Url:
-    """The parts of an http(s) address.
+def parse_address(url: object) -> Url:
+    """Split an http(s) address into its parts.
 
-    :raises ValueError: saying what is wrong with it, in words that follow its name and quote none of it
+    :raises ValueError: with a text that continues "The URL ..." and quotes no part of it: it may hold a password
     """
     if not isinstance(url, str):
         raise ValueError("is not a URL")
@@ -40,12 +40,12 @@ def parsed(url: object) -> Url:
     if parts.port == 0:
         raise ValueError("has the port 0, which nobody can listen to")
     if fault := _host_fault(host_of(parts)):
-        raise ValueError(f"has a host that can't be: {fault}")
+        raise ValueError(f"has an invalid host: {fault}")
     return parts
 
 
 def host_of(parts: Url) -> str:
-    """The host without the brackets of IPv6."""
+    """Return the host without the brackets of IPv6."""
     return (parts.host or "").strip("[]")
 
 
@@ -54,9 +54,9 @@ def _authority(url: str) -> str:
 
 
 def base_url_fault(url: Any) -> str:
-    """What is wrong with ``BASE_URL``, or nothing."""
+    """Return the fault of a ``BASE_URL``, or an empty text."""
     try:
-        parts = parsed(url)
+        parts = parse_address(url)
     except ValueError as error:
         return str(error)
     if "@" in _authority(url) or parts.query is not None or parts.fragment is not None:
@@ -72,7 +72,7 @@ def _host_fault(host: str) -> str:
     labels = host.removesuffix(".").split(".")
     if len(host) > _LONGEST_NAME or not all(map(_LABEL.fullmatch, labels)):
         return "a name has parts of 1 to 63 letters, digits and hyphens, 253 characters in all"
-    # 2130706433, 127.1, 0x7f.1: some resolvers take them for an address, others for a name.
+    # Some resolvers read 2130706433, 127.1 and 0x7f.1 as an address, others as a name.
     if re.match(r"\d+$|0x", labels[-1]) and not _is_ip(host):
         return "an IPv4 address has four numbers"
     return ""
@@ -87,9 +87,9 @@ def _is_ip(host: str) -> bool:
 
 
 class Proxy:
-    """The setting ``PROXY``: an address that may hold a user and password, which show themselves nowhere.
+    """The setting ``PROXY``: an address whose user and password appear in no repr, log line or traceback.
 
-    :param value: a text, or a callable that returns one; empty: no proxy
+    :param value: a text, or a callable that returns one; empty for no proxy
     """
 
     __slots__ = ("_url",)
@@ -98,7 +98,7 @@ class Proxy:
         if callable(value):
             try:
                 value = value()
-            except Exception:  # noqa: BLE001 - the site's own: the check says that it gives no text
+            except Exception:  # noqa: BLE001 - the site's own code; a check reports that it returns no text
                 value = None
         self._url = value
 
@@ -111,11 +111,11 @@ class Proxy:
 
     @property
     def fault(self) -> str:
-        """What is wrong with it, or nothing."""
+        """The fault of the address, or an empty text."""
         if not self:
             return ""
         try:
-            parts = parsed(self._url)
+            parts = parse_address(self._url)
         except ValueError as error:
             return str(error)
         if parts.scheme != "http" or parts.path not in (None, "", "/") or parts.query or parts.fragment:
@@ -124,30 +124,30 @@ class Proxy:
 
     @property
     def host(self) -> str:
-        return host_of(parsed(self._url))
+        return host_of(parse_address(self._url))
 
     @property
     def address(self) -> str:
         """Scheme, host and port."""
-        parts = parsed(self._url)
+        parts = parse_address(self._url)
         return Url("http", host=parts.host, port=parts.port).url
 
     @property
     def headers(self) -> dict[str, str]:
-        """What tells the proxy who we are."""
+        """The headers that authenticate us at the proxy."""
         return {"Proxy-Authorization": f"Basic {self._credentials()}"} if self._credentials() else {}
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must be masked wherever it is echoed."""
+        """The texts to mask wherever they are echoed."""
         found = (unquote(self._password()), self._password(), self._credentials())
         return tuple(each for each in found if each)
 
     def _password(self) -> str:
-        return (parsed(self._url).auth or "").partition(":")[2] if self else ""
+        return (parse_address(self._url).auth or "").partition(":")[2] if self else ""
 
     def _credentials(self) -> str:
-        auth = (parsed(self._url).auth or "") if self else ""
+        auth = (parse_address(self._url).auth or "") if self else ""
         return base64.b64encode(unquote(auth).encode()).decode()
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Connects the receivers. Nothing here reads the database."""
+"""The app's configuration, which connects the receivers. It reads no database."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from .exceptions import ConfigurationError
 
 
 class DfineryConfig(AppConfig):
+    """The configuration of the app."""
+
     name = "dfinery_django"
     verbose_name = _("DFINERY")
     default_auto_field = "django.db.models.BigAutoField"
@@ -17,14 +19,14 @@ class DfineryConfig(AppConfig):
     def ready(self) -> None:
         from . import checks, custom_fields, django_q2, forks, receivers, registry, waking  # noqa: F401 - checks register themselves
 
-        # Without a sender: the receivers look at the concrete model, so that proxies and children count.
+        # Without a sender: the receivers use the concrete model, so that proxies and children count.
         for signal, receiver in (
             (pre_save, receivers.before_save),
             (post_save, receivers.after_save),
         ):
             signal.connect(receiver, dispatch_uid=f"dfinery_django.{receiver.__name__}", weak=False)
         post_migrate.connect(django_q2.schedule_after_migrate, sender=self, dispatch_uid="dfinery_django.schedules")
-        # Tests that empty their tables say so, too.
+        # Tests that empty their tables send this signal, too.
         post_migrate.connect(custom_fields.forget_what_is_known, sender=self, dispatch_uid="dfinery_django.fields")
         post_migrate.connect(waking.forget_notices, sender=self, dispatch_uid="dfinery_django.notices")
         forks.use_own_pools()
@@ -32,4 +34,4 @@ class DfineryConfig(AppConfig):
         try:
             receivers.connect_signals()
         except ConfigurationError:
-            pass  # the system checks tell what is wrong with the setting
+            pass  # the system checks report it

@@ -1,4 +1,4 @@
-"""How long to wait before the next attempt: exponential, clamped, with full jitter.
+"""The wait before the next attempt: exponential, clamped, with full jitter.
 
 Full jitter (a uniform draw between zero and the ceiling) spreads the retries of a backlog best; see
 "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
@@ -16,14 +16,14 @@ _MAX_DOUBLINGS = 9
 
 
 def ceiling_seconds(failures: int) -> float:
-    """The longest wait after that many failures in a row (1, 2, …): 5 s, 10 s, 20 s … 30 min."""
+    """Return the longest wait after that many failures in a row (1, 2, …): 5 s, 10 s, 20 s … 30 min."""
     doublings = min(max(failures - 1, 0), _MAX_DOUBLINGS)
     return min(CAP_SECONDS, BASE_SECONDS * 2.0**doublings)
 
 
-def wait_seconds(failures: int, draw: Callable[[float, float], float] = random.uniform) -> float:
-    """A wait between nothing and the ceiling, drawn at random.
+def backoff_seconds(failures: int, draw: Callable[[float, float], float] = random.uniform) -> float:
+    """Return a random wait between zero and the ceiling.
 
-    Never under a tenth of a second, so that no event is tried in a tight loop.
+    It is at least a tenth of a second, so that no event is tried in a tight loop.
     """
     return max(0.1, draw(0.0, ceiling_seconds(failures)))

@@ -23,10 +23,10 @@ from .custom_fields import SeenFields
 from .definitions import EventDefinition
 from .display import searchable
 from .endings import tell
-from .exceptions import NotRegistered, PayloadError, in_one_line, in_words
-from .logs import about
+from .exceptions import NotRegistered, PayloadError, error_line, error_text
+from .logs import log_extra
 from .models import Event
-from .patience import is_passing, patiently
+from .patience import is_transient, retry_transient
 from .payloads import Payload
 from .queries import LAPSES_TO_SUSPECT, EventQuerySet
 from .reading import NoUser, ids_of, payload_of
@@ -58,7 +58,7 @@ def build_due(events: EventQuerySet, *, now: dt.datetime | None = None, until: f
     now = now or clock.now()
     captured = events.filter(status=EventStatus.CAPTURED)
     in_time = captured.filter(expires_at__gt=now)
-    claimed = patiently(lambda: _claim(in_time, now, limit), using=events.db, until=until)
+    claimed = retry_transient(lambda: _claim(in_time, now, limit), using=events.db, until=until)
     if claimed:
         held_until = claimed[0].due_at
         assert held_until is not None  # noqa: S101 - a claimed event has a lease
@@ -69,7 +69,7 @@ def build_due(events: EventQuerySet, *, now: dt.datetime | None = None, until: f
         for event in claimed:
             event.lapse_count = 0
         settle = functools.partial(events.settle, claimed, BUILT_FIELDS, status=EventStatus.CAPTURED, lease=held_until)
-        settled = patiently(settle, using=events.db, until=until)
+        settled = retry_transient(settle, using=events.db, until=until)
         _free_keys(events, settled)
         tell(settled, events.db)
     return len(claimed)
@@ -122,7 +122,7 @@ def _build_group(
     try:
         instances = fetch_sources(definition, [event.source_pk for event in events], seen.using)
     except Exception as error:  # noqa: BLE001 - told when it is settled
-        if is_passing(error):
+        if is_transient(error):
             for event in events:
                 _look_again(event, error, now)
             return
@@ -132,7 +132,7 @@ def _build_group(
             return
         for event in events:
             event.fault = error
-        _fail_all(events, Reason.MAPPING, f"{definition.source_label} can't be read: {in_words(error)}", now)
+        _fail_all(events, Reason.MAPPING, f"{definition.source_label} can't be read: {error_text(error)}", now)
         return
     for number, event in enumerate(events):
         instance = instances.get(event.source_pk)
@@ -157,7 +157,7 @@ def build_one(
     try:
         try_to_build(event, definition, instance, seen, now, waits=waits)
     except Exception as error:  # noqa: BLE001 - as above
-        if is_passing(error):
+        if is_transient(error):
             _look_again(event, error, now)
             return
         event.fault = error
@@ -212,7 +212,7 @@ def _refuse(event: Event, now: dt.datetime) -> None:
 
 def raised(definition: EventDefinition, error: Exception) -> str:
     """Why an event failed whose definition's own code did."""
-    return f"{definition.name} raised {in_words(error)}. Mend the definition, then rebuild."
+    return f"{definition.name} raised {error_text(error)}. Mend the definition, then rebuild."
 
 
 def no_token(event: Event) -> str:
@@ -252,8 +252,8 @@ def _waits(event: Event, code: Reason, reason: str, now: dt.datetime) -> bool:
 
 def _look_again(event: Event, error: Exception, now: dt.datetime) -> None:
     """The database failed: that passes, and no other event need wait for it."""
-    extra = about(event_id=str(event.event_id), definition=event.definition)
-    words = in_one_line(error)
+    extra = log_extra(event_id=str(event.event_id), definition=event.definition)
+    words = error_line(error)
     logger.warning("Event %s (%s) can't be built yet: %s", event.event_id, event.definition, words, extra=extra)
     reason = f"A database that its mapping reads failed ({words}). It is tried again."
     event.postpone(EventStatus.CAPTURED, _next_look(event, now), Reason.MAPPING, reason)

@@ -1,4 +1,4 @@
-"""The two clocks: when something happened, and how long something takes."""
+"""The wall clock (``now``) and the clock that measures durations (``monotonic``)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from django.utils import timezone
 
 
 def now() -> dt.datetime:
-    """Return the moment, aware, in UTC, whatever ``USE_TZ`` says."""
+    """Return the current time, aware, in UTC, whatever ``USE_TZ`` is."""
     moment = timezone.now()
     return moment if moment.tzinfo else moment.astimezone(dt.timezone.utc)  # naive: the machine's own time zone
 
 
 def is_travelling() -> bool:
-    """Answer whether a tool for tests (freezegun, time-machine) has the clock: then its moment is the only one."""
+    """Return whether a test tool (freezegun, time-machine) controls the clock."""
     time_machine = sys.modules.get("time_machine")
     if time_machine is not None and time_machine.escape_hatch.is_travelling():
         return True
@@ -24,17 +24,17 @@ def is_travelling() -> bool:
 
 
 def monotonic() -> float:
-    """Return seconds that only go forward, to bound loops and waits by.
+    """Return seconds that never go back, to bound loops and waits.
 
-    Tests of a site may freeze the clock: freezegun stops ``time.monotonic()`` too, and a loop bounded by that would
-    never end. No such tool stops this one.
+    freezegun stops ``time.monotonic()`` in a site's tests, so that a loop bounded by it would never end. No test tool
+    stops this clock.
     """
     return _read_monotonic()
 
 
-def _read_with_the_system() -> float:
+def _system_monotonic() -> float:
     return time.clock_gettime(time.CLOCK_MONOTONIC)
 
 
 #: Windows has no ``clock_gettime``.
-_read_monotonic = _read_with_the_system if hasattr(time, "clock_gettime") else time.monotonic
+_read_monotonic = _system_monotonic if hasattr(time, "clock_gettime") else time.monotonic

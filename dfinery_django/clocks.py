@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from .database_clock import TOLD_SECONDS
+from .database_clock import REPORTED_SECONDS
 from .findings import Finding, Level
 from .moments import number, span
 from .overview import Snapshot
@@ -22,7 +22,7 @@ def clock_findings(overview: Snapshot) -> Iterator[Finding]:
 
 
 def _differing(seconds: float) -> Iterator[Finding]:
-    if abs(seconds) <= TOLD_SECONDS:
+    if abs(seconds) <= REPORTED_SECONDS:
         return
     if seconds > 0:
         text = _("A machine's clock is %(span)s ahead of the database's.")

@@ -1,4 +1,4 @@
-"""Moments in tables, with and without ``USE_TZ``: our own, always in UTC, and the site's, as its columns hold them."""
+"""Datetimes in tables, with and without ``USE_TZ``: ours are always in UTC, the site's are as its columns have them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ else:  # Django's classes are generic for type checkers only
 
 
 class MomentField(MomentBase):
-    """A moment: aware, in UTC, and so it is stored. A naive one is read in the site's ``TIME_ZONE``.
+    """A datetime that is aware and stored in UTC. A naive value is in the site's ``TIME_ZONE``.
 
-    Django's own field follows ``USE_TZ`` and the connection's time zone: its values may be naive, and refuse ours.
+    Django's own field follows ``USE_TZ`` and the connection's time zone: its values may be naive, and don't compare.
     """
 
     def get_prep_value(self, value: Any) -> Any:
@@ -34,9 +34,9 @@ class MomentField(MomentBase):
     def from_db_value(self, value: dt.datetime | None, expression: Any, connection: Any) -> dt.datetime | None:
         if value is None:
             return None
-        if not connection.features.supports_timezones:  # whatever time zone Django reads it in, it was stored in UTC
+        if not connection.features.supports_timezones:  # stored in UTC, whatever time zone Django assigns
             return value.replace(tzinfo=dt.timezone.utc)
-        # A naive one is in the session's time zone, which is the site's.
+        # A naive value is in the session's time zone, which is the site's.
         return value if value.tzinfo is dt.timezone.utc else _aware(value).astimezone(dt.timezone.utc)
 
 
@@ -45,7 +45,7 @@ def _aware(moment: dt.datetime) -> dt.datetime:
 
 
 class UtcHour(models.Func):
-    """The hour that a moment lies in. ``TruncHour`` follows ``USE_TZ`` and the connection's time zone."""
+    """The hour of a moment in UTC. ``TruncHour`` follows ``USE_TZ`` and the connection's time zone."""
 
     function, arity, output_field = "DATE_TRUNC", 1, MomentField()
 
@@ -61,8 +61,8 @@ class UtcHour(models.Func):
         return self.as_sql(compiler, connection, template=template, **context)
 
 
-def as_the_site_has(moment: dt.datetime, using: str) -> dt.datetime:
-    """A moment to compare the site's own columns with: naive in its time zone where they are so."""
+def as_site_datetime(moment: dt.datetime, using: str) -> dt.datetime:
+    """Return a moment for comparisons with the site's columns: naive in its time zone if they are."""
     if settings.USE_TZ or connections[using].features.supports_timezones:
         return moment
     return timezone.make_naive(moment, timezone.get_default_timezone())

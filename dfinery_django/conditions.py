@@ -21,10 +21,10 @@ from django.db.models.fields.related_lookups import RelatedExact, RelatedIn, Rel
 from django.db.models.query_utils import DeferredAttribute
 
 from .definitions import EventDefinition
-from .patience import is_passing
+from .patience import is_transient
 from .sources import by_key, key_of, source_key
 from .storing import literal, with_literals
-from .transactions import before_reading, shielded
+from .transactions import before_reading, savepoint_guard
 
 #: Lookups that are judged in memory, where the field's own is one of Django's plain ones: JSON, arrays and the like
 #: compare in ways that only the database knows.
@@ -70,10 +70,10 @@ def still_holds(definition: EventDefinition, instance: Any, using: str) -> bool:
     if not callable(when):
         return True
     try:
-        with shielded(using):
+        with savepoint_guard(using):
             return bool(when(instance, False) or when(instance, True))  # whether it was new is not known any more
     except Exception as error:
-        if is_passing(error):
+        if is_transient(error):
             raise
         return True  # it may read what only the instance had that the signal carried
 
@@ -186,7 +186,7 @@ def _stored_matches(definition: EventDefinition, instance: models.Model, using: 
         return False
     look, key = _look(definition, using), key_of(definition, text)
     if not look.is_plain:
-        with shielded(using):
+        with savepoint_guard(using):
             return look.rows(key).exists()
     try:
         sql, parameters = look.statement(key)
@@ -195,7 +195,7 @@ def _stored_matches(definition: EventDefinition, instance: models.Model, using: 
     before_reading(using)
     connection = connections[using]
     # Of atomic() the shop is told if this ends it; from one that it commits by hand an error is kept away.
-    with nullcontext() if connection.in_atomic_block else shielded(using), connection.cursor() as cursor:
+    with nullcontext() if connection.in_atomic_block else savepoint_guard(using), connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return cursor.fetchone() is not None
 

@@ -1,7 +1,7 @@
 """The ``DFINERY`` setting as one frozen, typed object: ``get_settings()``.
 
-Read at use, never at import, and live under ``override_settings``. What is wrong with the setting is found
-here (``problems``) and told by the system checks; ``get_settings()`` raises ``ConfigurationError`` for the first.
+It is read at use, never at import, and follows ``override_settings``. ``problems`` finds the mistakes in it for the
+system checks; ``get_settings()`` raises ``ConfigurationError`` for the first of them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .tokens import Token
 
 @dataclass(frozen=True)
 class Settings:
-    """The setting with its defaults. Durations end in their unit."""
+    """The setting with its defaults. Names of durations end in their unit."""
 
     TOKENS: Mapping[str, Token] = field(default_factory=dict)
     EVENTS: Mapping[str, Any] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake in the setting: what is wrong, and the line to write."""
+    """One mistake in the setting, and the line to write instead."""
 
     id: str
     message: str
@@ -66,10 +66,10 @@ class Problem:
 CHOICES = {"TYPE_DRIFT": ("warn", "fail"), "BUILD": ("worker", "commit")}
 POSITIVE = ("CONNECT_TIMEOUT", "READ_TIMEOUT", "MAX_AGE_HOURS", "DRAIN_SECONDS", "LEASE_SECONDS")
 NOT_NEGATIVE = ("SETTLE_SECONDS", "READY_SECONDS")
-LONGEST = {"LEASE_SECONDS": 1800}  # a lapsed lease is what a dead worker's events wait for
+LONGEST = {"LEASE_SECONDS": 1800}  # the events of a dead worker wait until their lease lapses
 MAPPINGS = ("EVENTS", "USER_ATTRIBUTES", "CUSTOM_FIELDS", "Q_OPTIONS")
-#: Keys of a kind, and what is said of another.
-KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+#: Tests of values, and the message for a value that fails.
+VALUE_CHECKS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(MAPPINGS, (lambda value: isinstance(value, Mapping), "is a {kind}, not a dict")),
     "PROXY": (lambda value: value.is_text, "is not a text, nor a callable that returns one"),
     "CA_BUNDLE": (lambda value: isinstance(value, (str, os.PathLike)), "is {value!r}, not a path"),
@@ -80,19 +80,19 @@ KEYS = tuple(Settings.__dataclass_fields__)
 
 
 def did_you_mean(word: str, known: tuple[str, ...]) -> str:
-    """A sentence with the nearest known word, or with all of them."""
+    """Return a sentence with the nearest known word, or with all of them."""
     near = difflib.get_close_matches(str(word), known, n=1, cutoff=0.6)
     return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
 
 
 def problems(raw: object) -> list[Problem]:
-    """Everything wrong with a masked setting that can be seen without models. Callables that give tokens are asked."""
+    """Return all mistakes of a masked setting that can be found without models. Reads the tokens' sources."""
     found = setting_problems(raw)
     return found + _token_problems(raw) if isinstance(raw, Mapping) else found
 
 
 def setting_problems(raw: object) -> list[Problem]:
-    """The same without tokens: what keeps the setting from being read."""
+    """Return all mistakes except those of tokens: with one of these the setting can't be used at all."""
     if not isinstance(raw, Mapping):
         return [Problem("E001", "DFINERY is not a dict.", 'DFINERY = {"TOKENS": {"default": "<API token>"}}')]
     found = [
@@ -146,8 +146,8 @@ def _shape_fault(key: str, value: Any) -> str:
         return f"is {value!r}, not a number above 0 or None"
     if key in ("ENABLED", "METRICS", "KEEP_PAYLOADS") and not isinstance(value, bool):
         return f"is {value!r}, not True or False"
-    if key in KINDS and not KINDS[key][0](value):
-        return KINDS[key][1].format(value=value, kind=type(value).__name__)
+    if key in VALUE_CHECKS and not VALUE_CHECKS[key][0](value):
+        return VALUE_CHECKS[key][1].format(value=value, kind=type(value).__name__)
     is_left_out = key == "CONSENT" and value == ""
     if key in ("PROTOCOL", "WAKE", "CONSENT") and not is_left_out and not (isinstance(value, str) and "." in value):
         return f"is {value!r}, not a dotted path"
@@ -197,7 +197,7 @@ def _field_type_problems(raw: Mapping[str, Any]) -> list[Problem]:
 
 
 def masked_setting() -> Any:
-    """The setting as written, its secrets wrapped, so that no frame of ours ever holds one in the clear."""
+    """Return the setting as written, with its secrets wrapped: tracebacks show the local variables of our frames."""
     setting = getattr(django_settings, "DFINERY", {})
     if not isinstance(setting, Mapping):
         return setting
@@ -212,9 +212,9 @@ def masked_setting() -> Any:
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """The setting now in force. Tokens that can't be used hold up their deliveries, and nothing else.
+    """Return the setting in force. A token that can't be used stops its own destination only.
 
-    :raises ConfigurationError: for the first mistake in it; ``manage.py check`` lists them all.
+    :raises ConfigurationError: for the first mistake; ``manage.py check`` lists them all.
     """
     setting = masked_setting()
     for problem in setting_problems(setting):
@@ -225,12 +225,12 @@ def get_settings() -> Settings:
 def _named_tokens(setting: Mapping[str, Any]) -> dict[str, Token]:
     tokens = setting.get("TOKENS")
     named = {each: tokens[each] for each in tokens if _is_alias(each)} if isinstance(tokens, Mapping) else {}
-    # Without any, what happens is stored for the destination that most sites have, and waits there.
+    # Without any token, events are stored for the usual destination and wait there.
     return named if named or not setting.get("ENABLED", True) else {"default": Token(None)}
 
 
 def default_destination() -> str:
-    """``"default"``, or the only alias there is."""
+    """Return ``"default"``, or the alias if there is only one."""
     aliases = list(get_settings().TOKENS)
     return aliases[0] if len(aliases) == 1 else "default"
 

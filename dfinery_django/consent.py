@@ -14,7 +14,7 @@ from django.utils.module_loading import import_string
 from . import registry
 from .conf import get_settings
 from .definitions import EventDefinition
-from .transactions import once_more, shielded, swallow
+from .transactions import retry_once, savepoint_guard, swallow
 
 REFUSED = "There is no consent to it: consent said no when it was to be built."
 
@@ -63,7 +63,7 @@ def user_of(definition: EventDefinition, instance: Any) -> Any:
 
 
 def _ask(definition: EventDefinition, instance: Any, using: str) -> bool:
-    with shielded(using, instance):
+    with savepoint_guard(using, instance):
         return is_given(definition, instance)
 
 
@@ -72,7 +72,7 @@ def allows_capture(definition: EventDefinition, instance: Any, using: str) -> bo
     try:
         if definition.asks_consent is None:
             return True
-        return once_more(using, _ask, definition, instance, using)
+        return retry_once(using, _ask, definition, instance, using)
     except Exception as error:  # noqa: BLE001 - told
         swallow(error, using, "%s is not captured: its consent can't be asked, and counts as refused", definition.name)
         return False

@@ -27,8 +27,8 @@ from .exceptions import PayloadError
 from .models import CustomField
 from .schema import Scope
 from .storing import insert_missing
-from .tenants import place_of
-from .transactions import after_commit, shielded, swallow
+from .tenants import database_and_schema
+from .transactions import after_commit, savepoint_guard, swallow
 from .values import Wire, WireType, convert, infer
 
 logger = logging.getLogger("dfinery_django")
@@ -107,11 +107,11 @@ class SeenFields:
             after_commit(self._write_down, self.using)
 
     def _known(self) -> _Known | None:
-        place = place_of(self.using)
+        place = database_and_schema(self.using)
         known = _known.get(place)
         if known is None or clock.monotonic() - known.read_at > RELOAD_SECONDS:
             try:
-                with shielded(self.using):
+                with savepoint_guard(self.using):
                     known = _known[place] = _Known(self.using)
             except Exception as error:  # noqa: BLE001 - told
                 swallow(error, self.using, "The custom fields seen so far can't be read: types go by the values")

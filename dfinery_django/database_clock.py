@@ -1,7 +1,7 @@
-"""The database's clock: the one that all workers share, however wrong their machines' own clocks are.
+"""The database's clock, which all workers share, however wrong their machines' clocks are.
 
-A drain takes its time from here, so that no worker ends an event, or another worker's lease, before its time. Captures
-don't: they ask for nothing.
+A drain uses it, so that no worker expires an event, or another worker's lease, too early. Captures don't: they query
+nothing.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from django.db import connections, models
 
 from . import clock
 
-#: A difference that no one need hear of; below it the machine's clock is taken as it is.
+#: A smaller difference counts as none.
 TOLERATED_SECONDS = 1.0
-#: From so much on it is told.
-TOLD_SECONDS = 30.0
-#: A drain asks again after so long: a machine's clock may be set meanwhile.
-ASK_AGAIN_SECONDS = 10.0
+#: A larger difference is reported.
+REPORTED_SECONDS = 30.0
+#: A drain queries the clock again after this time: the machine's clock may have been set.
+CLOCK_REFRESH_SECONDS = 10.0
 
-#: Epoch seconds, without a word about time zones. SQLite has no other clock than the machine's.
+#: Epoch seconds, independent of time zones. SQLite has only the machine's clock.
 _EPOCH_SECONDS = {
     "postgresql": "EXTRACT(EPOCH FROM clock_timestamp())::double precision",
     "mysql": "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) / 1e6",
@@ -28,7 +28,7 @@ _EPOCH_SECONDS = {
 
 
 class EpochSeconds(models.Func):
-    """The database's moment as an expression; null where it has no clock of its own."""
+    """The database's current time as an expression; null if it has no clock of its own."""
 
     output_field = models.FloatField()
 
@@ -36,8 +36,8 @@ class EpochSeconds(models.Func):
         return _EPOCH_SECONDS.get(connection.vendor, "NULL"), []
 
 
-def ahead_by(epoch_seconds: float | None) -> float:
-    """By how many seconds this machine's clock is ahead of a moment that the database has just told."""
+def seconds_ahead(epoch_seconds: float | None) -> float:
+    """Return how many seconds this machine's clock is ahead of the database's time, just queried."""
     if epoch_seconds is None or clock.is_travelling():
         return 0.0
     seconds = clock.now().timestamp() - float(epoch_seconds)
@@ -45,24 +45,25 @@ def ahead_by(epoch_seconds: float | None) -> float:
 
 
 class DatabaseClock:
-    """
-    :ivar ahead_seconds: by how much this machine's clock is ahead of the database's; 0 where the two agree
+    """The clock of one database.
+
+    :ivar ahead_seconds: how many seconds this machine's clock is ahead of the database's; 0 if they agree
     """
 
     def __init__(self, using: str) -> None:
         self.using, self.ahead_seconds = using, 0.0
         self._asked_at = float("-inf")
 
-    def ask(self) -> DatabaseClock:
-        """One statement, unless the database was asked a moment ago."""
+    def refresh(self) -> DatabaseClock:
+        """Query the database's time, unless that was done a moment ago."""
         expression = _EPOCH_SECONDS.get(connections[self.using].vendor)
-        if expression and clock.monotonic() - self._asked_at >= ASK_AGAIN_SECONDS:
+        if expression and clock.monotonic() - self._asked_at >= CLOCK_REFRESH_SECONDS:
             with connections[self.using].cursor() as cursor:
-                cursor.execute(f"SELECT {expression}")  # nosec B608 - our own words
-                self.ahead_seconds = ahead_by(cursor.fetchone()[0])
+                cursor.execute(f"SELECT {expression}")  # nosec B608 - constants of this module
+                self.ahead_seconds = seconds_ahead(cursor.fetchone()[0])
             self._asked_at = clock.monotonic()
         return self
 
     def now(self) -> dt.datetime:
-        """Return the database's moment, reckoned from this machine's."""
+        """Return the database's time, computed from this machine's."""
         return clock.now() - dt.timedelta(seconds=self.ahead_seconds)

@@ -9,7 +9,7 @@ from . import clock
 from .conf import Settings, get_settings
 from .destinations import destination_row
 from .endings import tell
-from .logs import about
+from .logs import log_extra
 from .models import Destination, Event
 from .queries import EventQuerySet
 from .signals import events_at_risk
@@ -60,6 +60,6 @@ def warn_of_risk(alias: str, using: str, now: dt.datetime) -> None:
         found = {"count": at_risk.count(), "oldest": at_risk.oldest_waiting()}
         if row.filter(warned_at=None).update(warned_at=now):  # one of several workers
             words = "%s events for %s have waited for more than half of their time, the oldest since %s"
-            extra = about(destination=alias, count=found["count"])
+            extra = log_extra(destination=alias, count=found["count"])
             logger.error(words, found["count"], alias, found["oldest"], extra=extra)
             events_at_risk.send_robust(sender=Destination, destination=alias, **found)

@@ -25,9 +25,9 @@ from .deadlines import expire_strays
 from .destinations import outbox_databases
 from .exchange import Send
 from .lanes import POLL_SECONDS, Completion, Lane
-from .logs import about
+from .logs import log_extra
 from .models import Destination, Event
-from .patience import FAULTS, LAST_PATIENCE_SECONDS, patiently
+from .patience import DATABASE_ERRORS, STOP_GRACE_SECONDS, retry_transient
 from .states import Outcome
 
 T = TypeVar("T")
@@ -79,7 +79,7 @@ def drain(
         running.close()  # even if the task's timeout ends it
     total = +sum((lane.tally for lane in running.lanes), Counter())  # without zeros
     if total:
-        extra = about(duration_ms=round((clock.monotonic() - began_at) * 1000))
+        extra = log_extra(duration_ms=round((clock.monotonic() - began_at) * 1000))
         logger.info("Drained: %s", ", ".join(f"{number} {what}" for what, number in total.items()), extra=extra)
     return total
 
@@ -115,7 +115,7 @@ class _Drain:
         """
         linger_until = clock.monotonic() + linger_seconds
         for using in self.databases:
-            self._retry(using, functools.partial(unreadable.look, Event._base_manager.using(using)), 0)
+            self._retry(using, functools.partial(unreadable.quarantine_any, Event._base_manager.using(using)), 0)
             totals.absorb(Event.objects.using(using))
         for alias in aliases:
             self._add_lanes(alias)
@@ -146,8 +146,8 @@ class _Drain:
 
     def _retry(self, using: str, step: Callable[[], T], otherwise: T) -> T:
         """Run a repeatable step as ``_guarded`` does, and retry it while the database fails."""
-        until = max(self._retry_until, clock.monotonic() + LAST_PATIENCE_SECONDS)
-        retried = functools.partial(patiently, step, using=using, until=until, should_stop=self.should_stop)
+        until = max(self._retry_until, clock.monotonic() + STOP_GRACE_SECONDS)
+        retried = functools.partial(retry_transient, step, using=using, until=until, should_stop=self.should_stop)
         return self._guarded(using, retried, otherwise)
 
     @property
@@ -201,7 +201,7 @@ class _Drain:
         """Expire a batch of events that have no lane; return ``False`` if there are no more of them."""
         if using not in self.with_strays:
             return False
-        found = self._retry(using, lambda: expire_strays(using, now=self.clocks[using].ask().now()), 0)
+        found = self._retry(using, lambda: expire_strays(using, now=self.clocks[using].refresh().now()), 0)
         if not found:
             self.with_strays.discard(using)
         return bool(found)
@@ -234,7 +234,7 @@ class _Drain:
             return False
         try:
             found = repair.advance(using)
-        except FAULTS:
+        except DATABASE_ERRORS:
             # The next drain retries it: a selection that times out must not delay deliveries.
             logger.exception("A bulk action was interrupted by a database error; the next drain continues it")
             connections[using].close_if_unusable_or_obsolete()
@@ -261,6 +261,6 @@ class _Drain:
 
 def _waiting_destinations(using: str, database_clock: DatabaseClock) -> set[str]:
     """Return the destinations whose drain was requested a while ago."""
-    since = database_clock.ask().now() - dt.timedelta(seconds=ADOPT_AFTER_SECONDS)
+    since = database_clock.refresh().now() - dt.timedelta(seconds=ADOPT_AFTER_SECONDS)
     waiting = Destination.objects.using(using).filter(wake_requested_at__lt=since)
     return set(waiting.values_list("alias", flat=True))

@@ -22,7 +22,7 @@ from . import clock, pacing, registry
 from .backoff import ceiling_seconds
 from .conf import Settings
 from .display import storable
-from .logs import about
+from .logs import log_extra
 from .models import Destination, Event
 from .protocols.base import Result
 from .signals import (
@@ -88,7 +88,9 @@ def pause(alias: str, *, by: str, using: str) -> None:
     changed = _saved(destination).filter(paused_by="").update(paused_by=by, paused_at=clock.now())
     if changed:
         destination.refresh_from_db()
-        logger.warning("Delivery to %s is paused by %s", alias, destination.paused_by, extra=about(destination=alias))
+        logger.warning(
+            "Delivery to %s is paused by %s", alias, destination.paused_by, extra=log_extra(destination=alias)
+        )
         destination_paused.send_robust(sender=Destination, destination=destination)
 
 
@@ -98,7 +100,7 @@ def resume(alias: str, *, using: str) -> None:
     _saved(destination).filter(closed_until__isnull=False).update(closed_until=clock.now())
     if _saved(destination).exclude(paused_by="").update(paused_by="", paused_at=None):
         destination.refresh_from_db()
-        logger.info("Delivery to %s is resumed", alias, extra=about(destination=alias))
+        logger.info("Delivery to %s is resumed", alias, extra=log_extra(destination=alias))
         destination_resumed.send_robust(sender=Destination, destination=destination)
 
 
@@ -128,7 +130,7 @@ def reserve(destination: Destination, wanted: int, now: dt.datetime, probe_secon
         if not row.filter(closed_until=destination.closed_until).update(closed_until=until):
             return 0
         destination.closed_until = until
-        extra = about(destination=destination.alias)
+        extra = log_extra(destination=destination.alias)
         logger.info("Delivery to %s is probed with one event", destination.alias, extra=extra)
     if not places or not destination.has_quota(now):
         return places
@@ -199,11 +201,11 @@ def _notify(destination: Destination, before: dict[str, Any]) -> None:
     arguments: dict[str, Any] = {"sender": Destination, "destination": destination, "reason": destination.closed_reason}
     if destination.closed_until is None:
         if was_closed:
-            logger.info("Delivery to %s goes on", destination.alias, extra=about(destination=destination.alias))
+            logger.info("Delivery to %s goes on", destination.alias, extra=log_extra(destination=destination.alias))
             destination_recovered.send_robust(sender=Destination, destination=destination)
     elif not was_closed or (code in REFUSAL_CODES and before["closed_code"] != code):
         level = logging.ERROR if code in REFUSAL_CODES else logging.WARNING
-        extra = about(destination=destination.alias, reason_code=str(code))
+        extra = log_extra(destination=destination.alias, reason_code=str(code))
         logger.log(level, "Delivery to %s is stopped. %s", destination.alias, destination.closed_reason, extra=extra)
         destination_closed.send_robust(**arguments)
         if code in REFUSAL_CODES:

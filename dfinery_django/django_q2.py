@@ -153,7 +153,7 @@ def planned() -> dict[str, dt.datetime | None]:
 
     using = router.db_for_write(Schedule)
     rows = Schedule.objects.using(using).filter(name__in=list(schedules())).exclude(repeats=0)
-    with transactions.shielded(using):  # with ATOMIC_REQUESTS, missing tables must not break the page
+    with transactions.savepoint_guard(using):  # with ATOMIC_REQUESTS, missing tables must not break the page
         runs: dict[Any, Any] = dict(rows.values_list("name", "next_run"))
     # django-q2's moments are naive if USE_TZ is false.
     return {name: as_moment(runs[name]) if runs.get(name) else None for name in schedules()}

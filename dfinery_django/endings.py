@@ -16,12 +16,12 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from . import incidents, totals
 from .conf import get_settings
-from .display import visible
-from .logs import about, events_logger
+from .display import printable
+from .logs import events_logger, log_extra
 from .models import Event
 from .signals import event_delivered, event_expired, event_failed
 from .states import EventStatus, Reason
-from .transactions import after_commit, before_swallowing, is_listed, swallow
+from .transactions import after_commit, is_hook_pending, raise_or_recover, swallow
 
 logger = logging.getLogger("dfinery_django")
 
@@ -73,7 +73,7 @@ def say_on_commit(event: Event, using: str) -> None:
     """Say it of an event that ended as it was captured: of all of the caller's transaction at once, when it commits."""
     connection = connections[using]
     hook, ended = connection.__dict__.get(_ENDED, (None, []))
-    if is_listed(_ENDED, hook, connection):
+    if is_hook_pending(_ENDED, hook, connection):
         ended.append(event)
     else:
         connection.__dict__[_ENDED] = hook, _ = _hook([event], using)
@@ -108,14 +108,14 @@ def _record(ended: Sequence[Event], each: bool) -> None:
     for first, *others in kinds.values():
         events_logger.info(
             "Event %s (%s) %s: %s%s",
-            *(first.event_id, visible(first.event_name), first.status, first.reason_code),
+            *(first.event_id, printable(first.event_name), first.status, first.reason_code),
             f", and {len(others)} more" if others else "",
-            extra=_about(first) | about(count=1 + len(others)) if others else _about(first),
+            extra=_about(first) | log_extra(count=1 + len(others)) if others else _about(first),
         )
 
 
 def _about(event: Event) -> dict[str, object]:
-    return about(
+    return log_extra(
         event_id=str(event.event_id),
         event_name=event.event_name,
         definition=event.definition,
@@ -129,19 +129,19 @@ def _begins(subject: tuple[str, ...], using: str) -> bool:
     try:
         return incidents.begins(" ".join(subject), using=using)
     except (DatabaseError, InterfaceError) as error:
-        before_swallowing(error, using)
+        raise_or_recover(error, using)
         return True  # said twice rather than not at all
 
 
 def _say_error(subject: tuple[str, ...], group: Sequence[Event]) -> None:
     first = group[0]
     source = f" of {first.source} {first.source_pk}" if first.source else ""
-    extra = {**_about(first), **about(count=len(group))}
+    extra = {**_about(first), **log_extra(count=len(group))}
     if subject[0] == "expired":
         logger.error(
             "Events for %s expire: they were not delivered while DFINERY would still process them. The first: "
             "%s (%s)%s. The overview in the admin says what stops them. More of them are no error of their own.",
-            *(visible(first.destination), first.event_id, visible(first.event_name), source),
+            *(printable(first.destination), first.event_id, printable(first.event_name), source),
             extra=extra,
         )
         return
@@ -149,7 +149,7 @@ def _say_error(subject: tuple[str, ...], group: Sequence[Event]) -> None:
     logger.error(
         "Events of %s fail, %s%s. The first: %s%s. Its page in the admin says what to mend. "
         "More of them are no error of their own.",
-        *(visible(subject[1]), first.reason_code, f" at {place[0]}" if place else "", first.event_id, source),
+        *(printable(subject[1]), first.reason_code, f" at {place[0]}" if place else "", first.event_id, source),
         extra=extra,
         exc_info=first.fault,
     )

@@ -18,9 +18,9 @@ from . import schema
 from .definitions import EventDefinition
 from .display import searchable
 from .expressions import Coalesce, Expression, Hashed, Path, Value, is_empty
-from .modelfields import of_column
+from .modelfields import column_value
 from .models import Event
-from .payloads import Properties, properties
+from .payloads import Properties, convert_properties
 
 #: Longest description of a source that is kept with an event.
 SOURCE_LENGTH = 255
@@ -81,7 +81,7 @@ def _place_of(event: Event, definition: EventDefinition) -> int | None:
 
 
 def _as_sent(definition: EventDefinition, value: Any) -> str:
-    sent = properties({schema.USER_ID: value}, "user", definition.type_of, schema.PATHS["user"])
+    sent = convert_properties({schema.USER_ID: value}, "user", definition.type_of, schema.PATHS["user"])
     return str(sent.get(schema.USER_ID, ""))
 
 
@@ -128,7 +128,7 @@ def _source(model: type[models.Model], prefix: str, mapped: Expression) -> _Sour
         value = instance.__dict__[attname]  # a deferred field is a KeyError
         if hasattr(value, "resolve_expression"):
             raise LookupError(attname)
-        value = of_column(field, field.to_python(value))
+        value = column_value(field, field.to_python(value))
         return Hashed(Value(value)).resolve(instance) if is_hashed else value
 
     return _Source(label, read, is_reference)

@@ -1,18 +1,18 @@
-"""The errors of this app. Remote outcomes are values (``states.Outcome``), never exceptions.
+"""The errors of this app. Outcomes of requests are values (``states.Outcome``), never exceptions.
 
 ::
 
     DfineryError                     catch this for everything below
-    ├── PayloadError                 a value can't become what DFINERY takes; ``.path`` says where
-    ├── TransportError               no answer was had: refused, timed out, TLS, unreadable
+    ├── PayloadError                 a value can't be converted to what DFINERY takes; ``.path`` says where
+    ├── TransportError               no answer came: refused, timed out, TLS, unreadable
     ├── RefusedInTests               tests run, and the address is not this machine
     ├── AlreadyRegistered            two definitions with one name
     └── NotRegistered                no definition of that name
     ImproperlyConfigured (Django)
     └── ConfigurationError           the DFINERY setting or a definition is wrong
 
-``ConfigurationError`` stands outside the tree on purpose: ``except DfineryError`` around a call must not
-hide a mistake in the settings.
+``ConfigurationError`` is outside the tree on purpose: ``except DfineryError`` around a call must not hide a
+mistake in the settings.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 class DfineryError(Exception):
-    """Base of the errors that this app raises."""
+    """The base of the errors that this app raises."""
 
 
 class PayloadError(DfineryError):
@@ -40,11 +40,11 @@ class PayloadError(DfineryError):
 
 
 class TransportError(DfineryError):
-    """No answer came back.
+    """A request without an answer.
 
-    ``is_local_fault`` is true where retrying at once can't help because our side or the address is wrong
-    (TLS failure, a URL that can't be used), false for what passes by itself (refused, reset, timed out).
-    ``may_have_arrived`` is false where no byte of the request was sent: no connection was made.
+    ``is_local_fault`` is true if our side or the address is wrong, so that a retry can't help (TLS failure, an
+    unusable URL), and false for a transient fault (refused, reset, timed out).
+    ``may_have_arrived`` is false if no byte of the request was sent: no connection was made.
     """
 
     def __init__(self, message: str, *, is_local_fault: bool = False, may_have_arrived: bool = True) -> None:
@@ -54,29 +54,29 @@ class TransportError(DfineryError):
 
 
 class RefusedInTests(DfineryError):
-    """Tests run, and something was about to be sent to a host that is not this machine."""
+    """A request to another host while tests run."""
 
 
 class AlreadyRegistered(DfineryError):
-    """A definition of this name is registered already."""
+    """A second definition of the same name."""
 
 
 class NotRegistered(DfineryError):
-    """No definition of this name is registered."""
+    """A name of which no definition is registered."""
 
 
 class ConfigurationError(ImproperlyConfigured):
-    """The ``DFINERY`` setting or an event definition is wrong; the message says which line to write."""
+    """A mistake in the ``DFINERY`` setting or an event definition; the message says which line to write."""
 
 
-def in_words(error: BaseException) -> str:
-    """Kind and text of any error: that of the site's own classes may be the next thing that fails."""
+def error_text(error: BaseException) -> str:
+    """Return the class and the text of an error, or only the class if the error's own ``__str__`` fails."""
     try:
         return f"{type(error).__name__}: {error}"
     except Exception:  # noqa: BLE001 - see above
         return type(error).__name__
 
 
-def in_one_line(error: BaseException) -> str:
-    """The same without line ends: drivers write several lines."""
-    return " ".join(in_words(error).split())
+def error_line(error: BaseException) -> str:
+    """Return ``error_text`` without line ends: drivers write several lines."""
+    return " ".join(error_text(error).split())

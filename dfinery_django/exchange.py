@@ -9,17 +9,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from . import clock, totals
-from .backoff import wait_seconds
+from .backoff import backoff_seconds
 from .conf import get_settings
-from .display import searchable, storable, visible
-from .exceptions import ConfigurationError, TransportError, in_words
-from .logs import about, events_logger
+from .display import printable, searchable, storable
+from .exceptions import ConfigurationError, TransportError, error_text
+from .logs import events_logger, log_extra
 from .masking import masked_response, masked_text
 from .models import DeliveryAttempt, Event
-from .patience import FAULTS, write_apart
+from .patience import DATABASE_ERRORS, write_bisecting
 from .protocols.base import Request, Response, Result, WireProtocol
 from .states import EventStatus, Outcome, Reason
-from .transactions import before_swallowing
+from .transactions import raise_or_recover
 
 logger = logging.getLogger("dfinery_django")
 
@@ -64,7 +64,7 @@ def send_batch(protocol: WireProtocol, send: Send, batch: Batch) -> Exchange:
     except Exception as failure:  # noqa: BLE001 - logged masked: a traceback may quote the token
         stack = masked_text(traceback.format_exc(), secret)
         logger.error("A request could not be made\n%s", stack)
-        error = masked_text(in_words(failure), secret)[:ERROR_LENGTH]
+        error = masked_text(error_text(failure), secret)[:ERROR_LENGTH]
         result = Result(Outcome.TRANSIENT, f"The request could not be made. {error}")
     return Exchange(batch, started_at, round((clock.monotonic() - started) * 1000), result, body, error)
 
@@ -101,12 +101,12 @@ def store_attempts(exchanges: Sequence[Exchange], using: str) -> None:
         present = set(Event.objects.using(using).filter(pk__in=events).values_list("pk", flat=True))
         attempts = [_attempt(event, each) for each in exchanges for event in each.batch if event.pk in present]
         rows = DeliveryAttempt.objects.using(using)
-        refused = write_apart(attempts, rows.bulk_create, using=using, weigh=_bytes_of)
+        refused = write_bisecting(attempts, rows.bulk_create, using=using, weigh=_bytes_of)
         if refused:
             kind = type(refused[0][1]).__name__  # its message may quote the row
             logger.error("%s delivery attempts can't be stored: %s", len(refused), kind)
-    except FAULTS as error:
-        before_swallowing(error, using)
+    except DATABASE_ERRORS as error:
+        raise_or_recover(error, using)
         logger.exception("%s delivery attempts were not recorded", len(exchanges))
 
 
@@ -140,7 +140,7 @@ def apply_result(event: Event, result: Result, now: dt.datetime, *, keeps_payloa
     elif result.outcome == Outcome.REJECTED:
         event.finish(EventStatus.FAILED, Reason.REJECTED, result.message, now)
     elif result.outcome == Outcome.TRANSIENT:
-        due_at = now + dt.timedelta(seconds=wait_seconds(event.attempt_count))
+        due_at = now + dt.timedelta(seconds=backoff_seconds(event.attempt_count))
         event.postpone(EventStatus.PENDING, due_at, Reason.TRANSIENT, result.message)
     elif result.outcome == Outcome.THROTTLED:
         event.postpone(EventStatus.PENDING, now, Reason.THROTTLED, result.message)
@@ -156,7 +156,7 @@ def log_attempts(exchanges: Sequence[Exchange], using: str) -> None:
             for event in each.batch:
                 events_logger.info(
                     "Event %s (%s): %s after %s ms",
-                    *(event.event_id, visible(event.event_name), each.result.outcome, each.duration_ms),
+                    *(event.event_id, printable(event.event_name), each.result.outcome, each.duration_ms),
                     extra=_attempt_fields(event, each),
                 )
     for each in exchanges if get_settings().METRICS else ():
@@ -166,7 +166,7 @@ def log_attempts(exchanges: Sequence[Exchange], using: str) -> None:
 
 
 def _attempt_fields(event: Event, exchange: Exchange) -> dict[str, object]:
-    return about(
+    return log_extra(
         event_id=str(event.event_id),
         event_name=event.event_name,
         definition=event.definition,

@@ -15,9 +15,9 @@ from typing import Any
 from django.core.exceptions import ObjectDoesNotExist
 from django.db.models.manager import BaseManager
 
-from .exceptions import PayloadError, in_words
+from .exceptions import PayloadError, error_text
 from .modelfields import plain_value
-from .patience import is_passing
+from .patience import is_transient
 from .values import WireType, convert
 
 
@@ -257,7 +257,7 @@ def read(place: str, source: Expression, instance: Any) -> Any:
     except PayloadError as error:
         raise PayloadError(place, f"path {error.path!r}: {error.problem}", error.remedy) from error
     except Exception as error:
-        if is_passing(error):
+        if is_transient(error):
             raise  # the database's fault, not the mapping's: the event waits
-        problem = f"{source!r} raised {in_words(error)}"
+        problem = f"{source!r} raised {error_text(error)}"
         raise PayloadError(place, problem, "Mend the mapping or what it calls, then rebuild the event.") from error

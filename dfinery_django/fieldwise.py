@@ -15,10 +15,10 @@ from typing import Any
 from . import schema
 from .custom_fields import SeenFields
 from .definitions import EventDefinition, declared_type
-from .exceptions import PayloadError, in_one_line
+from .exceptions import PayloadError, error_line
 from .expressions import Call, Expression, Path, read
-from .patience import is_passing
-from .payloads import properties
+from .patience import is_transient
+from .payloads import convert_properties
 from .schema import Scope
 from .values import Wire, WireType, epoch_milliseconds, infer
 
@@ -142,10 +142,10 @@ def try_call(place: str, function: Callable[[], Any]) -> tuple[Any, FieldFault |
     except PayloadError as error:
         return None, FieldFault(error.path, error.problem, error.remedy)
     except Exception as error:  # noqa: BLE001 - errors of the site's code are reported
-        if is_passing(error):
-            problem = f"the database failed: {in_one_line(error)}"
+        if is_transient(error):
+            problem = f"the database failed: {error_line(error)}"
             return None, FieldFault(place, problem, "Building would wait and retry.")
-        return None, FieldFault(place, f"it raised {in_one_line(error)}", "Fix the definition.")
+        return None, FieldFault(place, f"it raised {error_line(error)}", "Fix the definition.")
 
 
 def overrides_hook(definition: EventDefinition, hook: str) -> bool:
@@ -234,7 +234,9 @@ class _Reader:
 
     def _reading(self, name: str, origin: str, value: Any, sources: Mapping[str, Expression]) -> FieldReading:
         known, type_from = self._known_type(name)
-        convert = partial(properties, {name: value}, self.scope, self.definition.type_of, self.path, sources, self.seen)
+        convert = partial(
+            convert_properties, {name: value}, self.scope, self.definition.type_of, self.path, sources, self.seen
+        )
         sent, fault = try_call(f"{self.path}.{name}", convert)
         wire = (sent or {}).get(name)
         found = known if wire is None else infer(wire)

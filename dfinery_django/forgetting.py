@@ -27,14 +27,14 @@ from .display import searchable
 from .exceptions import NotRegistered, PayloadError
 from .expressions import Path
 from .models import DeliveryAttempt, Event, Repair
-from .patience import is_passing, patiently
+from .patience import is_transient, retry_transient
 from .payloads import Payload
 from .reading import user_id_of
 from .selection import Selection
 from .sources import fetch_sources
 from .states import EventStatus, Reason
 from .storing import insert_missing
-from .transactions import shielded
+from .transactions import savepoint_guard
 
 logger = logging.getLogger("dfinery_django")
 
@@ -120,7 +120,7 @@ def _forget_in(using: str, people: Collection[str], dry_run: bool) -> Forgotten:
         with transaction.atomic(using=using):
             return _erase(using, people, unbuilt, dry_run)
 
-    erased = patiently(erase, using=using, until=clock.monotonic() + ERASE_RETRY_SECONDS)
+    erased = retry_transient(erase, using=using, until=clock.monotonic() + ERASE_RETRY_SECONDS)
     return dataclasses.replace(erased, unread=unread)
 
 
@@ -206,10 +206,10 @@ def _user_ids_from_sources(using: str, events: Iterable[Event]) -> Iterator[tupl
 def _user_ids_from_definition(using: str, name: str, events: list[Event]) -> Iterator[tuple[int, str | None]]:
     try:
         definition = registry.get(name)
-        with shielded(using):
+        with savepoint_guard(using):
             sources = fetch_sources(definition, [event.source_pk for event in events], using)
     except Exception as error:
-        if is_passing(error):
+        if is_transient(error):
             raise
         if not isinstance(error, NotRegistered):
             logger.warning("Sources of %s can't be read: %s", name, type(error).__name__)
@@ -223,12 +223,12 @@ def _user_id_from_source(using: str, definition: EventDefinition, source: Any, k
     try:
         if source is None:
             return key if _user_id_is_source_key(definition) else None
-        with shielded(using), translation.override(django_settings.LANGUAGE_CODE):
+        with savepoint_guard(using), translation.override(django_settings.LANGUAGE_CODE):
             return user_id_of(definition, source)
     except PayloadError:
         return None
     except Exception as error:
-        if is_passing(error):
+        if is_transient(error):
             raise
         logger.warning("The user of %s can't be read: %s", definition.name, type(error).__name__)
         return None

@@ -1,8 +1,7 @@
-"""A forked process leaves the connection pool of its parent alone.
+"""Separate connection pools for forked processes.
 
-django-q2 forks its processes, gunicorn its workers. The threads that serve psycopg's pool don't come along, so that a
-process which was forked after the pool had been opened would wait for a connection until it times out, and share its
-parent's sockets.
+django-q2 forks its processes, gunicorn its workers. The threads of psycopg's pool are not copied. A process forked
+after the pool was opened would wait for a connection until a time-out, and share its parent's sockets.
 """
 
 from __future__ import annotations
@@ -12,12 +11,12 @@ from typing import Any
 
 from django.db import connections
 
-#: What the parent goes on using. Kept, so that nothing here closes it.
+#: Pools and connections that the parent still uses. The references keep the child from closing them.
 _parents: list[Any] = []
 
 
 def use_own_pools() -> None:
-    """Let each forked process open a pool of its own, where one is asked for (``OPTIONS["pool"]``)."""
+    """Let each forked process open its own pool, if one is configured (``OPTIONS["pool"]``)."""
     has_pool = any(each["OPTIONS"].get("pool") for each in connections.settings.values())
     if has_pool and hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_leave_pools)

@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 
 from . import clock, destinations, pacing
 from .conf import Settings
-from .database_clock import TOLD_SECONDS, DatabaseClock
+from .database_clock import REPORTED_SECONDS, DatabaseClock
 from .deadlines import margin, warn_of_risk
 from .endings import tell
 from .exchange import Batch, by_lease
 from .models import Destination, Event
-from .patience import LAST_PATIENCE_SECONDS, patiently
+from .patience import STOP_GRACE_SECONDS, retry_transient
 from .queries import LAPSES_TO_SUSPECT, EventQuerySet
 from .states import EventStatus, Reason
 
@@ -81,19 +81,19 @@ class LaneStore:
 
     @property
     def retry_deadline(self) -> float:
-        return max(self.retry_until, clock.monotonic() + LAST_PATIENCE_SECONDS)
+        return max(self.retry_until, clock.monotonic() + STOP_GRACE_SECONDS)
 
     def retry(self, step: Callable[[], T]) -> T:
-        return patiently(step, using=self.using, until=self.retry_deadline, should_stop=self.should_stop)
+        return retry_transient(step, using=self.using, until=self.retry_deadline, should_stop=self.should_stop)
 
     def begin(self, wire: str) -> None:
         """Prepare the destination's row for a drain.
 
         :param wire: the ``fingerprint`` of the current token and address
         """
-        ahead = self.retry(self.clock.ask).ahead_seconds
+        ahead = self.retry(self.clock.refresh).ahead_seconds
         now = self.now()
-        differs = {"clock_ahead_seconds": ahead, "clock_differed_at": now} if abs(ahead) > TOLD_SECONDS else {}
+        differs = {"clock_ahead_seconds": ahead, "clock_differed_at": now} if abs(ahead) > REPORTED_SECONDS else {}
         # Before the first claim: an event captured from now on requests a drain of its own.
         self.retry(lambda: self.set_wake_requested(None, drained_at=now, **differs))
         self.retry(lambda: warn_of_risk(self.alias, self.using, now))
@@ -110,7 +110,7 @@ class LaneStore:
         """
 
         def check() -> bool:
-            now = self.clock.ask().now()
+            now = self.clock.refresh().now()
             found = destinations.has_due(self.alias, self.using, within_seconds=seconds, now=now)
             if found:
                 self.set_wake_requested(now)

@@ -18,15 +18,15 @@ from .conf import default_destination, get_settings
 from .custom_fields import SeenFields
 from .definitions import declared_type
 from .display import searchable
-from .exceptions import DfineryError, PayloadError, in_words
+from .exceptions import DfineryError, PayloadError, error_text
 from .models import Event
-from .patience import is_passing, patiently, portions
+from .patience import is_transient, retry_transient, statement_batches
 from .payloads import Payload
-from .protocols.s2s_body import BAD_VALUE, EVENT, NO_DATETIME, Body, Refused, read
+from .protocols.s2s_body import BAD_VALUE, EVENT, NO_DATETIME, Body, Refused, read_body
 from .reading import envelope
 from .registry import EVENT_NAME_LENGTH
 from .states import EventStatus
-from .values import as_moment, end_of
+from .values import as_moment, hours_after
 from .waking import wake_on_commit
 
 #: Seconds for which a database error is retried.
@@ -115,13 +115,13 @@ def ingest(
         if plan.rejected and not partial:
             return IngestResult((), tuple(plan.rejected))
         try:
-            patiently(plan.store, using=using, until=until)
+            retry_transient(plan.store, using=using, until=until)
             break
         except IntegrityError:  # another request has stored one of them since the plan was made
             if not tries_left:
                 raise
         except (DatabaseError, ValueError) as error:
-            culprits = {} if is_passing(error) else plan.unstorable()
+            culprits = {} if is_transient(error) else plan.unstorable()
             if not culprits or not tries_left:
                 raise
             found = [culprits.get(index, each) for index, each in enumerate(found)]
@@ -130,7 +130,7 @@ def ingest(
 
 def _parse(body: object) -> Body | Refused:
     try:
-        return read(body, declared_type)
+        return read_body(body, declared_type)
     except Refused as error:
         return error
 
@@ -174,7 +174,7 @@ class _Plan:
         with transaction.atomic(using=self._using):
             # In one order, so that two requests with the same events don't wait for each other.
             rows = sorted(self._events, key=lambda event: event.event_id)
-            for some in portions(rows, lambda event: len(event.payload.encode())):
+            for some in statement_batches(rows, lambda event: len(event.payload.encode())):
                 Event.objects.using(self._using).bulk_create(some, batch_size=INSERT_BATCH)
             self._seen_fields.save()
             wake_on_commit(self._using, self._alias)
@@ -189,9 +189,9 @@ class _Plan:
                     event.save(using=self._using, force_insert=True)
                     transaction.set_rollback(True, using=self._using)
             except (DatabaseError, ValueError) as error:
-                if is_passing(error):
+                if is_transient(error):
                     raise
-                words = next(iter(in_words(error).splitlines()), "")  # further lines quote the row
+                words = next(iter(error_text(error).splitlines()), "")  # further lines quote the row
                 found[indexes[event.event_id]] = Refused(BAD_VALUE, EVENT, f"the database can't store it: {words}")
                 if not connections[self._using].in_atomic_block:
                     connections[self._using].close_if_unusable_or_obsolete()
@@ -229,7 +229,7 @@ class _Plan:
     def _moment(self, body: Body) -> dt.datetime:
         try:
             moment = as_moment(_UNIX_EPOCH + dt.timedelta(milliseconds=body.milliseconds))
-            end = end_of(moment, get_settings().MAX_AGE_HOURS)
+            end = hours_after(moment, get_settings().MAX_AGE_HOURS)
         except (OverflowError, PayloadError):
             raise Refused(NO_DATETIME, _DATETIME, "no calendar has such a day") from None
         hours = get_settings().MAX_AGE_HOURS
@@ -253,6 +253,6 @@ def _is_same_content(text: str | None, body: Body) -> bool:
     if text is None:
         return True  # can't be compared any more, and to reject a repeated event would look like a mistake
     try:
-        return body.is_said_by(Payload.from_json(text))
+        return body.matches_payload(Payload.from_json(text))
     except (ValueError, KeyError, TypeError, AttributeError):  # not built yet, or damaged
         return False

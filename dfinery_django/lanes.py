@@ -117,7 +117,7 @@ class Lane:
 
     def step(self) -> bool:
         """Build, claim and expire one batch each, if due; return ``False`` if there was nothing to do."""
-        self.store.retry(self.store.clock.ask)
+        self.store.retry(self.store.clock.refresh)
         built = self._build()
         claimed = self._claim()
         return bool(self._expire() or built or claimed)  # expired events are the least urgent

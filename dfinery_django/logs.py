@@ -1,7 +1,7 @@
-"""What log records of ours carry besides their words, for logs that machines read. Never payloads, never tokens.
+"""The extra fields of our log records, and a rate limit for errors. Never payloads, never tokens.
 
-Everything is told under the logger ``dfinery_django``; what happens to each single event under its child
-``dfinery_django.events``, at INFO, so that a busy shop can silence that alone.
+The logger is ``dfinery_django``. Its child ``dfinery_django.events`` has one INFO record per event, so that a busy shop
+can silence it alone.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from django.core.signals import setting_changed
 from django.db import DatabaseError, InterfaceError
 
 from . import clock
-from .exceptions import in_one_line
+from .exceptions import error_line
 
 logger = logging.getLogger("dfinery_django")
 events_logger = logging.getLogger("dfinery_django.events")
 
-#: Attributes of the records: what they say.
-FACTS = {
+#: Attributes of the records, and their meaning.
+LOG_FIELDS = {
     "dfinery_event_id": "the event's id, as DFINERY knows it",
     "dfinery_event_name": "its name",
     "dfinery_definition": "its definition; empty for `track()`",
@@ -34,46 +34,44 @@ FACTS = {
     "dfinery_result_code": "DFINERY's own code",
     "dfinery_count": "how many events it is about",
 }
-
-
-#: What strikes at every save is told so often by a process.
+#: A process logs the same error once in this time.
 QUIET_SECONDS = 60.0
-MOST_SUBJECTS = 1000
+MAX_SUBJECTS = 1000
 
-#: What was told, when, and how often it was not told since.
-_told: dict[Any, tuple[float, int]] = {}
-
-
-def forget_what_was_told(**kwargs: Any) -> None:
-    """Tell everything again: the setting has changed, or another test begins."""
-    _told.clear()
+#: Subject -> (time of the last record, errors suppressed since).
+_last_logged: dict[Any, tuple[float, int]] = {}
 
 
-setting_changed.connect(forget_what_was_told, dispatch_uid="dfinery_django.logs")
+def reset_rate_limit(**kwargs: Any) -> None:
+    """Log every error again: the setting has changed, or another test begins."""
+    _last_logged.clear()
 
 
-def tell_now_and_then(words: str, *names: Any, error: Exception) -> None:
-    """Log an error that a shop's every request may meet: one a minute in each process, with those left out counted.
+setting_changed.connect(reset_rate_limit, dispatch_uid="dfinery_django.logs")
 
-    All faults of the database are one subject, since unwritable tables are met at several places of one order. A fault
-    of the database or of the setting is one line; an error of the site's own code has its traceback.
+
+def log_rate_limited(words: str, *names: Any, error: Exception) -> None:
+    """Log an error that may occur in every request: once a minute per process, with the number of suppressed ones.
+
+    All database errors are one subject, since one order meets unwritable tables at several places. Errors of the
+    database or the setting are one line; an error of the site's own code has its traceback.
     """
     is_of_database = isinstance(error, (DatabaseError, InterfaceError))
     subject = "database" if is_of_database else (words, type(error), *names[:1])
     now = clock.monotonic()
-    told_at, left_out = _told.get(subject, (now - QUIET_SECONDS, 0))
-    if now - told_at < QUIET_SECONDS:
-        _told[subject] = told_at, left_out + 1
+    logged_at, suppressed = _last_logged.get(subject, (now - QUIET_SECONDS, 0))
+    if now - logged_at < QUIET_SECONDS:
+        _last_logged[subject] = logged_at, suppressed + 1
         return
-    if len(_told) >= MOST_SUBJECTS:
-        _told.clear()
-    _told[subject] = now, 0
-    more = f" ({left_out} more like it since the last such line)" if left_out else ""
+    if len(_last_logged) >= MAX_SUBJECTS:
+        _last_logged.clear()
+    _last_logged[subject] = now, 0
+    more = f" ({suppressed} more like it since the last such line)" if suppressed else ""
     has_traceback = not is_of_database and not isinstance(error, ImproperlyConfigured)
-    template = f"{words}: %s%s"  # by which those who collect errors tell them apart
-    logger.error(template, *names, in_one_line(error), more, exc_info=error if has_traceback else None)
+    template = f"{words}: %s%s"  # error trackers group records by their template
+    logger.error(template, *names, error_line(error), more, exc_info=error if has_traceback else None)
 
 
-def about(**facts: Any) -> dict[str, Any]:
-    """``extra`` of a record: ``about(destination="default")`` is its attribute ``dfinery_destination``."""
+def log_extra(**facts: Any) -> dict[str, Any]:
+    """Return the ``extra`` of a record: ``log_extra(destination="default")`` sets ``dfinery_destination``."""
     return {f"dfinery_{name}": value for name, value in facts.items()}

@@ -1,6 +1,6 @@
-"""Secrets in others' words: a token or password that the far side echoes shows itself in no log, row or page.
+"""Masking of tokens and passwords that a server echoes, so that they appear in no log, row or page.
 
-An echo need not look like what was sent: escaped for JSON, HTML or a URL, character by character, or inside base64.
+An echo may differ from the secret: escaped for JSON, HTML or a URL, character by character, or inside base64.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from functools import lru_cache
 from .protocols.base import Response
 
 MASK = b"********"
-#: A shorter secret is part of too many words; to mask it would make an answer unreadable.
+#: A shorter secret occurs in too many words; masking it would make an answer unreadable.
 SHORTEST = 6
-#: base64 has two alphabets, and a form writes a plus for a blank.
+#: base64 has two alphabets, and forms encode a blank as a plus.
 _FOLDS = bytes.maketrans(b"-_ ", b"+/+")
 _LIKENESSES = {"+": rb"[+ \-]", "-": rb"[+\-]", " ": rb"[ +]", "/": rb"[/_]", "_": rb"[/_]"}
 _ENTITIES = {"&": b"|amp", "<": b"|lt", ">": b"|gt", '"': b"|quot", "'": b"|apos"}
@@ -22,31 +22,31 @@ _ESCAPE = re.compile(rb"[%&\\]")
 
 
 def masked(data: bytes, *secrets: str) -> bytes:
-    """Others' bytes without these secrets, in any form that they may be echoed in."""
+    """Mask these secrets in untrusted bytes, in any form of an echo."""
     forms, folded = _forms(secrets), _folded(data)
-    # Hardly an answer has either, and to look for all forms takes much longer.
+    # This rules out nearly all answers; the search for all forms takes much longer.
     if forms and (_ESCAPE.search(data) or any(_folded(form) in folded for form in forms)):
         return _pattern(forms).sub(MASK, data)
     return data
 
 
 def masked_text(text: str, *secrets: str) -> str:
-    """The same of a text."""
+    """Mask these secrets in an untrusted text."""
     return masked(text.encode("utf-8", "surrogatepass"), *secrets).decode("utf-8", "surrogatepass")
 
 
 def masked_response(response: Response, *secrets: str) -> Response:
-    """The same of an answer, headers and body."""
+    """Mask these secrets in the headers and body of an answer."""
     body, headers = masked(response.body, *secrets), response.headers
-    said = "\n".join(f"{name}\n{value}" for name, value in headers.items())
-    if masked_text(said, *secrets) != said:
+    joined = "\n".join(f"{name}\n{value}" for name, value in headers.items())
+    if masked_text(joined, *secrets) != joined:
         headers = {masked_text(name, *secrets): masked_text(value, *secrets) for name, value in headers.items()}
     return Response(response.status_code, headers, body)
 
 
 @lru_cache(maxsize=64)
 def _forms(secrets: tuple[str, ...]) -> tuple[bytes, ...]:
-    """Each secret, and what base64 makes of it: three forms, cut to the characters that it alone decides."""
+    """Return each secret and its three forms inside base64, cut to the characters that depend on the secret alone."""
     found = []
     for raw in (secret.encode() for secret in secrets if len(secret) >= SHORTEST):
         found.append(raw)
@@ -66,9 +66,9 @@ def _pattern(forms: tuple[bytes, ...]) -> re.Pattern[bytes]:
 
 
 def _character(character: str) -> bytes:
-    r"""One character as itself or escaped, more than once too: ``\/``, ``\u002f``, ``%2F``, ``%252F``, ``&#47;``."""
+    r"""Match a character as itself or escaped, even repeatedly: ``\/``, ``\u002f``, ``%2F``, ``%252F``, ``&#47;``."""
     code, plain = ord(character), _LIKENESSES.get(character) or re.escape(character.encode())
-    # Bounded, so that no answer takes long to search.
+    # The repetitions are bounded, so that no answer takes long to search.
     percent = b"".join(b"%%(?:25){0,3}%02x" % byte for byte in character.encode())
     entity = rb"&(?:amp;){0,3}(?:#0{0,5}%d|#x0{0,5}%x%s);" % (code, code, _ENTITIES.get(character, b""))
     return rb"(?:%s|%s|%s|\\{1,4}(?:%s|u%04x|x%02x))" % (plain, percent, entity, plain, code, code)

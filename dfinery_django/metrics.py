@@ -170,7 +170,7 @@ def metrics_view(*, bearer_token: str | None = None) -> Callable[[HttpRequest], 
         try:
             return _metrics_response(request, bearer_token, registry)
         except DatabaseFault as error:
-            words = outage.sentence(error)
+            words = outage.outage_message(error)
             if not words:
                 raise
             logger.exception("Metrics can't be read: the database failed")

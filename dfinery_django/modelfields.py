@@ -1,7 +1,7 @@
-"""What a model's column says of its values: their type on the wire, and the plain value behind a field's own object.
+"""The wire type of a model field, and the column's plain value of an object that the field returns.
 
-Fields of others hand out objects: phone numbers, countries, money, translated text. What is sent is what the column
-has. Each is found by asking the field; no package is named. Reads no row.
+Third-party fields return objects: phone numbers, countries, money, translated text. The column's value is sent. It is
+found through the field's own methods; no package is named. Reads no row.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _TYPES: tuple[tuple[tuple[type[models.Field[Any, Any]], ...], WireType], ...] = 
     ((models.FileField, models.FilePathField), WireType.STRING),  # the file's name
     ((models.DateField, models.TimeField), WireType.STRING),  # ISO 8601 text; DateTimeField is a DateField
 )
-#: Texts that one field or another reads: a number, a word (and base64), a date, a list, a mapping, a zone, a code.
+#: Texts for any kind of field: a number, a word (and base64), a date, a list, a mapping, a time zone, a code.
 _SAMPLES = ("1", "text", "2026-01-01", '["a"]', '{"lower": "1", "upper": "2"}', "Asia/Seoul", "KR")
 
 
 def wire_type_of(field: Any) -> WireType | None:
-    """The type of a field by its class, else by the column that it says it is stored in."""
+    """Return the type of a field by its class, else by its internal type."""
     field = getattr(field, "output_field", field)  # GeneratedField
     stored_as = getattr(models, field.get_internal_type() or "", object)
     for kinds, result in _TYPES:
@@ -41,16 +41,16 @@ def wire_type_of(field: Any) -> WireType | None:
 
 
 def plain_value(holder: Any, name: str, value: Any) -> Any:
-    """An attribute's value; an object that stands in a column as the plain value that the column has."""
+    """Return an attribute's value; of an object in a column, the column's plain value."""
     if is_plain(value) or not isinstance(holder, models.Model):
         return value
-    field = _column(holder.__class__, name)
-    return value if field is None else of_column(field, value)
+    field = _column_behind(holder.__class__, name)
+    return value if field is None else column_value(field, value)
 
 
 @lru_cache(maxsize=5000)
-def _column(model: type[models.Model], name: str) -> Any:
-    """The column behind an attribute; behind ``customer_id`` the one that it points to."""
+def _column_behind(model: type[models.Model], name: str) -> Any:
+    """Return the column of an attribute; of ``customer_id``, the one that it points to."""
     columns: tuple[Any, ...] = model._meta.concrete_fields
     field = model._meta.pk if name == "pk" else next((f for f in columns if name in (f.attname, f.name)), None)
     if field is not None and field.is_relation and name not in (field.attname, "pk"):
@@ -60,24 +60,24 @@ def _column(model: type[models.Model], name: str) -> Any:
     return getattr(field, "output_field", field)
 
 
-def of_column(field: Any, value: Any) -> Any:
-    """The plain value of an object in a column: what is stored, else its text; the object itself if it has neither.
+def column_value(field: Any, value: Any) -> Any:
+    """Return the stored value of an object in a column, else its text, else the object itself.
 
-    Translated text is often stored as JSON: its text is what it says in the language in force.
+    Translated text is often stored as JSON: its text is the one in the active language.
     """
     if value is None or is_plain(value):
         return value
-    reloaded = _asked(field.to_python, value)  # a fresh instance may hold another form
+    reloaded = _call_or_keep(field.to_python, value)  # a fresh instance may hold another form
     value = value if is_plain(reloaded) else reloaded
-    stored = _asked(field.get_prep_value, value)
+    stored = _call_or_keep(field.get_prep_value, value)
     has_text = has_own_text(value)
     if is_plain(stored) and not _is_structure(stored) and (has_text or stored != str(value)):
         return stored
     return str(value) if has_text and wire_type_of(field) is WireType.STRING else value
 
 
-def _asked(convert: Callable[[Any], Any], value: Any) -> Any:
-    """What a field makes of a value; the value itself if it fails: fields of others convert where they like."""
+def _call_or_keep(convert: Callable[[Any], Any], value: Any) -> Any:
+    """Return a field's conversion of a value, or the value itself if a third-party field fails."""
     try:
         return convert(value)
     except Exception:  # noqa: BLE001
@@ -94,36 +94,36 @@ def _is_structure(stored: Any) -> bool:
     return True
 
 
-def fault_of(field: Any) -> PayloadError | None:
-    """Why nothing that a field hands out can be sent; ``None`` if something can, or if the field takes no sample."""
+def field_fault(field: Any) -> PayloadError | None:
+    """Return the error for which no value of a field can be sent; ``None`` if one can, or the field takes no sample."""
     fault, field = None, getattr(field, "output_field", field)
-    for value in _handed_out(field):
+    for value in _sample_values(field):
         try:
-            convert(of_column(field, value), wire_type_of(field), field.name)
+            convert(column_value(field, value), wire_type_of(field), field.name)
         except PayloadError as error:
             fault = error
-        except Exception:  # noqa: BLE001, S112 - an object of others that fails when it is looked at  # nosec B112
+        except Exception:  # noqa: BLE001, S112 - a third-party object whose methods fail  # nosec B112
             continue
         else:
             return None
     return fault
 
 
-def _handed_out(field: Any) -> Iterator[Any]:
-    """What the field makes of samples: a default, a choice, texts. Neither is asked of a callable of the site's."""
+def _sample_values(field: Any) -> Iterator[Any]:
+    """Yield the field's objects for samples: its default, a choice, texts. Calls no callable of the site."""
     default = () if callable(field.default) or not field.has_default() else (field.default,)
     choices = field.flatchoices[:1] if isinstance(field.choices, (list, tuple)) else ()
     for sample in (*default, *(choice for choice, _ in choices), *_SAMPLES):
         try:
             value = _loaded(field, field.clean(sample, None))
-        except Exception:  # noqa: BLE001, S112 - no sample for this field  # nosec B112
+        except Exception:  # noqa: BLE001, S112 - the field refuses this sample  # nosec B112
             continue
         if value is not None:
             yield value
 
 
 def _loaded(field: Any, value: Any) -> Any:
-    """A value as it comes from the database, through the attribute that the field puts on its model."""
+    """Return a value as if loaded from the database, through the descriptor that the field puts on its model."""
     if hasattr(field, "from_db_value"):
         value = field.from_db_value(field.get_prep_value(value), None, connection)
     try:

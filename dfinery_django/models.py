@@ -18,12 +18,12 @@ from django.utils.translation import pgettext_lazy
 
 from . import clock
 from .columns import MomentField
-from .display import SEARCHABLE_LENGTH, storable, visible
+from .display import SEARCHABLE_LENGTH, printable, storable
 from .incidents import Incident
 from .queries import LONGEST_WAIT, EventQuerySet
 from .states import FINISHED, UNFINISHED, Action, DestinationState, EventStatus, Outcome, Reason
 from .totals import Total
-from .values import as_moment, end_of
+from .values import as_moment, hours_after
 
 __all__ = ["CustomField", "DeliveryAttempt", "Destination", "Event", "Incident", "Overview", "Repair", "Total"]
 
@@ -97,7 +97,7 @@ class Event(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{visible(self.event_name)} {self.event_id}"
+        return f"{printable(self.event_name)} {self.event_id}"
 
     @property
     def is_finished(self) -> bool:
@@ -120,7 +120,7 @@ class Event(models.Model):
         :raises PayloadError: if it is no moment that can be kept for so long
         """
         occurred_at = as_moment(moment, path)
-        self.expires_at = end_of(occurred_at, max_age_hours, path)
+        self.expires_at = hours_after(occurred_at, max_age_hours, path)
         self.occurred_at = occurred_at
 
 

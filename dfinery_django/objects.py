@@ -1,6 +1,6 @@
-"""What an object of others says of itself: a text, an amount, nothing. Asks its class; names none.
+"""Recognition of foreign value objects (phone numbers, countries, money) by what their classes define.
 
-The shop's columns and callables hand out phone numbers, countries, money. Knows nothing of models and of the wire.
+No class or package is named. This module knows neither models nor the wire.
 """
 
 from __future__ import annotations
@@ -14,35 +14,35 @@ from uuid import UUID
 
 from django.utils.functional import Promise
 
-#: What a value may be without being looked at: nearly all are.
-SETTLED = frozenset({str, bool, int, float, Decimal})
-_PLAIN = (str, int, float, Decimal, UUID, dt.date, dt.time, Promise)
-#: What models, expressions, managers, money, collections and functions have.
-_NO_TEXT = ("_meta", "resolve_expression", "get_queryset", "amount", "__iter__", "__call__")
+#: Types of values that need no conversion; nearly all values have one.
+EXACT_SCALARS = frozenset({str, bool, int, float, Decimal})
+_SCALARS = (str, int, float, Decimal, UUID, dt.date, dt.time, Promise)
+#: Attributes of models, expressions, managers, money, collections and functions.
+_NON_TEXT_ATTRIBUTES = ("_meta", "resolve_expression", "get_queryset", "amount", "__iter__", "__call__")
 
 
 def is_plain(value: Any) -> bool:
-    """Whether a value is a scalar by itself, and no object that a column, or its own text, has to speak for."""
-    if type(value) in SETTLED:
+    """Return whether a value is a scalar, or an object that its column or its own text has to represent."""
+    if type(value) in EXACT_SCALARS:
         return True
-    return isinstance(value.value if isinstance(value, enum.Enum) else value, _PLAIN)
+    return isinstance(value.value if isinstance(value, enum.Enum) else value, _SCALARS)
 
 
 def has_own_text(value: Any) -> bool:
-    """Whether a class says what its text is; what Python makes of any object is none."""
-    speaker = next(each for each in type(value).__mro__ if "__str__" in vars(each))
-    return speaker.__module__ not in ("builtins", "datetime")
+    """Return whether a class defines its own ``__str__``; Python's defaults don't count."""
+    definer = next(each for each in type(value).__mro__ if "__str__" in vars(each))
+    return definer.__module__ not in ("builtins", "datetime")
 
 
 def is_text(value: Any) -> bool:
-    """Whether an object that stands in no column is a text: a country or phone number that a callable returns."""
+    """Return whether an object without a column is a text: a country or phone number that a callable returns."""
     if not has_own_text(value) or isinstance(value, (numbers.Number, BaseException)):
         return False
-    return not any(hasattr(value, name) for name in _NO_TEXT)
+    return not any(hasattr(value, name) for name in _NON_TEXT_ATTRIBUTES)
 
 
 def amount_of(value: Any) -> Any:
-    """What a money object holds; any other object as it is. A row that has both columns is no money."""
+    """Return the amount of a money object; any other object as it is. A row that has both columns is not money."""
     if hasattr(value, "_meta") or not (hasattr(value, "amount") and hasattr(value, "currency")):
         return value
     amount = value.amount

@@ -1,4 +1,4 @@
-"""The database can't be used, or lacks what a migration makes: what a person is told. Never the error's own words."""
+"""Messages for people if the database is down or not migrated. They never quote the error."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any
 from django.db import InterfaceError, InternalError, OperationalError
 from django.utils.translation import gettext as _
 
-#: When a caller may try again.
+#: The value of the ``Retry-After`` header.
 RETRY_AFTER_SECONDS = 30
 
-#: A table or a column is not there: PostgreSQL's codes, those of MariaDB and MySQL, SQLite's words.
-_SQLSTATES, _NUMBERS = ("42P01", "42703", "3F000"), (1054, 1146)
-_WORDS = ("no such table", "no such column", "has no column named")
+#: A table or a column is missing: codes of PostgreSQL, MariaDB and MySQL, messages of SQLite.
+_SQLSTATES, _ERROR_NUMBERS = ("42P01", "42703", "3F000"), (1054, 1146)
+_MESSAGES = ("no such table", "no such column", "has no column named")
 
 
-def sentence(error: BaseException) -> str:
-    """What is the matter, and what to do; empty for an error that is a mistake of the code."""
+def outage_message(error: BaseException) -> str:
+    """Return the fault and the remedy, or an empty text for an error of the code."""
     if is_unmigrated(error):
         return _("Tables of this app are missing in the database, or are of another version: run manage.py migrate.")
     if isinstance(error, (OperationalError, InterfaceError, InternalError)):
@@ -25,8 +25,8 @@ def sentence(error: BaseException) -> str:
 
 
 def is_unmigrated(error: BaseException) -> bool:
-    """Whether a table or a column is not there."""
-    cause: Any = error.__cause__  # the driver's own
+    """Return whether a table or a column is missing."""
+    cause: Any = error.__cause__  # the driver's error
     sqlstate = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
     number = error.args[0] if error.args else None
-    return sqlstate in _SQLSTATES or number in _NUMBERS or any(words in str(number) for words in _WORDS)
+    return sqlstate in _SQLSTATES or number in _ERROR_NUMBERS or any(each in str(number) for each in _MESSAGES)

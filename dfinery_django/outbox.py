@@ -25,10 +25,10 @@ from .destinations import outbox_databases
 from .display import SEARCHABLE_LENGTH, searchable, storable
 from .endings import say_on_commit
 from .event_user import known_user
-from .exceptions import ConfigurationError, in_words
-from .logs import tell_now_and_then
+from .exceptions import ConfigurationError, error_text
+from .logs import log_rate_limited
 from .models import Event
-from .patience import is_passing
+from .patience import is_transient
 from .sources import database_of, identity_key, is_source, source_key
 from .states import EventStatus, Reason
 
@@ -51,7 +51,7 @@ def capture(name: str, instance: models.Model, *, using: str | None = None) -> E
         if not get_settings().ENABLED:
             return None
     except ConfigurationError as error:
-        tell_now_and_then("%s was not captured", name, error=error)
+        log_rate_limited("%s was not captured", name, error=error)
         return None
     return _run_guarded(
         name, lambda: using or database_of(instance), lambda alias: _capture_by_hand(definition, instance, using=alias)
@@ -104,8 +104,8 @@ def _track(arguments: tracking.TrackArguments, using: str) -> Event | None:
     try:
         _store(event, using)
     except Exception as error:  # noqa: BLE001 - the call happens only once, so the event is stored at least as failed
-        transactions.before_swallowing(error, using)
-        if not is_passing(error):
+        transactions.raise_or_recover(error, using)
+        if not is_transient(error):
             tracking.fail_refused(event, error)
         _store(event, using)
     _after_store(event, using)
@@ -125,8 +125,8 @@ def _run_guarded(name: str, database: Callable[[], str], store: Callable[[str], 
         return store(using)
     except Exception as error:  # noqa: BLE001 - logged; the shop goes on
         if using in list(connections):
-            transactions.before_swallowing(error, using)
-        tell_now_and_then("%s was not captured", name, error=error)
+            transactions.raise_or_recover(error, using)
+        log_rate_limited("%s was not captured", name, error=error)
         return None
 
 
@@ -167,13 +167,13 @@ def insert(definition: EventDefinition, instance: Any, *, using: str, by_hand: b
         grace = get_settings().SETTLE_SECONDS  # committed already, before its lines: wait until they are written
     event.due_at = event.created_at + dt.timedelta(seconds=grace or 0)
     try:
-        transactions.once_more(using, _fill_from_instance, event, definition, instance, using)
+        transactions.retry_once(using, _fill_from_instance, event, definition, instance, using)
     except Exception as error:
-        transactions.before_swallowing(error, using)
-        if is_passing(error) and definition.condition != "deleted":
+        transactions.raise_or_recover(error, using)
+        if is_transient(error) and definition.condition != "deleted":
             raise  # not the mapping's error, and reconcile finds the row again; a deleted one it can't
         event.fault, event.source_pk = error, searchable(key)
-        reason = f"{definition.name}, at capture, raised {in_words(error)}. Fix it, then rebuild the event."
+        reason = f"{definition.name}, at capture, raised {error_text(error)}. Fix it, then rebuild the event."
         event.finish(EventStatus.FAILED, Reason.MAPPING, reason, event.created_at)
     _store(event, using)
     _after_store(event, using)
@@ -190,7 +190,7 @@ def _may_repeat(definition: EventDefinition) -> bool:
 
 
 def _fill_from_instance(event: Event, definition: EventDefinition, instance: Any, using: str) -> None:
-    with transactions.shielded(using, instance):
+    with transactions.savepoint_guard(using, instance):
         event.dedup_key = identity_key(definition, event.source_pk, instance, using)
         event.user_source, event.user_id = known_user(definition, instance)
         event.destination = storable(definition.destination_for(instance))[:64]
@@ -219,8 +219,8 @@ def _store(event: Event, using: str) -> None:
     try:
         answer = storing.store(event, using=using, along=question)
     except (DatabaseError, InterfaceError) as error:
-        transactions.before_swallowing(error, using)
-        if question is None and not is_passing(error):
+        transactions.raise_or_recover(error, using)
+        if question is None and not is_transient(error):
             raise
         answer = _store_again(event, using)  # a transient error, or the question's: neither may lose the event
     if question:

@@ -21,10 +21,10 @@ from django.utils.module_loading import import_string
 from . import clock, consent, registry
 from .columns import UtcHour
 from .conf import Settings, get_settings
-from .database_clock import EpochSeconds, ahead_by
+from .database_clock import EpochSeconds, seconds_ahead
 from .deadlines import FAR_AHEAD
 from .destinations import outbox_databases
-from .exceptions import ConfigurationError, in_one_line
+from .exceptions import ConfigurationError, error_line
 from .models import Destination, Event
 from .reports import DestinationReport, Rows, report_all, sum_by_status
 from .states import UNFINISHED, EventStatus
@@ -164,7 +164,7 @@ def look(now: dt.datetime | None = None, *, with_schedules: bool = True) -> Snap
 
 def _ahead_by(row: Any, now: dt.datetime) -> float:
     """Return the largest lead over the database's clock that a destination's row shows, in seconds."""
-    own = ahead_by(row.epoch_seconds)
+    own = seconds_ahead(row.epoch_seconds)
     differed_at = row.clock_differed_at
     is_recent = differed_at is not None and abs(now - dt.timedelta(seconds=own) - differed_at) < DIFFERED_LATELY
     return max(own, row.clock_ahead_seconds if is_recent else 0.0, key=abs)
@@ -179,7 +179,7 @@ def _planned_runs(settings: Settings) -> tuple[Mapping[str, dt.datetime | None],
     try:
         return planned(), ""
     except Exception as error:  # noqa: BLE001 - for example the queue's database
-        return {}, in_one_line(error)
+        return {}, error_line(error)
 
 
 def settings_in_force() -> tuple[str, Settings]:

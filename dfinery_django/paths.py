@@ -17,9 +17,9 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import DatabaseError, connections, models
 from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 
-from .exceptions import in_words
+from .exceptions import error_text
 from .modelfields import wire_type_of
-from .patience import is_passing
+from .patience import is_transient
 from .values import WireType
 
 logger = logging.getLogger("dfinery_django")
@@ -200,12 +200,12 @@ def _fetch_along(rows: list[models.Model], model: type[models.Model], path: str,
     except Exception as error:
         if not _may_go_on(error, using):
             raise
-        _say_not_fetched(f"{model._meta.label}: {path}", in_words(error))
+        _say_not_fetched(f"{model._meta.label}: {path}", error_text(error))
 
 
 def _may_go_on(error: Exception, using: str) -> bool:
     """Whether managers and querysets of others are to blame; a transaction that the database ended is over."""
-    if is_passing(error):
+    if is_transient(error):
         return False
     return not (isinstance(error, DatabaseError) and connections[using].in_atomic_block)
 

@@ -1,8 +1,8 @@
-"""The neutral content of an event, frozen, to and from canonical JSON text.
+"""The content of an event, independent of any API, and its canonical JSON text.
 
-"Canonical": predefined properties in the order of DFINERY's page, then custom fields in the order of the mapping,
-no blanks. The text is stored and sent byte for byte: a jsonb column would turn ``1e22`` into an integer. Knows no
-models, no mapping and no wire envelope.
+Canonical JSON has the predefined properties in the order of DFINERY's page, then the custom fields in the order of the
+mapping, and no blanks. The text is stored and sent byte for byte: a jsonb column would turn ``1e22`` into an integer.
+This module knows neither models, mappings nor APIs.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ Properties = dict[str, Wire]
 TypeOf = Callable[[Scope, str], WireType | None]
 
 
-class Memory(Protocol):
-    """What is known of custom fields from the values that they had before."""
+class TypeMemory(Protocol):
+    """The types of custom fields, as known from their earlier values."""
 
     def fit(self, scope: Scope, name: str, value: Any, wire_type: WireType | None, path: str) -> Wire:
-        """``value`` in the type of its field, which is ``wire_type`` if anything says so.
+        """Convert a value to the type of its field, which is ``wire_type`` if it is declared.
 
-        :raises PayloadError: if it can't be sent so
+        :raises PayloadError: if it can't be converted
         """
 
 
-class _NoMemory:
+class _NoTypeMemory:
     def fit(self, scope: Scope, name: str, value: Any, wire_type: WireType | None, path: str) -> Wire:
         return convert(value, wire_type, path)
 
 
-NO_MEMORY = _NoMemory()
+NO_MEMORY = _NoTypeMemory()
 
 
 @dataclass(frozen=True)
 class Payload:
-    """What one event says, in wire values. ``event_attributes`` holds no items; ``user_attributes`` has a user_id."""
+    """The content of one event, in wire values. ``event_attributes`` has no items, ``user_attributes`` a user_id."""
 
     event_attributes: Properties
     user_attributes: Properties
@@ -56,10 +56,11 @@ class Payload:
         return str(self.event_attributes.get(schema.ORDER_ID, ""))
 
     def to_json(self) -> str:
+        """Return the canonical JSON text."""
         return json.dumps(self.as_dict(), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
     def as_dict(self) -> dict[str, Any]:
-        """The content as one nested dict, predefined properties first."""
+        """Return the content as one nested dict, predefined properties first."""
         event: dict[str, Any] = dict(self.event_attributes)
         if self.items is not None:
             event[schema.ITEMS] = [_ordered("item", item) for item in self.items]
@@ -70,31 +71,32 @@ class Payload:
 
     @classmethod
     def from_json(cls, text: str) -> Payload:
+        """Read the canonical JSON text."""
         content = json.loads(text)
         event = content[schema.PATHS["event"]]
         items = event.pop(schema.ITEMS, None)
         return cls(event, content[schema.PATHS["user"]], None if items is None else tuple(items))
 
 
-def properties(
+def convert_properties(
     values: Mapping[str, Any],
     scope: Scope,
     type_of: TypeOf,
     path: str,
     sources: Mapping[str, object] = {},
-    memory: Memory = NO_MEMORY,
+    memory: TypeMemory = NO_MEMORY,
 ) -> Properties:
-    """Python values as wire values; ``None`` is left out.
+    """Convert Python values to wire values, and leave out ``None``.
 
-    :param type_of: the type of a custom field, or ``None`` where nothing says it
-    :param path: where these stand in the payload: ``items[0]``
-    :param sources: field name -> what it was read from, for the error
+    :param type_of: returns the declared type of a custom field, or ``None``
+    :param path: their place in the payload: ``items[0]``
+    :param sources: field name -> the source of its value, for the error
     :param memory: the types that custom fields had before
     :raises PayloadError: naming ``path.field``
     """
     converted: Properties = {}
     for name, value in values.items():
-        _refuse_name(name, scope, path)
+        _validate_name(name, scope, path)
         if value is not None:
             try:
                 converted[name] = _converted(value, scope, name, type_of, f"{path}.{name}", memory)
@@ -104,14 +106,14 @@ def properties(
     return converted
 
 
-def _converted(value: Any, scope: Scope, name: str, type_of: TypeOf, path: str, memory: Memory) -> Wire:
+def _converted(value: Any, scope: Scope, name: str, type_of: TypeOf, path: str, memory: TypeMemory) -> Wire:
     predefined = schema.predefined_type(scope, name)
     if predefined is not None:
         return convert(value, predefined, path)
     return memory.fit(scope, name, value, type_of(scope, name), path)
 
 
-def _refuse_name(name: Any, scope: Scope, path: str) -> None:
+def _validate_name(name: Any, scope: Scope, path: str) -> None:
     if (
         not isinstance(name, str)
         or not name.strip()

@@ -17,10 +17,10 @@ from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Cast
 
 from . import clock
-from .exceptions import in_words
-from .patience import write_apart
+from .exceptions import error_text
+from .patience import write_bisecting
 from .states import FINISHED, UNFINISHED, EventStatus, Reason
-from .unreadable import UNREADABLE, has_gap, quarantine
+from .unreadable import UNREADABLE_ERRORS, lacks_required_date, quarantine
 
 logger = logging.getLogger("dfinery_django")
 
@@ -54,7 +54,7 @@ def _refuse(event: Any, error: Exception, now: dt.datetime) -> None:
     """
     event.payload = ""
     if event.status in UNFINISHED or event.status == EventStatus.FAILED:
-        words = next(iter(in_words(error).splitlines()), "")  # further lines quote the row
+        words = next(iter(error_text(error).splitlines()), "")  # further lines quote the row
         event.finish(EventStatus.FAILED, Reason.PAYLOAD, f"The database can't store it: {words}", now)
     event.reason = event.reason.encode("ascii", errors="backslashreplace").decode()
 
@@ -68,9 +68,9 @@ class EventQuerySet(models.QuerySet[Any]):
         try:
             super()._fetch_all()
             found: list[Any] = self._result_cache or []
-            if not any(map(has_gap, found)):
+            if not any(map(lacks_required_date, found)):
                 return
-        except UNREADABLE as error:
+        except UNREADABLE_ERRORS as error:
             if getattr(error.__cause__, "sqlstate", None) or not self._quarantine():
                 raise  # the server's own error, which no value read is to blame for; or none was found
         else:
@@ -188,7 +188,7 @@ class EventQuerySet(models.QuerySet[Any]):
             values = {field: self._value_of(part, field) for field in fields}
             written.append(rows.filter(pk__in=[event.pk for event in part]).update(**values))
 
-        return write_apart(events, write, using=self.db, weigh=weigh)
+        return write_bisecting(events, write, using=self.db, weigh=weigh)
 
     def give_back(self, events: Iterable[Any], *, lease: dt.datetime, now: dt.datetime) -> int:
         """Return what was claimed and not sent, at once: nobody need wait for its lease. Safe to repeat.

@@ -16,7 +16,7 @@ from .definitions import EventDefinition
 from .event_user import with_known_user
 from .exceptions import PayloadError
 from .models import Event
-from .payloads import Payload, properties
+from .payloads import Payload, convert_properties
 from .sources import database_of
 from .values import epoch_milliseconds
 
@@ -40,7 +40,7 @@ def payload_of(event: Event, definition: EventDefinition, instance: Any, seen: S
     moment = definition.get_event_datetime(instance)
     if moment is not None:
         event.happened(moment, get_settings().MAX_AGE_HOURS)
-    user = properties(
+    user = convert_properties(
         definition.get_user_attributes(instance), "user", definition.type_of, schema.PATHS["user"],
         definition.user_expressions, seen,
     )  # fmt: skip
@@ -51,7 +51,7 @@ def payload_of(event: Event, definition: EventDefinition, instance: Any, seen: S
         raise NoUser
     seen.event(event.event_name)
     return Payload(
-        envelope(event) | properties(
+        envelope(event) | convert_properties(
             definition.get_event_attributes(instance), "event", definition.type_of, schema.PATHS["event"],
             definition.event_expressions, seen,
         ),
@@ -73,7 +73,7 @@ def user_id_of(definition: EventDefinition, instance: Any) -> str:
     :raises PayloadError: if it can't be read, or sent
     """
     given = {schema.USER_ID: definition.get_user_attributes(instance).get(schema.USER_ID)}
-    return str(properties(given, "user", definition.type_of, schema.PATHS["user"]).get(schema.USER_ID, ""))
+    return str(convert_properties(given, "user", definition.type_of, schema.PATHS["user"]).get(schema.USER_ID, ""))
 
 
 def _id(read: Callable[[Any], Mapping[str, Any]], name: str, instance: Any) -> str:
@@ -98,7 +98,7 @@ def _items(definition: EventDefinition, instance: Any, seen: SeenFields) -> tupl
     if items is None:
         return None
     return tuple(
-        properties(
+        convert_properties(
             item, "item", definition.type_of, f"{schema.PATHS['item']}[{index}]", definition.item_expressions, seen
         )
         for index, item in enumerate(items)

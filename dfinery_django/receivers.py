@@ -22,7 +22,7 @@ from . import conditions, consent, registry, transactions
 from .conf import get_settings
 from .definitions import EventDefinition
 from .exceptions import NotRegistered
-from .logs import tell_now_and_then
+from .logs import log_rate_limited
 from .models import Event
 from .outbox import insert
 from .sources import database_of, is_source
@@ -50,7 +50,7 @@ def before_save(sender: Any = None, instance: Any = None, using: str = "", raw: 
 
 def _held_before(definition: EventDefinition, instance: Any, using: str, update_fields: Any) -> bool:
     try:
-        return transactions.once_more(using, conditions.held_before, definition, instance, using, update_fields)
+        return transactions.retry_once(using, conditions.held_before, definition, instance, using, update_fields)
     except Exception as error:  # noqa: BLE001 - logged; the shop goes on
         transactions.swallow(error, using, "The condition of %s can't be evaluated", definition.name)
         return True
@@ -72,7 +72,7 @@ def after_save(
         try:
             # A post_save that is sent by hand had no pre_save: unless created, the condition counts as held before.
             held_before = _is_already_captured(held.get(definition.name, not created), alias)
-            if transactions.once_more(alias, _fires, definition, instance, created, held_before, alias, kwargs):
+            if transactions.retry_once(alias, _fires, definition, instance, created, held_before, alias, kwargs):
                 event_id = insert(definition, instance, using=alias)
                 for outer in instance.__dict__.get(_SAVE_STACK, ()):  # the saves around this one must not capture again
                     outer[definition.name] = event_id
@@ -91,7 +91,7 @@ def _definitions_for(sender: Any, instance: Any, raw: bool) -> tuple[EventDefini
     try:
         return registry.watching(sender) if get_settings().ENABLED else ()
     except Exception as error:  # noqa: BLE001 - any mistake in the setting
-        tell_now_and_then("DFINERY captures nothing: the setting is wrong, see manage.py check", error=error)
+        log_rate_limited("DFINERY captures nothing: the setting is wrong, see manage.py check", error=error)
         return ()
 
 
@@ -117,7 +117,7 @@ def _is_condition_met(
     if isinstance(when, Mapping):
         return not held and conditions.holds_after(definition, instance, using, kwargs.get("update_fields"))
     if callable(when):
-        with transactions.shielded(using, instance):
+        with transactions.savepoint_guard(using, instance):
             return bool(when(instance, created))
     return when == "saved" or (when == "created" and created)
 
@@ -125,7 +125,7 @@ def _is_condition_met(
 def _should_capture(definition: EventDefinition, instance: Any, created: bool, using: str) -> bool:
     hook = definition.should_capture
     if getattr(hook, "__func__", None) is not _DEFAULT_SHOULD_CAPTURE:  # the site's own code
-        with transactions.shielded(using, instance):
+        with transactions.savepoint_guard(using, instance):
             if not hook(instance, created=created):
                 return False
     return consent.allows_capture(definition, instance, using)
@@ -137,7 +137,7 @@ def before_delete(sender: Any = None, instance: Any = None, using: str = "", **k
         if definition.condition == "deleted":
             alias = using or database_of(instance)
             try:
-                if transactions.once_more(alias, _should_capture, definition, instance, False, alias):
+                if transactions.retry_once(alias, _should_capture, definition, instance, False, alias):
                     insert(definition, instance, using=alias)
             except Exception as error:  # noqa: BLE001 - logged; the shop goes on
                 transactions.swallow(error, alias, "%s was not captured", definition.name)
@@ -197,12 +197,12 @@ def _on_signal(name: str, path: str) -> Callable[..., None]:
             if definition and instance is not None:
                 using = database_of(instance)
                 created = kwargs.get("created")
-                if transactions.once_more(using, _fires_on_signal, definition, instance, created, using):
+                if transactions.retry_once(using, _fires_on_signal, definition, instance, created, using):
                     insert(definition, instance, using=using)
         except Exception as error:  # noqa: BLE001 - logged; the shop goes on
             if using:
-                transactions.before_swallowing(error, using)
-            tell_now_and_then("%s was not captured", name, error=error)
+                transactions.raise_or_recover(error, using)
+            log_rate_limited("%s was not captured", name, error=error)
 
     return capture_signal
 
@@ -239,7 +239,7 @@ def _fires_on_signal(definition: EventDefinition, instance: Any, created: bool |
     if isinstance(when, Mapping):
         fires = conditions.holds_after(definition, instance, using, None)
     elif callable(when):
-        with transactions.shielded(using, instance):
+        with transactions.savepoint_guard(using, instance):
             fires = bool(when(instance, bool(created)))
     else:
         # A signal without "created" (order_placed) is sent for new objects.

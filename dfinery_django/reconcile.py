@@ -19,7 +19,7 @@ from django.db.models import CharField, Exists, F, OuterRef, Q
 from django.db.models.functions import Cast
 
 from . import clock, consent, registry
-from .columns import as_the_site_has
+from .columns import as_site_datetime
 from .conf import get_settings
 from .definitions import EventDefinition
 from .expressions import Path
@@ -27,7 +27,7 @@ from .models import Event
 from .outbox import insert
 from .paths import trace
 from .sources import identity_key, key_text
-from .transactions import shielded, swallow
+from .transactions import savepoint_guard, swallow
 from .values import as_moment
 
 #: Younger rows are skipped: the transaction that captures them may not be committed yet.
@@ -131,8 +131,8 @@ def candidate_keys(definition: EventDefinition, *, since: dt.datetime | None = N
     wanted = definition.condition if isinstance(definition.condition, Mapping) else {}
     rows = definition.model_class._base_manager.using(using).filter(**wanted)
     rows = rows.annotate(dfinery_moment=F(str(_moment_lookup(definition)))).filter(
-        dfinery_moment__gte=as_the_site_has(since, using),
-        dfinery_moment__lt=as_the_site_has(now - dt.timedelta(seconds=MARGIN_SECONDS), using),
+        dfinery_moment__gte=as_site_datetime(since, using),
+        dfinery_moment__lt=as_site_datetime(now - dt.timedelta(seconds=MARGIN_SECONDS), using),
     )
     if _joins_exactly(definition, using):
         own_events = Event.objects.filter(definition=definition.name, source_pk=Cast(OuterRef("pk"), CharField()))
@@ -161,7 +161,7 @@ def _without_event(definition: EventDefinition, keys: list[Any], using: str) -> 
 def _is_wanted(definition: EventDefinition, row: Any) -> bool:
     using = database_of_sources(definition)
     try:
-        with shielded(using, row):
+        with savepoint_guard(using, row):
             is_wanted = definition.should_capture(row, created=definition.condition == "created")
         return is_wanted and consent.allows_capture(definition, row, using)
     except Exception as error:  # noqa: BLE001 - logged; the sweep goes on

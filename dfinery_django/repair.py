@@ -20,13 +20,13 @@ from django.db.models import Case, CharField, Count, Max, Q, Value, When
 from . import clock, registry
 from .conf import default_destination, get_settings
 from .display import storable
-from .exceptions import NotRegistered, in_words
+from .exceptions import NotRegistered, error_text
 from .models import DeliveryAttempt, Event, Repair
-from .patience import is_passing
+from .patience import is_transient
 from .queries import EventQuerySet
 from .selection import Selection
 from .sources import key_of, key_text
-from .states import DONE, FINISHED, UNFINISHED, Action, EventStatus, Reason, Verdict
+from .states import ACTIONABLE, FINISHED, UNFINISHED, Action, ActionVerdict, EventStatus, Reason
 from .waking import forget_notices, request_wake
 
 logger = logging.getLogger("dfinery_django")
@@ -76,12 +76,12 @@ class Forecast:
     @property
     def done(self) -> int:
         """Number of events that would be changed."""
-        return sum(self.tally[verdict] for verdict in DONE)
+        return sum(self.tally[verdict] for verdict in ACTIONABLE)
 
     def _check_sources(self, judged: EventQuerySet, until: float) -> None:
         reached = 0
         while clock.monotonic() < until:
-            page: list[JudgedRow] = list(_next_page(judged.filter(verdict__in=DONE), reached))
+            page: list[JudgedRow] = list(_next_page(judged.filter(verdict__in=ACTIONABLE), reached))
             if not page:
                 break
             reached = page[-1][0]
@@ -90,7 +90,7 @@ class Forecast:
             for pk, verdict, _, _ in page:
                 if pk in gone:
                     self.tally[verdict] -= 1
-                    self.tally[Verdict.SOURCE_GONE] += 1
+                    self.tally[ActionVerdict.SOURCE_GONE] += 1
 
 
 def advance(using: str, *, pk: int | None = None) -> tuple[Repair, list[int]] | None:
@@ -110,10 +110,10 @@ def advance(using: str, *, pk: int | None = None) -> tuple[Repair, list[int]] | 
             with transaction.atomic(using=using):
                 done = _do_chunk(bulk_action)
         except Exception as error:
-            if is_passing(error):
+            if is_transient(error):
                 raise
             logger.exception("Bulk action %s failed", bulk_action.pk)
-            bulk_action.error, bulk_action.finished_at, done = storable(in_words(error)), clock.now(), []
+            bulk_action.error, bulk_action.finished_at, done = storable(error_text(error)), clock.now(), []
         bulk_action.save(using=using, update_fields=["reached_pk", "tally", "error", "finished_at"])
     if bulk_action.is_finished:
         details = (bulk_action.pk, bulk_action.action, bulk_action.asked_by, bulk_action.tally)
@@ -153,13 +153,13 @@ def _do_chunk(bulk_action: Repair) -> list[int]:
         bulk_action.finished_at = now
         return []
     gone = _without_source(rows, using) if bulk_action.action == Action.REBUILD else frozenset()
-    verdicts = {pk: Verdict.SOURCE_GONE if pk in gone else verdict for pk, verdict, _, _ in rows}
-    wanted = [pk for pk, verdict in verdicts.items() if verdict in DONE]
+    verdicts = {pk: ActionVerdict.SOURCE_GONE if pk in gone else verdict for pk, verdict, _, _ in rows}
+    wanted = [pk for pk, verdict in verdicts.items() if verdict in ACTIONABLE]
     locked = _still_eligible(bulk_action, wanted, now).select_for_update()
     done = list(locked.values_list("pk", flat=True))
     _apply(bulk_action, Event.objects.using(using).filter(pk__in=done), now)
     for pk in set(wanted).difference(done):
-        verdicts[pk] = Verdict.CHANGED
+        verdicts[pk] = ActionVerdict.CHANGED
     bulk_action.tally = dict(Counter(bulk_action.tally) + Counter(map(str, verdicts.values())))
     bulk_action.reached_pk = rows[-1][0]
     if len(rows) < CHUNK:
@@ -189,34 +189,34 @@ def _with_verdict(bulk_action: Repair, now: dt.datetime) -> EventQuerySet:
     """Return the selected events, annotated with their ``verdict``."""
     events = Event.objects.using(_database(bulk_action)).filter(pk__lte=bulk_action.last_pk)
     whens = [When(condition, then=Value(str(verdict))) for verdict, condition in _verdict_conditions(bulk_action, now)]
-    verdict = Case(*whens, default=Value(str(Verdict.READY)), output_field=CharField())
+    verdict = Case(*whens, default=Value(str(ActionVerdict.READY)), output_field=CharField())
     judged: EventQuerySet = Selection.from_json(bulk_action.selection).narrow(events).annotate(verdict=verdict)
     return judged
 
 
-def _verdict_conditions(bulk_action: Repair, now: dt.datetime) -> list[tuple[Verdict, Q]]:
+def _verdict_conditions(bulk_action: Repair, now: dt.datetime) -> list[tuple[ActionVerdict, Q]]:
     """Return the condition of each verdict; the first that matches an event counts."""
     if bulk_action.action == Action.CANCEL:
         in_flight = Q(status=EventStatus.SENDING, due_at__gt=now, lapse_count=0)
         return [
-            (Verdict.FINISHED, Q(status__in=FINISHED)),
-            (Verdict.IN_FLIGHT, in_flight),
-            (Verdict.UNSURE, Q(status=EventStatus.SENDING)),
+            (ActionVerdict.FINISHED, Q(status__in=FINISHED)),
+            (ActionVerdict.IN_FLIGHT, in_flight),
+            (ActionVerdict.UNSURE, Q(status=EventStatus.SENDING)),
         ]
     common = [
-        (Verdict.UNFINISHED, Q(status__in=UNFINISHED)),
-        (Verdict.CHANGED, _sent_since(bulk_action)),
-        (Verdict.FORGOTTEN, Q(reason_code=Reason.FORGOTTEN)),
-        (Verdict.TOO_OLD, Q(expires_at__lte=now)),
+        (ActionVerdict.UNFINISHED, Q(status__in=UNFINISHED)),
+        (ActionVerdict.CHANGED, _sent_since(bulk_action)),
+        (ActionVerdict.FORGOTTEN, Q(reason_code=Reason.FORGOTTEN)),
+        (ActionVerdict.TOO_OLD, Q(expires_at__lte=now)),
     ]
     if bulk_action.action == Action.RESEND:
-        common.append((Verdict.DROPPED, Q(payload="", status=EventStatus.DELIVERED)))
-        common.append((Verdict.NOT_BUILT, Q(payload="")))
-        common.append((Verdict.NO_DESTINATION, ~Q(destination__in=list(get_settings().TOKENS))))
+        common.append((ActionVerdict.DROPPED, Q(payload="", status=EventStatus.DELIVERED)))
+        common.append((ActionVerdict.NOT_BUILT, Q(payload="")))
+        common.append((ActionVerdict.NO_DESTINATION, ~Q(destination__in=list(get_settings().TOKENS))))
     else:
         in_force = [definition.name for definition in registry.definitions()]
-        common.append((Verdict.NO_DEFINITION, ~Q(definition__in=in_force)))
-    return [*common, (Verdict.DELIVERED, Q(status=EventStatus.DELIVERED))]
+        common.append((ActionVerdict.NO_DEFINITION, ~Q(definition__in=in_force)))
+    return [*common, (ActionVerdict.DELIVERED, Q(status=EventStatus.DELIVERED))]
 
 
 def _still_eligible(bulk_action: Repair, pks: Iterable[int], now: dt.datetime) -> EventQuerySet:
@@ -240,7 +240,7 @@ def _without_source(rows: Iterable[JudgedRow], using: str) -> frozenset[int]:
     """Return the keys of events that can't be rebuilt only because their source is gone."""
     by_definition: dict[str, dict[int, str]] = defaultdict(dict)
     for pk, verdict, definition, source_pk in rows:
-        if verdict in DONE:
+        if verdict in ACTIONABLE:
             by_definition[definition][pk] = source_pk
     gone: set[int] = set()
     for name, keys in by_definition.items():

@@ -1,4 +1,4 @@
-"""Who may read what a payload says. A reason, an answer or an error may quote its values: one rule for all of them."""
+"""The permission to read payloads, and all texts that may quote them: reasons, answers, errors."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ T = TypeVar("T")
 
 
 def may_see_payload(request: HttpRequest) -> bool:
+    """Return whether the user may read payloads."""
     return request.user.has_perm("dfinery_django.view_payload")
 
 
-def quoted(request: HttpRequest, text: T, instead: T) -> T:
-    """Words of DFINERY or of the site's code as whoever asks may read them.
+def redact(request: HttpRequest, text: T, instead: T) -> T:
+    """Return a text that may quote a payload, or a replacement for users who may not read payloads.
 
-    :param instead: what says as much without a value: the label of a code
+    :param instead: a text without values: the label of a code
     """
     return text if not text or may_see_payload(request) else instead

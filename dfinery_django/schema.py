@@ -1,4 +1,4 @@
-"""DFINERY's predefined properties, their types and console names. The only file that knows these names.
+"""DFINERY's predefined properties, their types and console names. No other module has these names.
 
 Sources: the S2S Event API page (help.dfinery.io, article 19327613409305) and the type-information page (article
 21156482522521), the latter for ``delivery_charge``, ``sales``, ``currency``, ``user_id_hash``, ``age``, ``gender``.
@@ -20,7 +20,7 @@ _S, _L, _D = WireType.STRING, WireType.LONG, WireType.DOUBLE
 
 @dataclass(frozen=True)
 class Property:
-    """A predefined property. ``prefix`` is what DFINERY's console shows before the name."""
+    """A predefined property. DFINERY's console shows the prefix before the name."""
 
     name: str
     type: WireType
@@ -35,7 +35,7 @@ def _properties(*entries: Property) -> dict[str, Property]:
     return {entry.name: entry for entry in entries}
 
 
-#: By scope, in the order in which the page lists them; a payload keeps this order.
+#: By scope, in the order of DFINERY's page; a payload keeps this order.
 PREDEFINED: Mapping[Scope, Mapping[str, Property]] = {
     "event": _properties(
         Property(EVENT_ID, _S),
@@ -68,7 +68,7 @@ PREDEFINED: Mapping[Scope, Mapping[str, Property]] = {
     ),
 }
 
-#: What the definition itself supplies; a mapping can't.
+#: Properties that the definition supplies, so that they can't be mapped.
 RESERVED: Mapping[Scope, Mapping[str, str]] = {
     "event": {
         EVENT_ID: "it is made at capture and never changes",
@@ -80,27 +80,27 @@ RESERVED: Mapping[Scope, Mapping[str, str]] = {
     "user": {},
 }
 
-#: The part of a payload that each scope's properties stand in, as error paths name it.
+#: The part of a payload that has each scope's properties, as error paths name it.
 PATHS: Mapping[Scope, str] = {"event": "event_attributes", "item": "items", "user": "user_attributes"}
 
 
-#: Events that DFINERY knows by itself (type-information page); every other name is a custom event.
+#: DFINERY's predefined events (type-information page); every other name is a custom event.
 PREDEFINED_EVENTS = frozenset({"purchase"})
 
 
 def predefined_type(scope: Scope, name: str) -> WireType | None:
-    """The type of a predefined property, or ``None`` for a custom field."""
+    """Return the type of a predefined property, or ``None`` for a custom field."""
     entry = PREDEFINED[scope].get(name)
     return entry.type if entry else None
 
 
 def console_event_name(name: str) -> str:
-    """The name under which DFINERY's console shows an event: ``abx:purchase``, ``c:sign_up``."""
+    """Return the name under which DFINERY's console shows an event: ``abx:purchase``, ``c:sign_up``."""
     return f"{'abx' if name in PREDEFINED_EVENTS else 'c'}:{name}"
 
 
 def console_name(scope: Scope, name: str) -> str:
-    """The name under which DFINERY's console shows a property: ``abx:discount``, ``c:source_type``."""
+    """Return the name under which DFINERY's console shows a property: ``abx:discount``, ``c:source_type``."""
     entry = PREDEFINED[scope].get(name)
     if entry is None and not (scope == "event" and name == ITEMS):
         return f"c:{name}"

@@ -1,4 +1,4 @@
-"""Signals a site may listen to. All are sent with ``send_robust``: a receiver that raises harms nothing.
+"""Signals for the site, all sent with ``send_robust``: a receiver that raises an error does no harm.
 
 Receivers run in the worker, after the database has been updated.
 """
@@ -13,15 +13,15 @@ event_delivered = Signal()
 event_failed = Signal()
 #: An event's 48 hours were over before it arrived. Arguments: ``event``.
 event_expired = Signal()
-#: A destination was closed because it refuses us (token, address, TLS). Arguments: ``destination``
+#: A destination was stopped because it refuses us (token, address, TLS). Arguments: ``destination``
 #: (:class:`~dfinery_django.models.Destination`), ``reason`` (str).
 destination_blocked = Signal()
-#: A closed destination took an event again. Arguments: ``destination``.
+#: A stopped destination accepted an event again. Arguments: ``destination``.
 destination_recovered = Signal()
 #: Events have waited for more than half of their time. Arguments: ``destination`` (alias, str), ``count``,
 #: ``oldest`` (datetime).
 events_at_risk = Signal()
-#: A destination was closed, whatever the reason: no proper answers, rate limit, or as in ``destination_blocked``.
+#: A destination was stopped for any reason: no proper answers, rate limit, or as in ``destination_blocked``.
 #: Arguments: ``destination``, ``reason`` (str).
 destination_closed = Signal()
 #: An operator paused or resumed a destination. Arguments: ``destination``.

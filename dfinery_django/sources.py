@@ -24,9 +24,9 @@ from django.utils.functional import Promise
 from .definitions import EventDefinition
 from .exceptions import PayloadError
 from .expressions import Expression, Path
-from .modelfields import of_column
+from .modelfields import column_value
 from .paths import fetched, trace
-from .tenants import place_of
+from .tenants import database_and_schema
 from .values import in_utc
 
 
@@ -185,7 +185,7 @@ def identity_key(definition: EventDefinition, key: str, instance: Any, using: st
     if definition.identity is None:
         return None
     parts = _identity(definition, instance, using) if definition.identity else []
-    schema = place_of(using)[1]
+    schema = database_and_schema(using)[1]
     return dedup_key_from(definition.name, definition.source_label, key, *parts, *([schema] if schema else []))
 
 
@@ -202,7 +202,7 @@ def _identity(definition: EventDefinition, instance: Any, using: str) -> list[st
 
 def _identity_text(definition: EventDefinition, source: Expression, value: Any) -> str:
     field = trace(definition.model_class, source.path).field if isinstance(source, Path) else None
-    value = of_column(field, field.to_python(value)) if field and value is not None else value
+    value = column_value(field, field.to_python(value)) if field and value is not None else value
     if isinstance(value, dt.datetime):
         # In the hour that comes twice PostgreSQL's driver says which it was, and a fresh instance does not.
         moment = in_utc(value if value.tzinfo else value.replace(fold=0), "once_per")

@@ -11,8 +11,8 @@
           └── payload can't be built ────────────────────┴──▶ failed ──resend / rebuild──▶ pending
             any unfinished state, 48 h after it happened ──▶ expired    any unfinished state, by hand ──▶ cancelled
 
-In every unfinished state ``due_at`` means "nobody need look at this row before then": when it may be built
-(captured), when it may next be tried (pending), when its lease lapses (sending). A finished event has none.
+In every unfinished state ``due_at`` is the time before which no worker looks at the row: when it may be built
+(captured), when it may next be tried (pending), when its lease lapses (sending). It is null in a finished event.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from django.utils.translation import pgettext_lazy
 
 
 class EventStatus(TextChoices):
+    """The states in the diagram above."""
+
     CAPTURED = "captured", pgettext_lazy("event status", "captured")
     PENDING = "pending", pgettext_lazy("event status", "pending")
     SENDING = "sending", pgettext_lazy("event status", "sending")
@@ -37,7 +39,7 @@ FINISHED = (EventStatus.DELIVERED, EventStatus.FAILED, EventStatus.EXPIRED, Even
 
 
 class DestinationState(TextChoices):
-    """Whether a destination is sent to; how it comes to be so: the table of ``Outcome``."""
+    """The circuit of a destination. The table of ``Outcome`` says what changes it."""
 
     OPEN = "open", pgettext_lazy("destination state", "open")
     HALF_OPEN = "half_open", pgettext_lazy("destination state", "tried again")
@@ -46,17 +48,17 @@ class DestinationState(TextChoices):
 
 
 class Outcome(TextChoices):
-    """What the far side said to one request, in five words.
+    """The result of one request, in five words.
 
     ============  ==============================  ===========================================================
     outcome       the event                       the destination
     ============  ==============================  ===========================================================
     accepted      delivered                       works
-    transient     pending again, with backoff     a failure; several in a row close it for a while
-    throttled     pending again                   closed until the rate limit resets
-    rejected      failed, with DFINERY's words    works (the wire does)
-    blocked       pending, no attempt counted     closed, probed with one event at growing intervals: the
-                                                  fault is the token's or the address's, not the event's
+    transient     pending again, with backoff     a failure; several in a row stop it for a while
+    throttled     pending again                   stopped until the rate limit resets
+    rejected      failed, with DFINERY's message  works (the connection does)
+    blocked       pending, no attempt counted     stopped, probed with one event at growing intervals: the
+                                                  token or the address is wrong, not the event
     ============  ==============================  ===========================================================
     """
 
@@ -68,9 +70,9 @@ class Outcome(TextChoices):
 
 
 class Reason(TextChoices):
-    """``Event.reason_code``: why an event is not (yet) delivered. The sentence is in ``Event.reason``.
+    """The values of ``Event.reason_code``: why an event is not (yet) delivered. ``Event.reason`` has the details.
 
-    ``Destination.closed_code`` says with the same words why nothing is sent; ``token`` is said of destinations alone.
+    ``Destination.closed_code`` has the same values for a stopped destination; ``token`` occurs only there.
     """
 
     NONE = "", ""
@@ -96,15 +98,15 @@ class Reason(TextChoices):
 
 
 class Action(TextChoices):
-    """What an operator can do to an event."""
+    """An operation that an operator can apply to events."""
 
     RESEND = "resend", pgettext_lazy("action", "resend")
     REBUILD = "rebuild", pgettext_lazy("action", "rebuild and resend")
     CANCEL = "cancel", pgettext_lazy("action", "cancel")
 
 
-class Verdict(TextChoices):
-    """What an ``Action`` does to one event, or why it leaves it alone. Each reads on after "12 left alone: "."""
+class ActionVerdict(TextChoices):
+    """The result of an ``Action`` for one event, or the reason why it is skipped. Labels continue "12 left alone: "."""
 
     READY = "ready", _("nothing speaks against it")
     DELIVERED = "delivered", _("delivered already")
@@ -122,5 +124,5 @@ class Verdict(TextChoices):
     CHANGED = "changed", _("changed since you looked")
 
 
-#: Verdicts of events that an action changes; the others are left alone.
-DONE = (Verdict.READY, Verdict.DELIVERED, Verdict.UNSURE)
+#: Verdicts of events that an action changes; all others are skipped.
+ACTIONABLE = (ActionVerdict.READY, ActionVerdict.DELIVERED, ActionVerdict.UNSURE)

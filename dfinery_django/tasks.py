@@ -24,7 +24,7 @@ if apps.is_installed("dfinery_django"):  # else its models can't be imported
     from . import delivery, destinations, waking
     from .database_clock import DatabaseClock
     from .models import Event, Incident, Repair
-    from .patience import FAULTS
+    from .patience import DATABASE_ERRORS
     from .reconcile import sweep_all
 
 logger = logging.getLogger("dfinery_django")
@@ -73,11 +73,11 @@ def _request_follow_up(settings: Settings, within_seconds: float) -> None:
     waking.outlast_notices(databases)
     for using in databases:
         try:
-            now = DatabaseClock(using).ask().now()
+            now = DatabaseClock(using).refresh().now()
             for alias in settings.TOKENS:  # all of them: the drain may have adopted others
                 if destinations.has_due(alias, using, within_seconds=within_seconds, now=now):
                     waking.request_wake(using, alias)
-        except FAULTS:  # the other databases are checked all the same
+        except DATABASE_ERRORS:  # the other databases are checked all the same
             logger.warning("Database %r could not be checked for more events; the next scheduled drain will", using)
 
 
@@ -125,7 +125,7 @@ def prune(progress: Callable[[int], object] | None = None) -> int:
 
 
 def _prune(using: str, progress: Callable[[int], object] | None) -> int:
-    now = DatabaseClock(using).ask().now()  # no machine's own clock may decide what is deleted
+    now = DatabaseClock(using).refresh().now()  # no machine's own clock may decide what is deleted
     days = get_settings().RETENTION_DAYS
     before = None if days is None else now - dt.timedelta(days=days)
     events, total = Event.objects.using(using), 0

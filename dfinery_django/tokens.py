@@ -1,4 +1,4 @@
-"""An API token: given as a text, or read from where the site keeps its secrets whenever it is used."""
+"""An API token, given as a text or read from the site's secret store at each use."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from .exceptions import ConfigurationError
 
 
 class Token:
-    """An API token that shows itself nowhere: not in a repr, a log line, an error page or a traceback.
+    """An API token that appears in no repr, log line, error page or traceback.
 
-    :param value: the token, or what it is read from: a callable, or an object that has ``reveal()`` or
-        ``get_secret_value()``
+    :param value: the token, or its source: a callable, or an object that has ``reveal()`` or ``get_secret_value()``
     """
 
     __slots__ = ("_value",)
@@ -21,33 +20,34 @@ class Token:
         self._value = value
 
     def resolved(self) -> Token:
-        """The token as it is now. Never raises: see ``fault``."""
+        """Read the token from its source. Never raises: see ``fault``."""
         return Token(_resolved(self._value))
 
     def reveal(self) -> str:
-        """
+        """Return the token in clear text.
+
         :raises ConfigurationError: if it can't be used
         """
         token = self.resolved()
         if token.fault:
             raise ConfigurationError(f"The API token is {token.fault}.")
-        return cast("str", token._value)  # noqa: SLF001 - in no name of this frame
+        return cast("str", token._value)  # noqa: SLF001 - no local variable: tracebacks show those
 
     @property
     def fault(self) -> str:
-        """What is wrong with it, or nothing."""
+        """The fault that makes the token unusable, or an empty text."""
         return _fault(_resolved(self._value))
 
     @property
     def fault_at_start(self) -> str:
-        """The same, but for a secret store that is out of reach: checks also run where an image is built."""
+        """The fault, ignoring an unreachable secret store: checks also run where an image is built."""
         value = _resolved(self._value)
-        return "" if isinstance(value, _Unread) else _fault(value)
+        return "" if isinstance(value, _UnreadSecret) else _fault(value)
 
     @property
     def known_fault(self) -> str:
-        """The same as far as it can be told without asking what the token is read from."""
-        return "" if _way_to_ask(self._value) else self.fault
+        """The fault, as far as it is known without reading the secret store."""
+        return "" if _getter(self._value) else self.fault
 
     def __repr__(self) -> str:
         return "<Token ********>"
@@ -63,32 +63,32 @@ class Token:
 
 
 @dataclass(frozen=True)
-class _Unread:
-    """In the place of a token: what was raised where it is read from. Its words may quote the token."""
+class _UnreadSecret:
+    """A token that could not be read. Only the error's class is kept: its text may quote the token."""
 
     error: str
 
 
-def _way_to_ask(value: Any) -> Any:
-    if isinstance(value, (str, _Unread)):
+def _getter(value: Any) -> Any:
+    if isinstance(value, (str, _UnreadSecret)):
         return None
-    ways = (getattr(value, name, None) for name in ("reveal", "get_secret_value"))  # pydantic's SecretStr
-    return next(filter(callable, ways), value if callable(value) else None)
+    getters = (getattr(value, name, None) for name in ("reveal", "get_secret_value"))  # pydantic's SecretStr
+    return next(filter(callable, getters), value if callable(value) else None)
 
 
 def _resolved(value: Any) -> Any:
     try:
-        while ask := _way_to_ask(value):
-            value = ask()
+        while getter := _getter(value):
+            value = getter()
     except Exception as error:  # noqa: BLE001 - the site's own code
-        return _Unread(type(error).__name__)
-    # Blanks and line ends around it come from the file or variable that it was read from.
+        return _UnreadSecret(type(error).__name__)
+    # Files and environment variables often end in a line end.
     return str(value).strip() if isinstance(value, str) else value
 
 
 def _fault(value: object) -> str:
-    if isinstance(value, _Unread):
-        return f"not to be had: {value.error} was raised where it is read from"
+    if isinstance(value, _UnreadSecret):
+        return f"not readable: its source raised {value.error}"
     if value is None or value == "":
         return "empty: set the environment variable or secret that it is read from"
     if not isinstance(value, str):

@@ -20,8 +20,8 @@ from django.db.models import Count, F
 from . import clock
 from .conf import get_settings
 from .storing import insert_missing
-from .tenants import place_of
-from .transactions import before_swallowing
+from .tenants import database_and_schema
+from .transactions import raise_or_recover
 
 logger = logging.getLogger("dfinery_django")
 
@@ -65,7 +65,7 @@ def count(using: str, metric: str, *labels: str, by: float = 1) -> None:
     """Note it in this process, if ``METRICS`` is on; ``flush`` writes it."""
     if get_settings().METRICS:
         with _lock:
-            _add_up(_unwritten.setdefault(place_of(using), {}), (metric, labels), by)
+            _add_up(_unwritten.setdefault(database_and_schema(using), {}), (metric, labels), by)
 
 
 def _add_up(totals: dict[Key, float], key: Key, by: float) -> None:
@@ -87,7 +87,7 @@ def observe(using: str, metric: str, *labels: str, seconds: float) -> None:
 
 def flush(using: str, *, after_seconds: float = 0) -> None:
     """Write what this process has counted, unless it did so less than so many seconds ago. Never raises."""
-    elapsed, place = clock.monotonic(), place_of(using)
+    elapsed, place = clock.monotonic(), database_and_schema(using)
     if not _unwritten.get(place) or elapsed - _written_at.get(place, float("-inf")) < after_seconds:
         return
     with _lock:
@@ -101,7 +101,7 @@ def flush(using: str, *, after_seconds: float = 0) -> None:
         with _lock:
             for key, by in counted.items():
                 _add_up(_unwritten.setdefault(place, {}), key, by)
-        before_swallowing(error, using)
+        raise_or_recover(error, using)
         logger.warning("Metrics were not written; they are kept for the next time: %s", type(error).__name__)
 
 
@@ -128,7 +128,7 @@ def absorb(events: models.QuerySet[Any], *, now: dt.datetime | None = None) -> N
     """
     if not get_settings().METRICS:
         return
-    using, place, now = events.db, place_of(events.db), now or clock.now()
+    using, place, now = events.db, database_and_schema(events.db), now or clock.now()
     if place in _absorbed_at and abs(now - _absorbed_at[place]) < ABSORB_EVERY:
         return
     _absorbed_at[place] = now
@@ -136,7 +136,7 @@ def absorb(events: models.QuerySet[Any], *, now: dt.datetime | None = None) -> N
         with transaction.atomic(using=using):
             _absorb(events, using, now - ABSORB_AFTER)
     except (DatabaseError, InterfaceError) as error:
-        before_swallowing(error, using)
+        raise_or_recover(error, using)
         logger.warning("Captured events were not counted; they are the next time: %s", type(error).__name__)
 
 

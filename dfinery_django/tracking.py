@@ -18,14 +18,14 @@ from .conf import default_destination, get_settings
 from .custom_fields import SeenFields
 from .definitions import declared_type
 from .display import searchable, storable
-from .exceptions import PayloadError, in_one_line, in_words
+from .exceptions import PayloadError, error_line, error_text
 from .models import Event
-from .payloads import Payload, properties
+from .payloads import Payload, convert_properties
 from .reading import envelope
 from .registry import EVENT_NAME_LENGTH
 from .sources import dedup_key_from, value_text
 from .states import EventStatus, Reason
-from .transactions import shielded
+from .transactions import savepoint_guard
 from .values import WireType, convert
 
 DESTINATION_LENGTH = 64
@@ -71,18 +71,18 @@ def fill_event(event: Event, arguments: TrackArguments, seen: SeenFields, using:
     """Set an event's content, or fail it with the reason. Never raises."""
     try:
         # As at build: the request's language has no effect, and a failed query does not break the shop's transaction.
-        with translation.override(django_settings.LANGUAGE_CODE), shielded(using):
+        with translation.override(django_settings.LANGUAGE_CODE), savepoint_guard(using):
             _fill_from_arguments(event, arguments, seen)
     except Exception as error:  # noqa: BLE001 - see above
         event.fault = None if isinstance(error, PayloadError) else error
-        reason = str(error) if isinstance(error, PayloadError) else in_words(error)
+        reason = str(error) if isinstance(error, PayloadError) else error_text(error)
         event.finish(EventStatus.FAILED, Reason.PAYLOAD, reason, event.created_at)
 
 
 def fail_refused(event: Event, error: Exception) -> None:
     """Fail an event that the database refuses, without the content that it can't store."""
     event.fault = error
-    event.finish(EventStatus.FAILED, Reason.PAYLOAD, f"The database refuses it. {in_one_line(error)}", event.created_at)
+    event.finish(EventStatus.FAILED, Reason.PAYLOAD, f"The database refuses it. {error_line(error)}", event.created_at)
     event.payload = event.user_id = event.order_id = ""
     event.happened(event.created_at, get_settings().MAX_AGE_HOURS)
     event.event_name, event.destination = (
@@ -118,16 +118,16 @@ def _checked_name(name: str) -> str:
 
 def _build_payload(event: Event, arguments: TrackArguments, seen: SeenFields) -> Payload:
     user = {schema.USER_ID: arguments.user_id, **_mapping(arguments.user_attributes, "user")}
-    sent_user = properties(user, "user", declared_type, schema.PATHS["user"], memory=seen)
+    sent_user = convert_properties(user, "user", declared_type, schema.PATHS["user"], memory=seen)
     if not str(sent_user.get(schema.USER_ID, "")).strip():
         raise PayloadError(f"{schema.PATHS['user']}.{schema.USER_ID}", "it is empty", "Give the user's key.")
     seen.event(event.event_name)
     attributes = _mapping(arguments.event_attributes, "event")
     return Payload(
-        envelope(event) | properties(attributes, "event", declared_type, schema.PATHS["event"], memory=seen),
+        envelope(event) | convert_properties(attributes, "event", declared_type, schema.PATHS["event"], memory=seen),
         sent_user,
         None if arguments.items is None else tuple(
-            properties(item, "item", declared_type, f"{schema.PATHS['item']}[{i}]", memory=seen)
+            convert_properties(item, "item", declared_type, f"{schema.PATHS['item']}[{i}]", memory=seen)
             for i, item in enumerate(arguments.items)
         ),
     )  # fmt: skip

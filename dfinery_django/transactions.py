@@ -1,4 +1,4 @@
-"""Our work inside the shop's transactions: what fails in it may neither break them nor hide that they are broken."""
+"""Guards for our work inside the shop's transactions: an error may neither break them nor hide that they are broken."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import Any, TypeVar
 
 from django.db import DatabaseError, connections, models, transaction
 
-from .logs import tell_now_and_then
-from .patience import FAULTS, is_passing
+from .logs import log_rate_limited
+from .patience import DATABASE_ERRORS, is_transient
 
 T = TypeVar("T")
 
-#: MySQL's and MariaDB's errors that roll back all of the transaction, of which Django knows nothing: a deadlock, a lock
-#: table that is full, a row that has changed since the snapshot.
+#: Errors with which MySQL and MariaDB roll back the whole transaction, unknown to Django: a deadlock, a full lock
+#: table, a row that has changed since the snapshot.
 _ROLLED_BACK = frozenset({1213, 1206, 1020})
 _LOCK_TIMEOUT = 1205
-#: Django 6.1: the modes in which what an object lacks is loaded.
+#: Django 6.1: the modes in which an object loads its missing fields.
 FETCH_ONE = getattr(models, "FETCH_ONE", None)
-_LOADING = (FETCH_ONE, getattr(models, "FETCH_PEERS", None))
-#: Takes SQLite's write lock, and changes nothing.
+_LOADING_MODES = (FETCH_ONE, getattr(models, "FETCH_PEERS", None))
+#: Takes SQLite's write lock and changes nothing.
 _TAKE_WRITE_LOCK = "UPDATE dfinery_django_destination SET alias = alias WHERE 0"
 
 
 class savepoint:  # noqa: N801 - used as a function
-    """Within a transaction, be it one that the site commits by hand."""
+    """A savepoint within a transaction, also within one that the site commits by hand."""
 
     def __init__(self, using: str) -> None:
         self._using = using
@@ -36,7 +36,7 @@ class savepoint:  # noqa: N801 - used as a function
         try:
             self._atomic.__enter__()
         except BaseException:
-            if is_by_hand:  # Django would think itself in an atomic block for ever, where nobody may commit
+            if is_by_hand:  # otherwise Django would stay in an atomic block, and refuse to commit
                 connection.in_atomic_block = False
             raise
 
@@ -44,13 +44,14 @@ class savepoint:  # noqa: N801 - used as a function
         self._atomic.__exit__(*exc_info)
 
 
-class shielded:  # noqa: N801 - used as a function; a generator takes three times as long, in each checkout
-    """Lets the site's own code query inside the shop's transaction: what fails there is rolled back to a savepoint.
+class savepoint_guard:  # noqa: N801 - used as a function; a generator takes three times as long, in each checkout
+    """A savepoint around the site's own code in the shop's transaction, to which a failed query is rolled back.
 
-    On PostgreSQL an error would otherwise take the checkout with it. The savepoint is opened before the first query,
-    so that code that makes none costs none.
+    Otherwise an error would end the checkout's transaction on PostgreSQL. The savepoint is opened before the first
+    query, so that code without queries costs none.
 
-    :param instance: what that code is given: it may load whatever it lacks (Django 6.1's fetch modes can forbid it)
+    :param instance: the object that the code gets; it may load missing fields even if its fetch mode (Django 6.1)
+        forbids it
     """
 
     def __init__(self, using: str, instance: Any = None) -> None:
@@ -63,8 +64,8 @@ class shielded:  # noqa: N801 - used as a function; a generator takes three time
         connection = connections[self._using]
         self._wrappers = None if connection.get_autocommit() else connection.execute_wrappers
         if FETCH_ONE is not None and self._instance is not None:
-            self._fetch_modes = _fetch_plainly(self._instance)
-        if self._wrappers is not None:  # without a transaction there is nothing to keep whole
+            self._fetch_modes = _allow_lazy_loading(self._instance)
+        if self._wrappers is not None:  # without a transaction there is nothing to guard
             self._wrappers.append(self._open_first)
 
     def __exit__(self, *exc_info: Any) -> None:
@@ -77,7 +78,7 @@ class shielded:  # noqa: N801 - used as a function; a generator takes three time
 
     def _open_first(self, execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
         if not self._has_queried:
-            self._has_queried = True  # before the savepoint, whose own statement passes here as well
+            self._has_queried = True  # before the savepoint, whose own statement comes here too
             before_reading(self._using)
             opened = savepoint(self._using)
             opened.__enter__()
@@ -85,29 +86,29 @@ class shielded:  # noqa: N801 - used as a function; a generator takes three time
         return execute(sql, parameters, many, context)
 
 
-def _fetch_plainly(instance: Any) -> list[tuple[Any, Any]]:
-    """Let an object, and those that it has loaded already, load what they lack; their states and former modes."""
-    former, waiting, seen = [], [instance], set()
-    while waiting:
-        each = waiting.pop()
+def _allow_lazy_loading(instance: Any) -> list[tuple[Any, Any]]:
+    """Let an object and its loaded relations load missing fields; return their states and former modes."""
+    former, objects, seen = [], [instance], set()
+    while objects:
+        each = objects.pop()
         state = getattr(each, "_state", None)
         if state is None or id(state) in seen:
             continue
         seen.add(id(state))
-        if state.fetch_mode not in _LOADING:
+        if state.fetch_mode not in _LOADING_MODES:
             former.append((state, state.fetch_mode))
             state.fetch_mode = FETCH_ONE
-        waiting += state.fields_cache.values()
+        objects += state.fields_cache.values()
         for prefetched in getattr(each, "_prefetched_objects_cache", {}).values():
-            waiting += getattr(prefetched, "_result_cache", None) or ()
+            objects += getattr(prefetched, "_result_cache", None) or ()
     return former
 
 
 def before_reading(using: str) -> None:
-    """Before a SELECT of ours that may be the first statement of the shop's transaction.
+    """Take SQLite's write lock before a SELECT of ours that may be the first statement of the shop's transaction.
 
-    SQLite, unless ``transaction_mode`` says otherwise, would begin to read there, and refuse the shop's own write at
-    once if another process writes: only a transaction that begins with a write waits for its turn.
+    Unless ``transaction_mode`` says otherwise, SQLite would begin a read transaction there, and refuse the shop's own
+    write at once while another process writes: only a transaction that begins with a write waits for the lock.
     """
     connection = connections[using]
     if connection.vendor != "sqlite" or not connection.in_atomic_block:
@@ -116,65 +117,64 @@ def before_reading(using: str) -> None:
         try:
             with connection.cursor() as cursor:
                 cursor.execute(_TAKE_WRITE_LOCK)
-        except DatabaseError:  # it reads already, or our tables are missing: nothing is worse for it
+        except DatabaseError:  # it reads already, or our tables are missing: no harm is done
             pass
 
 
-def once_more(using: str, step: Callable[..., T], *arguments: Any) -> T:
-    """Run a step that may be repeated, and once more after a fault of the database that may pass."""
+def retry_once(using: str, step: Callable[..., T], *arguments: Any) -> T:
+    """Run a step that may be repeated, and retry it once after a transient database error."""
     try:
         return step(*arguments)
-    except FAULTS as error:
-        if not is_passing(error):
+    except DATABASE_ERRORS as error:
+        if not is_transient(error):
             raise
-        before_swallowing(error, using)
+        raise_or_recover(error, using)
         return step(*arguments)
 
 
 def after_commit(hook: Callable[[], None], using: str) -> None:
-    """Call it when the caller's transaction commits, at once if there is none."""
-    # A site that commits by hand, with autocommit off, is told nothing by Django: the scheduled drain will do.
+    """Call a hook when the caller's transaction commits, or at once if there is none."""
+    # Django has no commit hook for a site that commits by hand, with autocommit off: the scheduled drain must do.
     if connections[using].in_atomic_block or connections[using].get_autocommit():
         transaction.on_commit(hook, using=using, robust=True)
 
 
-def is_listed(key: Any, hook: Any, connection: Any) -> bool:
-    """Whether this hook still waits for the commit.
+def is_hook_pending(key: Any, hook: Any, connection: Any) -> bool:
+    """Return whether a hook still waits for the commit.
 
-    One that does can only be dropped by a rollback that takes with it what was written since it was listed.
+    Only a rollback can drop it, and that also rolls back all that was written since the hook was added.
 
-    :param key: where the place of the last such hook is remembered
+    :param key: the key under which the hook's last position is cached
     """
-    # An import may list thousands of the shop's own callbacks: first a look where the hook was found before.
-    listed, places = connection.run_on_commit, connection.__dict__.setdefault("_dfinery_hooks", {})
-    if places.get(key, 0) >= len(listed) or listed[places.get(key, 0)][1] is not hook:
-        places[key] = next((place for place, entry in enumerate(listed) if entry[1] is hook), len(listed))
-    return bool(places[key] < len(listed))
+    # An import may add thousands of the shop's own callbacks: try the hook's last position first.
+    hooks, positions = connection.run_on_commit, connection.__dict__.setdefault("_dfinery_hooks", {})
+    if positions.get(key, 0) >= len(hooks) or hooks[positions.get(key, 0)][1] is not hook:
+        positions[key] = next((index for index, entry in enumerate(hooks) if entry[1] is hook), len(hooks))
+    return bool(positions[key] < len(hooks))
 
 
-def before_swallowing(error: Exception, using: str) -> None:
-    """What an error needs before it ends here instead of in the shop's code.
+def raise_or_recover(error: Exception, using: str) -> None:
+    """Raise an error that has ended the shop's transaction; outside of one, close a lost connection.
 
-    One that has ended the shop's own transaction is raised: Django, or the server, rolls such a transaction back at its
-    end without a word, which would look like a commit. Outside of one, a lost connection is closed, so that whoever
-    comes next has a new one.
+    Django, or the server, silently rolls such a transaction back at its end, which would look like a commit. After the
+    close, the next query opens a new connection.
 
     :raises Exception: the error given
     """
     if isinstance(error, transaction.TransactionManagementError):
-        return  # it was broken before we came
+        return  # it was broken before
     connection = connections[using]
     if connection.in_atomic_block or (connection.connection is not None and not connection.autocommit):
-        if _has_ended(error, connection):
+        if _has_transaction_ended(error, connection):
             raise error
-    elif isinstance(error, FAULTS) and connection.connection is not None and not connection.is_usable():
+    elif isinstance(error, DATABASE_ERRORS) and connection.connection is not None and not connection.is_usable():
         connection.close()
 
 
 def restore_autocommit(using: str) -> None:
-    """Close a connection that a hook of ours has left between a transaction and autocommit, in which it was called.
+    """Close a connection that our commit hook has left without a transaction and without autocommit.
 
-    The next ``atomic()`` on it would fail in a way that no later one recovers from.
+    The next ``atomic()`` on it would fail, and so would all later ones.
     """
     connection = connections[using]
     if connection.connection is not None and not connection.in_atomic_block and not connection.autocommit:
@@ -182,17 +182,17 @@ def restore_autocommit(using: str) -> None:
 
 
 def swallow(error: Exception, using: str, words: str, *names: Any) -> None:
-    """Let an error end here, in the log, instead of in the shop's code.
+    """Log an error instead of raising it in the shop's code.
 
-    :raises Exception: as ``before_swallowing``
+    :raises Exception: as ``raise_or_recover``
     """
-    before_swallowing(error, using)
-    tell_now_and_then(words, *names, error=error)
+    raise_or_recover(error, using)
+    log_rate_limited(words, *names, error=error)
 
 
-def _has_ended(error: Exception, connection: Any) -> bool:
-    """Whether the transaction is over, or can only be rolled back. It may be one that the site commits by hand."""
-    # PyMySQL knows that it is lost, and would make a new connection to answer whether it is usable.
+def _has_transaction_ended(error: Exception, connection: Any) -> bool:
+    """Return whether a transaction, even one by hand, has ended or can only be rolled back."""
+    # PyMySQL's is_usable() would open a new connection instead of reporting a lost one.
     is_open = getattr(connection.connection, "open", True)
     if connection.needs_rollback or not is_open or not connection.is_usable():
         return True

@@ -1,8 +1,8 @@
-"""One Python value -> one JSON value of the type that its field has. Lossless, or refused.
+"""Lossless conversion of a Python value to a JSON value of its field's type.
 
-DFINERY stores a value by the JSON type it sees, and the same field with another type becomes another field in its
-reports. So the type is the field's, never the value's of the day: ``4000000`` in a Double field goes out as
-``4000000.0``. Knows nothing of fields, models or mappings.
+DFINERY stores a value by its JSON type, and the same field with another type becomes another field in its reports. So
+the field decides the type, not the value: ``4000000`` in a Double field is sent as ``4000000.0``. This module knows
+neither fields, models nor mappings.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from django.utils import timezone
 from django.utils.functional import Promise
 
 from .exceptions import PayloadError
-from .objects import SETTLED, amount_of, is_plain, is_text
+from .objects import EXACT_SCALARS, amount_of, is_plain, is_text
 
-#: What stands on the wire: JSON string, integer, number with a decimal point, true/false.
+#: A value on the wire: JSON string, integer, number with a decimal point, true/false.
 Wire = str | int | float | bool
 
 LONG_MIN, LONG_MAX = -(2**63), 2**63 - 1
 LONGEST_NUMBER = 300
-#: MariaDB keeps nothing before the year 1000, and no Python reads a year after 9999. A day at either end is left for
-#: the time zone that a page shows it in.
+#: MariaDB stores no date before the year 1000, and Python reads no year after 9999. One day at either end is left for
+#: the time zone in which a page shows it.
 FIRST_MOMENT = dt.datetime(1000, 1, 2, tzinfo=dt.timezone.utc)
 LAST_MOMENT = dt.datetime(9999, 12, 30, tzinfo=dt.timezone.utc)
 _MAP_A_REAL_DATE = "Map a date that something happened on, or leave it out (None)."
@@ -44,86 +44,86 @@ class WireType(str, enum.Enum):
 
     @property
     def label(self) -> str:
-        """The type as DFINERY's page writes it: ``Double``."""
+        """The type in the spelling of DFINERY's page: ``Double``."""
         return self.value.capitalize()
 
 
 def convert(value: Any, wire_type: WireType | None, path: str) -> Wire:
-    """``value`` as the JSON value of that type; with ``None``, of the type it has by itself.
+    """Convert a value to the JSON value of a type, or of its own type if that is ``None``.
 
-    :param path: where the value stands in the payload, for the error
+    :param path: the value's place in the payload, for the error
     :raises PayloadError: if it can't be converted without loss
     """
-    plain = _plain(value, path)
+    plain = _normalized(value, path)
     return _CONVERTERS[wire_type or _type_of(plain, path)](plain, path)
 
 
 def infer(value: Any, path: str = "value") -> WireType:
-    """The type that a value has by itself.
+    """Return a value's own type.
 
-    :raises PayloadError: if it is none that can be sent
+    :raises PayloadError: if it can't be sent
     """
-    return _type_of(_plain(value, path), path)
+    return _type_of(_normalized(value, path), path)
 
 
 def epoch_milliseconds(value: Any, path: str = "event_datetime") -> int:
-    """A datetime as milliseconds since 1970 in UTC; naive ones are read in the site's time zone.
+    """Return a datetime as milliseconds since 1970 in UTC; a naive one is in the site's time zone.
 
-    :raises PayloadError: if it is no datetime, or none in UTC
+    :raises PayloadError: if it is not a datetime, or has none in UTC
     """
-    # Integer arithmetic: a float's microseconds would be off by one now and then.
+    # Integer arithmetic: the microseconds of a float would sometimes be off by one.
     return (in_utc(value, path) - dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)) // dt.timedelta(milliseconds=1)
 
 
 def as_moment(value: Any, path: str = "event_datetime") -> dt.datetime:
-    """A moment that every database of ours keeps, and every driver reads back; a plain datetime in UTC.
+    """Return a plain datetime in UTC that every supported database stores and every driver reads.
 
-    Naive ones are read in the site's time zone.
+    A naive one is in the site's time zone.
 
-    :raises PayloadError: if it is no datetime, or outside ``FIRST_MOMENT`` and ``LAST_MOMENT``
+    :raises PayloadError: if it is not a datetime, or not between ``FIRST_MOMENT`` and ``LAST_MOMENT``
     """
     moment = in_utc(value, path)
     if not FIRST_MOMENT <= moment <= LAST_MOMENT:
-        raise PayloadError(path, f"{moment.date()} is no date that every database keeps", _MAP_A_REAL_DATE)
+        raise PayloadError(path, f"{moment.date()} is not a date that every database can store", _MAP_A_REAL_DATE)
     return moment
 
 
-def end_of(moment: dt.datetime, hours: float, path: str = "event_datetime") -> dt.datetime:
-    """The moment so many hours later, which must be one that can be kept as well.
+def hours_after(moment: dt.datetime, hours: float, path: str = "event_datetime") -> dt.datetime:
+    """Return the moment so many hours later.
 
-    :raises PayloadError: if it is none
+    :raises PayloadError: if it can't be stored
     """
     try:
         return as_moment(moment + dt.timedelta(hours=hours), path)
     except (OverflowError, PayloadError):
-        problem = f"{moment.date()} is so late that the {hours:g} hours after it end where no database keeps a date"
+        problem = f"{moment.date()} is so late that no database can store the date {hours:g} hours after it"
         raise PayloadError(path, problem, _MAP_A_REAL_DATE) from None
 
 
 def in_utc(value: Any, path: str) -> dt.datetime:
-    """A datetime of any class and time zone as a plain one in UTC; naive ones are read in the site's time zone.
+    """Convert a datetime of any class and time zone to a plain one in UTC; a naive one is in the site's time zone.
 
-    :raises PayloadError: if it is no datetime, or its time zone or the calendar does not let it be one in UTC
+    :raises PayloadError: if it is not a datetime, or its time zone or the calendar has no such moment in UTC
     """
     if not isinstance(value, dt.datetime):
-        raise PayloadError(path, f"a {_kind(value)} is no point in time", "Map a datetime, e.g. a DateTimeField.")
+        raise PayloadError(path, f"a {_kind(value)} is not a point in time", "Map a datetime, e.g. a DateTimeField.")
     if type(value) is dt.datetime and value.tzinfo is dt.timezone.utc:
         return value
     try:
-        # By its parts: what the methods of a class of others return is anybody's guess.
+        # By its parts: the methods of a foreign class may return anything.
         zone = value.tzinfo if timezone.is_aware(value) else timezone.get_default_timezone()
         parts = value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond
         return dt.datetime(*parts, tzinfo=zone, fold=value.fold).astimezone(dt.timezone.utc)
-    except Exception:  # noqa: BLE001 - year 1 or 9999, as shops use for "never"; or a time zone of the site's own raises
-        raise PayloadError(path, f"a {_kind(value)} that is no date in UTC", _MAP_A_REAL_DATE) from None
+    except Exception:  # noqa: BLE001 - year 1 or 9999, which shops use for "never"; or the site's time zone raises
+        raise PayloadError(path, f"a {_kind(value)} that has no date in UTC", _MAP_A_REAL_DATE) from None
 
 
-def _plain(value: Any, path: str) -> Any:
-    """The value without what differs between a fresh and a reloaded instance: enums, lazy and marked text, subclasses.
+def _normalized(value: Any, path: str) -> Any:
+    """Return the value that a reloaded instance has: without enums, lazy or marked text and subclasses.
 
-    A subclass may write itself as it likes, and as another Python likes; a column has what it is.
+    The text of a subclass may vary, also between versions of Python; the column has the plain value.
     """
-    if type(value) in SETTLED:
+    if type(value) in EXACT_SCALARS:
         return _text(value, path) if type(value) is str else value
     if isinstance(value, enum.Enum):
         value = value.value
@@ -152,7 +152,7 @@ def _text(text: str, path: str) -> str:
     try:
         return text.encode().decode()  # SafeString and other subclasses become plain str
     except UnicodeEncodeError:
-        problem = "the text has half a character (a lone surrogate)"
+        problem = "the text has a lone surrogate (half a character)"
         raise PayloadError(path, problem, "Store it decoded as UTF-8.") from None
 
 
@@ -227,7 +227,7 @@ def _as_double(value: Any, path: str) -> float:
     number = float(value)
     # A Double is a 64-bit float. A decimal survives if its shortest text reads back as the same decimal.
     if isinstance(value, Decimal) and Decimal(repr(number)) != value:
-        raise PayloadError(path, f"{value} has more digits than a Double holds", "Round it, e.g. round(value, 2).")
+        raise PayloadError(path, f"{value} has more digits than a Double can hold", "Round it, e.g. round(value, 2).")
     return number
 
 
@@ -250,7 +250,7 @@ def _refuse_not_finite(value: int | float | Decimal, path: str) -> None:
 
 
 def _refuse_endless(value: int | float | Decimal, path: str) -> None:
-    """A number whose digits would fill pages is a mistake, and int refuses to write it."""
+    """Refuse a number with more than ``LONGEST_NUMBER`` digits: it is a mistake, and ``str(int)`` has a limit too."""
     exponent = value.adjusted() if isinstance(value, Decimal) else 0
     digits = value.bit_length() / 3 if isinstance(value, int) else 0
     if abs(exponent) > LONGEST_NUMBER or digits > LONGEST_NUMBER:
@@ -260,11 +260,11 @@ def _refuse_endless(value: int | float | Decimal, path: str) -> None:
 def _mismatch(value: Any, wire_type: WireType, path: str, remedy: str) -> PayloadError:
     if _kind(value) not in ("bool", "int", "float", "Decimal", "str"):
         remedy = _remedy(value)
-    return PayloadError(path, f"{_shown(value)} is no {wire_type.label}", remedy)
+    return PayloadError(path, f"{_describe(value)} is not a {wire_type.label}", remedy)
 
 
-def _shown(value: Any) -> str:
-    """A number as it is, for the error; anything else may be personal, so only its type."""
+def _describe(value: Any) -> str:
+    """Return a number as it is, for the error, and only the type of any other value: it may be personal."""
     is_short = not isinstance(value, int) or value.bit_length() < 99
     return f"{_kind(value)} {value!r}" if isinstance(value, (int, float, Decimal)) and is_short else f"a {_kind(value)}"
 

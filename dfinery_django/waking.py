@@ -20,10 +20,10 @@ from django.utils.module_loading import import_string
 
 from . import clock, transactions
 from .conf import get_settings
-from .logs import tell_now_and_then
+from .logs import log_rate_limited
 from .models import Destination
 from .storing import answers_along, literal, with_literals
-from .tenants import place_of
+from .tenants import database_and_schema
 
 #: A wake-up that was asked for this long ago and not answered counts as lost.
 LOST_AFTER = dt.timedelta(seconds=60)
@@ -65,10 +65,10 @@ def held_back() -> Iterator[None]:
 
 def wake_on_commit(using: str, destination: str) -> None:
     """Ask for a drain when the caller's transaction commits, at once if there is none."""
-    hook = _hook(place_of(using), destination)
+    hook = _hook(database_and_schema(using), destination)
     # One wake-up per transaction, however many events it captures. A hook that is still listed here can only be
     # dropped by a rollback that takes this event with it.
-    if not transactions.is_listed(hook, hook, connections[using]):
+    if not transactions.is_hook_pending(hook, hook, connections[using]):
         transactions.after_commit(hook, using)
 
 
@@ -81,8 +81,8 @@ def _hook(place: tuple[str, str | None], destination: str) -> Callable[[], None]
         except Exception as error:  # noqa: BLE001 - told
             transactions.restore_autocommit(place[0])
             for alias in connections:  # the queue may have a database of its own
-                transactions.before_swallowing(error, alias)
-            tell_now_and_then("No drain could be asked for; the next scheduled one will do", error=error)
+                transactions.raise_or_recover(error, alias)
+            log_rate_limited("No drain could be asked for; the next scheduled one will do", error=error)
 
     return wake_dfinery
 
@@ -136,7 +136,7 @@ def _notices(connection: Any) -> dict[Any, _Notice]:
 
 
 def _key(connection: Any, destination: str) -> Any:
-    return place_of(connection.alias), destination
+    return database_and_schema(connection.alias), destination
 
 
 def _noticed(using: str, destination: str) -> bool | None:

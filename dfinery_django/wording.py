@@ -12,7 +12,7 @@ from .moments import number as grouped
 from .repair import Forecast
 from .selection import WILDCARD, Selection
 from .standing import format_datetime
-from .states import DONE, Action, EventStatus, Reason, Verdict
+from .states import ACTIONABLE, Action, ActionVerdict, EventStatus, Reason
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ def action_button(action: str, count: int) -> str:
 
 
 def _effect(action: str, verdict: str) -> str:
-    if verdict == Verdict.UNSURE:
+    if verdict == ActionVerdict.UNSURE:
         return _("cancelled after an attempt whose answer is unknown: may have arrived anyway")
-    if verdict == Verdict.DELIVERED:
+    if verdict == ActionVerdict.DELIVERED:
         return {
             Action.RESEND: _(
                 "delivered already, and sent again, with the same event_id and the same content: "
@@ -74,19 +74,19 @@ def _effect(action: str, verdict: str) -> str:
 
 def action_lines(action: str, tally: Mapping[str, int]) -> Iterator[Line]:
     """Yield a line for every verdict: first for events that are changed, then for those that are skipped."""
-    for verdict in Verdict:
+    for verdict in ActionVerdict:
         count = tally.get(verdict, 0)
-        if count and verdict in DONE:
-            yield Line(count, _effect(action, verdict), "done" if verdict == Verdict.READY else "doubtful")
-    for verdict in Verdict:
+        if count and verdict in ACTIONABLE:
+            yield Line(count, _effect(action, verdict), "done" if verdict == ActionVerdict.READY else "doubtful")
+    for verdict in ActionVerdict:
         count = tally.get(verdict, 0)
-        if count and verdict not in DONE:
+        if count and verdict not in ACTIONABLE:
             yield Line(count, _("left alone: %(why)s") % {"why": verdict.label}, "left")
 
 
 def unchecked_note(forecast: Forecast, action: str) -> str:
     """Return a note if a forecast did not look up all sources, else an empty text."""
-    gone = forecast.tally[Verdict.SOURCE_GONE]
+    gone = forecast.tally[ActionVerdict.SOURCE_GONE]
     if action != Action.REBUILD or forecast.checked_sources >= forecast.done + gone:
         return ""
     text = ngettext(

@@ -107,9 +107,9 @@ def _no_known_fields() -> None:
 @pytest.fixture(autouse=True)
 def _nothing_told() -> None:
     """What a process tells once a minute is told to each test."""
-    from dfinery_django.logs import forget_what_was_told
+    from dfinery_django.logs import reset_rate_limit
 
-    forget_what_was_told()
+    reset_rate_limit()
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def test_an_event_is_taken(client: Client) -> None:
     event_id = sent["event_attributes"]["event_id"]
     first = post(client, sent)
     assert first.status_code == 202
-    note = "'channel' is no part of an event, and is not sent."
+    note = "'channel' is not part of an event, and is not sent."
     taken = {"index": 0, "event_id": event_id, "is_new": True, "notes": [note]}
     assert first.json() == {"stored": 1, "events": [taken], "errors": []}
     again = post(client, sent)

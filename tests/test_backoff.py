@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dfinery_django.backoff import ceiling_seconds, wait_seconds
+from dfinery_django.backoff import backoff_seconds, ceiling_seconds
 
 
 @pytest.mark.parametrize(
@@ -24,17 +24,17 @@ def test_the_wait_is_drawn_between_nothing_and_the_ceiling() -> None:
         limits.append((low, high))
         return 7.5
 
-    assert wait_seconds(3, draw) == 7.5
+    assert backoff_seconds(3, draw) == 7.5
     assert limits == [(0.0, 20.0)]
 
 
 def test_no_event_is_tried_in_a_tight_loop() -> None:
     """Even the luckiest draw waits a tenth of a second."""
-    assert wait_seconds(1, lambda low, high: low) == 0.1
+    assert backoff_seconds(1, lambda low, high: low) == 0.1
 
 
 def test_random_waits_stay_within_the_limits() -> None:
     """Without a draw of one's own, every wait lies between a tenth of a second and the ceiling."""
-    waits = [wait_seconds(2) for _ in range(200)]
+    waits = [backoff_seconds(2) for _ in range(200)]
     assert all(0.1 <= wait <= 10 for wait in waits)
     assert len(set(waits)) > 1

@@ -13,7 +13,7 @@ from django.db import connection
 from django.utils import timezone
 
 from dfinery_django import clock, tasks, track
-from dfinery_django.database_clock import DatabaseClock, ahead_by
+from dfinery_django.database_clock import DatabaseClock, seconds_ahead
 from dfinery_django.delivery import drain
 from dfinery_django.models import Destination, Event
 from dfinery_django.overview import look
@@ -41,7 +41,7 @@ def off_by(monkeypatch: Any) -> Callable[[dt.timedelta], None]:
 
 def test_the_database_clock_is_ours_where_they_agree() -> None:
     """On one machine there is no difference, and none is made of what the statement takes."""
-    database = DatabaseClock("default").ask()
+    database = DatabaseClock("default").refresh()
     assert database.ahead_seconds == 0
     assert abs(database.now() - clock.now()) < dt.timedelta(seconds=1)
 
@@ -57,7 +57,7 @@ def test_the_database_clock_in_any_time_zone(off_by: Any, difference: dt.timedel
         cursor.execute(command, [zone if DATABASE == "postgresql" else offsets[zone]])
     try:
         off_by(difference)
-        database = DatabaseClock("default").ask()
+        database = DatabaseClock("default").refresh()
         assert database.ahead_seconds == pytest.approx(difference.total_seconds(), abs=2)
         assert abs(database.now() - (clock.now() - difference)) < dt.timedelta(seconds=2)
     finally:
@@ -154,7 +154,7 @@ def test_a_clock_that_is_nearly_right_is_no_matter(configured: Any, far_side: Fa
     event()
     drain("default", send=far_side)
     assert Destination.objects.get().clock_differed_at is None
-    assert ahead_by(clock.now().timestamp() - 0.4) == 0
+    assert seconds_ahead(clock.now().timestamp() - 0.4) == 0
 
 
 # --- The 48 hours have a margin

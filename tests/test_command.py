@@ -119,7 +119,7 @@ def test_preview_fits_the_terminal(configured: Any, shop: Any, monkeypatch: Any,
         call_command("dfinery", "preview", "shop.Order", str(order.pk))
         plain = capsys.readouterr().out
         assert max(sum(1 + (east_asian_width(each) in "WF") for each in line) for line in plain.splitlines()) < columns
-        assert all(word in plain for word in ("c:long (value)", "abx:order_id", "fails", "a str is no Double"))
+        assert all(word in plain for word in ("c:long (value)", "abx:order_id", "fails", "a str is not a Double"))
         call_command("dfinery", "preview", "shop.Order", str(order.pk), force_color=True)
         coloured = capsys.readouterr().out
         assert "\x1b[" in coloured

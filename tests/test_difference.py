@@ -66,7 +66,7 @@ def test_an_event_that_was_never_built_has_everything_to_win(event: Event) -> No
     ("definition", "words"),
     [
         ({**PURCHASE, "event_attributes": {"order_id": "broken"}}, "division by zero"),
-        ({**PURCHASE, "event_attributes": {"order_sales": "number"}}, "is no Double"),
+        ({**PURCHASE, "event_attributes": {"order_sales": "number"}}, "is not a Double"),
         ({**PURCHASE, "user": None, "user_attributes": {"user_id": "guest_email"}}, "it is empty"),
         ({**PURCHASE, "user": None, "user_attributes": {"user_id": "guest_email"}, "guests": "skip"}, "skip guests"),
     ],

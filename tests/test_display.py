@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dfinery_django.display import badge, has_odd, shown, visible
+from dfinery_django.display import badge, escaped, has_invisible, printable
 
 
 @pytest.mark.parametrize(
@@ -12,21 +12,21 @@ from dfinery_django.display import badge, has_odd, shown, visible
 )
 def test_what_people_write_stays_as_it_is(text: str) -> None:
     """Any script, joined emoji, line ends; isolated, so that it turns nothing beside it around."""
-    assert shown(text) == f"<bdi>{text}</bdi>"
-    assert visible(text) == text
-    assert not has_odd(text)
+    assert escaped(text) == f"<bdi>{text}</bdi>"
+    assert printable(text) == text
+    assert not has_invisible(text)
 
 
 @pytest.mark.parametrize("char", "\u202e\u202a\u2066\u2069\u200e\u061c\u200b\ufeff\u2028\x00\x1b\x9b\xad")
 def test_what_hides_or_deceives_is_written_as_its_code(char: str) -> None:
     """Controls of direction, of terminals, and what has no width."""
-    assert char not in shown(f"a{char}b")
-    assert f"\\u{ord(char):04x}" in shown(f"a{char}b")
-    assert visible(f"a{char}b") == f"a\\u{ord(char):04x}b"
-    assert has_odd(char)
+    assert char not in escaped(f"a{char}b")
+    assert f"\\u{ord(char):04x}" in escaped(f"a{char}b")
+    assert printable(f"a{char}b") == f"a\\u{ord(char):04x}b"
+    assert has_invisible(char)
 
 
 def test_markup_is_text() -> None:
     """Also beside an odd character, in a cut text, and as a status."""
-    assert "<i>" not in shown("<i>\u202e<i>") + shown("<i>" * 9, chars=12) + badge("x", "<i>")
-    assert shown(7) == "<bdi>7</bdi>"
+    assert "<i>" not in escaped("<i>\u202e<i>") + escaped("<i>" * 9, chars=12) + badge("x", "<i>")
+    assert escaped(7) == "<bdi>7</bdi>"

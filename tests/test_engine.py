@@ -523,7 +523,7 @@ def test_a_lock_of_sqlite(pointed_at: Any) -> None:
             writer.execute("COMMIT")
             writer.close()
             errors = ended(process)
-        assert "The database failed; it is tried again: database is locked" in errors
+        assert "The database failed; retrying: database is locked" in errors
         assert states() == {("delivered", 1): 40}
         assert set(server.arrivals.values()) == {1}
 

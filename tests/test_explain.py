@@ -272,7 +272,7 @@ def raising(instance: Any) -> Any:
         ({"destination": "brand_b"}, "destination", "'brand_b' has no token"),
         ({"destination": raising}, "destination", "destination: it raised KeyError: 'tax'"),
         ({"event_datetime": "paid_at"}, "event_datetime", "'paid_at' is empty"),
-        ({"event_datetime": "number"}, "event_datetime", "a str is no point in time"),
+        ({"event_datetime": "number"}, "event_datetime", "a str is not a point in time"),
         ({"event_datetime": lambda order: dt.datetime(9999, 12, 31)}, "event_datetime", "9999-12-3"),  # noqa: DTZ001
         ({"items": raising}, "is_ready", "items: raising raised KeyError"),
     ],
@@ -414,10 +414,10 @@ def test_a_field_that_fails_hides_no_other(configured: Any, shop: Any) -> None:
     explanation = explained(shop.place(customer=shop.customer()))
     faults = {each.name: each.fault for holder in explanation.parts for each in holder.readings if each.fault}
     assert {name: (fault.path, fault.problem.partition(" (from")[0]) for name, fault in faults.items()} == {
-        "order_sales": ("event_attributes.order_sales", "a str is no Double"),
+        "order_sales": ("event_attributes.order_sales", "a str is not a Double"),
         "x": ("event_attributes.x", "'broken' raised ZeroDivisionError: division by zero"),
         "event_name": ("event_attributes.event_name", "event_name can't be mapped"),
-        "price": ("items[0].price", "a Product is no Double"),
+        "price": ("items[0].price", "a Product is not a Double"),
     }
     assert all(fault.remedy for fault in faults.values())
     assert reading(explanation, "event_attributes.order_id").wire == "2026-00001"

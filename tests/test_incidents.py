@@ -18,7 +18,7 @@ from django.utils.log import AdminEmailHandler
 from dfinery_django import event_failed, track
 from dfinery_django.delivery import drain
 from dfinery_django.incidents import QUIET, begins
-from dfinery_django.logs import FACTS
+from dfinery_django.logs import LOG_FIELDS
 from dfinery_django.models import Destination, Event, Incident
 from dfinery_django.sandbox import FAULTS, Sandbox
 from tests.conftest import PURCHASE, FarSide, answer
@@ -315,7 +315,7 @@ def test_a_whole_story_says_no_token_and_no_content(configured: Any, shop: Any, 
     for record in own:
         text = logging.Formatter().format(record) + repr(facts(record)) + repr(record.args)
         assert [secret for secret in SECRETS if secret in text] == []
-    assert {name for record in own for name in facts(record)} <= set(FACTS)
+    assert {name for record in own for name in facts(record)} <= set(LOG_FIELDS)
 
 
 def test_sentry_gets_one_event_per_incident(configured: Any, far_side: FarSide, caplog: Any) -> None:

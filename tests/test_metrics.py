@@ -308,11 +308,11 @@ def test_the_page_lists_each_metric_with_its_labels() -> None:
     """docs/monitoring.md has a row for each, and for no other; and one for each attribute of a log record."""
     page = (ROOT / "docs/monitoring.md").read_text()
     rows = dict(re.findall(r"^\| `(dfinery_\w+)` \| ([^|]*) \|", page, re.MULTILINE))
-    from dfinery_django.logs import FACTS
+    from dfinery_django.logs import LOG_FIELDS
 
     expected = {f"{name}_total": labels for name, _, labels in COUNTERS.values()}
     expected |= {name: labels for name, _, labels in (DURATION, *GAUGES.values())}
-    assert set(rows) == set(expected) | set(FACTS)
+    assert set(rows) == set(expected) | set(LOG_FIELDS)
     for name, labels in expected.items():
         assert re.findall(r"`(\w+)`", rows[name]) == list(labels), name
 

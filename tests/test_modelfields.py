@@ -19,7 +19,7 @@ from django.utils import translation
 
 from dfinery_django.exceptions import PayloadError
 from dfinery_django.expressions import Coalesce, Hashed, Joined, Path
-from dfinery_django.modelfields import fault_of, wire_type_of
+from dfinery_django.modelfields import field_fault, wire_type_of
 from dfinery_django.values import WireType, convert, infer
 
 
@@ -223,7 +223,7 @@ def test_an_object_without_a_text(field: Any) -> None:
 def test_what_can_not_be_sent_is_known(field: Any, problem: str) -> None:
     """The field is asked what it hands out."""
     model_with(field)
-    fault = fault_of(field)
+    fault = field_fault(field)
     assert fault is not None
     assert problem in fault.problem
 
@@ -258,7 +258,7 @@ def test_what_can_not_be_sent_is_known(field: Any, problem: str) -> None:
 def test_what_can_be_sent_is_no_fault(field: Any) -> None:
     """Nor is a field that takes no sample."""
     model_with(field)
-    assert fault_of(field) is None
+    assert field_fault(field) is None
 
 
 def test_no_default_is_called_to_find_out() -> None:
@@ -269,7 +269,7 @@ def test_no_default_is_called_to_find_out() -> None:
 
     field = models.CharField(default=draw)
     model_with(field)
-    assert fault_of(field) is None
+    assert field_fault(field) is None
 
 
 def test_a_moment_is_no_object() -> None:

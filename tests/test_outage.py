@@ -163,7 +163,7 @@ def test_metrics_without_tables(configured: Any, settings: Any, rf: Any, unmigra
 
 def test_sentences_in_the_reader_s_words() -> None:
     """One for tables that are missing, one for a database that can't be used, none for anything else."""
-    assert "migrate" in outage.sentence(OperationalError("no such table: dfinery_django_event"))
-    assert "migrate" in outage.sentence(OperationalError(1146, "Table 'x' doesn't exist"))
-    assert "at the moment" in outage.sentence(OperationalError("database is locked"))
-    assert outage.sentence(ValueError("no")) == ""
+    assert "migrate" in outage.outage_message(OperationalError("no such table: dfinery_django_event"))
+    assert "migrate" in outage.outage_message(OperationalError(1146, "Table 'x' doesn't exist"))
+    assert "at the moment" in outage.outage_message(OperationalError("database is locked"))
+    assert outage.outage_message(ValueError("no")) == ""

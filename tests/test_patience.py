@@ -23,7 +23,7 @@ from django.db import (
 
 from dfinery_django.delivery import drain
 from dfinery_django.models import Destination, Event
-from dfinery_django.patience import is_passing, patiently, portions
+from dfinery_django.patience import is_transient, retry_transient, statement_batches
 from tests.conftest import FarSide
 from tests.settings import DATABASE
 from tests.test_delivery import event
@@ -75,13 +75,13 @@ def test_which_faults_pass(said: Exception, passes: bool) -> None:
     """By the server's code, though its drivers call nearly everything an OperationalError."""
     error = OperationalError(*said.args)
     error.__cause__ = said
-    assert is_passing(error) is passes
+    assert is_transient(error) is passes
 
 
 def test_errors_of_others_never_pass() -> None:
     """What is no database's error, and what Django's says of values or statements."""
     for error in (ValueError("x"), DataError("too long"), ProgrammingError("no such"), IntegrityError(), KeyError()):
-        assert not is_passing(error)
+        assert not is_transient(error)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -93,7 +93,7 @@ def test_a_wrong_statement_does_not_pass(sql: str) -> None:
     """On every database, whatever class its driver gives it."""
     with pytest.raises(DatabaseError) as caught, connection.cursor() as cursor:
         cursor.execute(sql)
-    assert not is_passing(caught.value)
+    assert not is_transient(caught.value)
 
 
 def failing(*faults: Exception) -> Any:
@@ -112,7 +112,7 @@ def failing(*faults: Exception) -> Any:
 def test_a_fault_that_passes(fault: Exception, caplog: Any) -> None:
     """Said once, however often it is tried; then the step's own answer."""
     with caplog.at_level(logging.WARNING):
-        assert patiently(failing(fault, fault), using="default", until=time.monotonic() + 5) == "done"
+        assert retry_transient(failing(fault, fault), using="default", until=time.monotonic() + 5) == "done"
     assert len(caplog.records) == 1
 
 
@@ -121,7 +121,7 @@ def test_patience_ends() -> None:
     """When time is up the fault is raised as it came."""
     started = time.monotonic()
     with pytest.raises(OperationalError, match="deadlock"):
-        patiently(failing(*FAULTS[:1] * 99), using="default", until=started + 0.3)
+        retry_transient(failing(*FAULTS[:1] * 99), using="default", until=started + 0.3)
     assert time.monotonic() - started < 2
 
 
@@ -129,20 +129,24 @@ def test_patience_ends() -> None:
 def test_no_other_error_is_repeated() -> None:
     """A mistake of ours does not pass."""
     with pytest.raises(ProgrammingError):
-        patiently(failing(ProgrammingError("no such column")), using="default", until=time.monotonic() + 5)
+        retry_transient(failing(ProgrammingError("no such column")), using="default", until=time.monotonic() + 5)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_not_in_a_transaction() -> None:
     """The fault has ended it: nothing in it can be done again."""
     with pytest.raises(OperationalError), transaction.atomic():
-        patiently(failing(FAULTS[0]), using="default", until=time.monotonic() + 5)
+        retry_transient(failing(FAULTS[0]), using="default", until=time.monotonic() + 5)
 
 
 def test_portions() -> None:
     """As many rows as one statement carries; one that is longer than that stands alone."""
-    assert [list(each) for each in portions([3, 4, 10, 1, 1], lambda row: row * 70_000)] == [[3, 4], [10], [1, 1]]
-    assert list(portions([], len)) == []
+    assert [list(each) for each in statement_batches([3, 4, 10, 1, 1], lambda row: row * 70_000)] == [
+        [3, 4],
+        [10],
+        [1, 1],
+    ]
+    assert list(statement_batches([], len)) == []
 
 
 #: What a database says that has no connection left, or is not there yet, or is held by another writer.

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dfinery_django.exceptions import PayloadError
-from dfinery_django.payloads import Payload, properties
+from dfinery_django.payloads import Payload, convert_properties
 from dfinery_django.schema import Scope
 from dfinery_django.values import WireType
 
@@ -81,12 +81,16 @@ def test_a_number_that_is_none_is_never_written() -> None:
 def test_none_is_left_out_and_all_else_kept() -> None:
     """None leaves its field out; zero, False and the empty text do not."""
     values = {"order_id": None, "coupon": None, "discount": 0, "is_gift": False, "note": ""}
-    assert properties(values, "event", untyped, "event_attributes") == {"discount": 0.0, "is_gift": False, "note": ""}
+    assert convert_properties(values, "event", untyped, "event_attributes") == {
+        "discount": 0.0,
+        "is_gift": False,
+        "note": "",
+    }
 
 
 def test_a_large_double_stays_a_double() -> None:
     """1e22 keeps its exponent in the text and so its type in every JSON reader."""
-    values = properties({"order_sales": 10**22, "points": 1e22}, "event", untyped, "event_attributes")
+    values = convert_properties({"order_sales": 10**22, "points": 1e22}, "event", untyped, "event_attributes")
     content = json.loads(Payload(values, {}).to_json(), parse_int=str)
     assert content["event_attributes"] == {"order_sales": 1e22, "points": 1e22}
 
@@ -106,7 +110,7 @@ def test_predefined_types_win_over_declared_ones() -> None:
         asked.append((scope, name))
         return WireType.STRING
 
-    values = properties({"quantity": 2, "serial": 12313131}, "item", type_of, "items[0]")
+    values = convert_properties({"quantity": 2, "serial": 12313131}, "item", type_of, "items[0]")
     assert values == {"quantity": 2, "serial": "12313131"}
     assert asked == [("item", "serial")]
 
@@ -115,7 +119,7 @@ def test_predefined_types_win_over_declared_ones() -> None:
 def test_reserved_names_are_refused(name: str) -> None:
     """What the definition supplies can't be mapped, not even as None, and the remedy says to leave it out."""
     with pytest.raises(PayloadError) as caught:
-        properties({name: None}, "event", untyped, "event_attributes")
+        convert_properties({name: None}, "event", untyped, "event_attributes")
     assert caught.value.path == f"event_attributes.{name}"
     assert caught.value.remedy.startswith("Leave it out: ")
 
@@ -124,12 +128,12 @@ def test_reserved_names_are_refused(name: str) -> None:
 def test_a_field_needs_a_name(name: Any) -> None:
     """A field's name is a text that is not empty."""
     with pytest.raises(PayloadError, match="Rename it"):
-        properties({name: "x"}, "item", untyped, "items[0]")
+        convert_properties({name: "x"}, "item", untyped, "items[0]")
 
 
 def test_an_error_names_field_and_source() -> None:
     """A refused value is named by its place in the payload and by what it was read from."""
     with pytest.raises(PayloadError) as caught:
-        properties({"quantity": "two"}, "item", untyped, "items[3]", {"quantity": "amount"})
+        convert_properties({"quantity": "two"}, "item", untyped, "items[3]", {"quantity": "amount"})
     assert caught.value.path == "items[3].quantity"
     assert "(from 'amount')" in caught.value.problem

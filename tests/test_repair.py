@@ -16,7 +16,7 @@ from dfinery_django import repair, tasks
 from dfinery_django.delivery import drain
 from dfinery_django.models import Event, Repair
 from dfinery_django.selection import Selection
-from dfinery_django.states import Action, Verdict
+from dfinery_django.states import Action, ActionVerdict
 from tests.conftest import PURCHASE, FarSide, accepted
 from tests.processes import Workers, ended
 from tests.settings import DATABASE
@@ -267,7 +267,7 @@ def test_a_forecast_takes_its_time_and_says_so(of_every_kind: None) -> None:
     made = wish("rebuild")
     forecast = repair.Forecast(made, check_seconds=0)
     assert forecast.checked_sources == 0
-    assert forecast.tally[Verdict.SOURCE_GONE] == 0
+    assert forecast.tally[ActionVerdict.SOURCE_GONE] == 0
     assert carry_out(made)["source_gone"] == 2
 
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 ADMIN = "/admin/dfinery_django/"
 API = "/dfinery/v1/"
-SAID = "kim@example.com is no Double"
+SAID = "kim@example.com is not a Double"
 ALL = ("view_event", "view_destination", "resend_event", "rebuild_event", "cancel_event", "forget_user", "add_event")
 
 

@@ -200,7 +200,7 @@ def test_the_echoed_id_is_not_compared(event_id: str, data: Any) -> None:
         (404, HTML, "DFINERY refuses us (nothing takes events at this address: see BASE_URL). It said: HTTP 404"),
         (302, b"", "DFINERY refuses us (nothing takes events at this address: see BASE_URL). It said: HTTP 302"),
         (429, b'{"result_code": 4006}', "DFINERY's rate limit is used up. It said: HTTP 429, 4006"),
-        (502, HTML, "DFINERY gave no proper answer; it is tried again. It said: HTTP 502"),
+        (502, HTML, "DFINERY gave no proper answer; the event is retried. It said: HTTP 502"),
     ],
 )  # fmt: skip
 def test_a_message_says_what_is_wrong_and_what_was_said(status: int, body: bytes, sentence: str) -> None:

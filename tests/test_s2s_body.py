@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfinery_django.payloads import NO_MEMORY, Payload
-from dfinery_django.protocols.s2s_body import Body, Refused, parsed, read
+from dfinery_django.protocols.s2s_body import Body, Refused, parse_json, read_body
 from dfinery_django.sandbox.rules import Arrival, Refusal, judge
 from dfinery_django.schema import Scope
 from dfinery_django.values import WireType
@@ -76,7 +76,7 @@ def to_payload(found: Body) -> Payload:
 
 def ours(made: Any) -> Payload | Refused:
     try:
-        return to_payload(read(parsed(raw(made)), type_of))
+        return to_payload(read_body(parse_json(raw(made)), type_of))
     except Refused as error:
         return error
 
@@ -247,15 +247,15 @@ def test_each_value_has_the_type_of_its_field() -> None:
 
 def test_an_id_may_be_left_out() -> None:
     """The one thing that DFINERY's page requires, and we can make."""
-    assert read(body(event_id=GONE), type_of).event_id is None
-    assert read(BODY, type_of).event_id == UUID(EVENT_ID)
+    assert read_body(body(event_id=GONE), type_of).event_id is None
+    assert read_body(BODY, type_of).event_id == UUID(EVENT_ID)
 
 
 def test_what_is_not_sent_is_told() -> None:
     """Nothing is dropped without a word."""
-    assert read(body("body", channel="till", a=None), type_of).notes == (
-        "'a' is no part of an event, and is not sent.",
-        "'channel' is no part of an event, and is not sent.",
+    assert read_body(body("body", channel="till", a=None), type_of).notes == (
+        "'a' is not part of an event, and is not sent.",
+        "'channel' is not part of an event, and is not sent.",
     )
 
 
@@ -284,21 +284,21 @@ def test_what_is_not_sent_is_told() -> None:
 )
 def test_the_same_body(made: dict[str, Any], is_same: bool) -> None:
     """Neither the order of names nor the way to write a number makes another event; any other value does."""
-    stored = Payload.from_json(to_payload(read(BODY, type_of)).to_json())
-    assert read(made, type_of).is_said_by(stored) == is_same
+    stored = Payload.from_json(to_payload(read_body(BODY, type_of)).to_json())
+    assert read_body(made, type_of).matches_payload(stored) == is_same
 
 
 def test_a_type_that_is_declared_later_makes_no_other_event() -> None:
     """The till sends the same again after the site has declared a field."""
-    stored = read(body(grade=3), lambda scope, name: WireType.STRING if name == "grade" else None)
+    stored = read_body(body(grade=3), lambda scope, name: WireType.STRING if name == "grade" else None)
     payload = stored.payload(
         {"event_id": EVENT_ID, "event_name": "purchase", "event_datetime": 1_685_620_800_000},
         lambda scope, name: WireType.STRING if name == "grade" else None,
         NO_MEMORY,
     )
     assert payload.event_attributes["grade"] == "3"
-    assert read(body(grade=3), type_of).is_said_by(payload)
-    assert not read(body(grade=4), type_of).is_said_by(payload)
+    assert read_body(body(grade=3), type_of).matches_payload(payload)
+    assert not read_body(body(grade=4), type_of).matches_payload(payload)
 
 
 SCALARS = st.one_of(

@@ -135,7 +135,7 @@ def test_what_can_t_be_built_says_why(configured: Any, shop: Shop) -> None:
     with captured_events() as events:
         shop.place(status="paid", customer=shop.customer())
     (event,) = events
-    assert event.error.startswith("items[0].quantity: a str is no Long")
+    assert event.error.startswith("items[0].quantity: a str is not a Long")
     for look in (lambda: event.payload, lambda: event.body, lambda: events.only("purchase")):
         with pytest.raises(AssertionError, match=r"purchase of shop.Order \d+ would not be sent. items\[0\].quantity"):
             look()

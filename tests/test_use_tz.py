@@ -18,7 +18,7 @@ from django_q.models import OrmQ, Schedule
 from prometheus_client import CollectorRegistry, generate_latest
 
 from dfinery_django import clock, destinations, django_q2, health, incidents, reconcile, registry, tasks, track, waking
-from dfinery_django.columns import as_the_site_has
+from dfinery_django.columns import as_site_datetime
 from dfinery_django.delivery import drain
 from dfinery_django.metrics import DfineryCollector
 from dfinery_django.models import CustomField, Destination, Event, Repair
@@ -318,9 +318,9 @@ def test_a_moment_as_the_sites_columns_have_it(zone: ZoneInfo) -> None:
     """Naive in the site's time zone where a database has none, aware elsewhere and with ``USE_TZ``."""
     moment = clock.now()
     local = moment.astimezone(zone)
-    assert as_the_site_has(moment, "default") == (local.replace(tzinfo=None) if HAS_NO_ZONES else moment)
+    assert as_site_datetime(moment, "default") == (local.replace(tzinfo=None) if HAS_NO_ZONES else moment)
     with override_settings(USE_TZ=True):
-        assert as_the_site_has(moment, "default") is moment
+        assert as_site_datetime(moment, "default") is moment
 
 
 @pytest.fixture

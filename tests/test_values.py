@@ -25,7 +25,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfinery_django.exceptions import PayloadError
-from dfinery_django.payloads import Payload, properties
+from dfinery_django.payloads import Payload, convert_properties
 from dfinery_django.schema import PREDEFINED, Scope
 from dfinery_django.values import WireType, as_moment, convert, epoch_milliseconds, infer
 from tests.shop.models import Order
@@ -176,15 +176,15 @@ def test_only_plain_types_come_out(value: Any) -> None:
     ("value", "wire_type", "problem", "remedy"),
     [
         # text and booleans are no numbers, numbers are no booleans
-        ("12", L, "is no Long", "whole number"),
-        ("12.0", D, "is no Double", "Map a number"),
-        (Grade.GOLD, L, "is no Long", "whole number"),
-        (True, L, "bool True is no Long", "whole number"),
-        (False, D, "bool False is no Double", "Map a number"),
-        (1, B, "int 1 is no Boolean", "BooleanField"),
-        ("true", B, "is no Boolean", "BooleanField"),
-        (1.5, L, "is no Long", "round it"),
-        (Decimal("0.01"), L, "is no Long", "round it"),
+        ("12", L, "is not a Long", "whole number"),
+        ("12.0", D, "is not a Double", "Map a number"),
+        (Grade.GOLD, L, "is not a Long", "whole number"),
+        (True, L, "bool True is not a Long", "whole number"),
+        (False, D, "bool False is not a Double", "Map a number"),
+        (1, B, "int 1 is not a Boolean", "BooleanField"),
+        ("true", B, "is not a Boolean", "BooleanField"),
+        (1.5, L, "is not a Long", "round it"),
+        (Decimal("0.01"), L, "is not a Long", "round it"),
         # what no Double or Long holds
         *[(value, kind, "not a finite number", "None") for value in (NAN, INFINITY, -INFINITY) for kind in (S, L, D)],
         *[(Decimal(text), kind, "finite", "None") for text in ("NaN", "sNaN", "-Infinity") for kind in (S, L, D)],
@@ -201,7 +201,7 @@ def test_only_plain_types_come_out(value: Any) -> None:
         (lazystr("a\udfff"), None, "lone surrogate", "UTF-8"),
         (b"bytes", S, "a bytes can't be sent", "Map a path"),
         (b"bytes", None, "a bytes can't be sent", "Map a path"),
-        (bytearray(b"1"), L, "a bytearray is no Long", "Map a path"),
+        (bytearray(b"1"), L, "a bytearray is not a Long", "Map a path"),
         (dt.timedelta(days=1), S, "a timedelta can't be sent", "Map a path"),
         (1j, None, "a complex can't be sent", "Map a path"),
         (fractions.Fraction(1, 3), S, "a Fraction can't be sent", "Map a path"),
@@ -271,7 +271,7 @@ def test_a_moment_is_epoch_milliseconds_in_utc(moment: dt.datetime, milliseconds
 @pytest.mark.parametrize("value", [dt.date(2026, 1, 1), 1685672905000, "2026-01-01T00:00:00Z", None])
 def test_only_a_datetime_is_a_moment(value: Any) -> None:
     """Whatever is no datetime is refused as a point in time."""
-    with pytest.raises(PayloadError, match="no point in time") as caught:
+    with pytest.raises(PayloadError, match="not a point in time") as caught:
         as_moment(value)
     assert caught.value.path == "event_datetime"
     assert "DateTimeField" in caught.value.remedy
@@ -339,7 +339,7 @@ def test_a_field_has_its_type_or_the_event_says_why_not(field: tuple[Scope, str,
 
 def _converted_or_refused(scope: Scope, name: str, value: Any) -> dict[str, Any] | PayloadError:
     try:
-        return properties({name: value}, scope, lambda scope, name: CUSTOM.get(name), "place")
+        return convert_properties({name: value}, scope, lambda scope, name: CUSTOM.get(name), "place")
     except PayloadError as error:
         return error
 

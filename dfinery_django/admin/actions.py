@@ -26,8 +26,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from .. import clock, repair, wording
 from ..models import Event, Repair
-from ..patience import patiently
-from ..rights import quoted
+from ..patience import retry_transient
+from ..rights import redact
 from ..selection import Selection
 from ..states import Action
 from .base import ReadOnlyAdmin, is_key, site_language
@@ -185,9 +185,13 @@ class BulkActionsAdmin(ReadOnlyAdmin):
         bulk_action.last_pk, bulk_action.last_attempt_pk = confirmation["last_pk"], confirmation["last_attempt_pk"]
         bulk_action.event_count = confirmation["count"]
         until = clock.monotonic() + ACTION_RETRY_SECONDS
-        bulk_action = patiently(functools.partial(self._start, request, bulk_action, using), using=using, until=until)
+        bulk_action = retry_transient(
+            functools.partial(self._start, request, bulk_action, using), using=using, until=until
+        )
         while not bulk_action.is_finished and bulk_action.event_count <= MAX_EVENTS_IN_REQUEST:
-            advanced = patiently(functools.partial(repair.advance, using, pk=bulk_action.pk), using=using, until=until)
+            advanced = retry_transient(
+                functools.partial(repair.advance, using, pk=bulk_action.pk), using=using, until=until
+            )
             if advanced is None:
                 break  # a worker is running it
             bulk_action = advanced[0]
@@ -234,7 +238,7 @@ class BulkActionsAdmin(ReadOnlyAdmin):
     def _report(self, request: HttpRequest, bulk_action: Repair) -> None:
         if bulk_action.error:
             words = _("That can't be done: %(why)s") % {"why": bulk_action.error}
-            self.message_user(request, quoted(request, words, _("It can't be done: see the log.")), messages.ERROR)
+            self.message_user(request, redact(request, words, _("It can't be done: see the log.")), messages.ERROR)
             return
         described = list(wording.action_lines(bulk_action.action, bulk_action.tally))
         changed = sum(line.count for line in described if line.kind != "left")

@@ -11,7 +11,7 @@ from django.utils.translation import pgettext_lazy
 from .. import clock
 from ..models import Destination
 from ..moments import local
-from ..rights import quoted
+from ..rights import redact
 from .base import ReadOnlyAdmin, datetime_column
 
 if TYPE_CHECKING:
@@ -32,13 +32,13 @@ class DestinationAdmin(ReadOnlyAdmin, DestinationBase):
     readonly_fields = ("state_label", "reason_label", PAUSED, CLOSED, CLOSED_UNTIL, RESETS, DRAINED)
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        return ("alias", "state_label", "since", quoted(request, "closed_reason", "reason_label"), "paused_by", DRAINED)
+        return ("alias", "state_label", "since", redact(request, "closed_reason", "reason_label"), "paused_by", DRAINED)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return (
             ("alias", "state_label"),
             ("paused_by", PAUSED),
-            quoted(request, "closed_reason", "reason_label"),
+            redact(request, "closed_reason", "reason_label"),
             (CLOSED, CLOSED_UNTIL),
             "failure_count",
             ("quota_left", RESETS),

@@ -17,10 +17,10 @@ from django.urls import NoReverseMatch, reverse
 
 from .. import clock, difference, schema, standing
 from ..deadlines import FAR_AHEAD
-from ..display import has_odd
+from ..display import has_invisible
 from ..models import Destination, Event
 from ..payloads import Payload
-from ..rights import may_see_payload, quoted
+from ..rights import may_see_payload, redact
 from ..states import Action, EventStatus, Reason
 from ..values import infer
 
@@ -58,14 +58,14 @@ def event_context(request: HttpRequest, event: Event, allowed: list[Action]) -> 
     offered = [action for action in allowed if is_offered(action, event, now)]
     return {
         "event": event,
-        "reason": quoted(request, event.reason, event.get_reason_code_display()),
+        "reason": redact(request, event.reason, event.get_reason_code_display()),
         "standing": standing.explain_status(event, _redacted_destination(request, destination), now),
         "left": standing.time_left(event, now),
         "is_dated_ahead": event.occurred_at - event.created_at > FAR_AHEAD,
         "due": standing.due_in(event.due_at, now) if event.due_at else "",
         "offered": [(str(action), action.label) for action in offered],
         "attempts": [
-            (attempt, standing.explain_outcome(attempt), quoted(request, attempt.error, ""))
+            (attempt, standing.explain_outcome(attempt), redact(request, attempt.error, ""))
             for attempt in reversed(attempts[:MAX_ATTEMPTS_SHOWN])
         ],
         "has_more_attempts": len(attempts) > MAX_ATTEMPTS_SHOWN,
@@ -78,7 +78,7 @@ def _redacted_destination(request: HttpRequest, destination: Destination | None)
     """Redact the reason for the open circuit as far as the user may not read it; the row is not saved."""
     if destination:
         label = destination.get_closed_code_display()
-        destination.closed_reason = quoted(request, destination.closed_reason, label)
+        destination.closed_reason = redact(request, destination.closed_reason, label)
     return destination
 
 
@@ -105,7 +105,7 @@ def payload_context(request: HttpRequest, event: Event) -> dict[str, Any]:
         "sections": sections[: MAX_ITEMS_SHOWN + 2],
         "has_more_sections": len(sections) > MAX_ITEMS_SHOWN + 2,
         "json": event.payload,
-        "json_has_odd": has_odd(event.payload),
+        "json_has_odd": has_invisible(event.payload),
     }
 
 

@@ -16,9 +16,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from .. import clock
-from ..display import badge, shown, visible
+from ..display import badge, escaped, printable
 from ..models import Event
-from ..rights import quoted
+from ..rights import redact
 from ..standing import due_in, format_datetime, time_left
 from .base import is_key
 from .event_page import event_context, source_url
@@ -91,11 +91,11 @@ class EventAdmin(ForgetActionAdmin, EventBase):
 
     def get_list_display(self, request: HttpRequest) -> Any:
         first, *others = self.list_display
-        return [quoted(request, first, "badge_alone"), *others]
+        return [redact(request, first, "badge_alone"), *others]
 
     @admin.display(description=pgettext_lazy("event", "status"))
     def badge(self, event: Event) -> str:
-        return _badge(event, visible(event.reason[:300]))
+        return _badge(event, printable(event.reason[:300]))
 
     @admin.display(description=pgettext_lazy("event", "status"))
     def badge_alone(self, event: Event) -> str:
@@ -104,17 +104,17 @@ class EventAdmin(ForgetActionAdmin, EventBase):
 
     @admin.display(description=pgettext_lazy("model", "event"))
     def event(self, event: Event) -> str:
-        return shown(event.event_name, chars=40)
+        return escaped(event.event_name, chars=40)
 
     @admin.display(description=pgettext_lazy("event", "order"), empty_value="")
     def order(self, event: Event) -> str:
-        return shown(event.order_id, chars=24) if event.order_id else ""
+        return escaped(event.order_id, chars=24) if event.order_id else ""
 
     @admin.display(description=pgettext_lazy("event", "user"), empty_value="")
     def user(self, event: Event) -> str:
         if not event.user_id:
             return ""
-        return format_html('<span title="{}">{}</span>', visible(event.user_id), shown(event.user_id, chars=13))
+        return format_html('<span title="{}">{}</span>', printable(event.user_id), escaped(event.user_id, chars=13))
 
     @admin.display(description=pgettext_lazy("event", "happened"), ordering="occurred_at")
     def happened(self, event: Event) -> str:

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from .. import clock
-from ..display import shown
+from ..display import escaped
 from ..models import Event
 from ..queries import EventQuerySet
 from ..selection import Selection
@@ -125,7 +125,8 @@ class ColumnValuesFilter(EventFilter):
         everything = events.in_use(self.column)
         request.__dict__.setdefault(_NAMES_IN_USE, {})[events.db, self.column] = everything
         names, chosen = everything[:MAX_CHOICES], self.value()
-        return [(name, shown(name, chars=40)) for name in [*names, *([chosen] if chosen not in (None, *names) else [])]]
+        names = [*names, chosen] if chosen is not None and chosen not in names else names
+        return [(name, escaped(name, chars=40)) for name in names]
 
 
 class EventNameFilter(ColumnValuesFilter):
@@ -211,7 +212,7 @@ class SourceFilter(EventFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         chosen = self.value()
-        return [(chosen, shown(chosen, chars=40))] if chosen else []
+        return [(chosen, escaped(chosen, chars=40))] if chosen else []
 
     def choices(self, changelist: Any) -> Iterator[Any]:
         yield {

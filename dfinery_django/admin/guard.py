@@ -54,7 +54,7 @@ def _call_or_503(call: Callable[[], Any]) -> Any:
     try:
         return call()
     except DatabaseFault as error:
-        words = outage.sentence(error)
+        words = outage.outage_message(error)
         if not words:
             raise
         logger.exception("The admin returns 503: the database failed")

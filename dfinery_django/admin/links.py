@@ -14,11 +14,11 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from .. import outage, registry
-from ..display import badge, shown
+from ..display import badge, escaped
 from ..exceptions import ConfigurationError
 from ..models import Event
 from ..sources import source_key
-from ..transactions import shielded
+from ..transactions import savepoint_guard
 from .filters import DEFINITIONS, SOURCE
 
 if TYPE_CHECKING:
@@ -51,11 +51,11 @@ class DfineryEventsMixin(ModelAdminBase):
             return str(_("No definition watches this model."))
         events = Event.objects.filter(definition__in=names, source_pk__in=keys).defer("payload").order_by("-pk")
         try:
-            with shielded(events.db):
+            with savepoint_guard(events.db):
                 latest = list(events[:LATEST_SHOWN])
         except DatabaseFault as error:  # must not break the site's page
             logger.exception("Events of %s can't be read", type(obj).__name__)
-            return outage.sentence(error) or str(_("The events can't be read: see the log."))
+            return outage.outage_message(error) or str(_("The events can't be read: see the log."))
         lines = format_html_join("", "<li>{} {} {}</li>", (self._dfinery_line(event) for event in latest))
         address = urlencode({DEFINITIONS: ",".join(names), SOURCE: next(iter(keys))})
         site = self.admin_site.name
@@ -67,7 +67,7 @@ class DfineryEventsMixin(ModelAdminBase):
 
     def _dfinery_line(self, event: Event) -> tuple[str, str, str]:
         page = reverse("admin:dfinery_django_event_change", args=[event.pk], current_app=self.admin_site.name)
-        name = format_html('<a href="{}">{}</a>', page, shown(event.event_name))
+        name = format_html('<a href="{}">{}</a>', page, escaped(event.event_name))
         return badge(event.status, event.get_status_display()), name, event.get_reason_code_display()
 
     def _shows_dfinery_events(self, request: HttpRequest, obj: Any) -> bool:

@@ -27,7 +27,7 @@ from ..exceptions import ConfigurationError
 from ..health import HealthReport, assess
 from ..models import Destination, Overview
 from ..moments import span
-from ..rights import quoted
+from ..rights import redact
 from ..states import FINISHED, UNFINISHED, EventStatus
 from ..token_check import check_token
 from ..waking import wake_on_commit
@@ -108,7 +108,7 @@ class OverviewAdmin(ReadOnlyAdmin, OverviewBase):
             "chart": build_chart(snapshot.hours),
             "arrival": arrival and {"median": span(arrival.median_seconds), "p95": span(arrival.p95_seconds)},
             "failures": [
-                (each, quoted(request, each.example.reason, ""), self._failures_link(each, snapshot))
+                (each, redact(request, each.example.reason, ""), self._failures_link(each, snapshot))
                 for each in recent.failures(snapshot.now)
             ],
             "first_to_expire": recent.first_to_expire(snapshot.first_to_expire),
@@ -196,7 +196,7 @@ class OverviewAdmin(ReadOnlyAdmin, OverviewBase):
 def _redacted_overview(request: HttpRequest, snapshot: overview.Snapshot) -> overview.Snapshot:
     """Redact the reasons for open circuits as far as the user may not read them."""
     found = (
-        dataclasses.replace(each, why=quoted(request, each.why, str(each.code.label))) for each in snapshot.destinations
+        dataclasses.replace(each, why=redact(request, each.why, str(each.code.label))) for each in snapshot.destinations
     )
     return dataclasses.replace(snapshot, destinations=tuple(found))
 
@@ -204,7 +204,7 @@ def _redacted_overview(request: HttpRequest, snapshot: overview.Snapshot) -> ove
 def _redacted_health(request: HttpRequest, snapshot: overview.Snapshot) -> HealthReport:
     """Return the health, without the quoted texts if the user may not read them."""
     health = assess(snapshot)
-    found = (dataclasses.replace(each, said=quoted(request, each.said, "")) for each in health.findings)
+    found = (dataclasses.replace(each, said=redact(request, each.said, "")) for each in health.findings)
     return dataclasses.replace(health, findings=tuple(found))
 
 

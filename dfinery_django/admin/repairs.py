@@ -18,10 +18,10 @@ from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 from django.views.decorators.http import require_POST
 
 from .. import repair, wording
-from ..display import shown
+from ..display import escaped
 from ..models import Event, Repair
 from ..moments import number
-from ..rights import quoted
+from ..rights import redact
 from ..selection import Selection
 from .base import ReadOnlyAdmin, datetime_column, is_key, site_language
 
@@ -56,7 +56,7 @@ class RepairAdmin(ReadOnlyAdmin, RepairBase):
 
     @admin.display(description=pgettext_lazy("model", "events"))
     def selected_events(self, bulk_action: Repair) -> str:
-        return shown(_selection_text(bulk_action), chars=80)
+        return escaped(_selection_text(bulk_action), chars=80)
 
     @admin.display(description=gettext_lazy("so far"))
     def progress(self, bulk_action: Repair) -> str:
@@ -80,7 +80,7 @@ class RepairAdmin(ReadOnlyAdmin, RepairBase):
             "title": capfirst(bulk_action.get_action_display()), "original": bulk_action, "opts": self.model._meta,
             "media": self.media, "has_view_permission": True, "repair": bulk_action,
             "which": _selection_text(bulk_action),
-            "error": quoted(request, bulk_action.error, _("It can't be done: see the log.")),
+            "error": redact(request, bulk_action.error, _("It can't be done: see the log.")),
             "seen": number(bulk_action.seen_count), "count": number(bulk_action.event_count),
             "lines": list(wording.action_lines(bulk_action.action, bulk_action.tally)),
             "may_stop": not bulk_action.is_finished and self._may_take(request, bulk_action),

@@ -15,9 +15,9 @@ from rest_framework.response import Response
 
 from .. import clock, repair
 from ..models import Event
-from ..patience import patiently
+from ..patience import retry_transient
 from ..selection import Selection
-from ..states import DONE, Action, Verdict
+from ..states import ACTIONABLE, Action, ActionVerdict
 from .base import DfineryView, permission_set
 from .errors import ApiError, unavailable
 from .events import get_event_or_404
@@ -36,15 +36,15 @@ class EventActionView(DfineryView):
         using = router.db_for_write(Event)
         event = get_event_or_404(Event.objects.using(using).defer("payload"), event_id)
         step = functools.partial(self._carry_out, request, event, using)
-        verdict = patiently(step, using=using, until=clock.monotonic() + API_RETRY_SECONDS)
-        if verdict not in DONE:
+        verdict = retry_transient(step, using=using, until=clock.monotonic() + API_RETRY_SECONDS)
+        if verdict not in ACTIONABLE:
             with translation.override("en"):
                 detail = f"Nothing was done: {verdict.label}."
             raise ApiError(status.HTTP_409_CONFLICT, detail, verdict=str(verdict))
         repair.wake_all_on_commit(using)
         return Response(event_detail(Event.objects.using(using).get(pk=event.pk), request))
 
-    def _carry_out(self, request: Request, event: Event, using: str) -> Verdict:
+    def _carry_out(self, request: Request, event: Event, using: str) -> ActionVerdict:
         """Store the bulk action, run it and log it, in one transaction."""
         by = request.user.get_username()
         with transaction.atomic(using=using):
@@ -57,8 +57,8 @@ class EventActionView(DfineryView):
                 raise unavailable("It can't be done: see the log.")  # rolls the transaction back
             if done[1]:
                 _log_action(request.user, event, f"{self.action} (API)")
-        verdicts = [Verdict(each) for each, count in done[0].tally.items() if count]
-        return verdicts[0] if verdicts else Verdict.CHANGED
+        verdicts = [ActionVerdict(each) for each, count in done[0].tally.items() if count]
+        return verdicts[0] if verdicts else ActionVerdict.CHANGED
 
 
 def _log_action(user: Any, event: Event, message: str) -> None:

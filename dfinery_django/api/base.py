@@ -117,7 +117,7 @@ class DfineryView(APIView):
 def _outage_error(error: DatabaseFault) -> Exception:
     """Return a 503 if the database can't be used; any other error unchanged."""
     with translation.override("en"):
-        words = outage.sentence(error)
+        words = outage.outage_message(error)
     if not words:
         return error
     logger.error("The API returns 503: the database failed", exc_info=error)

@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import status
 from rest_framework.parsers import BaseParser
 
-from ..protocols.s2s_body import Refused, parsed
+from ..protocols.s2s_body import Refused, parse_json
 from .errors import ApiError, malformed_body
 
 #: 500 events of 10 KB each; an order with 20 lines has about 4 KB.
@@ -29,6 +29,6 @@ class EventParser(BaseParser):
             detail = f"The body has more than {MAX_REQUEST_BYTES} bytes: send fewer events at once."
             raise ApiError(status.HTTP_413_REQUEST_ENTITY_TOO_LARGE, detail)
         try:
-            return parsed(raw)
+            return parse_json(raw)
         except Refused as error:
             raise malformed_body(error) from None

@@ -10,8 +10,8 @@ from django.utils import translation
 from rest_framework import serializers
 
 from ..models import DeliveryAttempt, Event
-from ..rights import may_see_payload, quoted
-from ..states import DestinationState, EventStatus, Outcome, Reason, Verdict
+from ..rights import may_see_payload, redact
+from ..states import ActionVerdict, DestinationState, EventStatus, Outcome, Reason
 
 if TYPE_CHECKING:
     SerializerBase = serializers.Serializer[Any]
@@ -61,7 +61,7 @@ class EventSerializer(SerializerBase):
 
     def to_representation(self, instance: Any) -> Any:
         data = super().to_representation(instance)
-        data["reason"] = quoted(self.context["request"], data["reason"], _english_label(Reason, data["reason_code"]))
+        data["reason"] = redact(self.context["request"], data["reason"], _english_label(Reason, data["reason_code"]))
         return data
 
 
@@ -79,7 +79,7 @@ class AttemptSerializer(SerializerBase):
 
     def to_representation(self, instance: Any) -> Any:
         data = super().to_representation(instance)
-        data["error"] = quoted(self.context["request"], data["error"], _english_label(Outcome, data["outcome"]))
+        data["error"] = redact(self.context["request"], data["error"], _english_label(Outcome, data["outcome"]))
         if not may_see_payload(self.context["request"]):
             del data["response_body"]
         return data
@@ -162,7 +162,7 @@ class IngestErrorSerializer(ErrorSerializer):
 class ActionErrorSerializer(ErrorSerializer):
     """The reason why an action was not taken."""
 
-    verdict = word_field(Verdict.values)
+    verdict = word_field(ActionVerdict.values)
 
 
 class FindingSerializer(SerializerBase):

@@ -13,7 +13,7 @@ from django.db import models, router
 from .. import consent, schema, tenants
 from ..conf import did_you_mean, get_settings
 from ..definitions import EventDefinition
-from ..modelfields import fault_of
+from ..modelfields import field_fault
 from ..models import Event
 from ..paths import trace
 from ..reconcile import database_of_sources
@@ -62,7 +62,7 @@ def _missing_part(definition: EventDefinition, path: str, model: Any, part: str)
 
 def _check_column(definition: EventDefinition, path: str, field: Any) -> Iterator[CheckMessage]:
     """Find a field whose values can't be sent."""
-    if fault := fault_of(field):
+    if fault := field_fault(field):
         yield message_of(
             "W010",
             f"Event {definition.name!r}: {path!r} ends in a {type(field).__name__} ({field}), and {fault.problem}: "

@@ -164,10 +164,9 @@ def check_texts(alias: str) -> Iterator[CheckMessage]:
     """Find columns that can't store every text."""
     if not router.allow_migrate_model(alias, Event):
         return
+    tables = charsets.tables_of(apps.get_app_config("dfinery_django").get_models())
     try:
-        found = list(
-            charsets.faults(connections[alias], charsets.tables_of(apps.get_app_config("dfinery_django").get_models()))
-        )
+        found = list(charsets.charset_faults(connections[alias], tables))
     except (DatabaseError, InterfaceError):
         return  # the command reports it if it needs that database
     for fault, hint in found:

@@ -8,14 +8,14 @@ from typing import Any
 
 from django.db import migrations, models
 
-from dfinery_django.charsets import narrow_tables, tables_of, widening
+from dfinery_django.charsets import narrow_tables, tables_of, conversion_sql
 
 
 def hold_every_text(apps: Any, schema_editor: Any) -> None:
     """MySQL and MariaDB: our tables take every text, whatever charset the database gives to new ones."""
     tables = tables_of(apps.get_app_config('dfinery_django').get_models())
     for table in narrow_tables(schema_editor.connection, tables):
-        schema_editor.execute(widening(schema_editor.connection, table))
+        schema_editor.execute(conversion_sql(schema_editor.connection, table))
 
 
 class Migration(migrations.Migration):

@@ -1,4 +1,4 @@
-"""The seam between neutral payloads and one API's words. No I/O here or in any protocol: tested with literals."""
+"""The interface between payloads and the wire format of one API. No protocol does I/O: tests need only literals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request. The headers carry the token, so they show in no repr."""
+    """One HTTP request. The headers contain the token, so they are left out of the repr."""
 
     url: str
     body: bytes
@@ -38,15 +38,15 @@ class Response:
 
 @dataclass(frozen=True)
 class Result:
-    """What an answer means.
+    """The meaning of an answer.
 
     :ivar status_code: HTTP status, ``None`` if no answer came
     :ivar result_code: the API's own code, as text
-    :ivar message: a sentence for whoever runs the shop, with the far side's own words
-    :ivar blames_token: whether it is the token that is refused
+    :ivar message: a sentence for the operator, with the API's own message
+    :ivar blames_token: true if the token is refused
     :ivar reset_at: epoch seconds at which the rate limit resets, if the answer says so
-    :ivar remaining: how many requests it still allows until then
-    :ivar period_seconds: how long its period is
+    :ivar remaining: the number of requests that the rate limit still allows until then
+    :ivar period_seconds: the length of the rate limit's period
     """
 
     outcome: Outcome
@@ -60,21 +60,21 @@ class Result:
 
 
 class WireProtocol(ABC):
-    """One API. Made per destination; must be safe to use from several threads."""
+    """The base class for the protocol of one API. One object per destination; it must be thread-safe."""
 
     def __init__(self, *, base_url: str, token: Token) -> None:
         self.base_url = base_url.rstrip("/")
         self.token = token
 
     def batches(self, payloads: Sequence[T]) -> Iterator[Sequence[T]]:
-        """Which events may share a request; here each stands alone."""
+        """Group the events that may share a request; by default each has its own."""
         for payload in payloads:
             yield (payload,)
 
     @abstractmethod
     def encode(self, batch: Sequence[str]) -> Request:
-        """Stored payloads (canonical JSON text) -> one request."""
+        """Turn stored payloads (canonical JSON text) into one request."""
 
     @abstractmethod
     def decode(self, response: Response) -> Result:
-        """An answer -> what it means for the whole batch. Never raises, whatever the body."""
+        """Return the meaning of an answer for the whole batch. Never raises, whatever the body is."""

@@ -1,8 +1,8 @@
 """DFINERY's S2S Event API: one JSON event per POST, bearer token.
 
-Source: help.dfinery.io, article 19327613409305. Judged by HTTP status and ``result_code``, never by
-``result_msg``: the page's texts have placeholders, and 5001 carries the text of 4001. The echoed ``event_id`` is not
-compared: the page's own example echoes another id than it was sent.
+Source: help.dfinery.io, article 19327613409305. HTTP status and ``result_code`` decide, never ``result_msg``: the
+page's texts have placeholders, and 5001 has the text of 4001. The echoed ``event_id`` is not compared: the page's own
+example echoes another id than was sent.
 """
 
 from __future__ import annotations
@@ -17,21 +17,22 @@ from .base import Request, Response, Result, WireProtocol
 ACCEPTED_CODE = 2000
 INVALID_TOKEN_CODE = 4001
 RATE_LIMIT_CODE = 4006
-#: Wrong format or value (4002), unsupported property (4007): the event will never be taken as it is.
+#: Wrong format or value (4002), unsupported property (4007): a retry can't help.
 REJECTED_CODES = frozenset({4002, 4007})
 
-#: Statuses that say "not this token, not this address": the fault is not the event's.
+#: Statuses for a wrong token or address: the event is not at fault.
 BLOCKED_STATUSES = frozenset({401, 403, 404, 405})
 
 #: X-Rate-Limit-Reset is epoch milliseconds in the documentation's examples; smaller numbers are read as seconds.
 _FIRST_MILLISECOND_VALUE = 1e11
-
 
 #: X-Rate-Limit-Limit is a period, e.g. ``1m`` (minute), ``1M`` (month): the case matters.
 _UNIT_SECONDS = {"s": 1, "m": 60, "H": 3600, "d": 86400, "M": 30 * 86400, "y": 365 * 86400}
 
 
 class S2SEventAPI(WireProtocol):
+    """The S2S Event API."""
+
     PATH = "/api/v1/events"
 
     def encode(self, batch: Sequence[str]) -> Request:
@@ -42,9 +43,9 @@ class S2SEventAPI(WireProtocol):
     def decode(self, response: Response) -> Result:
         answer = _envelope(response)
         code = answer.get("result_code")
-        # bool is an int in Python, and no result code.
+        # bool is an int in Python, but not a result code.
         code = code if isinstance(code, int) and not isinstance(code, bool) and abs(code) < 10**9 else None
-        outcome = _outcome(response.status_code, code)
+        outcome = _classify(response.status_code, code)
         return Result(
             outcome=outcome,
             message=_message(response, answer, code, outcome),
@@ -57,8 +58,8 @@ class S2SEventAPI(WireProtocol):
         )
 
 
-def _outcome(status: int, code: int | None) -> Outcome:
-    """The table of ``states.Outcome``; a body that contradicts its status is not believed, but tried again."""
+def _classify(status: int, code: int | None) -> Outcome:
+    """Return the outcome of an answer; if its body contradicts its status, the event is retried."""
     if status == 429 or code == RATE_LIMIT_CODE:
         return Outcome.THROTTLED
     if status >= 500:
@@ -81,7 +82,7 @@ def _envelope(response: Response) -> Mapping[str, Any]:
 
 
 _EXPLANATIONS = {
-    Outcome.TRANSIENT: "DFINERY gave no proper answer; it is tried again",
+    Outcome.TRANSIENT: "DFINERY gave no proper answer; the event is retried",
     Outcome.THROTTLED: "DFINERY's rate limit is used up",
     Outcome.REJECTED: "DFINERY refuses this event",
     Outcome.BLOCKED: "DFINERY refuses us",
@@ -98,14 +99,14 @@ def _message(response: Response, answer: Mapping[str, Any], code: int | None, ou
         cause = "the API token is not valid"
     elif outcome == Outcome.BLOCKED and not cause:
         cause = _WRONG_ADDRESS
-    # A stored text: no half characters, and none that PostgreSQL refuses.
+    # The message is stored: PostgreSQL refuses U+0000, and all refuse lone surrogates.
     words = str(answer.get("result_msg") or "").encode(errors="replace").decode().replace("\x00", "").strip()
     said = f"HTTP {response.status_code}" + (f", {code}" if code is not None else "") + (f": {words}" if words else "")
     return f"{_EXPLANATIONS[outcome]}{f' ({cause})' if cause else ''}. It said: {said[:1000]}"
 
 
 def _reset_at(headers: Mapping[str, str]) -> float | None:
-    """Epoch seconds from ``X-Rate-Limit-Reset`` (seconds or milliseconds, commas tolerated)."""
+    """Return epoch seconds from ``X-Rate-Limit-Reset`` (seconds or milliseconds, commas tolerated)."""
     try:
         number = float(headers.get("x-rate-limit-reset", "").replace(",", ""))
     except ValueError:
@@ -116,13 +117,13 @@ def _reset_at(headers: Mapping[str, str]) -> float | None:
 
 
 def _remaining(headers: Mapping[str, str]) -> int | None:
-    """``X-Rate-Limit-Remaining``; the documentation's tables print it with commas."""
+    """Return ``X-Rate-Limit-Remaining``; the documentation's tables print it with commas."""
     text = headers.get("x-rate-limit-remaining", "").replace(",", "").strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else None
 
 
 def _period_seconds(headers: Mapping[str, str]) -> float | None:
-    """The length of the period in ``X-Rate-Limit-Limit``."""
+    """Return the length of the period in ``X-Rate-Limit-Limit``."""
     text = headers.get("x-rate-limit-limit", "").strip()
     number, unit = text[:-1], text[-1:]
     if unit not in _UNIT_SECONDS or not (number.isascii() and number.isdigit() and len(number) < 6):

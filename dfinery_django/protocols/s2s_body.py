@@ -1,8 +1,8 @@
-"""A body of DFINERY's S2S Event API, as others send it -> what it says; the way back of ``s2s``.
+"""Parser and validator of request bodies for DFINERY's S2S Event API, the inverse of ``s2s``.
 
-Judged as DFINERY would, in its order and with its codes and texts. What it would file under another type is converted
-where that loses nothing (``4000000`` for ``order_sales`` becomes ``4000000.0``), else refused. Stricter than the page
-where a guess would lose something: a name that stands twice in an object, a blank ``user_id``, U+0000 in a name.
+Bodies are refused in DFINERY's order, with its codes and texts. A value of another type than its field's is converted
+without loss (``4000000`` for ``order_sales`` becomes ``4000000.0``), else refused. Stricter than the page where a guess
+would lose data: a name that occurs twice in an object, a blank ``user_id``, U+0000 in a name.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from uuid import UUID
 
 from .. import schema
 from ..exceptions import PayloadError
-from ..payloads import NO_MEMORY, Memory, Payload, TypeOf, properties
+from ..payloads import NO_MEMORY, Payload, TypeMemory, TypeOf, convert_properties
 from ..schema import Scope
 from ..values import WireType, convert, infer
 
 EVENT, ITEM, USER = (schema.PATHS[scope] for scope in ("event", "item", "user"))
-#: Longer integers are far beyond 64 bits, and ``int()`` has an error of its own for thousands of digits.
+#: Longer integers are far beyond 64 bits, and ``int()`` refuses thousands of digits with another error.
 LONGEST_INTEGER = 30
 LONGEST_PATH = 200
 
@@ -31,7 +31,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.I
 
 
 class Refusal(NamedTuple):
-    """DFINERY's code and text."""
+    """DFINERY's code and text for a refused body."""
 
     result_code: int
     message: str
@@ -45,9 +45,9 @@ BAD_VALUE = Refusal(4007, "Contains unsupported property value.")
 
 
 class Refused(PayloadError):
-    """A body that DFINERY would not take.
+    """A body that DFINERY would refuse.
 
-    :param refusal: in its words; ``path`` and ``problem`` are ours: where, and what exactly
+    :param refusal: DFINERY's code and text; ``path`` and ``problem`` are ours and exact
     """
 
     def __init__(self, refusal: Refusal, path: str, problem: str, remedy: str = "") -> None:
@@ -57,11 +57,11 @@ class Refused(PayloadError):
 
 @dataclass(frozen=True)
 class Body:
-    """One body that is in order.
+    """One valid body.
 
-    :ivar event_id: ``None`` where the sender left it out
-    :ivar event: its attributes as they came, but for id, name, time and items
-    :ivar notes: what was taken and is probably a mistake all the same
+    :ivar event_id: ``None`` if the sender left it out
+    :ivar event: the attributes as sent, without id, name, time and items
+    :ivar notes: probable mistakes that were accepted
     """
 
     event_id: UUID | None
@@ -72,16 +72,16 @@ class Body:
     items: tuple[Mapping[str, Any], ...] | None
     notes: tuple[str, ...]
 
-    def payload(self, envelope: Mapping[str, Any], type_of: TypeOf, memory: Memory) -> Payload:
-        """What is to be sent.
+    def payload(self, envelope: Mapping[str, Any], type_of: TypeOf, memory: TypeMemory) -> Payload:
+        """Return the payload to send.
 
         :param envelope: id, name and time
-        :raises Refused: for a value that does not fit the type that its field has
+        :raises Refused: for a value that does not fit the type of its field
         """
 
         def fit(values: Mapping[str, Any], scope: Scope, path: str) -> dict[str, Any]:
             try:
-                return properties(values, scope, type_of, path, memory=memory)
+                return convert_properties(values, scope, type_of, path, memory=memory)
             except PayloadError as error:
                 raise Refused(BAD_VALUE, error.path, error.problem, error.remedy) from None
 
@@ -92,8 +92,8 @@ class Body:
             None if items is None else tuple(fit(item, "item", f"{ITEM}[{n}]") for n, item in enumerate(items)),
         )
 
-    def is_said_by(self, payload: Payload) -> bool:
-        """Whether a payload says the same. Types are the payload's: what was declared since makes no other event."""
+    def matches_payload(self, payload: Payload) -> bool:
+        """Return whether a payload is equal in the payload's types: later declarations make no other event."""
         event = {schema.EVENT_NAME: self.event_name, schema.EVENT_DATETIME: self.milliseconds, **self.event}
         theirs = {name: value for name, value in payload.event_attributes.items() if name != schema.EVENT_ID}
         if not (_is_same(event, theirs) and _is_same(self.user, payload.user_attributes)):
@@ -103,55 +103,53 @@ class Body:
         return len(self.items) == len(payload.items) and all(map(_is_same, self.items, payload.items))
 
 
-def parsed(raw: bytes) -> Any:
-    """JSON as its standard has it: Python would also take NaN, and make an infinity of 1e999.
+def parse_json(raw: bytes) -> Any:
+    """Parse standard JSON: Python would also accept NaN, and read 1e999 as infinity.
 
-    :raises Refused: for anything else, and for a name that stands twice in an object
+    :raises Refused: for anything else, and for a name that occurs twice in an object
     """
     try:
-        text = raw.decode()
-        return json.loads(
-            text, parse_constant=_no_number, parse_float=_double, parse_int=_long, object_pairs_hook=_object
-        )
+        hooks: Any = {"parse_constant": _refuse_number, "parse_float": _parse_double, "parse_int": _parse_long}
+        return json.loads(raw.decode(), object_pairs_hook=_parse_object, **hooks)
     except UnicodeDecodeError:
         raise Refused(MALFORMED, "", "it is not UTF-8") from None
     except RecursionError:
-        raise Refused(MALFORMED, "", "it is nested too deep") from None
+        raise Refused(MALFORMED, "", "it is nested too deeply") from None
     except ValueError as error:
-        raise Refused(MALFORMED, "", f"it is no JSON: {error}") from None
+        raise Refused(MALFORMED, "", f"it is not JSON: {error}") from None
 
 
-def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"{text[:LONGEST_INTEGER]} is no number of JSON that a Double holds")
+def _refuse_number(text: str) -> NoReturn:
+    raise ValueError(f"{text[:LONGEST_INTEGER]} is not a JSON number that a Double can hold")
 
 
-def _double(text: str) -> float:
+def _parse_double(text: str) -> float:
     number = float(text)
-    return number if math.isfinite(number) else _no_number(text)
+    return number if math.isfinite(number) else _refuse_number(text)
 
 
-def _long(text: str) -> int:
+def _parse_long(text: str) -> int:
     return int(text) if len(text) < LONGEST_INTEGER else 10**LONGEST_INTEGER
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _parse_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a name stands twice in one object")
+        raise ValueError("a name occurs twice in one object")
     return found
 
 
-def read(body: Any, type_of: TypeOf) -> Body:
-    """Judge one parsed body.
+def read_body(body: Any, type_of: TypeOf) -> Body:
+    """Validate one parsed body.
 
-    :param type_of: the declared type of a custom field
-    :raises Refused: as DFINERY would refuse it
+    :param type_of: returns the declared type of a custom field
+    :raises Refused: if DFINERY would refuse it
     """
     _refuse_form(body)
     event, user = dict(body[EVENT]), dict(body[USER])
     _refuse_empty(event, user)
     if type(event[schema.EVENT_DATETIME]) is not int:
-        problem = "it is no whole number of milliseconds since 1970"
+        problem = "it is not a whole number of milliseconds since 1970"
         raise Refused(NO_DATETIME, f"{EVENT}.{schema.EVENT_DATETIME}", problem)
     _refuse_kinds(body)
     _refuse_properties(body, type_of)
@@ -165,11 +163,13 @@ def read(body: Any, type_of: TypeOf) -> Body:
         event=event,
         user=user,
         items=None if items is None else tuple(items),
-        notes=tuple(f"{name[:LONGEST_PATH]!r} is no part of an event, and is not sent." for name in _strangers(body)),
+        notes=tuple(
+            f"{name[:LONGEST_PATH]!r} is not part of an event, and is not sent." for name in _unknown_keys(body)
+        ),
     )
 
 
-# ── the rules, in the order in which DFINERY is thought to speak ─────────────────────────────────────────────────
+# ── the rules, in the order in which DFINERY presumably applies them ─────────────────────────────────────────────
 
 
 def _refuse_form(body: Any) -> None:
@@ -177,17 +177,17 @@ def _refuse_form(body: Any) -> None:
         raise Refused(MALFORMED, "", f"an event is an object with {EVENT} and {USER}")
     for part in (EVENT, USER):
         if not isinstance(body.get(part), dict):
-            raise Refused(MALFORMED, part, "it is missing, or no object")
+            raise Refused(MALFORMED, part, "it is missing, or not an object")
     items = body[EVENT].get(schema.ITEMS, [])
     if not isinstance(items, list):
-        raise Refused(MALFORMED, f"{EVENT}.{schema.ITEMS}", "it is no list")
+        raise Refused(MALFORMED, f"{EVENT}.{schema.ITEMS}", "it is not a list")
     for number, item in enumerate(items):
         if not isinstance(item, dict):
-            raise Refused(MALFORMED, f"{ITEM}[{number}]", "it is no object")
+            raise Refused(MALFORMED, f"{ITEM}[{number}]", "it is not an object")
 
 
 def _refuse_empty(event: Mapping[str, Any], user: Mapping[str, Any]) -> None:
-    # An event without an id is given one; an id that is there and empty is a mistake of its sender.
+    # An event without an id gets one, but an empty id is a mistake of the sender.
     required = [(EVENT, event, name) for name in (schema.EVENT_NAME, schema.EVENT_DATETIME)]
     required += [(EVENT, event, schema.EVENT_ID)] if schema.EVENT_ID in event else []
     for part, values, name in [*required, (USER, user, schema.USER_ID)]:
@@ -197,7 +197,7 @@ def _refuse_empty(event: Mapping[str, Any], user: Mapping[str, Any]) -> None:
 
 
 def _walk(body: Mapping[str, Any]) -> Iterator[tuple[Scope, str, str, Any]]:
-    """Scope, part, name and value of everything but the items as such."""
+    """Yield scope, part, name and value of all properties, also those of the items."""
     yield from (("event", EVENT, name, value) for name, value in body[EVENT].items() if name != schema.ITEMS)
     for number, item in enumerate(body[EVENT].get(schema.ITEMS, ())):
         yield from (("item", f"{ITEM}[{number}]", name, value) for name, value in item.items())
@@ -210,17 +210,17 @@ def _refuse_kinds(body: Mapping[str, Any]) -> None:
             convert(value, None, name)
         except PayloadError as error:
             refusal = Refusal(4002, f"{_PARTS_IN_REFUSALS[scope]} contains unsupported value type.")
-            raise Refused(refusal, f"{part}.{_shown(name)}", error.problem) from None
+            raise Refused(refusal, f"{part}.{_clean_name(name)}", error.problem) from None
 
 
 def _refuse_properties(body: Mapping[str, Any], type_of: TypeOf) -> None:
     for scope, part, name, value in _walk(body):
-        if not name.strip() or "\x00" in name or name != _shown(name):
-            raise Refused(BAD_NAME, f"{part}.{_shown(name)}", "a name is a text that is not blank, without U+0000")
+        if not name.strip() or "\x00" in name or name != _clean_name(name):
+            raise Refused(BAD_NAME, f"{part}.{_clean_name(name)}", "a name is a text that is not blank, without U+0000")
         if name in schema.RESERVED[scope]:
             continue
         try:
-            properties({name: value}, scope, type_of, part, memory=NO_MEMORY)
+            convert_properties({name: value}, scope, type_of, part, memory=NO_MEMORY)
         except PayloadError as error:
             raise Refused(BAD_VALUE, error.path, error.problem, error.remedy) from None
 
@@ -230,16 +230,16 @@ def _event_id(event: Mapping[str, Any]) -> UUID | None:
         return None
     value = event[schema.EVENT_ID]
     if not isinstance(value, str) or not _UUID.fullmatch(value):
-        raise Refused(BAD_VALUE, f"{EVENT}.{schema.EVENT_ID}", "it is no UUID written with its four hyphens")
+        raise Refused(BAD_VALUE, f"{EVENT}.{schema.EVENT_ID}", "it is not a UUID with four hyphens")
     return UUID(value)
 
 
-def _strangers(body: Mapping[str, Any]) -> list[str]:
-    return sorted(_shown(name) for name in body.keys() - {EVENT, USER})
+def _unknown_keys(body: Mapping[str, Any]) -> list[str]:
+    return sorted(_clean_name(name) for name in body.keys() - {EVENT, USER})
 
 
-def _shown(name: str) -> str:
-    """A name without half characters."""
+def _clean_name(name: str) -> str:
+    """Return a name without lone surrogates."""
     return name.encode(errors="replace").decode()
 
 

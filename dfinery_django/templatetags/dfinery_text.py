@@ -9,7 +9,7 @@ from ..models import DeliveryAttempt, Event
 
 register = template.Library()
 
-register.filter("shown", display.shown)
+register.filter("shown", display.escaped)
 register.filter("moment", standing.format_datetime)
 
 

@@ -59,7 +59,7 @@ def test_a_wrong_mapping_is_told_mended_and_its_event_rebuilt(theatre: Theatre, 
         theatre.deliver_with(RIGHT)
     expect(operator.locator(".dfinery-sentence")).to_contain_text("a value can't be sent as it is")
     reason = operator.locator(".dfinery-standing .dfinery-reason")
-    expect(reason).to_contain_text("event_attributes.order_sales: a str is no Double (from 'buyer')")
+    expect(reason).to_contain_text("event_attributes.order_sales: a str is not a Double (from 'buyer')")
     expect(operator.locator(".dfinery-difference")).to_contain_text("89000.0")
     operator.get_by_role("link", name="Rebuild and resend").click()
     expect(operator.locator("h1").last).to_have_text("Rebuild and resend 1 event?")

@@ -19,7 +19,7 @@ from tests.staff import LIST, ask, client_of, confirm, make, page_of, text_of
 pytestmark = pytest.mark.django_db
 
 ADMIN = "/admin/dfinery_django/"
-SAID = "kim@example.com is no Double"
+SAID = "kim@example.com is not a Double"
 CHOICES = (
     *(f"status__exact={each}" for each in EventStatus), "reason_code__exact=rejected", "event_name=purchase",
     "destination=default", "hours=24", "source_pk=1&definition__in=purchase", "occurred_at__gte=2026-01-31T18:00",
