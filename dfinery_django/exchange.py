@@ -85,7 +85,7 @@ def hung(batch: Batch, seconds: float) -> Exchange:
 
 
 def by_lease(batches: Iterable[Batch]) -> dict[dt.datetime, list[Event]]:
-    """Events by the lease that they were claimed with: what ``settle`` and ``give_back`` ask for."""
+    """Events by the lease that they were claimed with: what ``record_results`` and ``requeue`` ask for."""
     leases: dict[dt.datetime, list[Event]] = {}
     for batch in batches:
         for event in batch:
@@ -161,7 +161,7 @@ def tell_attempts(made: Sequence[Exchange], using: str) -> None:
                 )
     for each in made if get_settings().METRICS else ():
         alias = each.batch[0].destination
-        totals.count(using, "attempts", alias, str(each.result.outcome))
+        totals.increment(using, "attempts", alias, str(each.result.outcome))
         totals.observe(using, "request_duration_seconds", alias, seconds=each.duration_ms / 1000)
 
 

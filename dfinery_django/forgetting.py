@@ -150,7 +150,7 @@ def _trace(event: Event, now: dt.datetime) -> Event:
         definition=event.definition, event_name=event.event_name, destination=event.destination, source=event.source,
         dedup_key=event.dedup_key, created_at=now,
     )  # fmt: skip
-    trace.happened(now, get_settings().MAX_AGE_HOURS)
+    trace.set_occurred_at(now, get_settings().MAX_AGE_HOURS)
     trace.expires_at = max(trace.expires_at, event.expires_at) + MARGIN
     trace.finish(EventStatus.CANCELLED, Reason.FORGOTTEN, "", now)
     return trace

@@ -15,20 +15,18 @@ from . import clock, destinations, pacing
 from .conf import Settings
 from .database_clock import TOLD_SECONDS, DatabaseClock
 from .deadlines import margin, warn_of_risk
-from .endings import tell
+from .endings import notify
 from .exchange import Batch, by_lease
 from .models import Destination, Event
 from .patience import LAST_PATIENCE_SECONDS, patiently
-from .queries import LAPSES_TO_SUSPECT, EventQuerySet
+from .queries import POISON_LAPSES, EventQuerySet
 from .states import EventStatus, Reason
 
 T = TypeVar("T")
 
 LOOK_FOR_LAPSED_SECONDS = 1.0
 #: A suspect is sent alone; if that lease lapses too, it fails.
-WORKER_LOST = (
-    f"{LAPSES_TO_SUSPECT + 1} workers in a row ended while sending it. If something else stopped them, resend it."
-)
+WORKER_LOST = f"{POISON_LAPSES + 1} workers in a row ended while sending it. If something else stopped them, resend it."
 #: No kind of work takes longer at a time, so that each has its share of every round.
 SHARE_SECONDS = 0.5
 LEAST_AT_ONCE = 20
@@ -150,12 +148,12 @@ class Hold:
 
     def _drop_killers(self, claimed: list[Event]) -> list[Event]:
         """Fail what was sent alone and not settled even then; the rest goes on."""
-        lost = [event for event in claimed if event.lapse_count > LAPSES_TO_SUSPECT]
+        lost = [event for event in claimed if event.lapse_count > POISON_LAPSES]
         now = self.now()
         leases = by_lease([lost])
         for event in lost:
             event.finish(EventStatus.FAILED, Reason.WORKER_LOST, WORKER_LOST, now)
-        tell(self.write(leases), self.using)
+        notify(self.write(leases), self.using)
         return [event for event in claimed if event not in lost]
 
     def write(self, leases: dict[dt.datetime, list[Event]]) -> list[Event]:
@@ -166,16 +164,18 @@ class Hold:
             others = [each for each in events if each.status != EventStatus.DELIVERED]
             on_delivery = DELIVERED_FIELDS if self.settings.KEEP_PAYLOADS else (*DELIVERED_FIELDS, "payload")
             for group, fields in ((delivered, on_delivery), (others, SETTLED_FIELDS)):
-                write = functools.partial(self.events.settle, group, fields, status=EventStatus.SENDING, lease=lease)
+                write = functools.partial(
+                    self.events.record_results, group, fields, status=EventStatus.SENDING, lease=lease
+                )
                 settled += self.patiently(write)
         self.tally.update(event.status for event in settled)
         return settled
 
-    def give_back(self, unsent: Iterable[Batch]) -> None:
+    def requeue(self, unsent: Iterable[Batch]) -> None:
         """Return what was claimed and not sent, and what was reserved for it."""
         leases = by_lease(unsent)
         for lease, events in leases.items():
-            self.patiently(functools.partial(self.events.give_back, events, lease=lease, now=self.now()))
+            self.patiently(functools.partial(self.events.requeue, events, lease=lease, now=self.now()))
         count = sum(map(len, leases.values()))
         self.patiently(lambda: destinations.release(self.destination, count, self.now()))
 

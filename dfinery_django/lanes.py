@@ -15,16 +15,16 @@ from queue import SimpleQueue
 from django.utils.module_loading import import_string
 
 from . import clock, destinations, pacing, totals
-from .building import BATCH, build_due
+from .building import BUILD_BATCH, build_due
 from .conf import Settings
 from .database_clock import DatabaseClock
 from .deadlines import EXPIRE_BATCH, expire
-from .endings import tell
+from .endings import notify
 from .exchange import Batch, Exchange, Send, apply_result, by_lease, exchange, hung, record, tell_attempts
 from .hold import Hold, Portion
 from .models import Destination, Event
 from .protocols.base import Result, WireProtocol
-from .queries import LAPSES_TO_SUSPECT
+from .queries import POISON_LAPSES
 from .senders import Job, Senders
 from .states import Outcome, Reason
 
@@ -78,7 +78,7 @@ class Lane:
         self.accepted_at: deque[float] = deque(maxlen=MOST_IN_HAND)
         self.is_probing = self.is_alone = False
         self.settled_at = self.built_at = self.claimed_at = self.expired_at = float("-inf")
-        self.late, self.captured = Portion(EXPIRE_BATCH), Portion(BATCH)
+        self.late, self.captured = Portion(EXPIRE_BATCH), Portion(BUILD_BATCH)
         self.ahead = 2 * settings.CONCURRENCY
         seconds = settings.CONNECT_TIMEOUT + settings.READ_TIMEOUT
         # A request is begun only if the lease outlasts it.
@@ -213,7 +213,7 @@ class Lane:
         turn_at, seconds = self._turns()
         for batch in batches:
             # What may be what kills workers flies by itself, and is held by itself: no other must lapse with it.
-            if any(event.lapse_count >= LAPSES_TO_SUSPECT for event in batch):
+            if any(event.lapse_count >= POISON_LAPSES for event in batch):
                 (self.unsent if self.suspects else self.suspects).append(batch)
             else:
                 self._send(batch, turn_at)
@@ -249,7 +249,7 @@ class Lane:
         record(done, self.using)
         self.senders.go_on()
         tell_attempts(done, self.using)
-        tell(settled, self.using)
+        notify(settled, self.using)
         totals.flush(self.using, after_seconds=totals.FLUSH_SECONDS)
 
     def _note(self, results: list[Result], now: dt.datetime) -> None:
@@ -288,4 +288,4 @@ class Lane:
     def _give_back(self) -> None:
         unsent, self.unsent = self.unsent, []
         self.is_probing = self.is_probing and not unsent
-        self.hold.give_back(unsent)
+        self.hold.requeue(unsent)

@@ -57,7 +57,7 @@ class DfineryCollector(Collector):
     """For a registry of your own: ``prometheus_client.REGISTRY.register(DfineryCollector())``."""
 
     def __init__(self) -> None:
-        self._told: dict[totals.Key, float] = {}
+        self._told: dict[totals.CounterKey, float] = {}
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: to register it must not ask the database."""
@@ -72,9 +72,9 @@ class DfineryCollector(Collector):
             return ()
 
     def _collect(self) -> Iterator[Metric]:
-        counted: dict[totals.Key, float] = {}
+        counted: dict[totals.CounterKey, float] = {}
         for using in outbox_databases():
-            for key, value in totals.read(Event.objects.using(using)).items():
+            for key, value in totals.read_totals(Event.objects.using(using)).items():
                 counted[key] = counted.get(key, 0) + value
         # Events that are erased by hand while they are young: a counter that fell would look like a restart.
         self._told = {key: max(value, self._told.get(key, 0)) for key, value in counted.items()}
@@ -95,7 +95,7 @@ class _OutspokenCollector(DfineryCollector):
         return list(self._collect())
 
 
-def _durations(counted: Mapping[totals.Key, float]) -> Metric:
+def _durations(counted: Mapping[totals.CounterKey, float]) -> Metric:
     name, words, labels = DURATION
     family = HistogramMetricFamily(name, words, labels=labels)
     metric = "request_duration_seconds"

@@ -17,13 +17,13 @@ from typing import Any, TypeVar
 from django.db import DatabaseError, IntegrityError, InterfaceError, connections, models, router
 
 from . import clock, consent, registry, storing, tracking, transactions, waking
-from .building import build, build_due, no_token
+from .building import build, build_due, no_token_reason
 from .conf import default_destination, get_settings
 from .custom_fields import SeenFields
 from .definitions import EventDefinition
 from .destinations import outbox_databases
 from .display import SEARCHABLE_LENGTH, searchable, storable
-from .endings import say_on_commit
+from .endings import log_on_commit
 from .event_user import known_user
 from .exceptions import ConfigurationError, in_words
 from .logs import tell_now_and_then
@@ -135,7 +135,7 @@ def _new_event(event_name: str, destination: str) -> Event:
     }  # fmt: skip
     values: Any = content.values()
     event = Event(*values)  # by name it takes four times as long
-    event.happened(now, get_settings().MAX_AGE_HOURS)
+    event.set_occurred_at(now, get_settings().MAX_AGE_HOURS)
     return event
 
 
@@ -216,17 +216,17 @@ def _store(event: Event, using: str) -> None:
     """INSERT unless the same event is there, in a savepoint of its own."""
     tokens = get_settings().TOKENS
     if event.destination not in tokens and not event.is_finished:
-        event.finish(EventStatus.FAILED, Reason.NO_DESTINATION, no_token(event), event.created_at)
-    looked_at, question = clock.monotonic(), None if event.is_finished else waking.question(using, event.destination)
+        event.finish(EventStatus.FAILED, Reason.NO_DESTINATION, no_token_reason(event), event.created_at)
+    looked_at, question = clock.monotonic(), None if event.is_finished else waking.flag_query(using, event.destination)
     try:
-        answer = storing.store(event, using=using, along=question)
+        answer = storing.store(event, using=using, piggyback=question)
     except (DatabaseError, InterfaceError) as error:
         transactions.before_swallowing(error, using)
         if question is None and not is_passing(error):
             raise
         answer = _store_again(event, using)  # it passes; or the question is to blame, and no event is lost to that
     if question:
-        waking.notice(using, event.destination, answer, looked_at)
+        waking.remember_flag(using, event.destination, answer, looked_at)
     _say_if_unwatched(using)
 
 
@@ -251,6 +251,6 @@ def _say_if_unwatched(using: str) -> None:
 
 def _after_store(event: Event, using: str) -> None:
     if event.is_finished:
-        say_on_commit(event, using)
+        log_on_commit(event, using)
     else:
         waking.wake_on_commit(using, event.destination)

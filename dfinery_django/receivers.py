@@ -89,7 +89,7 @@ def _watching(sender: Any, instance: Any, raw: bool) -> tuple[EventDefinition, .
     if raw or not isinstance(instance, models.Model):  # raw: loaddata
         return ()
     try:
-        return registry.watching(sender) if get_settings().ENABLED else ()
+        return registry.definitions_watching(sender) if get_settings().ENABLED else ()
     except Exception as error:  # noqa: BLE001 - whatever is wrong with it
         tell_now_and_then("DFINERY captures nothing: its setting is wrong, see manage.py check", error=error)
         return ()

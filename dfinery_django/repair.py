@@ -27,7 +27,7 @@ from .queries import EventQuerySet
 from .selection import Selection
 from .sources import key_of, key_text
 from .states import DONE, FINISHED, UNFINISHED, Action, EventStatus, Reason, Verdict
-from .waking import forget_notices, request_wake
+from .waking import clear_seen_flags, request_wake
 
 logger = logging.getLogger("dfinery_django")
 
@@ -127,7 +127,7 @@ def wake(using: str) -> None:
 
     def wake_all() -> None:
         try:
-            forget_notices()  # a drain's second look is for events
+            clear_seen_flags()  # a drain's second look is for events
             for alias in get_settings().TOKENS:
                 request_wake(using, alias)
         except Exception:

@@ -68,7 +68,7 @@ def _is_taken_out() -> bool:
 def _look_once_more(settings: Settings, within_seconds: float) -> None:
     """Ask for another drain if there is, or soon will be, something for it to do."""
     databases = destinations.outbox_databases()
-    waking.outlast_notices(databases)
+    waking.wait_out_seen_flags(databases)
     for using in databases:
         try:
             now = DatabaseClock(using).ask().now()
@@ -81,7 +81,7 @@ def _look_once_more(settings: Settings, within_seconds: float) -> None:
 
 def _runs_in_the_request() -> bool:
     """Whether the queue runs what it is given at once: there a drain must not wait."""
-    return waking.is_asking() or django_q2.runs_at_once()
+    return waking.is_requesting() or django_q2.runs_at_once()
 
 
 @contextmanager
@@ -132,7 +132,7 @@ def _prune(using: str, progress: Callable[[int], object] | None) -> int:
     days = get_settings().RETENTION_DAYS
     before = None if days is None else now - dt.timedelta(days=days)
     events, total = Event.objects.using(using), 0
-    events.prune_traces(now=now)
+    events.prune_tombstones(now=now)
     while before and (chunk := events.prune(before=before, limit=PRUNE_CHUNK, now=now)):
         total += chunk
         if progress:

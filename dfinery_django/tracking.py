@@ -84,7 +84,7 @@ def refuse(event: Event, error: Exception) -> None:
     event.fault = error
     event.finish(EventStatus.FAILED, Reason.PAYLOAD, f"The database refuses it. {in_one_line(error)}", event.created_at)
     event.payload = event.user_id = event.order_id = ""
-    event.happened(event.created_at, get_settings().MAX_AGE_HOURS)
+    event.set_occurred_at(event.created_at, get_settings().MAX_AGE_HOURS)
     event.event_name, event.destination = (
         text.encode("ascii", "backslashreplace").decode()[:length]
         for text, length in ((event.event_name, EVENT_NAME_LENGTH), (event.destination, DESTINATION_LENGTH))
@@ -97,7 +97,7 @@ def _fill(event: Event, given: Given, seen: SeenFields) -> None:
         event.dedup_key = dedup_key_from("track", name, value_text(given.dedup_key, "dedup_key"))
     event.event_name = _checked_name(name)
     if given.occurred_at is not None:
-        event.happened(given.occurred_at, get_settings().MAX_AGE_HOURS, "occurred_at")
+        event.set_occurred_at(given.occurred_at, get_settings().MAX_AGE_HOURS, "occurred_at")
     payload = _payload(event, given, seen)
     text = payload.to_json()
     if len(text) > LARGEST_PAYLOAD_BYTES or len(text.encode()) > LARGEST_PAYLOAD_BYTES:

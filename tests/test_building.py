@@ -223,7 +223,7 @@ def test_a_claim_that_was_lost_changes_nothing(shop: Any) -> None:
     lease = claimed[0].due_at
     Event.objects.update(status="delivered", due_at=None, payload="{}")
     claimed[0].status = "pending"
-    assert Event.objects.all().settle(claimed, ["status"], status="captured", lease=lease) == []
+    assert Event.objects.all().record_results(claimed, ["status"], status="captured", lease=lease) == []
     assert Event.objects.get().status == "delivered"
 
 

@@ -227,7 +227,7 @@ def test_a_late_report_changes_nothing() -> None:
     assert lease is not None
     Event.objects.filter(pk=stored.pk).update(status="delivered", due_at=None)
     claimed[0].status = "failed"
-    assert Event.objects.all().settle(claimed, ["status"], status="sending", lease=lease) == []
+    assert Event.objects.all().record_results(claimed, ["status"], status="sending", lease=lease) == []
     stored.refresh_from_db()
     assert stored.status == "delivered"
 

@@ -15,7 +15,7 @@ from django.utils import timezone, translation
 
 from dfinery_django import Coalesce, EventDefinition, Hashed, Value, capture, register
 from dfinery_django.building import build
-from dfinery_django.custom_fields import forget_what_is_known
+from dfinery_django.custom_fields import clear_known_fields
 from dfinery_django.explain import Explanation, Verdict, explain
 from dfinery_django.fieldwise import Part, Reading
 from dfinery_django.models import CustomField, Event
@@ -389,7 +389,7 @@ def test_a_remembered_type(configured: Any, shop: Any) -> None:
     key = CustomField.key_of("event", "points")
     now = timezone.now()
     CustomField.objects.create(key=key, scope="event", name="points", type="long", first_seen_at=now, last_seen_at=now)
-    forget_what_is_known()
+    clear_known_fields()
     assert told() == (12, "long", "remembered")
     unseen(order, discount="12.50")
     assert told() == (12.5, "double", "value; was Long so far")

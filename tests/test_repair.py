@@ -277,7 +277,7 @@ def test_a_cancelled_event_is_not_sent_and_a_late_answer_changes_nothing(configu
     event = make("pending", user_id="u")
     assert carry_out(wish("cancel")) == {"ready": 1}
     assert drain("default", send=far_side) == {}
-    assert Event.objects.settle([event], ["status"], status="sending", lease=timezone.now()) == []  # type: ignore[arg-type]
+    assert Event.objects.record_results([event], ["status"], status="sending", lease=timezone.now()) == []  # type: ignore[arg-type]
     assert Event.objects.get().status == "cancelled"
 
 

@@ -51,7 +51,7 @@ class CustomFieldAdmin(ReadOnly, FieldBase):
             raise PermissionDenied
         if request.method not in ("GET", "HEAD"):
             return HttpResponseNotAllowed(["GET", "HEAD"])
-        listed = custom_fields.listing(outbox_databases())
+        listed = custom_fields.list_fields(outbox_databases())
         if request.GET.get("format") == "csv":
             headers = {"Content-Disposition": 'attachment; filename="dfinery-fields.csv"'}
             # The mark at the beginning tells spreadsheets that it is UTF-8.
@@ -71,7 +71,7 @@ class CustomFieldAdmin(ReadOnly, FieldBase):
         return TemplateResponse(request, "admin/dfinery_django/fields.html", context)
 
 
-def _row(listed: custom_fields.Listed) -> dict[str, Any]:
+def _row(listed: custom_fields.ListedField) -> dict[str, Any]:
     """A field in the reader's words."""
     return {
         "listed": listed,

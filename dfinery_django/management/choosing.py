@@ -41,7 +41,7 @@ def watching(watched: type[models.Model], name: str | None) -> list[EventDefinit
     :raises CommandError: if there are none
     """
     try:
-        found = list(registry.watching(watched))
+        found = list(registry.definitions_watching(watched))
         chosen = [each for each in found if each is registry.get(name)] if name else found
     except (ConfigurationError, NotRegistered) as error:
         raise CommandError(str(error), returncode=2) from error
@@ -58,7 +58,7 @@ def _watched() -> str:
     for each in registry.definitions():
         by_model.setdefault(each.source_label, []).append(each.name)
     watched = "; ".join(f"{label} ({', '.join(names)})" for label, names in sorted(by_model.items()))
-    faults = registry.faults()
+    faults = registry.definition_faults()
     left_out = f" Left out for mistakes, see manage.py check: {', '.join(faults)}." if faults else ""
     return f"Watched: {watched or 'none'}.{left_out}"
 

@@ -17,7 +17,7 @@ from django.db.models import Max
 from django.utils import translation
 
 from .. import clock, registry
-from ..building import raised, try_to_build
+from ..building import mapping_error_reason, try_to_build
 from ..conf import default_destination, get_settings
 from ..custom_fields import SeenFields
 from ..destinations import outbox_databases
@@ -25,7 +25,7 @@ from ..lanes import protocol_for
 from ..models import Event
 from ..sources import fetch_sources
 from ..states import EventStatus, Reason
-from ..waking import held_back
+from ..waking import wakeups_suppressed
 from .reasons import Witness
 
 
@@ -168,7 +168,7 @@ def captured_events() -> Iterator[CapturedEvents]:
     No drain is asked for meanwhile, in any thread of the process. Blocks may be nested: each has what is captured
     within it, whoever captures it.
     """
-    with held_back():
+    with wakeups_suppressed():
         events = CapturedEvents()
         with events.witness:
             yield events
@@ -205,7 +205,7 @@ def _built(row: Event) -> Event:
             reason = f"{event.source} {event.source_pk} is gone: it was deleted before the event was built."
             event.finish(EventStatus.FAILED, Reason.SOURCE_GONE, reason, now)
     except Exception as error:  # noqa: BLE001 - to be told is what it is asked for
-        event.finish(EventStatus.FAILED, Reason.MAPPING, raised(definition, error), now)
+        event.finish(EventStatus.FAILED, Reason.MAPPING, mapping_error_reason(definition, error), now)
     return event
 
 

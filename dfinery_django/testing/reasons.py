@@ -30,7 +30,7 @@ class Witness:
         post_save.disconnect(dispatch_uid=f"dfinery_django.testing.{id(self)}")
 
     def _note(self, sender: Any, instance: Any, using: str = "default", **kwargs: Any) -> None:
-        for definition in registry.watching(sender) if get_settings().ENABLED else ():
+        for definition in registry.definitions_watching(sender) if get_settings().ENABLED else ():
             self._saved[definition.name, instance.pk, using] = instance
 
     def why_not(self, name: str) -> Iterator[str]:
@@ -39,7 +39,7 @@ class Witness:
         known = tuple({word for each in registry.definitions() for word in (each.name, each.event_name)})
         if not definitions and get_settings().ENABLED:
             yield f"No definition is named so, nor has an event of that name. {did_you_mean(name, known)}"
-        for fault in (registry.faults().get(name),):
+        for fault in (registry.definition_faults().get(name),):
             if fault:
                 yield f"{name}: it is not in force: {fault}"
         for definition in definitions if get_settings().ENABLED else ():

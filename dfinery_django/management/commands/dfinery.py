@@ -140,7 +140,7 @@ class Command(BaseCommand):
             self.stdout.write("\n".join(repairing.carry_out(each)))
 
     def _fields(self, *, form: str, **options: Any) -> None:
-        listed = custom_fields.listing(outbox_databases())
+        listed = custom_fields.list_fields(outbox_databases())
         if form == "json":
             self.stdout.write(json.dumps([asdict(each) for each in listed], cls=DjangoJSONEncoder, indent=2))
         elif form == "csv":
@@ -153,7 +153,7 @@ class Command(BaseCommand):
     ) -> None:
         watched = choosing.model(model)
         chosen = choosing.watching(watched, definition)
-        for name, fault in registry.faults().items():
+        for name, fault in registry.definition_faults().items():
             self.stderr.write(f"{name} is left out: {fault}")
         using = choosing.database(database, watched)
         instance = choosing.instance(watched, pk, using)
