@@ -70,10 +70,8 @@ def build_due(
             build(claimed, using=events.db, now=now, until=clock.monotonic() + BATCH_SECONDS)
         for event in claimed:
             event.lapse_count = 0
-        write = functools.partial(
-            events.record_results, claimed, BUILT_FIELDS, status=EventStatus.CAPTURED, lease=lease
-        )
-        recorded = patiently(write, using=events.db, until=until)
+        write = functools.partial(events.record_results, status=EventStatus.CAPTURED, lease=lease)
+        recorded = patiently(lambda: write(claimed, BUILT_FIELDS), using=events.db, until=until)
         _free_dedup_keys(events, recorded)
         notify(recorded, events.db)
     return len(claimed)
@@ -176,10 +174,7 @@ def try_to_build(
     :raises Exception: from the definition's own code; a value that can't be sent becomes the event's reason
     """
     try:
-        if waits and (
-            _postpone_if_untrue(event, definition, instance, seen.using, now)
-            or _postpone_if_not_ready(event, definition, instance, now)
-        ):
+        if waits and _is_too_early(event, definition, instance, seen.using, now):
             return
         if not consent.is_given(definition, instance):
             _cancel_without_consent(event, now)
@@ -231,21 +226,15 @@ def too_old_reason(event: Event) -> str:
     return f"It happened at {event.occurred_at:%Y-%m-%d %H:%M:%S %Z}; DFINERY processes nothing older than {hours:g} h."
 
 
-def _postpone_if_untrue(event: Event, definition: EventDefinition, instance: Any, using: str, now: dt.datetime) -> bool:
-    """Postpone, and in the end cancel, an event whose signal announced a change that is not stored."""
+def _is_too_early(event: Event, definition: EventDefinition, instance: Any, using: str, now: dt.datetime) -> bool:
+    """Postpone an event whose items aren't written or whose signal's change isn't stored; the latter ends cancelled."""
     if conditions.still_holds(definition, instance, using):
-        return False
+        reason = "Its items are not there yet."
+        return not is_ready(definition, instance) and _postpone(event, Reason.NOT_READY, reason, now)
     if not _postpone(event, Reason.UNTRUE, "The row does not match its 'when' yet.", now):
         reason = "The row does not match its 'when': the signal's change is not stored, or not any more."
         event.finish(EventStatus.CANCELLED, Reason.UNTRUE, reason, now)
     return True
-
-
-def _postpone_if_not_ready(event: Event, definition: EventDefinition, instance: Any, now: dt.datetime) -> bool:
-    """Postpone an event whose items aren't written yet, and return whether it was."""
-    return not is_ready(definition, instance) and _postpone(
-        event, Reason.NOT_READY, "Its items are not there yet.", now
-    )
 
 
 def _postpone(event: Event, code: Reason, reason: str, now: dt.datetime) -> bool:

@@ -114,9 +114,7 @@ class SeenFields:
                 with shielded(self.using):
                     known = _known[place] = _KnownFields(self.using)
             except Exception as error:  # noqa: BLE001 - logged
-                swallow(
-                    error, self.using, "The custom fields seen so far can't be read: types are taken from the values"
-                )
+                swallow(error, self.using, "The custom fields seen so far can't be read: types come from the values")
         return known
 
     def _type(self, key: FieldKey) -> WireType | None:

@@ -31,8 +31,7 @@ class _UserIdSource:
     """One source of ``user_id`` in the mapping.
 
     :ivar label: unique among the sources of its definition, and of a mapping that was changed since
-    :ivar read: returns the instance's value without a query; raises ``LookupError`` if it is not loaded. ``None``: the
-        value takes a query
+    :ivar read: returns the instance's value; raises ``LookupError`` if it is not loaded. ``None``: it takes a query
     :ivar is_reference: whether the value is the key of another row, the user's
     """
 

@@ -251,7 +251,6 @@ def read_value(place: str, source: Expression, instance: Any) -> Any:
     """Return a value; an error of the mapping becomes a ``PayloadError`` that names the field and its source.
 
     :param place: the field, e.g. ``items[0].price``
-    :raises PayloadError: as above; passing errors of the database are raised unchanged
     """
     try:
         return source.resolve(instance)

@@ -149,10 +149,7 @@ class DeliveryAttempt(models.Model):
 
 
 class Destination(models.Model):
-    """One DFINERY app with one token: open, closed until a time, half-open (closed, and that time is over) or paused.
-
-    ``open`` means that events are sent, unlike an electric circuit.
-    """
+    """One DFINERY app with one token: open, closed until a time, half-open (closed, that time over) or paused."""
 
     alias = models.CharField(pgettext_lazy("destination", "alias"), max_length=64, primary_key=True)
     closed_until = MomentField(_("closed until"), null=True, blank=True)
@@ -200,11 +197,9 @@ class Destination(models.Model):
         return self.closed_until is not None and now < self.closed_until <= now + LONGEST_WAIT
 
     def is_stopped(self, now: dt.datetime) -> bool:
-        """Return whether it is paused by an operator or closed after failures."""
         return bool(self.paused_by) or self.is_closed(now)
 
     def state(self, now: dt.datetime) -> DestinationState:
-        """Return its state for people."""
         if self.paused_by:
             return DestinationState.PAUSED
         if self.closed_until is None:
@@ -260,7 +255,6 @@ class CustomField(models.Model):
 
     @staticmethod
     def key_of(scope: str, name: str) -> str:
-        """Return the primary key of a custom field."""
         return hashlib.sha256(f"{scope}\x1f{name}".encode()).hexdigest()
 
 

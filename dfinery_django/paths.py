@@ -1,6 +1,6 @@
 """Dotted paths followed over models: the relations to fetch, the type of the last field, a missing name.
 
-Following a path reads ``_meta`` only; ``fetch_rows`` reads rows.
+Following a path reads ``_meta`` only; ``get_rows`` reads rows.
 """
 
 from __future__ import annotations
@@ -180,9 +180,7 @@ def wire_type(model: type[models.Model], path: str, *, through_many: bool = Fals
     return wire_type_of(field) if field else None
 
 
-def fetch_rows(
-    model: type[models.Model], paths: Sequence[str], keys: Iterable[Any], *, using: str
-) -> list[models.Model]:
+def get_rows(model: type[models.Model], paths: Sequence[str], keys: Iterable[Any], *, using: str) -> list[models.Model]:
     """Return the rows of these keys with their related rows. A relation that can't be prefetched is read lazily."""
     try:
         return list(queryset_with_related(model, paths, using=using).filter(pk__in=keys))

@@ -86,7 +86,6 @@ class EventQuerySet(models.QuerySet[Any]):
         return quarantine(self.model._base_manager.using(named or router.db_for_write(self.model)))
 
     def unfinished(self) -> EventQuerySet:
-        """Return the events whose status is not a final one."""
         return self.filter(status__in=UNFINISHED)
 
     def due(self, now: dt.datetime) -> EventQuerySet:
@@ -107,17 +106,14 @@ class EventQuerySet(models.QuerySet[Any]):
     def claim(self, *, limit: int, now: dt.datetime, lease_seconds: float, into: EventStatus) -> list[Any]:
         """Lease due events of this queryset; no other worker can claim them before the lease ends.
 
-        Two statements in one short transaction: a LIMIT inside an UPDATE may be planned to take more. Events that
-        expire first are claimed first. The lease (``due_at`` of the events returned) is the fencing token of
-        ``record_results``.
+        Two statements in one short transaction: a LIMIT inside an UPDATE may be planned to take more. What expires
+        first comes first. The lease (``due_at`` of the events returned) is the fencing token of ``record_results``.
 
         :param into: ``CAPTURED`` to build, ``SENDING`` to send (which counts an attempt)
         """
         lease = now + dt.timedelta(seconds=lease_seconds)
         with transaction.atomic(using=self.db):
-            skip_locked = connections[self.db].features.has_select_for_update_skip_locked
-            free = self.due(now).order_by("expires_at", "pk").select_for_update(skip_locked=skip_locked)
-            claimed = list(free[:limit])
+            claimed = self.due(now).order_by("expires_at", "pk").lock(limit)
             if claimed:
                 rows = self.model._base_manager.using(self.db).filter(pk__in=[event.pk for event in claimed])
                 # The counters first: MySQL evaluates assignments from left to right, and sees new values.
@@ -128,17 +124,20 @@ class EventQuerySet(models.QuerySet[Any]):
             event.status, event.due_at = into, lease
         return claimed
 
+    def lock(self, limit: int) -> list[Any]:
+        """Lock and return rows that no other transaction has locked."""
+        skip_locked = connections[self.db].features.has_select_for_update_skip_locked
+        return list(self.select_for_update(skip_locked=skip_locked)[:limit])
+
     def expire(self, *, limit: int, now: dt.datetime, margin: dt.timedelta = dt.timedelta(0)) -> list[Any]:
         """Expire unfinished events whose time is over, except those that are leased for sending.
 
         :param margin: how long before ``expires_at`` their time is over: sending takes time
         """
-        late = (
-            self.unfinished().filter(expires_at__lte=now + margin).exclude(status=EventStatus.SENDING, due_at__gt=now)
-        )
+        late = self.unfinished().filter(expires_at__lte=now + margin)
+        late = late.exclude(status=EventStatus.SENDING, due_at__gt=now)
         with transaction.atomic(using=self.db):
-            skip_locked = connections[self.db].features.has_select_for_update_skip_locked
-            expired = list(late.select_for_update(skip_locked=skip_locked)[:limit])
+            expired = late.lock(limit)
             for event in expired:
                 last = f" Last: {event.reason}" if event.reason else ""
                 reason = f"It could not be delivered while DFINERY would still process it.{last}"

@@ -25,7 +25,7 @@ from .definitions import EventDefinition
 from .exceptions import PayloadError
 from .expressions import Expression, Path
 from .modelfields import of_column
-from .paths import fetch_rows, trace
+from .paths import get_rows, trace
 from .tenants import place_of
 from .values import in_utc
 
@@ -93,7 +93,7 @@ def fetch_sources(definition: EventDefinition, keys: Iterable[str], using: str) 
             valid.append(key_of(definition, key))
         except (ValidationError, ValueError, TypeError):  # the source counts as gone
             continue
-    rows = fetch_rows(definition.model_class, definition.paths(), valid, using=using)
+    rows = get_rows(definition.model_class, definition.paths(), valid, using=using)
     return {key_text(definition, row.pk): row for row in rows}
 
 
@@ -104,8 +104,7 @@ def database_of(instance: models.Model) -> str:
 
 
 def dedup_key_from(*parts: str) -> str:
-    """Return the deduplication key of texts, a hash."""
-    # Different lone surrogates give different keys; only the hash is stored.
+    """Return a hash of texts; different lone surrogates give different hashes."""
     return hashlib.sha256("\x1f".join(parts).encode(errors="surrogatepass")).hexdigest()
 
 

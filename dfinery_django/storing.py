@@ -30,6 +30,8 @@ _FRESH_VALUES: dict[str, tuple[Any, str]] = {
 _SHARED_FIELDS = ("definition", "event_name", "destination", "source")
 #: Rows per statement, even where the database would accept more.
 MOST_ROWS = 500
+_Literals = tuple[tuple[str, str], ...]
+_Statement = tuple[str, Sequence[Any]]
 _NEEDS_NO_QUOTING = re.compile(r"[A-Za-z0-9_.:-]*").fullmatch
 
 
@@ -49,7 +51,7 @@ def with_literals(sql: str, literals: Sequence[str | None]) -> str:
     return head + "".join((each or "%s") + text for each, text in zip(literals, rest, strict=True))
 
 
-def _literals(event: models.Model) -> tuple[tuple[str, str], ...]:
+def _literals(event: models.Model) -> _Literals:
     """Return (column, SQL) of the values that the INSERT of a captured event has as literals."""
     values = event.__dict__
     if any(values[name] != value for name, (value, _) in _FRESH_VALUES.items()):
@@ -58,18 +60,13 @@ def _literals(event: models.Model) -> tuple[tuple[str, str], ...]:
 
 
 @lru_cache(maxsize=256)
-def _fresh_literals(shared: tuple[Any, ...]) -> tuple[tuple[str, str], ...]:
-    fresh = [(name, written) for name, (_, written) in _FRESH_VALUES.items()]
-    return (
-        *fresh,
-        *((name, written) for name, written in zip(_SHARED_FIELDS, map(literal, shared), strict=True) if written),
-    )
+def _fresh_literals(shared: tuple[Any, ...]) -> _Literals:
+    fresh = [(name, sql) for name, (_, sql) in _FRESH_VALUES.items()]
+    return (*fresh, *((name, sql) for name, sql in zip(_SHARED_FIELDS, map(literal, shared), strict=True) if sql))
 
 
 @lru_cache(maxsize=256)
-def _insert_statement(
-    model: Any, using: str, literals: tuple[tuple[str, str], ...]
-) -> tuple[str, list[models.Field[Any, Any]]]:
+def _insert_statement(model: Any, using: str, literals: _Literals) -> tuple[str, list[models.Field[Any, Any]]]:
     """Return Django's statement that stores a row unless its key exists, and the fields of its parameters."""
     fields = [field for field in model._meta.concrete_fields if not field.primary_key]
     sql, _ = _insert_ignoring(fields, [model()], using)
@@ -80,7 +77,7 @@ def _insert_statement(
     return sql, [field for field in fields if field.name not in written]
 
 
-def _insert_ignoring(fields: Sequence[Any], rows: list[models.Model], using: str) -> tuple[str, Sequence[Any]]:
+def _insert_ignoring(fields: Sequence[Any], rows: list[models.Model], using: str) -> _Statement:
     """Return the statement, with its parameters, that inserts rows and skips existing ones."""
     connection, model = connections[using], type(rows[0])
     query = InsertQuery(model)
@@ -125,9 +122,7 @@ def _as_parameter(field: models.Field[Any, Any], value: Any, connection: Any) ->
     return field.get_db_prep_save(value, connection)
 
 
-def store(
-    event: models.Model, *, using: str, piggyback: tuple[str, Sequence[Any]] | None = None
-) -> tuple[Any, ...] | None:
+def store(event: models.Model, *, using: str, piggyback: _Statement | None = None) -> tuple[Any, ...] | None:
     """Store an event unless its key exists. A failure leaves the caller's transaction usable.
 
     :param piggyback: a SELECT of one row and its parameters, for the same round trip; needs ``supports_piggyback``

@@ -28,8 +28,7 @@ logger = logging.getLogger("dfinery_django")
 FLUSH_SECONDS = 10.0
 #: Upper bounds of the buckets of request durations, in seconds.
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-#: The age at which events are added to the total of captured ones: a transaction of up to this length may still commit
-#: older ones.
+#: The age at which events are added to the total of captured ones: younger ones may still be committed out of order.
 ABSORB_AFTER = dt.timedelta(minutes=10)
 ABSORB_EVERY = dt.timedelta(minutes=1)
 CAPTURED, ABSORBED = "captured", "absorbed"

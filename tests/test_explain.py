@@ -19,7 +19,7 @@ from dfinery_django.custom_fields import clear_known_fields
 from dfinery_django.explain import Explanation, Verdict, explain
 from dfinery_django.fieldwise import Part, Reading
 from dfinery_django.models import CustomField, Event
-from dfinery_django.registry import get, unregister, watching
+from dfinery_django.registry import get, unregister, definitions_watching
 from dfinery_django.signals import event_expired, event_failed
 from tests.conftest import PURCHASE
 from tests.shop.models import Line, Order
@@ -569,7 +569,7 @@ def test_a_proxy_of_the_model(shop: Any) -> None:
 
     order = shop.place(customer=shop.customer())
     gift = Gift.objects.get(pk=order.pk)
-    (definition,) = watching(Gift)
+    (definition,) = definitions_watching(Gift)
     assert explain(definition, gift, using="default").source == "shop.Order"
 
 

@@ -10,7 +10,7 @@ from django.db.models.fields.related_descriptors import ReverseManyToOneDescript
 from django.test.utils import CaptureQueriesContext, isolate_apps
 
 from dfinery_django.expressions import Path
-from dfinery_django.paths import _log_not_fetched, fetch_rows, queryset_with_related, trace, wire_type
+from dfinery_django.paths import _log_not_fetched, get_rows, queryset_with_related, trace, wire_type
 from dfinery_django.values import WireType
 from tests.conftest import Shop
 from tests.shop.models import Category, Line, Order, Product, User, Voucher
@@ -276,7 +276,7 @@ def test_relations_of_others(shop: Shop, monkeypatch: Any, caplog: Any, descript
     orders = [shop.place(lines=2, customer=shop.customer(name)) for name in "abc"]
     monkeypatch.setattr(Order, "lines", descriptor(Order.lines.rel))
     with CaptureQueriesContext(connection) as made:
-        rows = fetch_rows(Order, PATHS, [order.pk for order in orders], using="default")
+        rows = get_rows(Order, PATHS, [order.pk for order in orders], using="default")
         names = [line.product.category.name for row in rows for line in row.lines.all()]
     assert names == ["Macbook Air"] * 6
     assert len(made) == (queries or len(made))
