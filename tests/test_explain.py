@@ -19,7 +19,7 @@ from dfinery_django.custom_fields import clear_known_fields
 from dfinery_django.explain import Explanation, Verdict, explain
 from dfinery_django.fieldwise import Part, Reading
 from dfinery_django.models import CustomField, Event
-from dfinery_django.registry import get, unregister, definitions_watching
+from dfinery_django.registry import definitions_watching, get, unregister
 from dfinery_django.signals import event_expired, event_failed
 from tests.conftest import PURCHASE
 from tests.shop.models import Line, Order
