@@ -43,7 +43,7 @@ MOST_FIELDS = 5000
 FieldKey = tuple[str, str]
 
 
-class _KnownFields:
+class _LedgerSnapshot:
     """A snapshot of the ledger."""
 
     def __init__(self, using: str) -> None:
@@ -57,12 +57,12 @@ class _KnownFields:
 
 
 #: Keyed by database and tenant.
-_known: dict[tuple[str, str | None], _KnownFields] = {}
+_snapshots: dict[tuple[str, str | None], _LedgerSnapshot] = {}
 
 
 def clear_known_fields(**kwargs: Any) -> None:
     """Drop the snapshots, so that the ledger is read again before its next use."""
-    _known.clear()
+    _snapshots.clear()
 
 
 class SeenFields:
@@ -93,7 +93,7 @@ class SeenFields:
 
     def remembered(self, scope: Scope, name: str) -> WireType | None:
         """Return the type that a field had before this batch."""
-        known = self._known()
+        known = self._snapshot()
         return known.types.get((scope, name)) if known else None
 
     def event(self, name: str) -> None:
@@ -106,13 +106,13 @@ class SeenFields:
         if self._new or self._drifted or self._declared_types or self._seen_again:
             after_commit(self._flush, self.using)
 
-    def _known(self) -> _KnownFields | None:
+    def _snapshot(self) -> _LedgerSnapshot | None:
         place = place_of(self.using)
-        known = _known.get(place)
+        known = _snapshots.get(place)
         if known is None or clock.monotonic() - known.read_at > RELOAD_SECONDS:
             try:
                 with shielded(self.using):
-                    known = _known[place] = _KnownFields(self.using)
+                    known = _snapshots[place] = _LedgerSnapshot(self.using)
             except Exception as error:  # noqa: BLE001 - logged
                 swallow(error, self.using, "The custom fields seen so far can't be read: types come from the values")
         return known
@@ -120,11 +120,11 @@ class SeenFields:
     def _type(self, key: FieldKey) -> WireType | None:
         if key in self._new:
             return self._new[key]
-        known = self._known()
+        known = self._snapshot()
         return known.types.get(key) if known else None
 
     def _observe(self, key: FieldKey, found: WireType | None) -> None:
-        known = self._known()
+        known = self._snapshot()
         if known is None:
             return
         if key not in known.types and key not in self._new:

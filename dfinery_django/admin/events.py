@@ -116,7 +116,7 @@ class EventAdmin(PeopleActions, EventBase):
         return format_html('<span title="{}">{}</span>', visible(event.user_id), shown(event.user_id, chars=13))
 
     @admin.display(description=pgettext_lazy("event", "happened"), ordering="occurred_at")
-    def set_occurred_at(self, event: Event) -> str:
+    def happened(self, event: Event) -> str:
         return short_time(event.occurred_at)
 
     @admin.display(description=_("arrived or next due"), ordering="finished_at")
