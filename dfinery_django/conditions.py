@@ -197,11 +197,6 @@ def _stored_matches(definition: EventDefinition, instance: models.Model, using: 
         return cursor.fetchone() is not None
 
 
-@lru_cache(maxsize=256)
-def _match_query(definition: EventDefinition, using: str) -> _MatchQuery:
-    return _MatchQuery(definition, using)
-
-
 class _MatchQuery:
     """The query whether the row of a key matches the lookups; its cost is part of the checkout.
 
@@ -248,6 +243,9 @@ class _MatchQuery:
             places = [place for place, pair in enumerate(zip(first, second, strict=False)) if pair[0] != pair[1]]
             if sql == other_sql and len(places) == 1 and second[places[0]] == self._parameter(key):
                 self._cached = _inlined(sql, first, places[0])
+
+
+_match_query = lru_cache(maxsize=256)(_MatchQuery)
 
 
 def _inlined(sql: str, parameters: tuple[Any, ...], place: int) -> tuple[str, tuple[Any, ...], int]:

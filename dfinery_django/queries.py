@@ -208,11 +208,8 @@ class EventQuerySet(models.QuerySet[Any]):
             return values[0]
         field: Any = self.model._meta.get_field(name)
         whens = (When(pk=event.pk, then=Value(value, field)) for event, value in zip(events, values, strict=True))
-        return Cast(Case(*whens, output_field=field), field) if self._casts_case else Case(*whens, output_field=field)
-
-    @property
-    def _casts_case(self) -> bool:
-        return connections[self.db].features.requires_casted_case_in_updates
+        case = Case(*whens, output_field=field)
+        return Cast(case, field) if connections[self.db].features.requires_casted_case_in_updates else case
 
     def resend(self, now: dt.datetime) -> int:
         """Send finished events again, with the same id and payload. Those that are too old or never built are skipped.
