@@ -59,7 +59,7 @@ def known_user(definition: EventDefinition, instance: Any) -> tuple[str, str]:
 def with_known_user(event: Event, definition: EventDefinition, instance: Any, user: Properties) -> Properties:
     """Return the attributes of the user at capture.
 
-    If an earlier source of the mapping has a value since (a guest's order was assigned to a user), that user is returned.
+    If an earlier source of the mapping has a value since (a guest order got its user), that user is returned.
 
     :param user: the attributes as read from the row now
     """

@@ -43,7 +43,7 @@ class Hop:
 
     @property
     def uses_django_descriptor(self) -> bool:
-        """Whether Django's own descriptor reads it: those of tags and the like don't accept our queryset."""
+        """True if Django's own descriptor reads it: those of tags and the like don't accept our queryset."""
         return type(inspect.getattr_static(self.holder, self.name, None)).__module__.startswith("django.")
 
     def manager_has(self, part: str) -> bool:
@@ -55,7 +55,7 @@ class Hop:
 
     @property
     def is_joinable(self) -> bool:
-        """Whether a join loses no row: an inner join over a dangling key would drop the holder."""
+        """True if a join loses no row: an inner join over a dangling key would drop the holder."""
         if self.is_many or self.model is None or not self.uses_django_descriptor or not _has_plain_manager(self.model):
             return False
         if not self.relation.concrete or self.relation.null:
