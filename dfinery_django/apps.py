@@ -27,8 +27,8 @@ class DfineryConfig(AppConfig):
             signal.connect(receiver, dispatch_uid=f"dfinery_django.{receiver.__name__}", weak=False)
         post_migrate.connect(django_q2.schedule_after_migrate, sender=self, dispatch_uid="dfinery_django.schedules")
         # Tests that empty their tables send this signal, too.
-        post_migrate.connect(custom_fields.forget_what_is_known, sender=self, dispatch_uid="dfinery_django.fields")
-        post_migrate.connect(waking.forget_notices, sender=self, dispatch_uid="dfinery_django.notices")
+        post_migrate.connect(custom_fields.clear_known_fields, sender=self, dispatch_uid="dfinery_django.fields")
+        post_migrate.connect(waking.clear_seen_flags, sender=self, dispatch_uid="dfinery_django.notices")
         forks.use_own_pools()
         registry.autodiscover()
         try:

@@ -1,7 +1,7 @@
-"""Has a save made a dict ``when`` true? Judged from the instance where that is certain, else by one query.
+"""Evaluation of a dict ``when`` around a save: in memory where that is certain, otherwise by one query.
 
-The state before a save is read from the database, never kept on instances: two instances of one order are alive
-at once in real shops, and snapshots lie. Conditions compare raw database values.
+The state before a save is read from the database, never kept on instances: real shops have two instances of one order
+at once, and snapshots would be stale. Conditions compare raw database values.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from .sources import by_key, key_of, source_key
 from .storing import literal, with_literals
 from .transactions import before_reading, savepoint_guard
 
-#: Lookups that are judged in memory, where the field's own is one of Django's plain ones: JSON, arrays and the like
-#: compare in ways that only the database knows.
-_PLAIN = frozenset({"exact", "in", "isnull"})
-_PLAIN_LOOKUPS = frozenset(
+#: Lookups that are evaluated in memory, where the field's lookup class is one of Django's plain ones: JSON, arrays and
+#: the like compare in ways that only the database knows.
+_IN_MEMORY_LOOKUPS = frozenset({"exact", "in", "isnull"})
+_PLAIN_LOOKUP_CLASSES = frozenset(
     {builtin.Exact, builtin.In, builtin.IsNull, builtin.IntegerFieldExact, RelatedExact, RelatedIn, RelatedIsNull}
 )
 
 
 def lookups(definition: EventDefinition) -> Mapping[str, Any] | None:
-    """The lookups of a definition whose ``when`` is a dict."""
+    """Return the lookups of a definition whose ``when`` is a dict."""
     condition = definition.condition
     return condition if isinstance(condition, Mapping) else None
 
 
 def held_before(definition: EventDefinition, instance: models.Model, using: str, update_fields: Any) -> bool:
-    """In ``pre_save``: whether the stored row already matches. One query, only if the instance matches now.
+    """Return, in ``pre_save``, whether the stored row already matches. One query, only if the instance matches now.
 
-    ``True`` also stands for "this save can't make it true".
+    Also ``True`` if this save can't make the condition true.
     """
     if not _touches(definition, update_fields):
         return True
@@ -53,16 +53,16 @@ def held_before(definition: EventDefinition, instance: models.Model, using: str,
 
 
 def holds_after(definition: EventDefinition, instance: models.Model, using: str, update_fields: Any) -> bool:
-    """In ``post_save``: whether the stored row matches now. No query where the instance tells."""
-    verdict = _matches_in_memory(definition, instance, update_fields)
-    return _stored_matches(definition, instance, using) if verdict is None else verdict
+    """Return, in ``post_save``, whether the stored row matches now. No query where the instance is enough."""
+    matches = _matches_in_memory(definition, instance, update_fields)
+    return _stored_matches(definition, instance, using) if matches is None else matches
 
 
 def still_holds(definition: EventDefinition, instance: Any, using: str) -> bool:
-    """Ask the condition of a signal's definition again, of the row as it is now.
+    """Return whether the condition of a signal's definition holds for the row as it is stored now.
 
-    A signal tells what is about to be stored, and perhaps never is. What a save has made true is not asked again. A
-    callable that can't judge a fresh instance is not believed to say no.
+    A signal may announce a change that is never stored. Conditions of saves are not evaluated again. A callable that
+    fails on a fresh instance counts as true.
     """
     when = definition.condition if definition.signal else None
     if isinstance(when, Mapping):
@@ -71,25 +71,25 @@ def still_holds(definition: EventDefinition, instance: Any, using: str) -> bool:
         return True
     try:
         with savepoint_guard(using):
-            return bool(when(instance, False) or when(instance, True))  # whether it was new is not known any more
+            return bool(when(instance, False) or when(instance, True))  # created is not known any more
     except Exception as error:
         if is_transient(error):
             raise
-        return True  # it may read what only the instance had that the signal carried
+        return True  # it may read an attribute that only the signal's instance had
 
 
 def _is_new(definition: EventDefinition, instance: models.Model) -> bool:
-    """Whether the save can only insert. An instance made with a key by hand may overwrite a row."""
+    """Return whether the save can only insert. An instance with a key set by hand may overwrite a row."""
     keys = definition.model_class._meta.pk_fields
     return instance._state.adding and all(field.has_default() or field.has_db_default() for field in keys)
 
 
 def _touches(definition: EventDefinition, update_fields: Any) -> bool:
-    """Whether a save of these fields can change what the condition reads."""
+    """Return whether a save of these fields can change the result of the condition."""
     if update_fields is None:
         return True
     wanted, own = lookups(definition) or {}, list(_own_fields(definition))
-    # The database works out generated fields and expressions from others.
+    # The database computes generated fields and expressions from other fields.
     reads_others = any(hasattr(value, "resolve_expression") for value in wanted.values())
     return reads_others or not own or any(field.generated or _is_among(field, update_fields) for field in own)
 
@@ -114,16 +114,13 @@ def _own_field(model: type[models.Model], name: str) -> models.Field[Any, Any] |
 
 
 def _matches_in_memory(definition: EventDefinition, instance: models.Model, update_fields: Any) -> bool | None:
-    """The verdict of the values that a save writes; ``None`` if they can't tell."""
-    verdicts = [
-        _judge(definition, instance, key, wanted, update_fields) for key, wanted in (lookups(definition) or {}).items()
-    ]
-    if False in verdicts:
-        return False
-    return None if None in verdicts else True
+    """Return whether the values that a save writes match; ``None`` if only the database knows."""
+    conditions = (lookups(definition) or {}).items()
+    results = [_compare_in_memory(definition, instance, key, wanted, update_fields) for key, wanted in conditions]
+    return False if False in results else None if None in results else True
 
 
-def _judge(
+def _compare_in_memory(
     definition: EventDefinition, instance: models.Model, key: str, wanted: Any, update_fields: Any
 ) -> bool | None:
     field, lookup = _plain_field(definition, key)
@@ -133,39 +130,39 @@ def _judge(
         return None  # another instance may have written it since this one was loaded
     value = instance.__dict__[field.attname]
     try:
-        if _is_disputed(field, instance, value):
+        if _descriptor_disagrees(field, instance, value):
             return None
         if hasattr(value, "resolve_expression") or hasattr(wanted, "resolve_expression"):
             return None
         if lookup == "isnull" or wanted is None:
             return (value is None) == (wanted is not False)
         choices = [choice for choice in wanted if choice is not None] if lookup == "in" else [wanted]
-        return _raw(field, value) in [_raw(field, choice) for choice in choices]
-    except Exception:  # noqa: BLE001 - what can't be compared here, the database compares
+        return _column_value(field, value) in [_column_value(field, choice) for choice in choices]
+    except Exception:  # noqa: BLE001 - the database compares it instead
         return None
 
 
 @lru_cache(maxsize=1024)
 def _plain_field(definition: EventDefinition, key: str) -> tuple[models.Field[Any, Any] | None, str]:
-    """The field that a lookup compares, if it can be compared in memory, and how."""
+    """Return the field of a lookup, if it can be compared in memory, and the lookup's name."""
     name, _, lookup = key.partition(LOOKUP_SEP)
     field = _own_field(definition.model_class, name)
     return (field if field is not None and _is_plain_lookup(field, lookup) else None), lookup
 
 
 def _is_plain_lookup(field: models.Field[Any, Any], lookup: str) -> bool:
-    """Whether a field of the instance can be compared in memory: what the database works out is not there yet."""
+    """Return whether a field of the instance can be compared in memory; a generated one has no value yet."""
     lookup = lookup or "exact"
-    if lookup not in _PLAIN or field.generated or field.get_lookup(lookup) not in _PLAIN_LOOKUPS:
+    if lookup not in _IN_MEMORY_LOOKUPS or field.generated or field.get_lookup(lookup) not in _PLAIN_LOOKUP_CLASSES:
         return False
-    return type(field).pre_save.__module__.startswith("django.")  # another may save what the instance does not hold
+    return type(field).pre_save.__module__.startswith("django.")  # others may save another value than the instance's
 
 
-def _is_disputed(field: Any, instance: models.Model, value: Any) -> bool:
-    """Whether the field's descriptor, which a save asks, says otherwise than the instance, as a translated field's."""
+def _descriptor_disagrees(field: Any, instance: models.Model, value: Any) -> bool:
+    """Return whether the field's descriptor, which a save reads, has another value, like a translated field's."""
     if _has_djangos_descriptor(type(instance), field.attname):
         return False
-    return bool(_raw(field, getattr(instance, field.attname)) != _raw(field, value))
+    return bool(_column_value(field, getattr(instance, field.attname)) != _column_value(field, value))
 
 
 @lru_cache(maxsize=1024)
@@ -173,8 +170,8 @@ def _has_djangos_descriptor(model: type[models.Model], attname: str) -> bool:
     return type(getattr_static(model, attname, None)) in (DeferredAttribute, ForeignKeyDeferredAttribute)
 
 
-def _raw(field: Any, value: Any) -> Any:
-    """The value as the column has it: an enum member's value, a related object's key, a number's text."""
+def _column_value(field: Any, value: Any) -> Any:
+    """Return the value as stored in the column: an enum member's value, a related object's key."""
     if isinstance(value, models.Model):
         value = getattr(value, field.target_field.attname)
     return field.get_prep_value(value)
@@ -184,83 +181,82 @@ def _stored_matches(definition: EventDefinition, instance: models.Model, using: 
     text = source_key(definition, instance)
     if text is None:
         return False
-    look, key = _look(definition, using), key_of(definition, text)
-    if not look.is_plain:
+    query, key = _match_query(definition, using), key_of(definition, text)
+    if not query.is_plain:
         with savepoint_guard(using):
-            return look.rows(key).exists()
+            return query.rows(key).exists()
     try:
-        sql, parameters = look.statement(key)
+        sql, parameters = query.statement(key)
     except EmptyResultSet:  # {"status__in": []}
         return False
     before_reading(using)
     connection = connections[using]
-    # Of atomic() the shop is told if this ends it; from one that it commits by hand an error is kept away.
+    # In atomic() the shop notices if an error ends it; a transaction that it commits by hand needs the savepoint guard.
     with nullcontext() if connection.in_atomic_block else savepoint_guard(using), connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return cursor.fetchone() is not None
 
 
-@lru_cache(maxsize=256)
-def _look(definition: EventDefinition, using: str) -> _Look:
-    return _Look(definition, using)
+class _MatchQuery:
+    """The query whether the row of a key matches the lookups; its cost is part of the checkout.
 
-
-class _Look:
-    """The question whether the row of a key matches the lookups: a checkout pays for it.
-
-    Where they are plain, the ORM takes longer to write it than the database to answer, so it is written twice, for two
-    keys; from where they differ one sees where the key goes.
+    For plain lookups the ORM takes longer to compile it than the database to answer, so the SQL is cached: it is
+    compiled for two keys, and the parameter in which they differ is the key's place.
     """
 
     def __init__(self, definition: EventDefinition, using: str) -> None:
         self.definition, self.using = definition, using
         self._wanted = lookups(definition) or {}
-        self.is_plain = all(_is_plain(definition, each, value) for each, value in self._wanted.items())
-        self._written: list[tuple[str, tuple[Any, ...]]] = []
-        #: The statement, its parameters, and which of them is the key.
-        self._known: tuple[str, tuple[Any, ...], int] | None = None
+        self.is_plain = all(_is_plain_condition(definition, each, value) for each, value in self._wanted.items())
+        self._compiled: list[tuple[str, tuple[Any, ...]]] = []
+        #: The statement, its parameters, and the index of the key among them.
+        self._cached: tuple[str, tuple[Any, ...], int] | None = None
 
     def rows(self, key: Any) -> models.QuerySet[models.Model]:
+        """Return the queryset of the row, if it matches."""
         return by_key(self.definition, key, self.using).filter(**self._wanted)
 
     def statement(self, key: Any) -> tuple[str, tuple[Any, ...]]:
-        """SQL and parameters."""
-        if self._known is None:
+        """Return SQL and parameters."""
+        if self._cached is None:
             query = self.rows(key).query.exists()
             sql, parameters = query.get_compiler(self.using).as_sql()
-            if len(self._written) < 2:
+            if len(self._compiled) < 2:
                 self._learn(key, (sql, tuple(parameters)))
             return sql, tuple(parameters)
-        sql, parameters, place = self._known
+        sql, parameters, place = self._cached
         return sql, (*parameters[:place], self._parameter(key), *parameters[place + 1 :])
 
     def _parameter(self, key: Any) -> Any:
         return self.definition.model_class._meta.pk.get_db_prep_value(key, connections[self.using])
 
-    def _learn(self, key: Any, written: tuple[str, tuple[Any, ...]]) -> None:
+    def _learn(self, key: Any, compiled: tuple[str, tuple[Any, ...]]) -> None:
         model = self.definition.model_class
-        # A manager of the site's own may filter by whom it serves; a composite key goes to several places.
+        # A site's own manager may filter by tenant; a composite key has several places.
         if type(model._base_manager) is not models.Manager or len(model._meta.pk_fields) > 1:
             return
-        if written in self._written:
+        if compiled in self._compiled:
             return
-        self._written.append(written)
-        if len(self._written) == 2:
-            (sql, first), (other_sql, second) = self._written
+        self._compiled.append(compiled)
+        if len(self._compiled) == 2:
+            (sql, first), (other_sql, second) = self._compiled
             places = [place for place, pair in enumerate(zip(first, second, strict=False)) if pair[0] != pair[1]]
             if sql == other_sql and len(places) == 1 and second[places[0]] == self._parameter(key):
-                self._known = _written_out(sql, first, places[0])
+                self._cached = _inlined(sql, first, places[0])
 
 
-def _written_out(sql: str, parameters: tuple[Any, ...], place: int) -> tuple[str, tuple[Any, ...], int]:
-    """The statement with the other parameters written out, as far as they can be; those left; where that one is now."""
-    if sql.count("%s") != len(parameters):  # a per cent sign of another meaning
+_match_query = lru_cache(maxsize=256)(_MatchQuery)
+
+
+def _inlined(sql: str, parameters: tuple[Any, ...], place: int) -> tuple[str, tuple[Any, ...], int]:
+    """Return the statement with literals for other parameters than the key, those left, and the key's index in them."""
+    if sql.count("%s") != len(parameters):  # a literal per cent sign
         return sql, parameters, place
     literals = [None if number == place else literal(each) for number, each in enumerate(parameters)]
-    left = tuple(each for each, is_written in zip(parameters, literals, strict=True) if is_written is None)
-    return with_literals(sql, literals), left, literals[:place].count(None)
+    rest = tuple(each for each, inlined in zip(parameters, literals, strict=True) if inlined is None)
+    return with_literals(sql, literals), rest, literals[:place].count(None)
 
 
-def _is_plain(definition: EventDefinition, key: str, wanted: Any) -> bool:
+def _is_plain_condition(definition: EventDefinition, key: str, wanted: Any) -> bool:
     field, _ = _plain_field(definition, key)
     return field is not None and not hasattr(wanted, "resolve_expression")

@@ -1,6 +1,6 @@
-"""Did somebody agree to events about them? The site's own callable, asked at capture and once more at build.
+"""Consent of the people that events are about: the site's own callable, called at capture and again at build.
 
-Without a proof of consent nothing is captured: an error of the callable is a no, and never the shop's.
+Without a proof of consent nothing is captured: an error of the callable counts as refused, and never reaches the shop.
 """
 
 from __future__ import annotations
@@ -16,63 +16,63 @@ from .conf import get_settings
 from .definitions import EventDefinition
 from .transactions import retry_once, savepoint_guard, swallow
 
-REFUSED = "There is no consent to it: consent said no when it was to be built."
+CONSENT_REFUSED = "There is no consent to it: consent was refused when it was to be built."
 
 
-def fault(consent: Any) -> str:
-    """Why a ``consent`` can't be asked, or nothing. Until it can, it counts as refused, and nothing is captured."""
+def consent_fault(consent: Any) -> str:
+    """Return why a ``consent`` can't be called, or "". While it can't, it counts as refused: nothing is captured."""
     try:
         function = import_string(consent) if isinstance(consent, str) else consent
     except ImportError as error:
         return f"can't be imported: {error}"
     if not callable(function):
-        return f"is {consent!r}, which is no callable"
+        return f"is {consent!r}, which is not callable"
     is_async = inspect.iscoroutinefunction(function)
-    return "is an async function, whose answer can't be waited for in a save" if is_async else ""
+    return "is an async function, which can't be awaited in a save" if is_async else ""
 
 
-def faults() -> dict[str, str]:
-    """Definition -> why its ``consent``, or the setting ``CONSENT``, can't be asked."""
+def consent_faults() -> dict[str, str]:
+    """Return, by definition, why its ``consent``, or the setting ``CONSENT``, can't be called."""
     setting = get_settings().CONSENT or None
-    asked = ((each.name, setting if each.consent is None else each.consent) for each in registry.definitions())
-    found = ((name, fault(consent)) for name, consent in asked if consent is not None)
+    consents = ((each.name, setting if each.consent is None else each.consent) for each in registry.definitions())
+    found = ((name, consent_fault(consent)) for name, consent in consents if consent is not None)
     return {name: f"Event {name!r}: consent {why}" for name, why in found if why}
 
 
 def is_given(definition: EventDefinition, instance: Any) -> bool:
-    """What the definition's ``consent``, or the setting ``CONSENT``, says; yes where nobody is asked.
+    """Return the answer of the definition's ``consent``, or the setting ``CONSENT``; ``True`` where there is neither.
 
     :raises Exception: whatever it raises
     """
-    ask = definition.asks_consent
-    if ask is None:
+    consent = definition.consent_callable
+    if consent is None:
         return True
-    answer = ask(instance, user_of(definition, instance))
+    answer = consent(instance, user_of(definition, instance))
     if inspect.iscoroutine(answer):
         answer.close()
-        raise TypeError("consent is an async function, whose answer can't be waited for here")
+        raise TypeError("consent is an async function, which can't be awaited here")
     return bool(answer)
 
 
 def user_of(definition: EventDefinition, instance: Any) -> Any:
-    """Whom the event is about: what ``user`` leads to, or the instance itself if it is one of the site's users."""
+    """Return the user of the event: the object of ``user``, or the instance itself if it is one of the site's users."""
     source = definition.get_user_source(instance)
     if source is instance and not isinstance(instance, get_user_model()):
-        return None  # the user's attributes are read from the order: a guest's, perhaps
+        return None  # the user's attributes are read from the order, which may be a guest's
     return source
 
 
-def _ask(definition: EventDefinition, instance: Any, using: str) -> bool:
+def _is_given_in_savepoint(definition: EventDefinition, instance: Any, using: str) -> bool:
     with savepoint_guard(using, instance):
         return is_given(definition, instance)
 
 
 def allows_capture(definition: EventDefinition, instance: Any, using: str) -> bool:
-    """The same in the shop's transaction, where an error is a no."""
+    """Return ``is_given`` in the shop's transaction, where an error counts as refused."""
     try:
-        if definition.asks_consent is None:
+        if definition.consent_callable is None:
             return True
-        return retry_once(using, _ask, definition, instance, using)
-    except Exception as error:  # noqa: BLE001 - told
-        swallow(error, using, "%s is not captured: its consent can't be asked, and counts as refused", definition.name)
+        return retry_once(using, _is_given_in_savepoint, definition, instance, using)
+    except Exception as error:  # noqa: BLE001 - logged
+        swallow(error, using, "%s is not captured: its consent failed, and counts as refused", definition.name)
         return False

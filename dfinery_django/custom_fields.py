@@ -1,8 +1,8 @@
-"""The ledger of custom fields: the type that each has had so far, and what DFINERY's console has to know of.
+"""The ledger of custom fields: the type of each so far, and the fields to register in DFINERY's console.
 
-DFINERY files the same field with another JSON type as another field. So a field whose type nobody says keeps that of
-its first value. Nothing here fails an event but ``TYPE_DRIFT = "fail"``, and in the steady state nothing here asks the
-database but one SELECT a minute in each process.
+DFINERY stores the same field with another JSON type as another field. So a field without a declared type keeps that of
+its first value. Only ``TYPE_DRIFT = "fail"`` fails an event here, and in the steady state each process runs one SELECT
+a minute.
 """
 
 from __future__ import annotations
@@ -34,97 +34,97 @@ from .values import Wire, WireType, convert, infer
 logger = logging.getLogger("dfinery_django")
 
 RELOAD_SECONDS = 60
-#: ``last_seen_at`` is that exact.
-SEEN_AGAIN = dt.timedelta(hours=1)
-#: A site that makes up names as it goes would fill the memory of every process.
+#: The precision of ``last_seen_at``.
+LAST_SEEN_PRECISION = dt.timedelta(hours=1)
+#: A limit for sites that generate names, which would fill the memory of every process.
 MOST_FIELDS = 5000
 
-#: (scope, name), and no scope for an event's name.
-Key = tuple[str, str]
+#: (scope, name); the scope of an event's name is empty.
+FieldKey = tuple[str, str]
 
 
-class _Known:
-    """What the ledger said when it was read."""
+class _LedgerSnapshot:
+    """A snapshot of the ledger."""
 
     def __init__(self, using: str) -> None:
         self.read_at = clock.monotonic()
-        self.types: dict[Key, WireType | None] = {}
-        self.seen_at: dict[Key, dt.datetime] = {}
+        self.types: dict[FieldKey, WireType | None] = {}
+        self.seen_at: dict[FieldKey, dt.datetime] = {}
         fields = CustomField.objects.using(using).values_list("scope", "name", "type", "last_seen_at")
         for scope, name, type_name, seen_at in fields[:MOST_FIELDS]:
             self.types[scope, name] = WireType(type_name) if type_name else None
             self.seen_at[scope, name] = seen_at
 
 
-#: By database and tenant.
-_known: dict[tuple[str, str | None], _Known] = {}
+#: Keyed by database and tenant.
+_snapshots: dict[tuple[str, str | None], _LedgerSnapshot] = {}
 
 
-def forget_what_is_known(**kwargs: Any) -> None:
-    """Read the ledger again before its next use."""
-    _known.clear()
+def clear_known_fields(**kwargs: Any) -> None:
+    """Drop the snapshots, so that the ledger is read again before its next use."""
+    _snapshots.clear()
 
 
 class SeenFields:
-    """What a batch of payloads shows of custom fields; a ``payloads.Memory``.
+    """The custom fields of a batch of payloads; a ``payloads.Memory``.
 
     :param using: the database of the outbox
     """
 
     def __init__(self, using: str) -> None:
         self.using = using
-        self._new: dict[Key, WireType | None] = {}
-        self._drifted: Counter[tuple[Key, WireType]] = Counter()
-        self._declared: dict[Key, WireType] = {}
-        self._again: set[Key] = set()
+        self._new: dict[FieldKey, WireType | None] = {}
+        self._drifted: Counter[tuple[FieldKey, WireType]] = Counter()
+        self._declared_types: dict[FieldKey, WireType] = {}
+        self._seen_again: set[FieldKey] = set()
 
     def fit(self, scope: Scope, name: str, value: Any, wire_type: WireType | None, path: str) -> Wire:
-        """The value in the field's type: the given one, else the remembered one, else its own.
+        """Return the value in the field's type: the given one, else the remembered one, else its own.
 
-        :raises PayloadError: if it can't be sent so; with ``TYPE_DRIFT = "fail"`` also if it does not fit what it was
+        :raises PayloadError: if it can't be converted; with ``TYPE_DRIFT = "fail"`` also for another type than so far
         """
         remembered = self._type((scope, name))
         if wire_type is None and remembered is not None:
             wire = _fit_remembered(scope, name, value, remembered, path)
         else:
             wire = convert(value, wire_type, path)
-        self._note((scope, name), infer(wire))
+        self._observe((scope, name), infer(wire))
         return wire
 
     def remembered(self, scope: Scope, name: str) -> WireType | None:
-        """The type that a field had before this batch."""
-        known = self._known()
+        """Return the type that a field had before this batch."""
+        known = self._snapshot()
         return known.types.get((scope, name)) if known else None
 
     def event(self, name: str) -> None:
-        """An event of this name was built."""
+        """Record that an event of this name was built."""
         if name not in schema.PREDEFINED_EVENTS:
-            self._note(("", name), None)
+            self._observe(("", name), None)
 
     def save(self) -> None:
-        """Write down what is new: after commit, since a checkout must not wait for another one's ledger."""
-        if self._new or self._drifted or self._declared or self._again:
-            after_commit(self._write_down, self.using)
+        """Write the news to the ledger: after commit, since a checkout must not wait for another one's ledger rows."""
+        if self._new or self._drifted or self._declared_types or self._seen_again:
+            after_commit(self._flush, self.using)
 
-    def _known(self) -> _Known | None:
+    def _snapshot(self) -> _LedgerSnapshot | None:
         place = database_and_schema(self.using)
-        known = _known.get(place)
+        known = _snapshots.get(place)
         if known is None or clock.monotonic() - known.read_at > RELOAD_SECONDS:
             try:
                 with savepoint_guard(self.using):
-                    known = _known[place] = _Known(self.using)
-            except Exception as error:  # noqa: BLE001 - told
-                swallow(error, self.using, "The custom fields seen so far can't be read: types go by the values")
+                    known = _snapshots[place] = _LedgerSnapshot(self.using)
+            except Exception as error:  # noqa: BLE001 - logged
+                swallow(error, self.using, "The custom fields seen so far can't be read: types come from the values")
         return known
 
-    def _type(self, key: Key) -> WireType | None:
+    def _type(self, key: FieldKey) -> WireType | None:
         if key in self._new:
             return self._new[key]
-        known = self._known()
+        known = self._snapshot()
         return known.types.get(key) if known else None
 
-    def _note(self, key: Key, found: WireType | None) -> None:
-        known = self._known()
+    def _observe(self, key: FieldKey, found: WireType | None) -> None:
+        known = self._snapshot()
         if known is None:
             return
         if key not in known.types and key not in self._new:
@@ -132,41 +132,41 @@ class SeenFields:
                 self._new[key] = found
         elif found is not None and found != self._type(key):
             if declared_type(key[0], key[1]):  # type: ignore[arg-type]
-                self._declared[key] = found
+                self._declared_types[key] = found
             else:
                 self._drifted[key, found] += 1
-        elif key in known.seen_at and clock.now() - known.seen_at[key] > SEEN_AGAIN:
-            self._again.add(key)
+        elif key in known.seen_at and clock.now() - known.seen_at[key] > LAST_SEEN_PRECISION:
+            self._seen_again.add(key)
 
-    def _write_down(self) -> None:
+    def _flush(self) -> None:
         try:
             self._write()
-        except Exception as error:  # noqa: BLE001 - told
-            swallow(error, self.using, "Custom fields were not written down")
+        except Exception as error:  # noqa: BLE001 - logged
+            swallow(error, self.using, "Custom fields were not recorded")
 
     def _write(self) -> None:
         now, fields = clock.now(), CustomField.objects.using(self.using)
         if self._new:
-            # In one order, so that no two processes wait for each other.
-            rows = sorted((_row(key, found, now) for key, found in self._new.items()), key=lambda row: row.key)
+            # In one order, so that two processes can't deadlock.
+            rows = sorted((_field_row(key, found, now) for key, found in self._new.items()), key=lambda row: row.key)
             insert_missing(rows, using=self.using)
-        for key, found in self._declared.items():
+        for key, found in self._declared_types.items():
             fields.filter(key=CustomField.key_of(*key)).update(type=found.value, last_seen_at=now)
         for (key, found), count in self._drifted.items():
             fields.filter(key=CustomField.key_of(*key)).update(
                 drift_count=F("drift_count") + count, drift_type=found.value, drifted_at=now, last_seen_at=now
             )
-            _say_drifted(*key, found)
-        if self._again:
-            fields.filter(key__in=[CustomField.key_of(*key) for key in self._again]).update(last_seen_at=now)
-        forget_what_is_known()
+            _log_drift(*key, found)
+        if self._seen_again:
+            fields.filter(key__in=[CustomField.key_of(*key) for key in self._seen_again]).update(last_seen_at=now)
+        clear_known_fields()
 
 
 def _fit_remembered(scope: Scope, name: str, value: Any, remembered: WireType, path: str) -> Wire:
     try:
         return convert(value, remembered, path)
     except PayloadError:
-        wire = convert(value, None, path)  # what can't be sent in any type says so
+        wire = convert(value, None, path)  # raises for a value that can't be sent in any type
     if get_settings().TYPE_DRIFT == "warn":
         return wire
     found = infer(wire)
@@ -177,7 +177,7 @@ def _fit_remembered(scope: Scope, name: str, value: Any, remembered: WireType, p
     )
 
 
-def _row(key: Key, found: WireType | None, now: dt.datetime) -> CustomField:
+def _field_row(key: FieldKey, found: WireType | None, now: dt.datetime) -> CustomField:
     type_name = found.value if found else ""
     return CustomField(
         key=CustomField.key_of(*key), scope=key[0], name=key[1], type=type_name, first_seen_at=now, last_seen_at=now
@@ -185,23 +185,23 @@ def _row(key: Key, found: WireType | None, now: dt.datetime) -> CustomField:
 
 
 @lru_cache(maxsize=1000)
-def _say_drifted(scope: str, name: str, found: WireType) -> None:
-    """Once per process: a field that drifts does so with every other event."""
+def _log_drift(scope: str, name: str, found: WireType) -> None:
+    """Log it once per process: a field that drifts does so with every other event."""
     logger.warning(
-        "The custom field %r (%s) came as %s, another type than before: DFINERY files it as another field. "
+        "The custom field %r (%s) came as %s, another type than before: DFINERY stores it as another field. "
         "Declare it in DFINERY['CUSTOM_FIELDS'].", name, scope, found.label,
     )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Listed:
-    """A custom field or event: what to register in DFINERY's console."""
+class ListedField:
+    """A custom field or event to register in DFINERY's console."""
 
     scope: str  # event, item or user; "" for an event's name
     name: str
     console_name: str
-    type: str  # string, long, double or boolean; "" for an event's name, and where no value has shown it yet
-    origin: str  # what says its type: declared (CUSTOM_FIELDS), model (a model's field), seen (its first value)
+    type: str  # string, long, double or boolean; "" for an event's name, and before the first value
+    origin: str  # the source of its type: declared (CUSTOM_FIELDS), model (a model's field), seen (its first value)
     definitions: tuple[str, ...]  # those that map it
     first_seen_at: dt.datetime | None
     last_seen_at: dt.datetime | None  # exact to an hour
@@ -209,14 +209,14 @@ class Listed:
     drift_type: str
 
 
-def listing(databases: Iterable[str]) -> list[Listed]:
-    """All custom fields and events that are declared, mapped or were ever sent; events first.
+def list_fields(databases: Iterable[str]) -> list[ListedField]:
+    """Return all custom fields and events that are declared, mapped or were ever sent; events first.
 
     :param databases: those of the outboxes
     """
     mapped = _mapped()
     declared = {(scope, name) for scope, fields in get_settings().CUSTOM_FIELDS.items() for name in fields}
-    rows: dict[Key, list[CustomField]] = {key: [] for key in (*mapped, *declared)}
+    rows: dict[FieldKey, list[CustomField]] = {key: [] for key in (*mapped, *declared)}
     for using in databases:
         for row in CustomField.objects.using(using).iterator():
             rows.setdefault((row.scope, row.name), []).append(row)
@@ -225,8 +225,8 @@ def listing(databases: Iterable[str]) -> list[Listed]:
 
 
 @dataclass(frozen=True)
-class _Lines:
-    """Ends lines as Unix does. Were ``csv`` to do so, it would leave a return within a cell without its quotes."""
+class _UnixLines:
+    """A file that ends lines with LF. With ``lineterminator``, ``csv`` would not quote a CR within a cell."""
 
     file: Any
 
@@ -234,30 +234,30 @@ class _Lines:
         self.file.write(row.removesuffix("\r\n") + "\n")
 
 
-def write_csv(listed: Iterable[Listed], file: Any) -> None:
-    """A line for each, under the names of ``Listed``; definitions with blanks between them; texts ``defused``.
+def write_csv(listed: Iterable[ListedField], file: Any) -> None:
+    """Write a row for each, under the names of ``ListedField``. Definitions are separated by blanks, formulas escaped.
 
-    :param file: whatever has ``write(text)``
+    :param file: any object with ``write(text)``
     """
-    writer = csv.writer(_Lines(file))
-    writer.writerow([each.name for each in dataclass_fields(Listed)])
+    writer = csv.writer(_UnixLines(file))
+    writer.writerow([each.name for each in dataclass_fields(ListedField)])
     for each in listed:
         cells = (" ".join(cell) if isinstance(cell, tuple) else cell for cell in astuple(each))
-        writer.writerow([defused(cell) if isinstance(cell, str) else cell for cell in cells])
+        writer.writerow([escape_formula(cell) if isinstance(cell, str) else cell for cell in cells])
 
 
-def defused(text: str) -> str:
-    """A text behind an apostrophe where a spreadsheet could take it for a formula. To read it, take one apostrophe off.
+def escape_formula(text: str) -> str:
+    """Return a text with an apostrophe before it where a spreadsheet could take it for a formula.
 
-    Blanks, marks that can't be seen and quotation marks before it don't hide it, nor do other widths of its first sign.
+    Leading blanks, invisible characters and quotation marks are ignored; full-width signs count like their ASCII ones.
     """
     first = next((each for each in text if each.isprintable() and each not in " '\""), "")
     is_formula = unicodedata.normalize("NFKC", first)[:1] in tuple("=+-@") or text[:1] in tuple("\t\r\n")
     return f"'{text}" if is_formula else text
 
 
-def _mapped() -> dict[Key, list[EventDefinition]]:
-    mapped: dict[Key, list[EventDefinition]] = {}
+def _mapped() -> dict[FieldKey, list[EventDefinition]]:
+    mapped: dict[FieldKey, list[EventDefinition]] = {}
     for definition in registry.definitions():
         for key in dict.fromkeys([("", definition.event_name), *definition.custom_names()]):
             if key[0] or key[1] not in schema.PREDEFINED_EVENTS:
@@ -265,9 +265,9 @@ def _mapped() -> dict[Key, list[EventDefinition]]:
     return mapped
 
 
-def _listed(key: Key, rows: list[CustomField], definitions: list[EventDefinition]) -> Listed:
+def _listed(key: FieldKey, rows: list[CustomField], definitions: list[EventDefinition]) -> ListedField:
     type_name, origin = _type_and_origin(key, definitions)
-    return Listed(
+    return ListedField(
         scope=key[0],
         name=key[1],
         console_name=schema.console_name(key[0], key[1]) if key[0] else schema.console_event_name(key[1]),  # type: ignore[arg-type]
@@ -281,7 +281,7 @@ def _listed(key: Key, rows: list[CustomField], definitions: list[EventDefinition
     )
 
 
-def _type_and_origin(key: Key, definitions: list[EventDefinition]) -> tuple[str, str]:
+def _type_and_origin(key: FieldKey, definitions: list[EventDefinition]) -> tuple[str, str]:
     scope, name = key
     if not scope:
         return "", "declared" if definitions else "seen"  # a definition's, or track()'s

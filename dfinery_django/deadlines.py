@@ -8,7 +8,7 @@ import logging
 from . import clock
 from .conf import Settings, get_settings
 from .destinations import destination_row
-from .endings import tell
+from .endings import notify
 from .logs import log_extra
 from .models import Destination, Event
 from .queries import EventQuerySet
@@ -33,7 +33,7 @@ def expire(events: EventQuerySet, *, now: dt.datetime, limit: int = EXPIRE_BATCH
     :returns: how many; 0 when there is none
     """
     expired = events.expire(limit=limit, now=now, margin=margin(get_settings()))
-    tell(expired, events.db)
+    notify(expired, events.db)
     return len(expired)
 
 

@@ -1,6 +1,6 @@
-"""EventDefinition: how a model becomes an event. From a class, or from a dict in the settings: one road.
+"""``EventDefinition``: how a model becomes an event. A dict in the settings becomes the same class.
 
-Says what to read and when; reads no rows itself and writes none.
+It declares what to read and when; it queries and writes no rows itself.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from django.utils.module_loading import import_string
 from .conf import default_destination, did_you_mean, get_settings
 from .display import searchable
 from .exceptions import ConfigurationError, PayloadError
-from .expressions import Expression, Path, expression, read, read_all
+from .expressions import Expression, Path, expression, read_all, read_value
 from .paths import installed_model, wire_type
 from .schema import PATHS, PREDEFINED, Scope
 from .values import WireType
@@ -26,7 +26,7 @@ WHEN_WORDS = ("created", "saved", "deleted")
 
 
 class _Instance:
-    """``once_per`` not given: one event of this definition per source object."""
+    """The default of ``once_per``: one event of this definition per source object."""
 
     def __repr__(self) -> str:
         return "INSTANCE"
@@ -36,13 +36,13 @@ INSTANCE = _Instance()
 
 
 class EventDefinition:
-    """Subclass it and ``@register("app.Model")``, or write a dict with these keys under ``DFINERY["EVENTS"]``.
+    """Base class of definitions. Subclass it and ``@register("app.Model")``, or use its keys in ``DFINERY["EVENTS"]``.
 
-    :cvar event_name: what DFINERY is told; default: the definition's name
+    :cvar event_name: the name sent to DFINERY; default: the definition's name
     :cvar model: ``"app.Model"``
     :cvar when: ``"created"``, ``"saved"``, ``"deleted"``; a dict of lookups that must become true with a save; or
         a callable ``(instance, created) -> bool``
-    :cvar event_datetime: path of the moment it happened; default: the moment of the save
+    :cvar event_datetime: path of the time when it happened; default: the time of the save
     :cvar event_attributes: field name -> path, callable ``(instance) -> value`` or expression
     :cvar items: path of the lines, or a callable ``(instance) -> iterable``
     :cvar item_attributes: like ``event_attributes``, from each item
@@ -54,8 +54,8 @@ class EventDefinition:
     :cvar guests: ``"fail"`` or ``"skip"`` an event that ends up without a user_id
     :cvar destination: alias of ``TOKENS``, or a callable ``(instance) -> alias``
     :cvar signal: ``("dotted.path.of.a_signal", "keyword of the instance")`` to listen to instead of saves
-    :cvar settle_seconds: how long a captured event waits for what the shop writes after its commit, 600 at most;
-        default: not at all, and outside a transaction for the setting ``SETTLE_SECONDS``
+    :cvar settle_seconds: seconds that a captured event waits for what the shop writes after its commit, 600 at most;
+        default: 0, and outside a transaction the setting ``SETTLE_SECONDS``
     :cvar build: ``"worker"`` or ``"commit"``; default: the setting ``BUILD``
     """
 
@@ -86,45 +86,45 @@ class EventDefinition:
 
     # ── hooks ──────────────────────────────────────────────────────────────────────────────────────────────────
     def should_capture(self, instance: Any, *, created: bool) -> bool:
-        """Asked in the shop's transaction, after ``when`` held: be cheap, make no queries."""
+        """Return whether to capture. Runs in the shop's transaction, after ``when`` matched: be cheap, don't query."""
         return True
 
     def is_ready(self, instance: Any) -> bool:
-        """Asked at build on a fresh instance; ``False`` postpones the build, for ``READY_SECONDS`` at most."""
+        """Return whether to build a fresh instance now; ``False`` postpones it, for ``READY_SECONDS`` at most."""
         return True
 
     def get_event_datetime(self, instance: Any) -> Any:
-        """When it happened, a datetime; ``None``: the moment of the save."""
+        """Return the datetime when it happened; ``None``: the time of the save."""
         if self.moment is None:
             return None
-        moment = read("event_datetime", self.moment, instance)
+        moment = read_value("event_datetime", self.moment, instance)
         if moment is None:
             raise PayloadError("event_datetime", f"{self.moment!r} is empty", "Map one that is set by then.")
         return moment
 
     def get_event_attributes(self, instance: Any) -> Mapping[str, Any]:
-        """Field name -> Python value. Runs at build, may query."""
+        """Return field name -> Python value. Runs at build, may query."""
         return read_all(self.event_expressions, instance, PATHS["event"])
 
     def get_items(self, instance: Any) -> Iterable[Mapping[str, Any]] | None:
-        """One mapping of field name -> Python value per item; ``None`` for an event without items."""
+        """Return a mapping of field name -> Python value per item; ``None`` for an event without items."""
         if self.items is None:
             return None
         sources = self.get_item_sources(instance)
         return [read_all(self.item_expressions, each, f"items[{i}]") for i, each in enumerate(sources)]
 
     def get_user_attributes(self, instance: Any) -> Mapping[str, Any]:
-        """Field name -> Python value; ``user_id`` among them unless the event is a guest's."""
+        """Return field name -> Python value; ``user_id`` among them unless the event is a guest's."""
         start = self.get_user_source(instance)
         return {} if start is None else read_all(self.user_expressions, start, PATHS["user"])
 
     def get_user_source(self, instance: Any) -> Any:
-        """The object that the user's attributes are read from; ``None`` where there is none."""
-        return instance if self.user is None else read("user", self._spec("user"), instance)
+        """Return the object that the user's attributes are read from; ``None`` where there is none."""
+        return instance if self.user is None else read_value("user", self._spec("user"), instance)
 
     def get_item_sources(self, instance: Any) -> Iterable[Any]:
-        """The objects that items are made of."""
-        sources = read("items", self._spec("items"), instance)
+        """Return the objects that items are made of."""
+        sources = read_value("items", self._spec("items"), instance)
         if isinstance(sources, BaseManager):
             sources = sources.all()
         return () if sources is None else sources
@@ -161,12 +161,12 @@ class EventDefinition:
 
     @cached_property
     def moment(self) -> Expression | None:
-        """Where the moment it happened is read, if the definition says so."""
+        """The expression of ``event_datetime``, if the definition has one."""
         return None if self.event_datetime is None else self._spec("event_datetime")
 
     @cached_property
     def identity(self) -> tuple[Expression, ...] | None:
-        """What ``once_per`` adds to the instance; ``None`` where every firing is an event of its own."""
+        """The expressions of ``once_per``, besides the instance; ``None`` where every firing is an event of its own."""
         if self.once_per is None:
             return None
         if self.once_per is INSTANCE:
@@ -176,7 +176,7 @@ class EventDefinition:
 
     @cached_property
     def condition(self) -> str | Mapping[str, Any] | Callable[[Any, bool], bool]:
-        """``when``: a word, lookups, or a callable ``(instance, created)``; default "created", or none for a signal."""
+        """``when``: a word, lookups or a callable ``(instance, created)``. Default: "created", for a signal "saved"."""
         if self.when is None:
             return "saved" if self.signal else "created"
         when: str | Mapping[str, Any] = self.when
@@ -191,14 +191,14 @@ class EventDefinition:
         return function
 
     @cached_property
-    def asks_consent(self) -> Callable[[Any, Any], Any] | None:
-        """``(instance, user) -> bool``, whether an event may be made of somebody; ``None``: nobody is asked."""
+    def consent_callable(self) -> Callable[[Any, Any], Any] | None:
+        """The callable ``(instance, user) -> bool`` of ``consent``; ``None``: no consent is needed."""
         own = self._callable("consent", parameters=2) or self.consent
         wanted = (get_settings().CONSENT or None) if own is None else own
         return import_string(wanted) if isinstance(wanted, str) else wanted
 
     def destination_for(self, instance: Any) -> str:
-        """The alias of the token to send with, as a row can hold it."""
+        """Return the alias of the destination, as a row can store it."""
         function = self._chooses_destination
         return searchable(str(function(instance)), 64) if function else self.fixed_destination
 
@@ -208,40 +208,40 @@ class EventDefinition:
 
     @property
     def fixed_destination(self) -> str:
-        """The alias, where no callable decides."""
+        """The alias, where it is not a callable."""
         return self.destination if isinstance(self.destination, str) else default_destination()
 
     def paths(self) -> list[str]:
-        """Every dotted path it reads, seen from the instance, for fetching rows in bulk."""
+        """Return every dotted path it reads, seen from the instance, for fetching rows in bulk."""
         return [*self.start_paths(), *self.key_paths(), *self.value_paths(), *self.item_paths()]
 
     def start_paths(self) -> list[str]:
-        """The paths of the items and the user."""
+        """Return the paths of the items and the user."""
         return [each for each in (self.items, self.user) if isinstance(each, str)]
 
     def key_paths(self) -> list[str]:
-        """The paths that say which event it is, and when it happened."""
+        """Return the paths of ``once_per`` and ``event_datetime``."""
         return [path for each in (*(self.identity or ()), self.moment) if each for path in each.paths()]
 
     def value_paths(self) -> list[str]:
-        """The paths that lead to a value of the event or the user."""
+        """Return the paths of the values of the event and the user."""
         return self._prefixed("", self.event_expressions) + self._prefixed("user", self.user_expressions)
 
     def item_paths(self) -> list[str]:
-        """The paths that lead to a value of an item."""
+        """Return the paths of the values of an item."""
         return [] if self.items is None else self._prefixed("items", self.item_expressions)
 
     def type_of(self, scope: Scope, name: str) -> WireType | None:
-        """The type of a custom field: declared in ``CUSTOM_FIELDS``, else that of the model field behind its path."""
+        """Return a custom field's type: declared in ``CUSTOM_FIELDS``, else that of the model field behind its path."""
         return declared_type(scope, name) or self._model_types.get((scope, name))
 
     def custom_names(self) -> Iterator[tuple[Scope, str]]:
-        """The custom fields that it maps; hooks may add others."""
+        """Yield the custom fields that it maps; hooks may add others."""
         for scope, _, expressions in self._mappings():
             yield from ((scope, name) for name in expressions if name not in PREDEFINED[scope])
 
     def _mappings(self) -> Iterable[tuple[Scope, str, Mapping[str, Expression]]]:
-        """Scope, the attribute that says where its paths start, and what is mapped."""
+        """Yield scope, the attribute where its paths start, and its expressions."""
         yield "event", "", self.event_expressions
         yield "item", "items", self.item_expressions
         yield "user", "user", self.user_expressions
@@ -256,7 +256,7 @@ class EventDefinition:
         }
 
     def prefix_of(self, start: str) -> str | None:
-        """Return the path that an attribute's own paths start with: "" at the instance, ``None`` if nobody can know."""
+        """Return the path that an attribute's own paths start with: "" at the instance, ``None`` if it is unknown."""
         source = getattr(self, start) if start else None
         return "" if source is None else f"{source}." if isinstance(source, str) else None
 
@@ -279,7 +279,7 @@ class EventDefinition:
             raise ConfigurationError(f"Event {self.name!r}: {place}: {error}") from error
 
     def _callable(self, attribute: str, *, parameters: int) -> Callable[..., Any] | None:
-        """A callable given as attribute. A function in a class body is a method: with or without ``self``."""
+        """Return a callable given as attribute. A function of a class body may take ``self`` or not."""
         raw = inspect.getattr_static(self, attribute)
         if isinstance(raw, staticmethod):
             return raw.__func__
@@ -288,11 +288,11 @@ class EventDefinition:
         return raw if callable(raw) and not isinstance(raw, Expression) else None
 
 
-#: What a definition may say, in a dict or a class.
+#: The keys of a definition's dict, and the attributes of its class.
 ATTRIBUTES = tuple(name for name in EventDefinition.__annotations__ if name != "name")
 
 
 def declared_type(scope: Scope, name: str) -> WireType | None:
-    """The type of a custom field according to ``CUSTOM_FIELDS``."""
+    """Return the type of a custom field according to ``CUSTOM_FIELDS``."""
     declared = get_settings().CUSTOM_FIELDS.get(scope, {}).get(name)
     return WireType(declared) if declared else None

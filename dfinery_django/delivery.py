@@ -68,7 +68,7 @@ def drain(
         return Counter()
     budget = budget_seconds or settings.DRAIN_SECONDS
     databases = [using] if using else outbox_databases()
-    waking.forget_notices()  # this drain answers them
+    waking.clear_seen_flags()  # this drain answers them
     if send is None:
         refuse_live_host(settings.BASE_URL)
     send = send or _pooled_client(settings).send

@@ -161,7 +161,7 @@ def log_attempts(exchanges: Sequence[Exchange], using: str) -> None:
                 )
     for each in exchanges if get_settings().METRICS else ():
         alias = each.batch[0].destination
-        totals.count(using, "attempts", alias, str(each.result.outcome))
+        totals.increment(using, "attempts", alias, str(each.result.outcome))
         totals.observe(using, "request_duration_seconds", alias, seconds=each.duration_ms / 1000)
 
 

@@ -16,7 +16,7 @@ from django.db import DatabaseError
 from django.utils import translation
 
 from . import clock, steps
-from .building import raised, try_to_build
+from .building import mapping_error_reason, try_to_build
 from .conf import get_settings
 from .custom_fields import SeenFields
 from .definitions import EventDefinition
@@ -135,12 +135,12 @@ def _with_envelope(envelope: PayloadPart, event: PayloadPart) -> PayloadPart:
 def _dry_build(definition: EventDefinition, row: Any, key: str, using: str, now: dt.datetime) -> Event:
     """Return an unsaved event, built. The types of its custom fields are not remembered."""
     event = Event(definition=definition.name, event_name=definition.event_name, created_at=now)
-    event.happened(now, get_settings().MAX_AGE_HOURS)
+    event.set_occurred_at(now, get_settings().MAX_AGE_HOURS)
     try:
         event.dedup_key = identity_key(definition, key, row, using)
         try_to_build(event, definition, row, SeenFields(using), now, waits=False)
     except Exception as error:  # noqa: BLE001 - errors of the site's code are reported
-        event.finish(EventStatus.FAILED, Reason.MAPPING, raised(definition, error), now)
+        event.finish(EventStatus.FAILED, Reason.MAPPING, mapping_error_reason(definition, error), now)
     return event
 
 

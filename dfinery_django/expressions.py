@@ -1,4 +1,4 @@
-"""What a mapping may say: a dotted path, a callable, ``Value``, ``Coalesce``, ``Hashed``, ``Display``, ``Joined``.
+"""Mapping expressions: dotted path, callable, ``Value``, ``Coalesce``, ``Hashed``, ``Display``, ``Joined``.
 
 An expression reads one value from an instance; it does not convert it. ``None`` means "leave the field out".
 Importable from a settings module: nothing here touches models or the app registry at import.
@@ -22,22 +22,22 @@ from .values import WireType, convert
 
 
 class Expression(ABC):
-    """Reads one value from an instance."""
+    """Base class: reads one value from an instance."""
 
     @abstractmethod
     def resolve(self, instance: Any) -> Any:
-        """The value, or ``None`` where there is none.
+        """Return the value, or ``None`` where there is none.
 
-        :raises PayloadError: if the path does not exist; errors of the site's own code pass as they are
+        :raises PayloadError: if the path does not exist; errors of the site's own code are raised unchanged
         """
 
     def paths(self) -> Sequence[str]:
-        """The dotted paths that it reads, for checks and prefetching."""
+        """Return the dotted paths that it reads, for checks and prefetching."""
         return ()
 
 
 def expression(spec: Any) -> Expression:
-    """A mapping value as an expression.
+    """Return a mapping value as an expression.
 
     :param spec: a dotted path, a callable ``(instance) -> value``, or an expression
     :raises TypeError: for anything else
@@ -48,7 +48,7 @@ def expression(spec: Any) -> Expression:
         return Path(spec)
     if callable(spec):
         return Call(spec)
-    raise TypeError(f"{spec!r} is no dotted path, callable or expression. For a constant write Value({spec!r}).")
+    raise TypeError(f"{spec!r} is not a dotted path, callable or expression. For a constant write Value({spec!r}).")
 
 
 class Path(Expression):
@@ -56,14 +56,14 @@ class Path(Expression):
 
     ``None``, a missing related object or a missing dict key anywhere on the way means ``None``. Callables are
     called without arguments; related managers are not: ``lines.first.product`` works. A name that an object
-    does not have is an error. An object that stands in a column (a phone number, money) is what the column has.
+    does not have is an error. An object of a column (a phone number, money) is read as the column's plain value.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.parts = path.split(".")
         if not all(self.parts):
-            raise TypeError(f"{path!r} is no dotted path: it has an empty part.")
+            raise TypeError(f"{path!r} is not a dotted path: it has an empty part.")
 
     def resolve(self, instance: Any) -> Any:
         holder, value = None, instance
@@ -81,7 +81,7 @@ class Path(Expression):
         except ObjectDoesNotExist:
             return None
         except AttributeError as error:
-            raise PayloadError(self.path, f"{error}", f"Mend {part!r} in the path.") from error
+            raise PayloadError(self.path, f"{error}", f"Fix {part!r} in the path.") from error
         if callable(value) and not isinstance(value, (BaseManager, type)):
             return self._call(value, part)
         return value
@@ -141,7 +141,7 @@ class _Composite(Expression):
 
 
 class Coalesce(_Composite):
-    """The first that is not empty (``None`` and ``""`` are): ``Coalesce("customer.pk", Hashed("guest_email"))``."""
+    """The first value that is not ``None`` or ``""``: ``Coalesce("customer.pk", Hashed("guest_email"))``."""
 
     def resolve(self, instance: Any) -> Any:
         for source in self.sources:
@@ -154,7 +154,7 @@ class Coalesce(_Composite):
 class Hashed(_Composite):
     """SHA-256 of the normalised value (UTF-8, see ``normalised``) as 64 hex digits.
 
-    The same e-mail address gives the same identity however a guest typed it. Nothing in, nothing out.
+    The same e-mail address gives the same identity however a guest typed it. An empty value gives ``None``.
     """
 
     def __init__(self, source: Any) -> None:
@@ -163,33 +163,33 @@ class Hashed(_Composite):
     def resolve(self, instance: Any) -> Any:
         value = self.sources[0].resolve(instance)
         text = "" if is_empty(value) else normalised(_hashed_text(value, self.sources[0]))
-        # Half characters can't be encoded; what stands for them is stable, and only a hash leaves.
+        # Lone surrogates can't be encoded; their replacement is stable, and only a hash is sent.
         return hashlib.sha256(text.encode(errors="replace")).hexdigest() if text else None
 
 
 def normalised(text: str) -> str:
-    """A text in Unicode's composed form (NFC), in lower case, without blanks and invisible characters at its ends."""
+    """Return a text in NFC and lower case, without blanks and invisible characters at its ends."""
     text = unicodedata.normalize("NFC", text)
     seen = [index for index, character in enumerate(text) if not _is_invisible(character)]
     text = text[seen[0] : seen[-1] + 1] if seen else ""
     return unicodedata.normalize("NFC", text.lower())
 
 
-#: From, to: joiners, fillers of Hangul and Khmer, Mongolian selectors, an empty Braille cell, variation selectors.
-_UNSEEN = (
+#: (first, last): joiners, fillers of Hangul and Khmer, Mongolian selectors, an empty Braille cell, variation selectors.
+_INVISIBLE_RANGES = (
     (0x034F, 0x034F), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x2800, 0x2800), (0x3164, 0x3164),
     (0xFE00, 0xFE0F), (0xFFA0, 0xFFA0), (0xE0000, 0xE0FFF),
 )  # fmt: skip
 
 
 def _is_invisible(character: str) -> bool:
-    """Whether nobody sees a character: blanks, control and format characters (BOM, soft hyphen), fillers."""
+    """Return whether a character is invisible: a blank, control or format character (BOM, soft hyphen) or filler."""
     is_format = unicodedata.category(character) in ("Cc", "Cf", "Zs", "Zl", "Zp")
-    return is_format or any(first <= ord(character) <= last for first, last in _UNSEEN)
+    return is_format or any(first <= ord(character) <= last for first, last in _INVISIBLE_RANGES)
 
 
 def _hashed_text(value: Any, source: Expression) -> str:
-    if isinstance(value, str):  # half characters too
+    if isinstance(value, str):  # convert() would refuse lone surrogates
         return str.__str__(value) if issubclass(type(value), str) else str(value)
     return str(convert(value, WireType.STRING, repr(source)))
 
@@ -213,9 +213,9 @@ class Display(Expression):
 
 
 class Joined(Expression):
-    """What several rows say, as one text: ``Joined("discounts", "voucher_code")``.
+    """The values of several rows as one text: ``Joined("discounts", "voucher_code")``.
 
-    Each text once, in the order of the rows; empty ones are passed over, and without any there is no value.
+    Each text appears once, in the order of the rows. Empty ones are skipped; if all are empty, the value is ``None``.
 
     :param rows: the path of a to-many relation
     :param source: path or expression, from each row
@@ -238,17 +238,17 @@ class Joined(Expression):
 
 
 def is_empty(value: Any) -> bool:
-    """Whether a value counts as absent. Zero and ``False`` do not."""
+    """Return whether a value counts as absent. Zero and ``False`` do not."""
     return value is None or value == ""
 
 
 def read_all(expressions: Mapping[str, Expression], instance: Any, place: str) -> dict[str, Any]:
-    """Field name -> Python value; see ``read``."""
-    return {name: read(f"{place}.{name}", each, instance) for name, each in expressions.items()}
+    """Return field name -> Python value; see ``read_value``."""
+    return {name: read_value(f"{place}.{name}", each, instance) for name, each in expressions.items()}
 
 
-def read(place: str, source: Expression, instance: Any) -> Any:
-    """A value; an error of the mapping becomes a ``PayloadError`` that names the field and what it reads.
+def read_value(place: str, source: Expression, instance: Any) -> Any:
+    """Return a value; an error of the mapping becomes a ``PayloadError`` that names the field and its source.
 
     :param place: the field, e.g. ``items[0].price``
     """
@@ -258,6 +258,6 @@ def read(place: str, source: Expression, instance: Any) -> Any:
         raise PayloadError(place, f"path {error.path!r}: {error.problem}", error.remedy) from error
     except Exception as error:
         if is_transient(error):
-            raise  # the database's fault, not the mapping's: the event waits
+            raise  # the database's fault, not the mapping's: the build is retried
         problem = f"{source!r} raised {error_text(error)}"
-        raise PayloadError(place, problem, "Mend the mapping or what it calls, then rebuild the event.") from error
+        raise PayloadError(place, problem, "Fix the mapping or what it calls, then rebuild the event.") from error

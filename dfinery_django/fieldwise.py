@@ -16,7 +16,7 @@ from . import schema
 from .custom_fields import SeenFields
 from .definitions import EventDefinition, declared_type
 from .exceptions import PayloadError, error_line
-from .expressions import Call, Expression, Path, read
+from .expressions import Call, Expression, Path, read_value
 from .patience import is_transient
 from .payloads import convert_properties
 from .schema import Scope
@@ -222,7 +222,7 @@ class _Reader:
 
     def _each(self, source: Any) -> Iterator[FieldReading]:
         for name, each in self.expressions.items():
-            value, fault = try_call("", partial(read, f"{self.path}.{name}", each, source))
+            value, fault = try_call("", partial(read_value, f"{self.path}.{name}", each, source))
             if fault:
                 wire_type, type_from = self._known_type(name)
                 yield FieldReading(

@@ -151,7 +151,7 @@ def _tombstone(event: Event, now: dt.datetime) -> Event:
         definition=event.definition, event_name=event.event_name, destination=event.destination, source=event.source,
         dedup_key=event.dedup_key, created_at=now,
     )  # fmt: skip
-    tombstone.happened(now, get_settings().MAX_AGE_HOURS)
+    tombstone.set_occurred_at(now, get_settings().MAX_AGE_HOURS)
     tombstone.expires_at = max(tombstone.expires_at, event.expires_at) + MARGIN
     tombstone.finish(EventStatus.CANCELLED, Reason.FORGOTTEN, "", now)
     return tombstone

@@ -15,20 +15,18 @@ from . import clock, destinations, pacing
 from .conf import Settings
 from .database_clock import REPORTED_SECONDS, DatabaseClock
 from .deadlines import margin, warn_of_risk
-from .endings import tell
+from .endings import notify
 from .exchange import Batch, by_lease
 from .models import Destination, Event
 from .patience import STOP_GRACE_SECONDS, retry_transient
-from .queries import LAPSES_TO_SUSPECT, EventQuerySet
+from .queries import POISON_LAPSES, EventQuerySet
 from .states import EventStatus, Reason
 
 T = TypeVar("T")
 
 LAPSED_POLL_SECONDS = 1.0
 #: A poison event is sent alone; if that lease lapses too, it fails with this reason.
-SENDER_LOST = (
-    f"{LAPSES_TO_SUSPECT + 1} workers in a row ended while sending it. If something else stopped them, resend it."
-)
+SENDER_LOST = f"{POISON_LAPSES + 1} workers in a row ended while sending it. If something else stopped them, resend it."
 #: A step takes no longer than this, so that every kind of work gets its share of a round.
 SHARE_SECONDS = 0.5
 MIN_BATCH = 20
@@ -154,12 +152,12 @@ class LaneStore:
 
     def _fail_poison_events(self, claimed: list[Event]) -> list[Event]:
         """Fail the events whose lease lapsed even when they were sent alone; return the others."""
-        lost = [event for event in claimed if event.lapse_count > LAPSES_TO_SUSPECT]
+        lost = [event for event in claimed if event.lapse_count > POISON_LAPSES]
         now = self.now()
         leases = by_lease([lost])
         for event in lost:
             event.finish(EventStatus.FAILED, Reason.WORKER_LOST, SENDER_LOST, now)
-        tell(self.record(leases), self.using)
+        notify(self.record(leases), self.using)
         return [event for event in claimed if event not in lost]
 
     def record(self, leases: dict[dt.datetime, list[Event]]) -> list[Event]:
@@ -170,7 +168,9 @@ class LaneStore:
             others = [each for each in events if each.status != EventStatus.DELIVERED]
             on_delivery = DELIVERED_FIELDS if self.settings.KEEP_PAYLOADS else (*DELIVERED_FIELDS, "payload")
             for group, fields in ((delivered, on_delivery), (others, RESULT_FIELDS)):
-                write = functools.partial(self.events.settle, group, fields, status=EventStatus.SENDING, lease=lease)
+                write = functools.partial(
+                    self.events.record_results, group, fields, status=EventStatus.SENDING, lease=lease
+                )
                 recorded += self.retry(write)
         self.tally.update(event.status for event in recorded)
         return recorded
@@ -179,7 +179,7 @@ class LaneStore:
         """Return claimed events that were not sent, and what was reserved for them."""
         leases = by_lease(unsent)
         for lease, events in leases.items():
-            self.retry(functools.partial(self.events.give_back, events, lease=lease, now=self.now()))
+            self.retry(functools.partial(self.events.requeue, events, lease=lease, now=self.now()))
         count = sum(map(len, leases.values()))
         self.retry(lambda: destinations.release(self.destination, count, self.now()))
 

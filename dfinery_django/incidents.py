@@ -1,7 +1,7 @@
-"""What goes wrong is an ERROR once, not once for each event: Sentry and mail_admins tell people of each.
+"""Incidents: one ERROR per incident, not one per event, since Sentry and mail_admins notify people of each ERROR.
 
-An incident lasts while its like keeps happening with pauses shorter than ``QUIET``. The row is shared by all workers:
-whoever begins it tells.
+An incident lasts while the same thing keeps happening with pauses shorter than ``QUIET``. Its row is shared by all
+workers: only the one that begins it logs the ERROR.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from django.db import models
 from . import clock
 from .columns import MomentField
 
-#: Longer than the night of most shops, shorter than it takes to mend a mapping and break it again.
+#: Longer than the night of most shops, shorter than it takes to fix a mapping and break it again.
 QUIET = dt.timedelta(hours=6)
 
 
 class Incident(models.Model):
-    """Something that goes on going wrong: events of one definition that fail for one reason, events that expire."""
+    """A fault that goes on: events of one definition that fail for one reason, events that expire."""
 
     # A hash: MariaDB and MySQL compare text without regard to case.
     key = models.CharField(max_length=64, primary_key=True, editable=False)
@@ -35,9 +35,9 @@ class Incident(models.Model):
 
 
 def begins(subject: str, *, using: str, now: dt.datetime | None = None) -> bool:
-    """Note that it happened again; true for exactly one caller while the incident lasts.
+    """Record another occurrence, and return whether it begins an incident: true for exactly one caller.
 
-    :param subject: what goes wrong, the same text each time
+    :param subject: the fault, the same text each time
     """
     now = now or clock.now()
     key = hashlib.sha256(subject.encode(errors="replace")).hexdigest()

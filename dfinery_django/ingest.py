@@ -219,7 +219,7 @@ class _Plan:
         )  # fmt: skip
         if body.event_id:
             event.event_id = body.event_id
-        event.happened(self._moment(body), get_settings().MAX_AGE_HOURS)
+        event.set_occurred_at(self._moment(body), get_settings().MAX_AGE_HOURS)
         payload = body.payload(envelope(event), declared_type, self._seen_fields)
         self._seen_fields.event(event.event_name)
         event.payload = payload.to_json()

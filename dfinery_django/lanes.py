@@ -15,16 +15,16 @@ from queue import SimpleQueue
 from django.utils.module_loading import import_string
 
 from . import clock, destinations, pacing, totals
-from .building import BATCH, build_due
+from .building import BUILD_BATCH, build_due
 from .conf import Settings
 from .database_clock import DatabaseClock
 from .deadlines import EXPIRE_BATCH, expire
-from .endings import tell
+from .endings import notify
 from .exchange import Batch, Exchange, Send, apply_result, by_lease, log_attempts, send_batch, store_attempts, timed_out
 from .hold import BatchSize, LaneStore
 from .models import Destination, Event
 from .protocols.base import Result, WireProtocol
-from .queries import LAPSES_TO_SUSPECT
+from .queries import POISON_LAPSES
 from .senders import Job, SenderPool
 from .states import Outcome, Reason
 
@@ -81,7 +81,7 @@ class Lane:
         self.accepted_at: deque[float] = deque(maxlen=MAX_IN_FLIGHT)
         self.is_probing = self.is_isolating = False
         self.recorded_at = self.built_at = self.claimed_at = self.expired_at = float("-inf")
-        self.expire_size, self.build_size = BatchSize(EXPIRE_BATCH), BatchSize(BATCH)
+        self.expire_size, self.build_size = BatchSize(EXPIRE_BATCH), BatchSize(BUILD_BATCH)
         self.claim_size = 2 * settings.CONCURRENCY
         seconds = settings.CONNECT_TIMEOUT + settings.READ_TIMEOUT
         # A request is begun only if the lease outlasts it.
@@ -220,7 +220,7 @@ class Lane:
         not_before, seconds = self._slots()
         for batch in batches:
             # A batch that may kill its worker is sent alone, one at a time: no other lease may lapse with it.
-            if any(event.lapse_count >= LAPSES_TO_SUSPECT for event in batch):
+            if any(event.lapse_count >= POISON_LAPSES for event in batch):
                 (self.unsent if self.poison_batches else self.poison_batches).append(batch)
             else:
                 self._send(batch, not_before)
@@ -256,7 +256,7 @@ class Lane:
         store_attempts(exchanges, self.using)
         self.senders.resume()
         log_attempts(exchanges, self.using)
-        tell(recorded, self.using)
+        notify(recorded, self.using)
         totals.flush(self.using, after_seconds=totals.FLUSH_SECONDS)
 
     def _update_circuit(self, results: list[Result], now: dt.datetime) -> None:

@@ -57,7 +57,7 @@ class DfineryCollector(Collector):
     """A collector for a registry of yours: ``prometheus_client.REGISTRY.register(DfineryCollector())``."""
 
     def __init__(self) -> None:
-        self._highest: dict[totals.Key, float] = {}
+        self._highest: dict[totals.CounterKey, float] = {}
 
     def describe(self) -> Iterable[Metric]:
         """Return nothing: registration must not query the database."""
@@ -73,9 +73,9 @@ class DfineryCollector(Collector):
             return ()
 
     def _collect(self) -> Iterator[Metric]:
-        counted: dict[totals.Key, float] = {}
+        counted: dict[totals.CounterKey, float] = {}
         for using in outbox_databases():
-            for key, value in totals.read(Event.objects.using(using)).items():
+            for key, value in totals.read_totals(Event.objects.using(using)).items():
                 counted[key] = counted.get(key, 0) + value
         # Deleted events lower the totals, but a counter that falls would look like a restart.
         self._highest = {key: max(value, self._highest.get(key, 0)) for key, value in counted.items()}
@@ -96,7 +96,7 @@ class _StrictCollector(DfineryCollector):
         return list(self._collect())
 
 
-def _duration_histogram(counted: Mapping[totals.Key, float]) -> Metric:
+def _duration_histogram(counted: Mapping[totals.CounterKey, float]) -> Metric:
     name, words, labels = DURATION
     family = HistogramMetricFamily(name, words, labels=labels)
     metric = "request_duration_seconds"

@@ -1,6 +1,6 @@
-"""The outbox: Event, DeliveryAttempt, Destination, Repair; CustomField. The row is the truth, the queue an alarm clock.
+"""Models of the outbox. The row is the truth, the task queue only an alarm clock.
 
-Claims and settles are ``queries``; what to do with a claimed event is ``building`` and ``lanes``.
+State changes of many events are methods of ``EventQuerySet``; building and delivery decide what to do with a claim.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Event(models.Model):
     # Null when finished, so that an index over it serves the claim however many rows are finished.
     due_at = MomentField(_("due at"), null=True, blank=True)
     attempt_count = models.PositiveIntegerField(pgettext_lazy("event", "attempts"), default=0)
-    # Leases that lapsed in a row without a settle: its workers may have died of it.
+    # Leases in a row that lapsed without a result: it may be a poison event, of which its workers died.
     lapse_count = models.PositiveIntegerField(default=0, editable=False)
     reason_code = models.CharField(pgettext_lazy("event", "reason"), max_length=20, choices=Reason.choices, blank=True)
     reason = models.TextField(_("reason in words"), blank=True)
@@ -61,19 +61,19 @@ class Event(models.Model):
     created_at = MomentField(_("captured at"), default=clock.now)
 
     objects = EventQuerySet.as_manager()
-    #: What its definition raised, for the log; not stored.
+    #: The exception of its definition, for the log; not stored.
     fault: Exception | None = None
-    #: Whether its like may have been captured before, as where a definition fires at every save; not stored.
+    #: Whether the same event is likely stored, as where a definition fires at every save; not stored.
     may_be_known = False
 
     class Meta:
         verbose_name = pgettext_lazy("model", "event")
         verbose_name_plural = pgettext_lazy("model", "events")
         indexes = [
-            # The claim walks it in the order in which events expire; few of them are not due yet.
+            # The claim scans it in the order in which events expire; few of them are not due yet.
             models.Index(fields=["destination", "status", "expires_at", "id"], name="dfinery_event_claim"),
             models.Index(fields=["definition", "source_pk"], name="dfinery_event_source"),
-            # On PostgreSQL only this class of operators serves LIKE 'x%'; it serves = as well. Others ignore it.
+            # On PostgreSQL only this operator class serves LIKE 'x%', and = as well. Other databases ignore it.
             models.Index(fields=["user_id"], name="dfinery_event_user", opclasses=["varchar_pattern_ops"]),
             models.Index(fields=["order_id"], name="dfinery_event_order", opclasses=["varchar_pattern_ops"]),
             models.Index(fields=["finished_at"], name="dfinery_event_finished"),
@@ -81,7 +81,7 @@ class Event(models.Model):
             models.Index(fields=["event_name", "id"], name="dfinery_event_name"),
         ]
         constraints = [
-            # Not as the field's own: PostgreSQL would keep a second index for LIKE.
+            # Not unique=True: PostgreSQL would keep a second index for LIKE.
             models.UniqueConstraint(fields=["dedup_key"], name="dfinery_event_once"),
             models.CheckConstraint(
                 name="dfinery_event_due_iff_unfinished",
@@ -104,20 +104,20 @@ class Event(models.Model):
         return self.status in FINISHED
 
     def finish(self, status: EventStatus, code: Reason, reason: str, now: dt.datetime) -> None:
-        """Set what a finished event has; nothing is saved."""
+        """Set the fields of a finished event; nothing is saved."""
         self.status, self.reason_code, self.reason = status, code, storable(reason)
         self.due_at, self.finished_at = None, now
 
     def postpone(self, status: EventStatus, due_at: dt.datetime, code: Reason, reason: str) -> None:
-        """Set what an event has that is looked at again later; nothing is saved."""
+        """Set the fields of an event that is due again later; nothing is saved."""
         self.status, self.due_at, self.reason_code, self.reason = status, due_at, code, storable(reason)
 
-    def happened(self, moment: Any, max_age_hours: float, path: str = "event_datetime") -> None:
-        """Set when it happened and, from that, until when DFINERY would process it; both or, where one can't be, none.
+    def set_occurred_at(self, moment: Any, max_age_hours: float, path: str = "event_datetime") -> None:
+        """Set ``occurred_at`` and, from that, ``expires_at``; on an error neither.
 
         :param moment: a datetime; a naive one is read in the site's time zone
-        :param path: where it was given, for the error
-        :raises PayloadError: if it is no moment that can be kept for so long
+        :param path: its field, for the error
+        :raises PayloadError: if it is not a datetime, or out of range
         """
         occurred_at = as_moment(moment, path)
         self.expires_at = hours_after(occurred_at, max_age_hours, path)
@@ -125,7 +125,7 @@ class Event(models.Model):
 
 
 class DeliveryAttempt(models.Model):
-    """One HTTP exchange for an event. No headers are stored: they hold the token."""
+    """One HTTP exchange for an event. No headers are stored: the token is among them."""
 
     event = models.ForeignKey(
         Event, models.CASCADE, related_name="attempts", verbose_name=pgettext_lazy("model", "event")
@@ -149,22 +149,22 @@ class DeliveryAttempt(models.Model):
 
 
 class Destination(models.Model):
-    """One DFINERY app, one token: open, closed until a time, half-open (closed, and that time is over) or paused."""
+    """One DFINERY app with one token: open, closed until a time, half-open (closed, that time over) or paused."""
 
     alias = models.CharField(pgettext_lazy("destination", "alias"), max_length=64, primary_key=True)
     closed_until = MomentField(_("closed until"), null=True, blank=True)
     closed_code = models.CharField(max_length=20, choices=Reason.choices, blank=True)
     closed_reason = models.TextField(pgettext_lazy("destination", "why"), blank=True)
-    # When it closed for this reason; probes that fail for the same one don't change it.
+    # When it stopped for this reason; probes that fail for the same one don't change it.
     closed_at = MomentField(_("closed since"), null=True, blank=True)
     failure_count = models.PositiveIntegerField(_("failures in a row"), default=0)
-    # What refused us: a fingerprint of token and address, so that a mended one is tried at once.
+    # A fingerprint of the refused token and address, so that a fixed one is tried at once.
     closed_wire = models.CharField(max_length=16, blank=True, editable=False)
-    # How many requests the rate limit still allows until it resets, shared by all workers; null while there are plenty.
+    # How many requests the rate limit still allows until it resets, shared by all workers; null while there are many.
     quota_left = models.PositiveIntegerField(_("requests left"), null=True, blank=True)
     quota_resets_at = MomentField(_("rate limit resets at"), null=True, blank=True)
-    # Requests per second that a limit of seconds allows, null where none is known; what its headers say at most; since
-    # when; until when slots are reserved. See ``pacing``.
+    # Requests per second allowed by a rate limit, null where none is known; the maximum of its headers; since when;
+    # until when slots are reserved. See ``pacing``.
     rate = models.FloatField(null=True, editable=False)
     rate_ceiling = models.FloatField(null=True, editable=False)
     rate_at = MomentField(null=True, editable=False)
@@ -172,11 +172,11 @@ class Destination(models.Model):
     paused_by = models.CharField(_("paused by"), max_length=255, blank=True)
     paused_at = MomentField(_("paused since"), null=True, blank=True)
     wake_requested_at = MomentField(null=True, blank=True)
-    # When a drain last began. With a schedule of one a minute, an old one means that nobody delivers.
+    # When a drain last began. It is scheduled every minute: an old time means that nothing is delivered.
     drained_at = MomentField(_("last drain"), null=True, blank=True)
-    # When it was said that events have waited for half of their time; null when none has.
+    # When the warning was logged that events have waited for half of their time; null when none has.
     warned_at = MomentField(null=True, blank=True)
-    # By how much the clock of a worker was ahead of the database's, and when: written only where it is much.
+    # By how much a worker's clock was ahead of the database's, and when: written only for large differences.
     clock_ahead_seconds = models.FloatField(null=True, editable=False)
     clock_differed_at = MomentField(null=True, editable=False)
 
@@ -192,7 +192,8 @@ class Destination(models.Model):
         return self.alias
 
     def is_closed(self, now: dt.datetime) -> bool:
-        # A time further off than any wait of ours was written before the clock was set back.
+        """Return whether it is closed after failures: nothing is sent before ``closed_until``."""
+        # A time beyond our longest wait was written before the clock was set back.
         return self.closed_until is not None and now < self.closed_until <= now + LONGEST_WAIT
 
     def is_stopped(self, now: dt.datetime) -> bool:
@@ -206,7 +207,7 @@ class Destination(models.Model):
         return DestinationState.CLOSED if self.is_closed(now) else DestinationState.HALF_OPEN
 
     def places(self, wanted: int, now: dt.datetime) -> int:
-        """How many events may be sent now: none when paused or closed, one to probe when half-open."""
+        """Return how many events may be sent now: none when paused or closed, one as a probe when half-open."""
         if self.is_stopped(now):
             return 0
         if self.has_quota(now):
@@ -214,24 +215,24 @@ class Destination(models.Model):
         return min(1, wanted) if self.closed_until else wanted
 
     def has_quota(self, now: dt.datetime) -> bool:
-        """Whether little is left of the rate limit, and its reset near enough to be waited for."""
+        """Return whether little is left of the rate limit, and its reset is near enough to wait for."""
         resets_at = self.quota_resets_at
         return self.quota_left is not None and resets_at is not None and now < resets_at <= now + LONGEST_WAIT
 
 
 class Overview(Event):
-    """No rows of its own: what the admin hangs the overview page on."""
+    """A proxy without rows of its own, under which the admin lists the overview page."""
 
     class Meta:
         proxy = True
         default_permissions = ()
         verbose_name = pgettext_lazy("model", "overview")
-        # The admin sorts its menu by name: a blank stands before all letters, and no page shows it.
+        # The admin sorts its menu by name: a blank sorts before all letters, and pages don't show it.
         verbose_name_plural = format_lazy(" {}", pgettext_lazy("model", "Overview"))
 
 
 class CustomField(models.Model):
-    """A custom field that was sent, with the type it has had so far; or, without a scope, a custom event."""
+    """A custom field that was sent, with its type so far; or, without a scope, a custom event."""
 
     # A hash: MariaDB and MySQL compare text without regard to case, DFINERY does not.
     key = models.CharField(max_length=64, primary_key=True, editable=False)
@@ -240,7 +241,7 @@ class CustomField(models.Model):
     type = models.CharField(pgettext_lazy("custom field", "type"), max_length=7, blank=True)
     first_seen_at = MomentField(_("first seen at"))
     last_seen_at = MomentField(_("last seen at"))
-    # How often a value had another type, which DFINERY files as another field; which, and when for the last time.
+    # How often a value had another type, which DFINERY stores as another field; the last such type, and when.
     drift_count = models.PositiveIntegerField(pgettext_lazy("custom field", "drifts"), default=0)
     drift_type = models.CharField(_("other type"), max_length=7, blank=True)
     drifted_at = MomentField(_("drifted at"), null=True, blank=True)
@@ -258,13 +259,13 @@ class CustomField(models.Model):
 
 
 class Repair(models.Model):
-    """What an operator wants done to a selection of events, and how far it is. Done in chunks by ``repair``."""
+    """A bulk action: an operator's action on a selection of events, with its progress. It is done in chunks."""
 
     action = models.CharField(pgettext_lazy("repair", "action"), max_length=10, choices=Action.choices)
     selection = models.TextField(pgettext_lazy("repair", "selection"), help_text=_("which events, as JSON"))
     asked_by = models.CharField(_("asked by"), max_length=255)
     asked_at = MomentField(_("asked at"), default=clock.now)
-    # What changed after the operator looked is left alone, so that doing a chunk again does nothing.
+    # Events that changed after this time are skipped, so that repeating a chunk does nothing.
     seen_at = MomentField(_("as seen at"))
     last_pk = models.BigIntegerField(editable=False)
     last_attempt_pk = models.BigIntegerField(editable=False)
@@ -288,5 +289,5 @@ class Repair(models.Model):
 
     @property
     def seen_count(self) -> int:
-        """How many events it has come to so far."""
+        """The number of events that it has handled so far."""
         return sum(self.tally.values())

@@ -17,13 +17,13 @@ from typing import Any, TypeVar
 from django.db import DatabaseError, IntegrityError, InterfaceError, connections, models, router
 
 from . import clock, consent, registry, storing, tracking, transactions, waking
-from .building import build, build_due, no_token
+from .building import build, build_due, no_token_reason
 from .conf import default_destination, get_settings
 from .custom_fields import SeenFields
 from .definitions import EventDefinition
 from .destinations import outbox_databases
 from .display import SEARCHABLE_LENGTH, searchable, storable
-from .endings import say_on_commit
+from .endings import log_on_commit
 from .event_user import known_user
 from .exceptions import ConfigurationError, error_text
 from .logs import log_rate_limited
@@ -137,7 +137,7 @@ def _new_event(event_name: str, destination: str) -> Event:
     }  # fmt: skip
     values: Any = content.values()
     event = Event(*values)  # four times as fast as by keyword
-    event.happened(now, get_settings().MAX_AGE_HOURS)
+    event.set_occurred_at(now, get_settings().MAX_AGE_HOURS)
     return event
 
 
@@ -214,17 +214,17 @@ def _store(event: Event, using: str) -> None:
     """Insert the event in a savepoint of its own, unless the same one is there."""
     tokens = get_settings().TOKENS
     if event.destination not in tokens and not event.is_finished:
-        event.finish(EventStatus.FAILED, Reason.NO_DESTINATION, no_token(event), event.created_at)
-    asked_at, question = clock.monotonic(), None if event.is_finished else waking.question(using, event.destination)
+        event.finish(EventStatus.FAILED, Reason.NO_DESTINATION, no_token_reason(event), event.created_at)
+    asked_at, question = clock.monotonic(), None if event.is_finished else waking.flag_query(using, event.destination)
     try:
-        answer = storing.store(event, using=using, along=question)
+        answer = storing.store(event, using=using, piggyback=question)
     except (DatabaseError, InterfaceError) as error:
         transactions.raise_or_recover(error, using)
         if question is None and not is_transient(error):
             raise
         answer = _store_again(event, using)  # a transient error, or the question's: neither may lose the event
     if question:
-        waking.notice(using, event.destination, answer, asked_at)
+        waking.remember_flag(using, event.destination, answer, asked_at)
     _log_if_undrained(using)
 
 
@@ -249,6 +249,6 @@ def _log_if_undrained(using: str) -> None:
 
 def _after_store(event: Event, using: str) -> None:
     if event.is_finished:
-        say_on_commit(event, using)
+        log_on_commit(event, using)
     else:
         waking.wake_on_commit(using, event.destination)

@@ -158,7 +158,7 @@ def look(now: dt.datetime | None = None, *, with_schedules: bool = True) -> Snap
         definition_count=0 if fault else sum(1 for _ in registry.definitions()),
         clock_ahead_seconds=max((_ahead_by(row, now) for row in rows), key=abs, default=0.0),
         dated_ahead=sum(row["dated_ahead"] for row in waiting + finished),
-        definition_faults={} if fault else {**registry.faults(), **consent.faults()},
+        definition_faults={} if fault else {**registry.definition_faults(), **consent.consent_faults()},
     )
 
 

@@ -1,6 +1,6 @@
-"""What a dotted path meets on a model: relations to fetch, the type of the field it ends in, a name that isn't there.
+"""Dotted paths followed over models: the relations to fetch, the type of the last field, a missing name.
 
-To follow a path reads ``_meta`` only; ``fetched`` reads rows.
+Following a path reads ``_meta`` only; ``get_rows`` reads rows.
 """
 
 from __future__ import annotations
@@ -24,39 +24,39 @@ from .values import WireType
 
 logger = logging.getLogger("dfinery_django")
 
-#: Manager methods that lead on to related objects: one of them, or each (``Joined``).
-_TO_ROWS = frozenset({"first", "last", "all"})
+#: Manager methods that return related objects: one of them, or each (``Joined``).
+_ROW_METHODS = frozenset({"first", "last", "all"})
 
 
 @dataclass(frozen=True)
 class Hop:
-    """One relation on the way."""
+    """One relation of a path."""
 
     name: str  # the attribute on the instance
     relation: Any  # a relational field, a reverse relation or a GenericForeignKey
-    model: type[models.Model] | None  # where it leads; None for a generic relation
-    holder: type[models.Model]  # where it starts
+    model: type[models.Model] | None  # the related model; None for a generic relation
+    holder: type[models.Model]  # the model that has the attribute
 
     @property
     def is_many(self) -> bool:
         return bool(self.relation.one_to_many or self.relation.many_to_many)
 
     @property
-    def is_ours(self) -> bool:
-        """Whether Django itself reads it: tags and the like do so in their own way, and take no queryset of ours."""
+    def uses_django_descriptor(self) -> bool:
+        """True if Django's own descriptor reads it: those of tags and the like don't accept our queryset."""
         return type(inspect.getattr_static(self.holder, self.name, None)).__module__.startswith("django.")
 
-    def leads_on_to(self, part: str) -> bool:
-        """Whether the manager of a to-many relation has that name."""
-        assert self.model is not None  # noqa: S101 - it is asked of to-many relations
+    def manager_has(self, part: str) -> bool:
+        """Return whether the manager of a to-many relation has that name."""
+        assert self.model is not None  # noqa: S101 - only called for to-many relations
         attribute: Any = getattr(self.holder, self.name, None)
         own = (attribute, getattr(attribute, "related_manager_cls", None))
         return any(hasattr(each, part) for each in (*own, self.model._default_manager, self.model._base_manager))
 
     @property
     def is_joinable(self) -> bool:
-        """Whether a join loses no row: an inner join over a key that dangles would drop the holder."""
-        if self.is_many or self.model is None or not self.is_ours or not _is_plain(self.model):
+        """True if a join loses no row: an inner join over a dangling key would drop the holder."""
+        if self.is_many or self.model is None or not self.uses_django_descriptor or not _has_plain_manager(self.model):
             return False
         if not self.relation.concrete or self.relation.null:
             return True  # left join
@@ -68,9 +68,9 @@ class Trace:
     """A path followed over a model.
 
     :ivar hops: the relations passed
-    :ivar field: the concrete field it ends in, if it does
-    :ivar ends_in_relation: whether it ends in a related object or manager
-    :ivar missing: ``(model, part)`` if ``part`` does not exist there
+    :ivar field: the concrete field at its end, if there is one
+    :ivar ends_in_relation: whether its end is a related object or manager
+    :ivar missing: ``(model, part)`` if the model has no such ``part``
     """
 
     hops: tuple[Hop, ...] = ()
@@ -92,11 +92,11 @@ def trace(model: type[models.Model], path: str, *, through_many: bool = False) -
     for index, part in enumerate(parts):
         if current is None:
             return Trace(tuple(hops))
-        if at_manager and part in _TO_ROWS:
+        if at_manager and part in _ROW_METHODS:
             at_manager = False
             continue
         if at_manager and not through_many:
-            exists = hops[-1].leads_on_to(part)
+            exists = hops[-1].manager_has(part)
             return Trace(tuple(hops), missing=None if exists else (current, part))
         found = _attribute(current, part)
         if isinstance(found, Hop):
@@ -104,7 +104,7 @@ def trace(model: type[models.Model], path: str, *, through_many: bool = False) -
             current, at_manager = found.model, found.is_many
         elif isinstance(found, models.Field):
             return Trace(tuple(hops), found if index == len(parts) - 1 else None)
-        elif _has(current, part):
+        elif _has_attribute(current, part):
             return Trace(tuple(hops))
         else:
             return Trace(tuple(hops), missing=(current, part))
@@ -132,40 +132,40 @@ def _attribute(model: type[models.Model], part: str) -> Hop | models.Field[Any, 
 
 
 def _target_field(field: Any) -> models.Field[Any, Any] | None:
-    """The field whose value a ``customer_id`` holds."""
+    """Return the field whose value an attribute like ``customer_id`` has."""
     target = getattr(field, "target_field", None)
     return target if isinstance(target, models.Field) else None
 
 
-def _has(model: type[models.Model], part: str) -> bool:
+def _has_attribute(model: type[models.Model], part: str) -> bool:
     # pk of a child model or a composite key; attributes that only __getattr__ knows can't be judged.
     return part == "pk" or any(hasattr(each, part) or hasattr(each, "__getattr__") for each in _classes(model))
 
 
 def _classes(model: type[models.Model]) -> Iterator[type[models.Model]]:
-    """Whose objects a model's rows may be: its children's too, where its manager is not Django's own."""
+    """Yield the classes of a model's rows: its children's too, where its manager is not Django's own."""
     yield model
-    if not _is_plain(model):
+    if not _has_plain_manager(model):
         for child in model.__subclasses__():
             yield from _classes(child)
 
 
-def _is_plain(model: type[models.Model]) -> bool:
-    """Whether rows are read as Django does: others' base managers hide rows, or hand out children (polymorphic)."""
+def _has_plain_manager(model: type[models.Model]) -> bool:
+    """Return whether the base manager is Django's: others hide rows, or return children (polymorphic)."""
     return type(model._base_manager) is models.Manager
 
 
 def installed_model(model: Any) -> type[models.Model]:
-    """``"app.Model"`` or a model class as the class.
+    """Return the class of ``"app.Model"`` or of a model class.
 
-    :raises LookupError: with the words, if there is no such model, or it has no table
+    :raises LookupError: with the end of a sentence, if there is no such model, or it has no table
     """
     found: Any = model
     if not (isinstance(found, type) and issubclass(found, models.Model)):
         try:
             found = apps.get_model(model)
         except (LookupError, ValueError, AttributeError, TypeError) as error:
-            raise LookupError(f'{model!r}, which is no installed model. Write "model": "app.Model".') from error
+            raise LookupError(f'{model!r}, which is not an installed model. Write "model": "app.Model".') from error
     if found._meta.abstract:
         raise LookupError(f"{found.__name__}, which is abstract. Write a definition for each model that is made of it.")
     if found._meta.swapped:
@@ -175,51 +175,52 @@ def installed_model(model: Any) -> type[models.Model]:
 
 
 def wire_type(model: type[models.Model], path: str, *, through_many: bool = False) -> WireType | None:
-    """The type of the model field that a path ends in, or ``None`` where it ends in something else."""
+    """Return the type of the model field at a path's end, or ``None`` where the end is something else."""
     field = trace(model, path, through_many=through_many).field
     return wire_type_of(field) if field else None
 
 
-def fetched(model: type[models.Model], paths: Sequence[str], keys: Iterable[Any], *, using: str) -> list[models.Model]:
-    """The rows of these keys. What can't be fetched for all at once is left to be read where a path meets it."""
+def get_rows(model: type[models.Model], paths: Sequence[str], keys: Iterable[Any], *, using: str) -> list[models.Model]:
+    """Return the rows of these keys with their related rows. A relation that can't be prefetched is read lazily."""
     try:
-        return list(fetching(model, paths, using=using).filter(pk__in=keys))
+        return list(queryset_with_related(model, paths, using=using).filter(pk__in=keys))
     except Exception as error:
-        if not _may_go_on(error, using):
+        if not _can_fall_back(error, using):
             raise
-        rows = list(fetching(model, (), using=using).filter(pk__in=keys))  # where they are to blame, it raises again
+        # Raises again where the rows themselves, and not their relations, are to blame.
+        rows = list(queryset_with_related(model, (), using=using).filter(pk__in=keys))
     for path in paths:
-        _fetch_along(rows, model, path, using)
+        _prefetch_path(rows, model, path, using)
     return rows
 
 
-def _fetch_along(rows: list[models.Model], model: type[models.Model], path: str, using: str) -> None:
+def _prefetch_path(rows: list[models.Model], model: type[models.Model], path: str, using: str) -> None:
     try:
         joins, lookups = _plan([trace(model, path, through_many=True).hops], using)
         prefetch_related_objects(rows, *joins, *lookups)
     except Exception as error:
-        if not _may_go_on(error, using):
+        if not _can_fall_back(error, using):
             raise
-        _say_not_fetched(f"{model._meta.label}: {path}", error_text(error))
+        _log_not_fetched(f"{model._meta.label}: {path}", error_text(error))
 
 
-def _may_go_on(error: Exception, using: str) -> bool:
-    """Whether managers and querysets of others are to blame; a transaction that the database ended is over."""
+def _can_fall_back(error: Exception, using: str) -> bool:
+    """Return whether to go on: managers of others are to blame, and the transaction is not aborted by the database."""
     if is_transient(error):
         return False
     return not (isinstance(error, DatabaseError) and connections[using].in_atomic_block)
 
 
 @lru_cache(maxsize=1000)
-def _say_not_fetched(what: str, words: str) -> None:
-    """Once per process: it is so for every batch."""
-    logger.warning("%s can't be fetched for all objects at once, so each is read by itself: %s", what, words)
+def _log_not_fetched(what: str, words: str) -> None:
+    """Log it once per process: it is the same for every batch."""
+    logger.warning("%s can't be prefetched, so it is read for each object separately: %s", what, words)
 
 
-def fetching(
+def queryset_with_related(
     model: type[models.Model], paths: Iterable[str], *, using: str, ordering: Sequence[str] = ()
 ) -> QuerySet[models.Model]:
-    """Rows of a model with all that the paths read: joins where safe, one more query for each further table.
+    """Return a queryset with all that the paths read: joins where safe, one more query for each further table.
 
     Uses ``_base_manager``: default managers may be scoped, filtered or raise. Paths run through to-many relations.
     """
@@ -235,7 +236,7 @@ def _with_related(model: type[models.Model], chains: Iterable[Sequence[Hop]], us
 
 
 def _plan(chains: Iterable[Sequence[Hop]], using: str) -> tuple[list[str], list[Prefetch[Any] | str]]:
-    """What to join, and what to fetch by further queries."""
+    """Return the joins, and the lookups to prefetch."""
     joins: set[str] = set()
     further: dict[str, tuple[Hop, list[Sequence[Hop]]]] = {}
     for chain in chains:
@@ -257,10 +258,10 @@ def _leading_joins(chain: Sequence[Hop]) -> Sequence[Hop]:
 
 
 def _prefetches(lookup: str, hop: Hop, chains: list[Sequence[Hop]], using: str) -> Iterator[Prefetch[Any] | str]:
-    if hop.model is None or not hop.is_ours:
-        yield lookup  # plainly, and what lies behind it, too
+    if hop.model is None or not hop.uses_django_descriptor:
+        yield lookup  # without our queryset, and so for the relations behind it
         yield from dict.fromkeys("__".join((lookup, *(step.name for step in chain))) for chain in chains if chain)
         return
     rows = _with_related(hop.model, chains, using)
-    # Ordered in any case, so that lines keep their order and .first() is answered from what was fetched.
+    # Always ordered, so that lines keep their order and .first() is answered from what was prefetched.
     yield Prefetch(lookup, rows.order_by(*(hop.model._meta.ordering or ["pk"])))

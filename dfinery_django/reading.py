@@ -1,4 +1,4 @@
-"""One source object -> its payload, as its definition says. Reads; stores nothing, and changes no status."""
+"""The payload of one source object, as its definition maps it. It only reads: nothing is stored, no status changes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .values import epoch_milliseconds
 
 
 class NoUser(PayloadError):
-    """An event that nobody did."""
+    """An event without a user."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -33,13 +33,13 @@ class NoUser(PayloadError):
 
 
 def payload_of(event: Event, definition: EventDefinition, instance: Any, seen: SeenFields) -> Payload | None:
-    """The payload; ``None`` for a guest whom the definition skips.
+    """Return the payload; ``None`` for a guest whom the definition skips.
 
     :raises PayloadError: for a value that can't be sent
     """
     moment = definition.get_event_datetime(instance)
     if moment is not None:
-        event.happened(moment, get_settings().MAX_AGE_HOURS)
+        event.set_occurred_at(moment, get_settings().MAX_AGE_HOURS)
     user = convert_properties(
         definition.get_user_attributes(instance), "user", definition.type_of, schema.PATHS["user"],
         definition.user_expressions, seen,
@@ -61,14 +61,14 @@ def payload_of(event: Event, definition: EventDefinition, instance: Any, seen: S
 
 
 def ids_of(definition: EventDefinition, instance: Any) -> tuple[str, str]:
-    """user_id and order_id as far as they can be read: an event that can't be built is looked for by them, too."""
+    """Return user_id and order_id as far as they can be read, so that a failed event can be found by them as well."""
     readers = ((definition.get_user_attributes, schema.USER_ID), (definition.get_event_attributes, schema.ORDER_ID))
-    user_id, order_id = (_id(read, name, instance) for read, name in readers)
+    user_id, order_id = (_readable_id(read, name, instance) for read, name in readers)
     return user_id, order_id
 
 
 def user_id_of(definition: EventDefinition, instance: Any) -> str:
-    """The user_id that a payload would have; empty for a guest.
+    """Return the user_id that a payload would have; empty for a guest.
 
     :raises PayloadError: if it can't be read, or sent
     """
@@ -76,7 +76,7 @@ def user_id_of(definition: EventDefinition, instance: Any) -> str:
     return str(convert_properties(given, "user", definition.type_of, schema.PATHS["user"]).get(schema.USER_ID, ""))
 
 
-def _id(read: Callable[[Any], Mapping[str, Any]], name: str, instance: Any) -> str:
+def _readable_id(read: Callable[[Any], Mapping[str, Any]], name: str, instance: Any) -> str:
     try:
         value = read(instance).get(name)
         return str(value) if isinstance(value, (str, int, UUID)) else ""
@@ -85,7 +85,7 @@ def _id(read: Callable[[Any], Mapping[str, Any]], name: str, instance: Any) -> s
 
 
 def envelope(event: Event) -> dict[str, Any]:
-    """What every event says of itself."""
+    """Return the properties that every event has."""
     return {
         schema.EVENT_ID: str(event.event_id),
         schema.EVENT_NAME: event.event_name,
@@ -106,15 +106,15 @@ def _items(definition: EventDefinition, instance: Any, seen: SeenFields) -> tupl
 
 
 def preview(name: str, instance: Any) -> Payload | None:
-    """The payload that the definition would send for this object; nothing is stored.
+    """Return the payload that the definition would send for this object; nothing is stored.
 
-    :returns: ``None`` for a guest whom the definition skips, and for somebody who does not consent
+    :returns: ``None`` for a guest whom the definition skips, and without consent
     :raises NotRegistered: if no definition has that name
     :raises PayloadError: if a value can't be sent; ``.path`` says where
     """
     definition = registry.get(name)
     event = Event(definition=name, event_name=definition.event_name)
-    event.happened(clock.now(), get_settings().MAX_AGE_HOURS)
+    event.set_occurred_at(clock.now(), get_settings().MAX_AGE_HOURS)
     seen = SeenFields(database_of(instance))
     with translation.override(django_settings.LANGUAGE_CODE):
         return payload_of(event, definition, instance, seen) if consent.is_given(definition, instance) else None

@@ -89,7 +89,7 @@ def _definitions_for(sender: Any, instance: Any, raw: bool) -> tuple[EventDefini
     if raw or not isinstance(instance, models.Model):  # raw: loaddata
         return ()
     try:
-        return registry.watching(sender) if get_settings().ENABLED else ()
+        return registry.definitions_watching(sender) if get_settings().ENABLED else ()
     except Exception as error:  # noqa: BLE001 - any mistake in the setting
         log_rate_limited("DFINERY captures nothing: the setting is wrong, see manage.py check", error=error)
         return ()

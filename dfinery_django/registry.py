@@ -1,4 +1,4 @@
-"""Which definitions there are: registered classes and the ``EVENTS`` setting, by name and by model."""
+"""The registry of definitions: registered classes and the ``EVENTS`` setting, by name and by model."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from .exceptions import AlreadyRegistered, ConfigurationError, NotRegistered
 
 logger = logging.getLogger("dfinery_django")
 
-#: The widths of the columns that hold them.
+#: The widths of their columns.
 NAME_LENGTH, EVENT_NAME_LENGTH = 100, 255
-#: Well below what ``EventQuerySet.due`` takes for a clock that was set back.
+#: Well below ``LONGEST_WAIT``, beyond which ``EventQuerySet.due`` assumes that the clock was set back.
 LONGEST_SETTLE_SECONDS = 600
 
 D = TypeVar("D", bound=type[EventDefinition])
 
-#: Registered with the decorator. They stay when the settings change.
+#: The classes registered with the decorator. They stay when the settings change.
 _registered: dict[str, type[EventDefinition]] = {}
 
 
 def register(model: Any, *, name: str = "") -> Callable[[D], D]:
-    """Class decorator: ``@register("shop.Order")``.
+    """Return a class decorator: ``@register("shop.Order")``.
 
     :param model: ``"app.Model"`` or a model class
     :param name: name of the definition; default: its ``event_name``, else the class's name
@@ -50,9 +50,9 @@ def register(model: Any, *, name: str = "") -> Callable[[D], D]:
 
 
 def unregister(name: str) -> None:
-    """Take a registered class away again.
+    """Remove a registered class.
 
-    :raises NotRegistered: if none has that name
+    :raises NotRegistered: if no class has that name
     """
     if _registered.pop(name, None) is None:
         raise NotRegistered(f"No event definition named {name!r} is registered.")
@@ -65,7 +65,7 @@ def autodiscover() -> None:
 
 
 class _Catalogue:
-    """The definitions in force, and what is wrong with those that are not."""
+    """The valid definitions, and the faults of the others."""
 
     def __init__(self) -> None:
         self.by_name: dict[str, EventDefinition] = {name: each(name) for name, each in _registered.items()}
@@ -94,7 +94,7 @@ class _Catalogue:
             del self.by_name[definition.name]
 
     def watching(self, model: type[Model]) -> tuple[EventDefinition, ...]:
-        """Those that watch the saves of a model, a parent of it or the model that it is a proxy of."""
+        """Return those that watch the saves of a model, of its parents or of the model that it is a proxy of."""
         if model not in self._watchers:
             concrete = model._meta.concrete_model or model
             self._watchers[model] = tuple(
@@ -135,7 +135,7 @@ def _definition(name: str, content: Any) -> EventDefinition:
 
 
 def from_dict(name: str, content: Mapping[str, Any]) -> EventDefinition:
-    """A definition from an entry of ``DFINERY["EVENTS"]``.
+    """Return the definition of an entry of ``DFINERY["EVENTS"]``.
 
     :raises ConfigurationError: for a key that a definition doesn't have
     """
@@ -151,29 +151,29 @@ def from_dict(name: str, content: Mapping[str, Any]) -> EventDefinition:
 def _catalogue() -> _Catalogue:
     catalogue = _Catalogue()
     if catalogue.faults:
-        logger.error("Event definitions left out: %s (see manage.py check)", catalogue.fault_report)
+        logger.error("Event definitions skipped: %s (see manage.py check)", catalogue.fault_report)
     return catalogue
 
 
 def definitions() -> Iterator[EventDefinition]:
-    """All definitions in force."""
+    """Yield all valid definitions."""
     yield from _catalogue().by_name.values()
 
 
-def faults() -> Mapping[str, str]:
-    """Definition name -> why it is not in force."""
+def definition_faults() -> Mapping[str, str]:
+    """Return the fault of each definition that is not valid, by its name."""
     return _catalogue().faults
 
 
-def watching(model: type[Model]) -> tuple[EventDefinition, ...]:
-    """The definitions that a save of this model concerns."""
+def definitions_watching(model: type[Model]) -> tuple[EventDefinition, ...]:
+    """Return the definitions that watch the saves of a model."""
     return _catalogue().watching(model)
 
 
 def get(name: str) -> EventDefinition:
-    """The definition of that name.
+    """Return the definition of that name.
 
-    :raises NotRegistered: if there is none in force
+    :raises NotRegistered: if there is no valid one
     """
     try:
         return _catalogue().by_name[name]
@@ -182,9 +182,9 @@ def get(name: str) -> EventDefinition:
         raise NotRegistered(f"No event definition is named {name!r}. {did_you_mean(name, known)}") from None
 
 
-def _forget_catalogue(*, setting: str, **kwargs: object) -> None:
+def _clear_catalogue(*, setting: str, **kwargs: object) -> None:
     if setting in ("DFINERY", "INSTALLED_APPS"):
         _catalogue.cache_clear()
 
 
-setting_changed.connect(_forget_catalogue, dispatch_uid="dfinery_django.registry")
+setting_changed.connect(_clear_catalogue, dispatch_uid="dfinery_django.registry")

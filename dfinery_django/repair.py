@@ -27,7 +27,7 @@ from .queries import EventQuerySet
 from .selection import Selection
 from .sources import key_of, key_text
 from .states import ACTIONABLE, FINISHED, UNFINISHED, Action, ActionVerdict, EventStatus, Reason
-from .waking import forget_notices, request_wake
+from .waking import clear_seen_flags, request_wake
 
 logger = logging.getLogger("dfinery_django")
 
@@ -132,7 +132,7 @@ def wake_all_on_commit(using: str) -> None:
 
     def wake_all() -> None:
         try:
-            forget_notices()  # the cached flag may be of a drain that only looks once more for events
+            clear_seen_flags()  # the cached flag may be of a drain that only looks once more for events
             for alias in get_settings().TOKENS:
                 request_wake(using, alias)
         except Exception:

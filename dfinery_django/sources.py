@@ -1,4 +1,4 @@
-"""The object that an event is made of: is it one, its key as a text, its row, what makes two events the same.
+"""The source object of an event: its key as a text, its row, its database, and the deduplication key of its events.
 
 The site's own code (``once_per``) may raise.
 """
@@ -25,30 +25,30 @@ from .definitions import EventDefinition
 from .exceptions import PayloadError
 from .expressions import Expression, Path
 from .modelfields import column_value
-from .paths import fetched, trace
+from .paths import get_rows, trace
 from .tenants import database_and_schema
 from .values import in_utc
 
 
 def is_source(definition: EventDefinition, instance: Any) -> bool:
-    """Whether this is an object that the definition makes events from: its model, a proxy or a child of it."""
+    """Return whether the definition makes events from this object: of its model, a proxy or a child of it."""
     model = definition.model_class
     return isinstance(instance, model._meta.concrete_model or model)
 
 
 def source_key(definition: EventDefinition, instance: models.Model) -> str | None:
-    """The key of the row that the definition watches, as a text; a child model's instance has its parent's.
+    """Return the key of the row that the definition watches, as a text; a child model's instance has its parent's.
 
-    :returns: ``None`` before the row has one
+    :returns: ``None`` for a row without a key yet
     """
     parts = [getattr(instance, field.attname) for field in definition.model_class._meta.pk_fields]
     return None if None in parts else key_text(definition, parts if len(parts) > 1 else parts[0])
 
 
 def key_text(definition: EventDefinition, key: Any) -> str:
-    """A key of the watched model as the text that ``key_of`` reads; a composite one as JSON.
+    """Return a key of the watched model as the text that ``key_of`` parses; a composite one as JSON.
 
-    A fresh instance may hold another form of its key than a reloaded one: a UUID as text, a number as text.
+    A fresh instance may have another form of its key than a reloaded one: a UUID as text, a number as text.
     """
     fields = definition.model_class._meta.pk_fields
     if len(fields) == 1:
@@ -59,21 +59,21 @@ def key_text(definition: EventDefinition, key: Any) -> str:
 def _part_text(field: models.Field[Any, Any], value: Any) -> str:
     if type(value) is int and isinstance(field, models.IntegerField):
         return str(value)
-    # As Django's serializers write it: the text that the field's to_python() reads.
+    # As Django's serializers write it: the text that the field's to_python() parses.
     holder: Any = SimpleNamespace(**{field.attname: field.to_python(value)})
     return field.value_to_string(holder)
 
 
 def key_of(definition: EventDefinition, text: str) -> Any:
-    """The key that a text stands for.
+    """Return the key of a text.
 
-    :raises ValidationError, ValueError, TypeError: if it is no key of that model: its type has changed since
+    :raises ValidationError, ValueError, TypeError: if it is not a key of that model, whose type may have changed since
     """
     return definition.model_class._meta.pk.to_python(text)
 
 
 def stored(definition: EventDefinition, instance: models.Model, using: str) -> models.QuerySet[models.Model]:
-    """The row that the definition watches, as the database has it."""
+    """Return a queryset of the stored row of an instance, of the model that the definition watches."""
     key = source_key(definition, instance)
     if key is None:
         return definition.model_class._base_manager.using(using).none()
@@ -81,59 +81,59 @@ def stored(definition: EventDefinition, instance: models.Model, using: str) -> m
 
 
 def by_key(definition: EventDefinition, key: Any, using: str) -> models.QuerySet[models.Model]:
-    """The row of that key, as the database has it."""
+    """Return a queryset of the stored row of a key."""
     return definition.model_class._base_manager.using(using).filter(pk=key)
 
 
 def fetch_sources(definition: EventDefinition, keys: Iterable[str], using: str) -> dict[str, models.Model]:
-    """The watched rows of these keys, as far as they are there, with all that the definition's paths read."""
+    """Return the existing rows of these keys, with all that the definition's paths read."""
     valid = []
     for key in keys:
         try:
             valid.append(key_of(definition, key))
         except (ValidationError, ValueError, TypeError):  # the source counts as gone
             continue
-    rows = fetched(definition.model_class, definition.paths(), valid, using=using)
+    rows = get_rows(definition.model_class, definition.paths(), valid, using=using)
     return {key_text(definition, row.pk): row for row in rows}
 
 
 def database_of(instance: models.Model) -> str:
-    """The database that an instance is written to."""
+    """Return the database that an instance is written to."""
     # As Django's save() chooses it: an instance may have been read from a replica.
     return str(router.db_for_write(instance.__class__, instance=instance))
 
 
 def dedup_key_from(*parts: str) -> str:
-    # Half characters, too, are told apart: nobody sees more of them than the hash.
+    """Return a hash of texts; different lone surrogates give different hashes."""
     return hashlib.sha256("\x1f".join(parts).encode(errors="surrogatepass")).hexdigest()
 
 
 def value_text(value: Any, path: str) -> str:
-    """Any value as a text of its own: another one for another value, the same for a copy that was reloaded.
+    """Return a unique text of any value: different for different values, the same for a reloaded copy.
 
-    :raises PayloadError: for an object that nothing but its place in memory tells from another
+    :raises PayloadError: for an object that differs from another only by its memory address
     """
     plain = value.value if isinstance(value, Enum) else value
     if isinstance(plain, Promise):
         plain = str(plain)
     if isinstance(plain, str) and "\x1f" not in plain:
-        return "".join(plain)  # of a subclass, the text that it is
-    return "\x1f" + json.dumps(_named(plain, path))
+        return "".join(plain)  # a subclass of str as a plain str
+    return "\x1f" + json.dumps(_tagged(plain, path))
 
 
-def _named(value: Any, path: str) -> Any:
-    """Kind and text of a value, for JSON, which keeps the parts of what is nested apart."""
+def _tagged(value: Any, path: str) -> Any:
+    """Return kind and text of a value, for JSON, which separates the parts of nested values."""
     if isinstance(value, Enum):
-        return _named(value.value, path)
+        return _tagged(value.value, path)
     if isinstance(value, models.Model):
         concrete = value._meta.concrete_model or type(value)
         return [concrete._meta.label, *_key_parts(value, path)]
     if isinstance(value, (list, tuple, models.QuerySet)):
-        return ["list", *(_named(each, path) for each in value)]
+        return ["list", *(_tagged(each, path) for each in value)]
     if isinstance(value, (set, frozenset)):
-        return ["set", *sorted((_named(each, path) for each in value), key=json.dumps)]
+        return ["set", *sorted((_tagged(each, path) for each in value), key=json.dumps)]
     if isinstance(value, Mapping):
-        return ["dict", *sorted(([_named(key, path), _named(value[key], path)] for key in value), key=json.dumps)]
+        return ["dict", *sorted(([_tagged(key, path), _tagged(value[key], path)] for key in value), key=json.dumps)]
     for kinds, name, written in _PLAIN_KINDS:
         if isinstance(value, kinds):
             return [name, written(value)]
@@ -144,14 +144,14 @@ def _key_parts(instance: models.Model, path: str) -> list[Any]:
     parts = [field.to_python(getattr(instance, field.attname)) for field in instance._meta.pk_fields]
     if None in parts:
         raise PayloadError(path, f"a {type(instance).__name__} that is not saved has no key", "Save it first.")
-    return [_named(part, path) for part in parts]
+    return [_tagged(part, path) for part in parts]
 
 
 def _own_text(value: Any, path: str) -> str:
     text = str(value)
     if re.search(r" at 0x[0-9A-Fa-f]+", text):
         raise PayloadError(
-            path, f"nothing tells one {type(value).__name__} from another", "Give a text, a number, a UUID or a tuple."
+            path, f"one {type(value).__name__} can't be told from another", "Give a text, a number, a UUID or a tuple."
         )
     return text
 
@@ -178,7 +178,7 @@ _PLAIN_KINDS: tuple[tuple[Any, str, Callable[[Any], str]], ...] = (
 
 
 def identity_key(definition: EventDefinition, key: str, instance: Any, using: str) -> str | None:
-    """What no two events of this definition share, or ``None`` where every firing is an event of its own.
+    """Return the deduplication key of an event, or ``None`` where every firing is an event of its own.
 
     :param key: ``source_key`` of the instance
     """
@@ -190,7 +190,7 @@ def identity_key(definition: EventDefinition, key: str, instance: Any, using: st
 
 
 def _identity(definition: EventDefinition, instance: Any, using: str) -> list[str]:
-    """The values of ``once_per`` as texts: the same for a fresh and a reloaded instance, in every language."""
+    """Return the values of ``once_per`` as texts: the same for a fresh and a reloaded instance, in every language."""
     sources = definition.identity or ()
     with translation.override(django_settings.LANGUAGE_CODE):
         values = [source.resolve(instance) for source in sources]
@@ -204,7 +204,7 @@ def _identity_text(definition: EventDefinition, source: Expression, value: Any) 
     field = trace(definition.model_class, source.path).field if isinstance(source, Path) else None
     value = column_value(field, field.to_python(value)) if field and value is not None else value
     if isinstance(value, dt.datetime):
-        # In the hour that comes twice PostgreSQL's driver says which it was, and a fresh instance does not.
+        # In the repeated hour at the end of summer time PostgreSQL's driver sets fold, and a fresh instance doesn't.
         moment = in_utc(value if value.tzinfo else value.replace(fold=0), "once_per")
         return moment.isoformat()
     if isinstance(value, Decimal):

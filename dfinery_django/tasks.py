@@ -44,7 +44,7 @@ def drain(destination: str | None = None) -> dict[str, int]:
         return {}
     settings = get_settings()
     # A queue that runs the task in the request that queues it: there a drain must not wait.
-    is_inline = waking.is_asking() or django_q2.runs_inline()
+    is_inline = waking.is_requesting() or django_q2.runs_inline()
     linger_seconds = 0 if is_inline else LINGER_SECONDS
     if destination is None:
         django_q2.skip_missed_runs("dfinery_django.tasks.drain")
@@ -70,7 +70,7 @@ def _is_uninstalled() -> bool:
 def _request_follow_up(settings: Settings, within_seconds: float) -> None:
     """Request another drain if there is work for it now or soon."""
     databases = destinations.outbox_databases()
-    waking.outlast_notices(databases)
+    waking.wait_out_seen_flags(databases)
     for using in databases:
         try:
             now = DatabaseClock(using).refresh().now()
@@ -129,7 +129,7 @@ def _prune(using: str, progress: Callable[[int], object] | None) -> int:
     days = get_settings().RETENTION_DAYS
     before = None if days is None else now - dt.timedelta(days=days)
     events, total = Event.objects.using(using), 0
-    events.prune_traces(now=now)
+    events.prune_tombstones(now=now)
     while before and (chunk := events.prune(before=before, limit=PRUNE_CHUNK, now=now)):
         total += chunk
         if progress:

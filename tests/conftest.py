@@ -89,8 +89,8 @@ def _quick_flush() -> None:
 
     def emit_ours(verbosity: int, interactive: bool, db: str, **kwargs: Any) -> None:
         django_q2.schedule_after_migrate(using=db)
-        custom_fields.forget_what_is_known()
-        waking.forget_notices()
+        custom_fields.clear_known_fields()
+        waking.clear_seen_flags()
 
     flush.sql_flush = sql_flush
     flush.emit_post_migrate_signal = emit_ours
@@ -99,9 +99,9 @@ def _quick_flush() -> None:
 @pytest.fixture(autouse=True)
 def _no_known_fields() -> None:
     """The ledger is read afresh: each test has one of its own."""
-    from dfinery_django.custom_fields import forget_what_is_known
+    from dfinery_django.custom_fields import clear_known_fields
 
-    forget_what_is_known()
+    clear_known_fields()
 
 
 @pytest.fixture(autouse=True)

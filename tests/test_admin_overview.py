@@ -52,7 +52,7 @@ def store(status: str, count: int = 1, **fields: Any) -> None:
     events = []
     for number in range(count):
         event = Event(**{"event_name": "purchase", "destination": "default", "order_id": f"A-{number}", **fields})
-        event.happened(now - 2 * HOUR, 48)
+        event.set_occurred_at(now - 2 * HOUR, 48)
         event.created_at = now - 2 * HOUR
         if status in FINISHED:
             code = Reason(fields.get("reason_code", Reason.REJECTED if status == "failed" else ""))

@@ -32,7 +32,7 @@ def built() -> Event:
 
 
 def test_building_200_orders_takes_at_most_8_queries(shop: Any, django_assert_max_num_queries: Any) -> None:
-    """Lines, products, categories and users come with the orders, claim and settle included."""
+    """Lines, products, categories and users come with the orders, claim and results included."""
     products = [shop.product(sku=str(number)) for number in range(10)]
     orders = [
         Order.objects.create(number=str(number), customer=shop.customer(f"c{number}"), status="paid")
@@ -85,7 +85,10 @@ def test_older_than_48_hours_is_never_sent(configured: Any, shop: Any) -> None:
     ("changes", "words"),
     [
         ({"event_attributes": {"order_sales": "payment_method"}}, ["event_attributes.order_sales", "str", "Double"]),
-        ({"event_attributes": {"x": "broken"}}, ["event_attributes.x", "'broken'", "ZeroDivisionError", "Mend"]),
+        (
+            {"event_attributes": {"x": "broken"}},
+            ["event_attributes.x", "'broken'", "ZeroDivisionError", "Fix the mapping"],
+        ),
         ({"event_attributes": {"x": "lines"}}, ["event_attributes.x"]),
         ({"event_attributes": {"x": "nothing.here"}}, ["event_attributes.x", "nothing.here"]),
         ({"event_attributes": {"x": raising}}, ["event_attributes.x", "raising", "KeyError", "tax"]),
@@ -223,7 +226,7 @@ def test_a_claim_that_was_lost_changes_nothing(shop: Any) -> None:
     lease = claimed[0].due_at
     Event.objects.update(status="delivered", due_at=None, payload="{}")
     claimed[0].status = "pending"
-    assert Event.objects.all().settle(claimed, ["status"], status="captured", lease=lease) == []
+    assert Event.objects.all().record_results(claimed, ["status"], status="captured", lease=lease) == []
     assert Event.objects.get().status == "delivered"
 
 
@@ -312,7 +315,7 @@ def test_a_slow_mapping_keeps_its_lease(configured: Any, shop: Any, monkeypatch:
 
 
 def test_a_mapping_that_kills_its_workers(shop: Any) -> None:
-    """A batch that was never settled is built one by one; what kills again and again fails, and nothing else does."""
+    """A batch without recorded results is built one by one; what kills again and again fails, and nothing else does."""
     for name in "abc":
         shop.place(status="paid", customer=shop.customer(name))
     killer, *_ = events = list(Event.objects.order_by("pk"))
@@ -325,7 +328,7 @@ def test_a_mapping_that_kills_its_workers(shop: Any) -> None:
     assert set(Event.objects.exclude(pk=killer.pk).values_list("status", flat=True)) == {"pending"}
 
 
-def test_a_claim_for_building_counts_until_it_is_settled(shop: Any) -> None:
+def test_a_claim_for_building_counts_until_its_result_is_recorded(shop: Any) -> None:
     """A builder that dies leaves its mark on the rows that it held."""
     shop.place(status="paid", customer=shop.customer())
     for expected in (1, 2):

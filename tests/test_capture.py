@@ -333,7 +333,7 @@ def test_a_broken_queue_harms_no_checkout(configured: Any, caplog: Any) -> None:
     configured(WAKE="tests.test_capture.broken_wake")
     Order.objects.create(status="paid")
     assert names() == ["purchase"]
-    assert "No drain could be asked for" in caplog.text
+    assert "No drain could be requested" in caplog.text
 
 
 @pytest.mark.parametrize("in_transaction", [True, False])

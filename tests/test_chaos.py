@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from dfinery_django import capture, track
 from dfinery_django.delivery import drain
-from dfinery_django.lanes import LAPSES_TO_SUSPECT
+from dfinery_django.lanes import POISON_LAPSES
 from dfinery_django.models import Event
 from dfinery_django.protocols.base import Request, Response
 from tests.conftest import accepted
@@ -45,7 +45,7 @@ def test_of_those_that_may_kill_workers_one_is_held_at_a_time(configured: Any) -
     suspects = [track("coupon", user_id=f"u{number}") for number in range(6)]
     lapsed = timezone.now() - dt.timedelta(seconds=1)
     events = Event.objects.filter(pk__in=[event.pk for event in suspects if event])
-    events.update(status="sending", due_at=lapsed, lapse_count=LAPSES_TO_SUSPECT - 1)
+    events.update(status="sending", due_at=lapsed, lapse_count=POISON_LAPSES - 1)
     held: list[int] = []
 
     def look() -> bool:

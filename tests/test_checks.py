@@ -40,7 +40,7 @@ def test_a_good_setting_is_silent(configured: Any) -> None:
     ("changes", "number", "words"),
     [
         ({"model": "shop.Oder"}, "E007", "shop.Oder"),
-        ({"model": None}, "E007", "no installed model"),
+        ({"model": None}, "E007", "not an installed model"),
         ({"whne": "created"}, "E007", "'when'"),
         ({"when": "creatd"}, "E007", "'created'"),
         ({"event_attributes": ["number"]}, "E007", "not a dict"),

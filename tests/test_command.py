@@ -156,7 +156,7 @@ def test_preview_tells_of_each_definition(configured: Any, shop: Any, monkeypatc
         "purchase does not fire",
         "cancelled (event cancel_order) does not fire",
     ]
-    assert "  If it fired as it is, its event would be skipped. A guest, whom the definition says to skip." in lines
+    assert "  If it fired as it is, its event would be skipped. A guest: the definition skips guests." in lines
     assert lines.count("    nothing is read") == 2, "a guest has no user to read from"
     assert lines.count("  and 1 more items (--items)") == 2
     call_command(

@@ -100,7 +100,7 @@ def test_an_error_is_a_no_and_no_checkout_breaks(configured: Any, shop: Any, cap
     assert not Event.objects.exists()
     told = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert len(told) == 1
-    assert "its consent can't be asked, and counts as refused" in told[0].getMessage()
+    assert "its consent failed, and counts as refused" in told[0].getMessage()
     with pytest.raises(DatabaseError):
         preview("purchase", order)
 

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from dfinery_django import custom_fields, preview, track
-from dfinery_django.custom_fields import MOST_FIELDS, Listed, SeenFields, forget_what_is_known, listing
+from dfinery_django.custom_fields import MOST_FIELDS, ListedField, SeenFields, clear_known_fields, list_fields
 from dfinery_django.delivery import drain
 from dfinery_django.exceptions import PayloadError
 from dfinery_django.models import CustomField, Event
@@ -39,8 +39,8 @@ def ledger() -> dict[tuple[str, str], tuple[str, int, str]]:
     }
 
 
-def listed() -> dict[str, Listed]:
-    return {each.console_name: each for each in listing(["default"])}
+def listed() -> dict[str, ListedField]:
+    return {each.console_name: each for each in list_fields(["default"])}
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_last_seen_moves_hourly(configured: Any) -> None:
     configured()
     sent(1)
     CustomField.objects.update(last_seen_at="2026-01-01T00:00:00Z")
-    forget_what_is_known()
+    clear_known_fields()
     sent(1)
     assert CustomField.objects.filter(last_seen_at__year=2026, last_seen_at__month=1).count() == 0
 
@@ -280,20 +280,20 @@ def test_what_can_t_be_sent_at_all_says_so(configured: Any) -> None:
 )
 def test_no_cell_is_a_formula(configured: Any, name: str) -> None:
     """A text that a spreadsheet could take for one stands behind an apostrophe; without that it is as it was."""
-    assert custom_fields.defused(name) == f"'{name}"
+    assert custom_fields.escape_formula(name) == f"'{name}"
     now = timezone.now()
     CustomField.objects.create(
         key="k", scope="event", name=name.replace("\x00", ""), first_seen_at=now, last_seen_at=now
     )
     configured(EVENTS={})
     written = io.StringIO()
-    custom_fields.write_csv(custom_fields.listing(["default"]), written)
+    custom_fields.write_csv(custom_fields.list_fields(["default"]), written)
     [row] = csv.DictReader(io.StringIO(written.getvalue(), newline=""))
-    assert row["name"] == custom_fields.defused(name.replace("\x00", ""))
+    assert row["name"] == custom_fields.escape_formula(name.replace("\x00", ""))
     assert row["drift_count"] == "0"
 
 
 @pytest.mark.parametrize("name", ["", "size", "2026-01", "a=b", "'quoted'", "가격", "a@b", "_x", "(1)", "5"])
 def test_other_cells_stay(name: str) -> None:
     """No apostrophe where none is needed."""
-    assert custom_fields.defused(name) == name
+    assert custom_fields.escape_formula(name) == name

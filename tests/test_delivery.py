@@ -220,14 +220,14 @@ def test_a_lapsed_lease_is_due_again(far_side: FarSide) -> None:
 
 
 def test_a_late_report_changes_nothing() -> None:
-    """The lease is the fence: who lost it settles nothing."""
+    """The lease is the fence: a worker that lost it records nothing."""
     stored = event()
     claimed = Event.objects.all().claim(limit=1, now=timezone.now(), lease_seconds=60, into="sending")
     lease = claimed[0].due_at
     assert lease is not None
     Event.objects.filter(pk=stored.pk).update(status="delivered", due_at=None)
     claimed[0].status = "failed"
-    assert Event.objects.all().settle(claimed, ["status"], status="sending", lease=lease) == []
+    assert Event.objects.all().record_results(claimed, ["status"], status="sending", lease=lease) == []
     stored.refresh_from_db()
     assert stored.status == "delivered"
 
@@ -352,7 +352,7 @@ def test_an_event_that_kills_its_workers_ends_as_failed(far_side: FarSide) -> No
 
 
 def test_a_row_that_vanishes_in_flight_costs_no_other_result(far_side: FarSide) -> None:
-    """Erased while it was sent: its siblings are settled and not sent again."""
+    """Erased while it was sent: its siblings are recorded and not sent again."""
     for number in range(4):
         event(number)
     gone = Event.objects.order_by("pk")[0]

@@ -15,11 +15,11 @@ from django.utils import timezone, translation
 
 from dfinery_django import Coalesce, EventDefinition, Hashed, Value, capture, register
 from dfinery_django.building import build
-from dfinery_django.custom_fields import forget_what_is_known
+from dfinery_django.custom_fields import clear_known_fields
 from dfinery_django.explain import Explanation, FiringVerdict, explain
 from dfinery_django.fieldwise import FieldReading, PayloadPart
 from dfinery_django.models import CustomField, Event
-from dfinery_django.registry import get, unregister, watching
+from dfinery_django.registry import definitions_watching, get, unregister
 from dfinery_django.signals import event_expired, event_failed
 from tests.conftest import PURCHASE
 from tests.shop.models import Line, Order
@@ -393,7 +393,7 @@ def test_a_remembered_type(configured: Any, shop: Any) -> None:
     key = CustomField.key_of("event", "points")
     now = timezone.now()
     CustomField.objects.create(key=key, scope="event", name="points", type="long", first_seen_at=now, last_seen_at=now)
-    forget_what_is_known()
+    clear_known_fields()
     assert told() == (12, "long", "remembered")
     unseen(order, discount="12.50")
     assert told() == (12.5, "double", "value; was Long so far")
@@ -573,7 +573,7 @@ def test_a_proxy_of_the_model(shop: Any) -> None:
 
     order = shop.place(customer=shop.customer())
     gift = Gift.objects.get(pk=order.pk)
-    (definition,) = watching(Gift)
+    (definition,) = definitions_watching(Gift)
     assert explain(definition, gift, using="default").source == "shop.Order"
 
 

@@ -214,7 +214,7 @@ def test_what_is_being_sent_is_erased_and_may_still_arrive(configured: Any) -> N
     lease = event.due_at
     assert forget("u1").events == {"sending": 1}
     event.finish(EventStatus.DELIVERED, Reason.NONE, "", timezone.now())
-    assert Event.objects.settle([event], DELIVERED_FIELDS, status=EventStatus.SENDING, lease=lease) == []
+    assert Event.objects.record_results([event], DELIVERED_FIELDS, status=EventStatus.SENDING, lease=lease) == []
     store_attempts([Exchange([event], timezone.now(), 5, Result(Outcome.ACCEPTED, ""), "u1 was told")], "default")
     assert (Event.objects.count(), DeliveryAttempt.objects.count()) == (0, 0)
 

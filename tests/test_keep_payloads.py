@@ -41,7 +41,7 @@ def test_what_arrived_is_dropped(configured: Any, far_side: FarSide, keeps: bool
 
 
 def test_it_costs_no_query(configured: Any) -> None:
-    """The content goes with the UPDATE that settles."""
+    """The content goes with the UPDATE that records the result."""
     written = []
     for keeps in (True, False):
         configured(KEEP_PAYLOADS=keeps)

@@ -300,7 +300,7 @@ def test_numbers_dates_and_counts(
     now = timezone.now()
     Destination.objects.create(alias="default", drained_at=now)
     delivered = Event(event_name="purchase", destination="default", status="delivered", finished_at=now)
-    delivered.happened(now, 48)
+    delivered.set_occurred_at(now, 48)
     values = {field.attname: getattr(delivered, field.attname) for field in Event._meta.fields}
     del values["id"], values["event_id"]
     Event.objects.bulk_create(Event(**values) for _ in range(1204))
@@ -324,7 +324,7 @@ def test_every_standing_can_be_said(language: str) -> None:
         for status in EventStatus:
             for reason in Reason:
                 event = Event(status=status, reason_code=reason, due_at=now, finished_at=now, definition="purchase")
-                event.happened(now - dt.timedelta(hours=1), 48)
+                event.set_occurred_at(now - dt.timedelta(hours=1), 48)
                 for its in (None, destination):
                     assert "%" not in str(explain_status(event, its, now))
 

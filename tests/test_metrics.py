@@ -48,9 +48,9 @@ urlpatterns = [
 def _counted_here(configured: Any) -> Any:
     """METRICS is on, and the process has counted nothing yet."""
     configured(METRICS=True)
-    totals.forget()
+    totals.reset()
     yield
-    totals.forget()
+    totals.reset()
 
 
 Samples = dict[tuple[str, tuple[str, ...]], float]
@@ -158,7 +158,7 @@ def test_absorbing_at_once_counts_once(far_side: FarSide) -> None:
     track("x", user_id="u")
     later = timezone.now() + 11 * MINUTE
     for _ in range(3):
-        totals.forget()  # as in another process
+        totals.reset()  # as in another process
         totals.absorb(Event.objects.all(), now=later)
         assert scrape()["dfinery_events_captured_total", ("x",)] == 1
     assert Total.objects.get(metric="captured").value == 1
@@ -219,7 +219,7 @@ def test_a_missing_table_harms_no_scrape_and_no_drain(model: type[Model], far_si
         if model is Total:
             track("x", user_id="u")
             assert drain(send=far_side) == {"delivered": 1}
-            assert "they are kept for the next time" in caplog.text
+            assert "the next flush retries them" in caplog.text
     finally:
         with connection.schema_editor() as editor:
             editor.create_model(model)

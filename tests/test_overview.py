@@ -36,7 +36,7 @@ def made(status: str, before: dt.timedelta, *, took: float = 1, **fields: Any) -
     """An event that happened so long before NOW; finished ones took so many seconds."""
     code, reason = fields.pop("code", ""), fields.pop("reason", "")
     event = Event(**{"event_name": "purchase", "destination": "default", "order_id": f"A-{next(_numbers)}", **fields})
-    event.happened(NOW - before, 48)
+    event.set_occurred_at(NOW - before, 48)
     event.created_at = NOW - before
     if status in FINISHED:
         event.finish(EventStatus(status), code, reason, NOW - before + dt.timedelta(seconds=took))
@@ -120,7 +120,7 @@ def test_what_lies_beyond_the_picture_stands_at_its_edge(configured: Any) -> Non
     alive()
     for before in (71, -3):
         event = store("pending", before * HOUR)
-        event.happened(event.occurred_at, 72)
+        event.set_occurred_at(event.occurred_at, 72)
         event.save()
     hours = look(NOW).hours
     assert (hours[0].waiting, hours[-1].waiting) == (1, 1)

@@ -10,7 +10,7 @@ from django.db.models.fields.related_descriptors import ReverseManyToOneDescript
 from django.test.utils import CaptureQueriesContext, isolate_apps
 
 from dfinery_django.expressions import Path
-from dfinery_django.paths import _say_not_fetched, fetched, fetching, trace, wire_type
+from dfinery_django.paths import _log_not_fetched, get_rows, queryset_with_related, trace, wire_type
 from dfinery_django.values import WireType
 from tests.conftest import Shop
 from tests.shop.models import Category, Line, Order, Product, User, Voucher
@@ -152,7 +152,7 @@ def test_rows_come_with_all_that_the_paths_read(
     for number in range(3):
         shop.place(lines=2, customer=shop.customer(f"customer{number}"))
     with CaptureQueriesContext(connection) as made:
-        rows = list(fetching(model, paths, using="default"))
+        rows = list(queryset_with_related(model, paths, using="default"))
         for row in rows:
             for path in paths:
                 _read(row, path.split("."))
@@ -179,8 +179,8 @@ def test_no_row_is_lost_to_a_join(shop: Shop) -> None:
     """A guest's order and a line whose product is gone are read like any other."""
     order = shop.place(lines=1)
     Line.objects.update(product=None)
-    assert [row.pk for row in fetching(Order, ["customer.username"], using="default")] == [order.pk]
-    (line,) = fetching(Line, ["product.category.name"], using="default")
+    assert [row.pk for row in queryset_with_related(Order, ["customer.username"], using="default")] == [order.pk]
+    (line,) = queryset_with_related(Line, ["product.category.name"], using="default")
     assert Path("product.category.name").resolve(line) is None
 
 
@@ -188,7 +188,7 @@ def test_no_row_is_lost_to_a_join(shop: Shop) -> None:
 def test_rows_and_lines_keep_their_order(shop: Shop) -> None:
     """Rows come in the order asked for, and fetched lines in that of their model."""
     numbers = [shop.place(lines=3).number for _ in range(3)]
-    rows = list(fetching(Order, ["lines.quantity"], using="default", ordering=["-number"]))
+    rows = list(queryset_with_related(Order, ["lines.quantity"], using="default", ordering=["-number"]))
     assert [row.number for row in rows] == numbers[::-1]
     keys = [line.pk for line in rows[0].lines.all()]
     assert keys == sorted(keys)
@@ -214,7 +214,7 @@ def hierarchy(base_manager: str | None) -> tuple[Any, Any]:
 def test_a_model_with_a_base_manager_of_its_own() -> None:
     """Its rows may be of a child, or hidden: it is never joined, and what a child has may be named."""
     goods, row = hierarchy("objects")
-    rows = fetching(row, ["goods.size"], using="default")
+    rows = queryset_with_related(row, ["goods.size"], using="default")
     assert rows.query.select_related is False
     assert rows._prefetch_related_lookups[0].prefetch_through == "goods"
     assert trace(row, "goods.size").missing is None
@@ -225,7 +225,7 @@ def test_a_model_with_a_base_manager_of_its_own() -> None:
 def test_a_model_that_django_reads() -> None:
     """It is joined, and what only a child has is no name of it; what its managers have, is."""
     goods, row = hierarchy(None)
-    assert fetching(row, ["goods.id"], using="default").query.select_related == {"goods": {}}
+    assert queryset_with_related(row, ["goods.id"], using="default").query.select_related == {"goods": {}}
     assert trace(row, "goods.size").missing == (goods, "size")
     assert trace(goods, "rows.count").missing is None
     tagged = type("Tagged", (models.Model,), {
@@ -272,13 +272,13 @@ PATHS = ["customer.username", "lines.product.category.name", "lines.quantity"]
 )
 def test_relations_of_others(shop: Shop, monkeypatch: Any, caplog: Any, descriptor: Any, queries: int | None) -> None:
     """They are fetched plainly, for all at once; where that fails, they are read where a path meets them."""
-    _say_not_fetched.cache_clear()
+    _log_not_fetched.cache_clear()
     orders = [shop.place(lines=2, customer=shop.customer(name)) for name in "abc"]
     monkeypatch.setattr(Order, "lines", descriptor(Order.lines.rel))
     with CaptureQueriesContext(connection) as made:
-        rows = fetched(Order, PATHS, [order.pk for order in orders], using="default")
+        rows = get_rows(Order, PATHS, [order.pk for order in orders], using="default")
         names = [line.product.category.name for row in rows for line in row.lines.all()]
     assert names == ["Macbook Air"] * 6
     assert len(made) == (queries or len(made))
     assert {row.customer.username for row in rows} == {"a", "b", "c"}
-    assert ("shop.Order: lines.quantity can't be fetched for all objects at once" in caplog.text) == (queries is None)
+    assert ("shop.Order: lines.quantity can't be prefetched" in caplog.text) == (queries is None)

@@ -272,12 +272,12 @@ def test_a_forecast_takes_its_time_and_says_so(of_every_kind: None) -> None:
 
 
 def test_a_cancelled_event_is_not_sent_and_a_late_answer_changes_nothing(configured: Any, far_side: FarSide) -> None:
-    """The lease is gone: whoever had it settles nothing."""
+    """The lease is gone: the worker that had it records nothing."""
     configured()
     event = make("pending", user_id="u")
     assert carry_out(wish("cancel")) == {"ready": 1}
     assert drain("default", send=far_side) == {}
-    assert Event.objects.settle([event], ["status"], status="sending", lease=timezone.now()) == []  # type: ignore[arg-type]
+    assert Event.objects.record_results([event], ["status"], status="sending", lease=timezone.now()) == []  # type: ignore[arg-type]
     assert Event.objects.get().status == "cancelled"
 
 

@@ -219,7 +219,7 @@ def test_a_wake_up_is_asked_for_once(zone: ZoneInfo, configured: Any, shop: Any)
     assert abs(Destination.objects.get().wake_requested_at - clock.now()) < dt.timedelta(minutes=1)
     assert OrmQ.objects.count() == 1
     Destination.objects.update(wake_requested_at=clock.now() - dt.timedelta(minutes=2))
-    waking.forget_notices()
+    waking.clear_seen_flags()
     shop.place(status="paid", customer=shop.customer("lee"))
     assert OrmQ.objects.count() == 2
 

@@ -61,7 +61,7 @@ def test_a_task_that_could_not_be_queued_is_not_noted(queued: None, caplog: Any)
         Order.objects.create(status="paid")
     finally:
         pre_enqueue.disconnect(refuse)
-    assert "No drain could be asked for" in caplog.text
+    assert "No drain could be requested" in caplog.text
     assert Event.objects.count() == 1
     Order.objects.create(status="paid")
     assert OrmQ.objects.count() == 1
@@ -105,7 +105,7 @@ def test_in_a_rush_the_next_checkout_does_not_even_ask(queued: None) -> None:
             Order.objects.create(status="paid")
         return any("SELECT extract(epoch" in query["sql"] for query in queries.captured_queries)
 
-    waking.forget_notices()
+    waking.clear_seen_flags()
     assert [asks(), asks(), asks()] == [True, False, False]
     time.sleep(waking.TRUSTED_SECONDS / 2)
     assert [asks(), asks()] == [True, False]
@@ -120,7 +120,7 @@ def test_a_test_that_is_rolled_back_leaves_no_notice(configured: Any) -> None:
     """In a TestCase nothing is ever committed, and the next test must ask anew."""
     asked.clear()
     configured(WAKE="tests.test_waking.note_wake")
-    waking.forget_notices()
+    waking.clear_seen_flags()
     for noted_at in (timezone.now(), None):
         with transaction.atomic():
             Destination.objects.create(alias="default", wake_requested_at=noted_at)
@@ -149,7 +149,7 @@ def prepends_and_skips(execute: Any, sql: str, parameters: Any, many: bool, cont
 @pytest.mark.parametrize("is_atomic", [True, False], ids=["transaction", "autocommit"])
 def test_who_wraps_what_is_executed_breaks_no_checkout(queued: None, wrapper: Any, is_atomic: bool) -> None:
     """They may put statements before ours, whose results come first; so nothing is asked along."""
-    waking.forget_notices()
+    waking.clear_seen_flags()
     order = Order.objects.create(status="pending")
     with connection.execute_wrapper(wrapper), transaction.atomic() if is_atomic else nullcontext():
         capture("purchase", order)
@@ -163,16 +163,16 @@ def test_a_drain_whose_own_statements_are_wrapped_looks_late_all_the_same(monkey
     slept: list[float] = []
     monkeypatch.setattr("dfinery_django.waking.time.sleep", slept.append)
     with connection.execute_wrapper(prepends):
-        waking.outlast_notices(["default"])
+        waking.wait_out_seen_flags(["default"])
     assert slept == [waking.TRUSTED_SECONDS + 0.05]
 
 
 @along_with_the_insert
 def test_a_note_that_can_t_be_read_costs_no_event(queued: None, monkeypatch: Any) -> None:
     """The INSERT is tried once more without the question."""
-    waking.forget_notices()
+    waking.clear_seen_flags()
     unanswerable = "SELECT no_such_column FROM dfinery_django_destination"
-    monkeypatch.setattr(waking, "_asked_at", lambda destination: (unanswerable, []))
+    monkeypatch.setattr(waking, "_flag_time_query", lambda destination: (unanswerable, []))
     with transaction.atomic():
         Order.objects.create(status="paid")
     Order.objects.create(status="paid")
@@ -187,7 +187,7 @@ def test_a_tenant_does_not_trust_the_note_of_another(queued: None, monkeypatch: 
     asks = []
     for tenant in ("one", "one", "two"):
         connection.schema_name = tenant
-        asks.append(waking.question("default", "default") is not None)
+        asks.append(waking.flag_query("default", "default") is not None)
         Order.objects.create(status="paid")
     assert asks == [True, False, True]
 
@@ -235,7 +235,7 @@ def test_a_checkout_that_sees_the_past_looks_again(queued: None) -> None:
 def test_a_serializable_checkout_does_not_read_what_drains_write(queued: None) -> None:
     """Or PostgreSQL would end it, as one of those that can't have happened one after the other."""
     Destination.objects.create(alias="default", wake_requested_at=timezone.now())
-    waking.forget_notices()
+    waking.clear_seen_flags()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
         Order.objects.create(status="paid")
@@ -270,14 +270,14 @@ def test_a_cursor_that_puts_a_statement_before_ours(queued: None, caplog: Any) -
 def test_a_drain_between_the_look_and_the_commit(configured: Any, monkeypatch: Any) -> None:
     """It found no event, which was not committed yet, and was not asked for again: it looks once more by itself."""
     asked.clear()
-    has_found_nothing, outlast = threading.Event(), waking.outlast_notices
+    has_found_nothing, outlast = threading.Event(), waking.wait_out_seen_flags
 
-    def outlast_notices(databases: list[str]) -> None:
+    def wait_out_seen_flags(databases: list[str]) -> None:
         has_found_nothing.set()
         outlast(databases)
 
     monkeypatch.setattr(waking, "TRUSTED_SECONDS", 2)
-    monkeypatch.setattr(waking, "outlast_notices", outlast_notices)
+    monkeypatch.setattr(waking, "wait_out_seen_flags", wait_out_seen_flags)
     configured(WAKE="tests.test_waking.note_wake")
     Destination.objects.create(alias="default", wake_requested_at=timezone.now())
     with ThreadPoolExecutor(1) as elsewhere:

@@ -136,9 +136,9 @@ def _drain_is(contestant: str) -> None:
     Each contestant writes it, so that each comes from a commit: to go on with a warm connection is an advantage.
     """
     if contestant == "ours, busy":  # the last order was a while ago
-        from dfinery_django.waking import forget_notices
+        from dfinery_django.waking import clear_seen_flags
 
-        forget_notices()
+        clear_seen_flags()
 
     from django.db import connection
     from django.utils import timezone

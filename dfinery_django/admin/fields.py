@@ -51,7 +51,7 @@ class CustomFieldAdmin(ReadOnlyAdmin, FieldBase):
             raise PermissionDenied
         if request.method not in ("GET", "HEAD"):
             return HttpResponseNotAllowed(["GET", "HEAD"])
-        listed = custom_fields.listing(outbox_databases())
+        listed = custom_fields.list_fields(outbox_databases())
         if request.GET.get("format") == "csv":
             headers = {"Content-Disposition": 'attachment; filename="dfinery-fields.csv"'}
             # Spreadsheets recognise UTF-8 by the byte order mark.
@@ -74,7 +74,7 @@ class CustomFieldAdmin(ReadOnlyAdmin, FieldBase):
         return TemplateResponse(request, "admin/dfinery_django/fields.html", context)
 
 
-def _field_row(listed: custom_fields.Listed) -> dict[str, Any]:
+def _field_row(listed: custom_fields.ListedField) -> dict[str, Any]:
     """Return a field for the template, in the user's language."""
     return {
         "listed": listed,

@@ -44,7 +44,7 @@ class DfineryEventsMixin(ModelAdminBase):
     @admin.display(description=_("DFINERY events"))
     def dfinery_events(self, obj: Any) -> str:
         """Show the latest events of the object."""
-        definitions = registry.watching(type(obj))
+        definitions = registry.definitions_watching(type(obj))
         keys = {source_key(each, obj) or "" for each in definitions}
         names = [each.name for each in definitions]
         if not names:
@@ -75,7 +75,7 @@ class DfineryEventsMixin(ModelAdminBase):
             return False
         try:
             reverse("admin:dfinery_django_event_changelist", current_app=self.admin_site.name)
-            return bool(registry.watching(type(obj)))
+            return bool(registry.definitions_watching(type(obj)))
         except (NoReverseMatch, ConfigurationError):
             return False
 

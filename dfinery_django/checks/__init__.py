@@ -69,7 +69,8 @@ def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
     found += check_tenants()
     found += check_sqlite()
     found += check_ca_bundle()
-    found += [message_of("E007", fault, "See the chapter on definitions.") for fault in registry.faults().values()]
+    faults = registry.definition_faults().values()
+    found += [message_of("E007", fault, "See the chapter on definitions.") for fault in faults]
     for name, fault in connect_signals().items():
         hint = '"signal": ("dotted.path.of.the_signal", "keyword of the instance")'
         found.append(message_of("E014", f"Event {name!r}: its signal can't be connected: {fault}", hint))

@@ -149,7 +149,7 @@ def _check_grace(definition: EventDefinition) -> Iterator[CheckMessage]:
 
 def check_consent(spec: Any, place: str) -> Iterator[CheckMessage]:
     """Check a ``consent``; ``place`` is where it is set."""
-    if fault := consent.fault(spec):
+    if fault := consent.consent_fault(spec):
         hint = "The dotted path of a function (instance, user) -> bool. Until then nothing is captured."
         yield message_of("E015", f"{place} {fault}", hint)
 

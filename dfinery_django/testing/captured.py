@@ -17,7 +17,7 @@ from django.db.models import Max
 from django.utils import translation
 
 from .. import clock, registry
-from ..building import raised, try_to_build
+from ..building import mapping_error_reason, try_to_build
 from ..conf import default_destination, get_settings
 from ..custom_fields import SeenFields
 from ..destinations import outbox_databases
@@ -25,7 +25,7 @@ from ..lanes import protocol_for
 from ..models import Event
 from ..sources import fetch_sources
 from ..states import EventStatus, Reason
-from ..waking import held_back
+from ..waking import wakeups_suppressed
 from .reasons import SaveRecorder
 
 
@@ -172,7 +172,7 @@ def captured_events() -> Iterator[CapturedEvents]:
     ``with captured_events() as events: order.save()``. No drain is requested meanwhile, in any
     thread of the process. Blocks may be nested: each has all events that are captured within it.
     """
-    with held_back():
+    with wakeups_suppressed():
         events = CapturedEvents()
         with events.recorder:
             yield events
@@ -209,7 +209,7 @@ def _build_copy(row: Event) -> Event:
             reason = f"{event.source} {event.source_pk} is gone: it was deleted before the event was built."
             event.finish(EventStatus.FAILED, Reason.SOURCE_GONE, reason, now)
     except Exception as error:  # noqa: BLE001 - errors of the site's code are reported
-        event.finish(EventStatus.FAILED, Reason.MAPPING, raised(definition, error), now)
+        event.finish(EventStatus.FAILED, Reason.MAPPING, mapping_error_reason(definition, error), now)
     return event
 
 

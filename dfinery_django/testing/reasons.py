@@ -30,7 +30,7 @@ class SaveRecorder:
         post_save.disconnect(dispatch_uid=f"dfinery_django.testing.{id(self)}")
 
     def _record(self, sender: Any, instance: Any, using: str = "default", **kwargs: Any) -> None:
-        for definition in registry.watching(sender) if get_settings().ENABLED else ():
+        for definition in registry.definitions_watching(sender) if get_settings().ENABLED else ():
             self._saved[definition.name, instance.pk, using] = instance
 
     def diagnose(self, name: str) -> Iterator[str]:
@@ -39,7 +39,7 @@ class SaveRecorder:
         known = tuple({word for each in registry.definitions() for word in (each.name, each.event_name)})
         if not definitions and get_settings().ENABLED:
             yield f"No definition has this name, nor an event with this name. {did_you_mean(name, known)}"
-        if fault := registry.faults().get(name):
+        if fault := registry.definition_faults().get(name):
             yield f"{name}: it is disabled: {fault}"
         for definition in definitions if get_settings().ENABLED else ():
             yield from self._explain(definition)

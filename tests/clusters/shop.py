@@ -102,9 +102,9 @@ def minutes_pass(minutes: float) -> None:
     from django.db.models import F
 
     from dfinery_django.models import Destination
-    from dfinery_django.waking import forget_notices
+    from dfinery_django.waking import clear_seen_flags
 
-    forget_notices()
+    clear_seen_flags()
     for place in Destination.objects.exclude(wake_requested_at=None):
         earlier = place.wake_requested_at - dt.timedelta(minutes=minutes)
         Destination.objects.filter(pk=place.pk, wake_requested_at=F("wake_requested_at")).update(

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from dfinery_django import EventDefinition, Value, capture, register, tasks
 from dfinery_django.models import Event
-from dfinery_django.registry import faults, unregister
+from dfinery_django.registry import definition_faults, unregister
 from dfinery_django.sources import key_of, source_key
 from tests.conftest import PURCHASE
 from tests.shop.models import Booking, BranchOrder, GiftOrder, NoScopeError, Order, OrderReport, Priced, Ticket, Voucher
@@ -120,7 +120,7 @@ def test_an_abstract_base_is_refused(configured: Any) -> None:
 
     try:
         Booking.objects.create()
-        assert "Priced, which is abstract" in faults()["priced"]
+        assert "Priced, which is abstract" in definition_faults()["priced"]
         assert [each.id for each in run_checks(tags=["dfinery"])] == ["dfinery.E007"]
     finally:
         unregister("priced")
