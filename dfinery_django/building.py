@@ -26,7 +26,7 @@ from .endings import tell
 from .exceptions import NotRegistered, PayloadError, error_line, error_text
 from .logs import log_extra
 from .models import Event
-from .patience import is_transient, retry_transient
+from .patience import is_transient, retry
 from .payloads import Payload
 from .queries import LAPSES_TO_SUSPECT, EventQuerySet
 from .reading import NoUser, ids_of, payload_of
@@ -58,7 +58,7 @@ def build_due(events: EventQuerySet, *, now: dt.datetime | None = None, until: f
     now = now or clock.now()
     captured = events.filter(status=EventStatus.CAPTURED)
     in_time = captured.filter(expires_at__gt=now)
-    claimed = retry_transient(lambda: _claim(in_time, now, limit), using=events.db, until=until)
+    claimed = retry(lambda: _claim(in_time, now, limit), using=events.db, until=until)
     if claimed:
         held_until = claimed[0].due_at
         assert held_until is not None  # noqa: S101 - a claimed event has a lease
@@ -69,7 +69,7 @@ def build_due(events: EventQuerySet, *, now: dt.datetime | None = None, until: f
         for event in claimed:
             event.lapse_count = 0
         settle = functools.partial(events.settle, claimed, BUILT_FIELDS, status=EventStatus.CAPTURED, lease=held_until)
-        settled = retry_transient(settle, using=events.db, until=until)
+        settled = retry(settle, using=events.db, until=until)
         _free_keys(events, settled)
         tell(settled, events.db)
     return len(claimed)

@@ -10,10 +10,10 @@ from django.utils.translation import ngettext
 from .database_clock import REPORTED_SECONDS
 from .findings import Finding, Level
 from .moments import number, span
-from .overview import Overview
+from .overview import Snapshot
 
 
-def clock_findings(overview: Overview) -> Iterator[Finding]:
+def clock_findings(overview: Snapshot) -> Iterator[Finding]:
     if overview.fault or not overview.settings.ENABLED:
         return
     yield from _differing(overview.clock_ahead_seconds)

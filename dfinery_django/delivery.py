@@ -27,7 +27,7 @@ from .exchange import Send
 from .lanes import LOOK_AGAIN_SECONDS, Landing, Lane
 from .logs import log_extra
 from .models import Destination, Event
-from .patience import DATABASE_ERRORS, STOP_GRACE_SECONDS, retry_transient
+from .patience import DATABASE_ERRORS, STOP_GRACE_SECONDS, retry
 from .states import Outcome
 
 T = TypeVar("T")
@@ -144,7 +144,7 @@ class _Drain:
     def _patiently(self, using: str, step: Callable[[], T], otherwise: T) -> T:
         """The same with a step that may be repeated, however often the database fails meanwhile."""
         until = max(self._patient_until, clock.monotonic() + STOP_GRACE_SECONDS)
-        patient = functools.partial(retry_transient, step, using=using, until=until, should_stop=self.should_stop)
+        patient = functools.partial(retry, step, using=using, until=until, should_stop=self.should_stop)
         return self._guarded(using, patient, otherwise)
 
     @property

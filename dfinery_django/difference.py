@@ -1,6 +1,6 @@
-"""What a rebuild would change on an event: field, now, afterwards. Reads the source and saves nothing.
+"""The changes that a rebuild would make to an event, field by field. Reads the source and saves nothing.
 
-Whatever the site's mapping does in the database is rolled back.
+Everything that the site's mapping writes to the database is rolled back.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ MISSING = object()
 
 
 @dataclass(frozen=True)
-class Change:
-    """One field: ``before`` and ``after`` as they stand on the wire; ``MISSING`` where it is not sent."""
+class FieldChange:
+    """One field with its wire values; ``MISSING`` where it is not sent."""
 
     name: str
     before: Any
@@ -35,48 +35,48 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Difference:
-    """What a rebuild would change, or why it would come to nothing."""
+class RebuildDifference:
+    """The changes that a rebuild would make, or the problem that prevents it."""
 
-    changes: list[Change] = field(default_factory=list)
+    changes: list[FieldChange] = field(default_factory=list)
     problem: str = ""
 
 
-def rebuild_difference(event: Event, using: str) -> Difference:
-    """What the payload would be if the event were rebuilt now, beside what it is."""
+def rebuild_difference(event: Event, using: str) -> RebuildDifference:
+    """Compare the event's payload with the one that a rebuild would make now."""
     try:
         with transaction.atomic(using=using):
             try:
                 return _difference(event, registry.get(event.definition), using)
             finally:
                 transaction.set_rollback(True, using=using)
-    except Exception as error:  # noqa: BLE001 - whatever the site's mapping raises is what the reader came to see
-        return Difference(problem=f"{type(error).__name__}: {error}")
+    except Exception as error:  # noqa: BLE001 - errors of the site's mapping are shown to the reader
+        return RebuildDifference(problem=f"{type(error).__name__}: {error}")
 
 
-def _difference(event: Event, definition: EventDefinition, using: str) -> Difference:
+def _difference(event: Event, definition: EventDefinition, using: str) -> RebuildDifference:
     instance = fetch_sources(definition, [event.source_pk], using).get(event.source_pk)
     if instance is None:
-        return Difference(problem=_("The source object is gone."))
+        return RebuildDifference(problem=_("The source object is gone."))
     if not consent.is_given(definition, instance):
-        return Difference(problem=_("There is no consent to it: a rebuild would cancel it."))
+        return RebuildDifference(problem=_("There is no consent to it: a rebuild would cancel it."))
     fresh = preview(definition.name, instance)
     if fresh is None:
-        return Difference(problem=_("It is a guest's, and the definition says to skip guests."))
-    fixed: Properties = {schema.EVENT_ID: str(event.event_id), schema.EVENT_NAME: event.event_name}
+        return RebuildDifference(problem=_("It is a guest's, and the definition says to skip guests."))
+    unchanged: Properties = {schema.EVENT_ID: str(event.event_id), schema.EVENT_NAME: event.event_name}
     if definition.moment is None and type(definition).get_event_datetime is EventDefinition.get_event_datetime:
-        fixed[schema.EVENT_DATETIME] = epoch_milliseconds(event.occurred_at)
-    after = Payload(fresh.event_attributes | fixed, fresh.user_attributes, fresh.items)
+        unchanged[schema.EVENT_DATETIME] = epoch_milliseconds(event.occurred_at)
+    after = Payload(fresh.event_attributes | unchanged, fresh.user_attributes, fresh.items)
     before = Payload.from_json(event.payload) if event.payload else None
-    changes = list(_changes(dict(_flat(before)) if before else {}, dict(_flat(after))))
+    changes = list(_changes(dict(_flatten(before)) if before else {}, dict(_flatten(after))))
     destination = definition.destination_for(instance)
     if destination != event.destination:
-        changes.insert(0, Change(pgettext("model", "destination"), event.destination, destination))
-    return Difference(changes)
+        changes.insert(0, FieldChange(pgettext("model", "destination"), event.destination, destination))
+    return RebuildDifference(changes)
 
 
-def _flat(payload: Payload) -> Iterator[tuple[str, Any]]:
-    """Console name -> value, items with their number."""
+def _flatten(payload: Payload) -> Iterator[tuple[str, Any]]:
+    """Yield console names and values; names of items' fields start with the item's index."""
     parts: list[tuple[Scope, str, Mapping[str, Any]]] = [("event", "", payload.event_attributes)]
     items = console_name("event", schema.ITEMS)
     parts += [("item", f"{items}[{index}] ", item) for index, item in enumerate(payload.items or ())]
@@ -87,9 +87,9 @@ def _flat(payload: Payload) -> Iterator[tuple[str, Any]]:
             yield _("%(name)s (user)") % {"name": console} if scope == "user" else console, value
 
 
-def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[FieldChange]:
     for name in dict.fromkeys([*before, *after]):
         old, new = before.get(name, MISSING), after.get(name, MISSING)
-        # 1 and 1.0 are the same to Python, and two types to DFINERY.
+        # 1 and 1.0 are equal in Python, but two types to DFINERY.
         if old != new or type(old) is not type(new):
-            yield Change(name, old, new)
+            yield FieldChange(name, old, new)

@@ -1,6 +1,6 @@
-"""Whether an object would become an event, why or why not, and what each field of it would say.
+"""An explanation of whether an object would become an event, why or why not, and of each field.
 
-Goes the way of capture and building with an event that is never saved. Reads only: nothing is stored, sent or told.
+Runs capture and building on an event that is never saved. Reads only: nothing is stored, sent or notified.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from .building import raised, try_to_build
 from .conf import get_settings
 from .custom_fields import SeenFields
 from .definitions import EventDefinition
-from .fieldwise import Part, attempt, envelope_part, event_part, item_parts, user_part
+from .fieldwise import PayloadPart, envelope_part, event_part, item_parts, try_call, user_part
 from .models import Event
 from .sources import fetch_sources, identity_key, source_key
 from .states import EventStatus, Reason
 from .steps import Step
 
 
-class Verdict(str, enum.Enum):
-    """Whether a definition fires for an object as it is."""
+class FiringVerdict(str, enum.Enum):
+    """The decision on whether a definition fires for an object as it is."""
 
     FIRES = "fires"
-    CAPTURED = "captured"  # it fired, and does not again
-    MISSED = "missed"  # it matches and has no event, and no save will change that
+    CAPTURED = "captured"  # it fired, and does not fire again
+    MISSED = "missed"  # it matches but has no event, and no save will capture one
     SILENT = "silent"  # it does not match
 
 
 @dataclass(frozen=True)
-class Captured:
+class StoredEvent:
     """An event that is stored."""
 
     event_id: str
@@ -48,12 +48,14 @@ class Captured:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a definition makes of an object.
+    """The result of a definition for one object.
 
     :ivar captured: the event that the object has; with ``once_per=None`` the last of them
     :ivar ending: the status that building would give an event now, whatever the verdict: "pending" (it is sent),
-        "failed", "cancelled" or "expired"; ``reason``: why
-    :ivar parts: the event with its envelope, the user, the first items; ``item_count``: how many there are
+        "failed", "cancelled" or "expired"
+    :ivar reason: the reason for ``ending``
+    :ivar parts: the event with its envelope, the user, the first items
+    :ivar item_count: number of all items
     """
 
     definition: str
@@ -61,27 +63,27 @@ class Explanation:
     source: str
     source_pk: str
     database: str
-    verdict: Verdict
+    verdict: FiringVerdict
     why: str
-    captured: Captured | None
+    captured: StoredEvent | None
     ending: str
     reason: str
     destination: str
     steps: tuple[Step, ...]
-    parts: tuple[Part, ...]
+    parts: tuple[PayloadPart, ...]
     item_count: int | None
 
 
 def explain(definition: EventDefinition, instance: Any, *, using: str, items: int = 3) -> Explanation:
-    """What a definition makes of a stored object. Errors of the site's own code are told, not raised.
+    """Explain the result of a definition for a stored object. Errors of the site's code are reported, not raised.
 
     :param instance: of the definition's model, or a child or proxy of it; only its key is used
-    :param items: of how many items the fields are read
-    :raises LookupError: if the object is not there, or can't be read as building would
+    :param items: maximum number of items whose fields are read
+    :raises LookupError: if the object does not exist, or building could not read it
     """
     key = source_key(definition, instance) or ""
     with translation.override(django_settings.LANGUAGE_CODE):
-        found, fault = attempt(definition.source_label, lambda: fetch_sources(definition, [key], using))
+        found, fault = try_call(definition.source_label, lambda: fetch_sources(definition, [key], using))
         if fault:
             raise LookupError(str(fault))
         if key not in found:
@@ -91,15 +93,15 @@ def explain(definition: EventDefinition, instance: Any, *, using: str, items: in
 
 def _explanation(definition: EventDefinition, row: Any, key: str, using: str, limit: int) -> Explanation:
     now = clock.now()
-    built = _built(definition, row, key, using, now)
+    built = _dry_build(definition, row, key, using, now)
     captured, once = _once(definition, key, built.dedup_key, using)
     seen = SeenFields(using)
     envelope, user = envelope_part(definition, row, now), user_part(definition, row, seen)
     item_count, items = item_parts(definition, row, seen, limit)
-    firing = list(steps.firing(definition, row, using))
+    firing = list(steps.firing_steps(definition, row, using))
     is_wanted = all(step.holds is not False for step in firing)
-    reconciled = steps.found_by_reconcile(definition, row, using, is_wanted=is_wanted, has_event=captured is not None)
-    verdict, why = _verdict(definition, firing, once, captured, reconciled)
+    reconciled = steps.reconcile_step(definition, row, using, is_wanted=is_wanted, has_event=captured is not None)
+    verdict, why = _firing_verdict(definition, firing, once, captured, reconciled)
     return Explanation(
         definition=definition.name,
         event_name=definition.event_name,
@@ -115,34 +117,34 @@ def _explanation(definition: EventDefinition, row: Any, key: str, using: str, li
         steps=(
             *firing,
             once,
-            *steps.ready(definition, row, item_count),
-            steps.moment(definition, envelope, now),
-            steps.user(definition, user),
-            steps.destination(definition, row),
+            *steps.readiness_steps(definition, row, item_count),
+            steps.datetime_step(definition, envelope, now),
+            steps.user_step(definition, user),
+            steps.destination_step(definition, row),
             reconciled,
         ),
-        parts=(_joined(envelope, event_part(definition, row, seen)), user, *items),
+        parts=(_with_envelope(envelope, event_part(definition, row, seen)), user, *items),
         item_count=item_count,
     )
 
 
-def _joined(envelope: Part, event: Part) -> Part:
+def _with_envelope(envelope: PayloadPart, event: PayloadPart) -> PayloadPart:
     return replace(event, readings=(*envelope.readings, *event.readings))
 
 
-def _built(definition: EventDefinition, row: Any, key: str, using: str, now: dt.datetime) -> Event:
-    """The event as building would leave it. What it shows of custom fields is not written down."""
+def _dry_build(definition: EventDefinition, row: Any, key: str, using: str, now: dt.datetime) -> Event:
+    """Return an unsaved event, built. The types of its custom fields are not remembered."""
     event = Event(definition=definition.name, event_name=definition.event_name, created_at=now)
     event.happened(now, get_settings().MAX_AGE_HOURS)
     try:
         event.dedup_key = identity_key(definition, key, row, using)
         try_to_build(event, definition, row, SeenFields(using), now, waits=False)
-    except Exception as error:  # noqa: BLE001 - to be told is what it is asked for
+    except Exception as error:  # noqa: BLE001 - errors of the site's code are reported
         event.finish(EventStatus.FAILED, Reason.MAPPING, raised(definition, error), now)
     return event
 
 
-def _once(definition: EventDefinition, key: str, dedup_key: str | None, using: str) -> tuple[Captured | None, Step]:
+def _once(definition: EventDefinition, key: str, dedup_key: str | None, using: str) -> tuple[StoredEvent | None, Step]:
     events = Event.objects.using(using).filter(definition=definition.name, source_pk=key)
     if dedup_key is not None:
         events = Event.objects.using(using).filter(dedup_key=dedup_key)
@@ -150,31 +152,33 @@ def _once(definition: EventDefinition, key: str, dedup_key: str | None, using: s
         event = events.order_by("-pk").first()
     except DatabaseError as error:
         return None, Step("once_per", None, f"The outbox can't be read ({str(error).strip()}): run manage.py migrate.")
-    known = event and Captured(str(event.event_id), event.status, event.reason, event.created_at)
-    return known, steps.once(definition, event)
+    known = event and StoredEvent(str(event.event_id), event.status, event.reason, event.created_at)
+    return known, steps.once_per_step(definition, event)
 
 
-def _verdict(
-    definition: EventDefinition, firing: Sequence[Step], once: Step, captured: Captured | None, reconciled: Step
-) -> tuple[Verdict, str]:
+def _firing_verdict(
+    definition: EventDefinition, firing: Sequence[Step], once: Step, captured: StoredEvent | None, reconciled: Step
+) -> tuple[FiringVerdict, str]:
     stopped = next((step for step in firing if step.holds is False), None)
     if stopped:
-        return Verdict.SILENT, stopped.words
+        return FiringVerdict.SILENT, stopped.words
     if captured and once.holds is False:
-        return Verdict.CAPTURED, f"Status of its event: {captured.status}. {captured.reason}".strip()
+        return FiringVerdict.CAPTURED, f"Status of its event: {captured.status}. {captured.reason}".strip()
     if definition.signal is not None:
-        return Verdict.FIRES, f"{definition.signal[0]} fires it."
+        return FiringVerdict.FIRES, f"{definition.signal[0]} fires it."
     when = definition.condition
     if isinstance(when, Mapping) or when == "created":
         if captured:
-            return Verdict.CAPTURED, f"Status of the last of its events: {captured.status}. {captured.reason}".strip()
-        return Verdict.MISSED, f"{_MISSED} {'Reconcile does.' if reconciled.holds else 'Only capture() would.'}"
+            return FiringVerdict.CAPTURED, f"Status of its last event: {captured.status}. {captured.reason}".strip()
+        remedy = "Reconcile does." if reconciled.holds else "Only capture() would."
+        return FiringVerdict.MISSED, f"{_MISSED_TEXT} {remedy}"
     if when == "deleted":
-        return Verdict.FIRES, "Its deletion fires it."
-    return Verdict.FIRES, "A save for which 'when' says yes fires it." if callable(when) else "Its next save fires it."
+        return FiringVerdict.FIRES, "Its deletion fires it."
+    why = "A save for which 'when' says yes fires it." if callable(when) else "Its next save fires it."
+    return FiringVerdict.FIRES, why
 
 
-_MISSED = (
-    "It came to match before this definition was there, or without a signal (update(), bulk_create(), SQL), or its "
+_MISSED_TEXT = (
+    "It came to match before this definition existed, or without a signal (update(), bulk_create(), SQL), or its "
     "event was pruned since. Saving it again captures nothing."
 )

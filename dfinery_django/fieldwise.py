@@ -1,6 +1,6 @@
-"""What each field of an event would say of one object: source -> Python value -> wire value -> console name.
+"""The fields of the event that one object would give: source -> Python value -> wire value -> console name.
 
-Read field by field through the same functions as building, so that one bad field hides no other. Stores nothing.
+Reads field by field through the same functions as building, so that one bad field hides no other. Stores nothing.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from .payloads import convert_properties
 from .schema import Scope
 from .values import Wire, WireType, epoch_milliseconds, infer
 
-#: Longest text of a Python value, and of an expression.
+#: The maximum lengths of the text of a Python value and of an expression.
 SHOWN_LENGTH, SOURCE_LENGTH = 100, 300
-MOMENT_OF_SAVE = "the moment of the save"
+SAVE_TIME = "the moment of the save"
 
 
 @dataclass(frozen=True)
-class Fault:
-    """Why something can't be read or sent: an error as a value."""
+class FieldFault:
+    """The error for which something can't be read or sent, as a value."""
 
     path: str
     problem: str
@@ -40,16 +40,15 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Reading:
+class FieldReading:
     """One field.
 
     :ivar source: the path or expression that it is read from
     :ivar value: the Python value as a short text; empty if it can't be read
     :ivar value_type: the name of its Python type
-    :ivar wire: what is sent; ``None``: the field is left out, or fails
-    :ivar wire_type: the type on the wire, also of a field that is left out, where it is known
-    :ivar type_from: what decides the type: "predefined", "declared", "model field",
-        "remembered" or "value"
+    :ivar wire: the value that is sent; ``None`` if the field is left out or fails
+    :ivar wire_type: the type on the wire, where it is known, also of a field that is left out
+    :ivar type_from: the source of the type: "predefined", "declared", "model field", "remembered" or "value"
     """
 
     name: str
@@ -60,69 +59,72 @@ class Reading:
     wire: Wire | None = None
     wire_type: WireType | None = None
     type_from: str = ""
-    fault: Fault | None = None
+    fault: FieldFault | None = None
 
 
 @dataclass(frozen=True)
-class Part:
+class PayloadPart:
     """The fields of the event, of the user or of one item.
 
     :ivar path: its place in the payload: ``items[0]``
-    :ivar start: where the paths of its fields start, unless at the instance: ``customer``
-    :ivar fault: why it can't be read at all
+    :ivar start: the path at which its fields' paths start, unless at the instance: ``customer``
+    :ivar fault: the error for which none of its fields can be read
     """
 
     path: str
     start: str = ""
-    readings: tuple[Reading, ...] = ()
-    fault: Fault | None = None
+    readings: tuple[FieldReading, ...] = ()
+    fault: FieldFault | None = None
 
 
-def envelope_part(definition: EventDefinition, instance: Any, now: dt.datetime) -> Part:
-    """What the definition itself supplies."""
-    moment, fault = attempt(schema.EVENT_DATETIME, lambda: definition.get_event_datetime(instance))
+def envelope_part(definition: EventDefinition, instance: Any, now: dt.datetime) -> PayloadPart:
+    """Read the fields that the definition itself supplies."""
+    moment, fault = try_call(schema.EVENT_DATETIME, lambda: definition.get_event_datetime(instance))
     moment = now if moment is None else moment
-    milliseconds, refused = (None, fault) if fault else attempt("", lambda: epoch_milliseconds(moment))
-    return Part(
+    milliseconds, refused = (None, fault) if fault else try_call("", lambda: epoch_milliseconds(moment))
+    return PayloadPart(
         schema.PATHS["event"],
         readings=(
             _supplied(schema.EVENT_ID, "made at capture"),
             _supplied(schema.EVENT_NAME, "event_name", definition.event_name, definition.event_name),
             _supplied(
-                schema.EVENT_DATETIME, moment_source(definition), None if fault else moment, milliseconds, refused
+                schema.EVENT_DATETIME, datetime_source(definition), None if fault else moment, milliseconds, refused
             ),
         ),
     )
 
 
-def event_part(definition: EventDefinition, instance: Any, seen: SeenFields) -> Part:
-    """The event's attributes."""
+def event_part(definition: EventDefinition, instance: Any, seen: SeenFields) -> PayloadPart:
+    """Read the event's attributes."""
     reader = _Reader(definition, seen, "event", schema.PATHS["event"], definition.event_expressions)
     return reader.hooked("get_event_attributes", instance) or reader.mapped(instance)
 
 
-def user_part(definition: EventDefinition, instance: Any, seen: SeenFields) -> Part:
-    """The user's attributes; without readings where there is no user."""
+def user_part(definition: EventDefinition, instance: Any, seen: SeenFields) -> PayloadPart:
+    """Read the user's attributes; without readings if there is no user."""
     path, start = schema.PATHS["user"], source_text(definition.user)
     reader = _Reader(definition, seen, "user", path, definition.user_expressions)
     hooked = reader.hooked("get_user_attributes", instance)
     if hooked:
         return hooked
-    user, fault = attempt("user", lambda: definition.get_user_source(instance))
-    return Part(path, start, (), fault) if fault or user is None else reader.mapped(user, start)
+    user, fault = try_call("user", lambda: definition.get_user_source(instance))
+    return PayloadPart(path, start, (), fault) if fault or user is None else reader.mapped(user, start)
 
 
 def item_parts(
     definition: EventDefinition, instance: Any, seen: SeenFields, limit: int
-) -> tuple[int | None, tuple[Part, ...]]:
-    """How many items there are, ``None`` for an event that has none by definition; and the first of them."""
-    path, is_own = schema.PATHS["item"], has_own(definition, "get_items")
+) -> tuple[int | None, tuple[PayloadPart, ...]]:
+    """Read the first items.
+
+    :returns: the number of all items, ``None`` for an event that has no items by definition; and the first items
+    """
+    path, is_own = schema.PATHS["item"], overrides_hook(definition, "get_items")
     if definition.items is None and not is_own:
         return None, ()
     get_items: Callable[[Any], Any] = definition.get_items if is_own else definition.get_item_sources
-    found, fault = attempt(path, lambda: None if (items := get_items(instance)) is None else list(items))
+    found, fault = try_call(path, lambda: None if (items := get_items(instance)) is None else list(items))
     if fault:
-        return 0, (Part(path, source_text(definition.items), (), fault),)
+        return 0, (PayloadPart(path, source_text(definition.items), (), fault),)
     if found is None:
         return None, ()
     readers = [_Reader(definition, seen, "item", f"{path}[{i}]", definition.item_expressions) for i in range(limit)]
@@ -133,44 +135,45 @@ def item_parts(
     return len(found), tuple(reader.mapped(item, start) for reader, item in shown_items)
 
 
-def attempt(place: str, function: Callable[[], Any]) -> tuple[Any, Fault | None]:
-    """What a piece of the site's own code returns, or why it does not."""
+def try_call(place: str, function: Callable[[], Any]) -> tuple[Any, FieldFault | None]:
+    """Call the site's own code and return its result, or the error that it raised."""
     try:
         return function(), None
     except PayloadError as error:
-        return None, Fault(error.path, error.problem, error.remedy)
-    except Exception as error:  # noqa: BLE001 - to be told is what it is asked for
+        return None, FieldFault(error.path, error.problem, error.remedy)
+    except Exception as error:  # noqa: BLE001 - errors of the site's code are reported
         if is_transient(error):
-            return None, Fault(place, f"the database failed: {error_line(error)}", "Building would wait and try again.")
-        return None, Fault(place, f"it raised {error_line(error)}", "Mend the definition.")
+            problem = f"the database failed: {error_line(error)}"
+            return None, FieldFault(place, problem, "Building would wait and retry.")
+        return None, FieldFault(place, f"it raised {error_line(error)}", "Fix the definition.")
 
 
-def has_own(definition: EventDefinition, hook: str) -> bool:
-    """Whether a definition has a hook of its own, of which its mapping says nothing."""
+def overrides_hook(definition: EventDefinition, hook: str) -> bool:
+    """Return whether a definition overrides a hook, so that its mapping is not used."""
     return getattr(getattr(definition, hook), "__func__", None) is not getattr(EventDefinition, hook)
 
 
-def moment_source(definition: EventDefinition) -> str:
-    """Where the moment it happened comes from."""
-    if has_own(definition, "get_event_datetime"):
+def datetime_source(definition: EventDefinition) -> str:
+    """Return the source of the event's time as text."""
+    if overrides_hook(definition, "get_event_datetime"):
         return "get_event_datetime()"
-    return source_text(definition.event_datetime) or MOMENT_OF_SAVE
+    return source_text(definition.event_datetime) or SAVE_TIME
 
 
 def source_text(spec: Any) -> str:
-    """A mapping value as it is written; a lambda by the line it stands in; nothing for ``None``."""
+    """Return a mapping value as it is written; a lambda as its file and line; an empty text for ``None``."""
     spec = spec.path if isinstance(spec, Path) else spec.function if isinstance(spec, Call) else spec
     if spec is None or isinstance(spec, str):
         return spec or ""
-    name = str(getattr(spec, "__qualname__", None) or shown(spec, SOURCE_LENGTH))
+    name = str(getattr(spec, "__qualname__", None) or short_repr(spec, SOURCE_LENGTH))
     code = getattr(spec, "__code__", None)
     if code is None or "<lambda>" not in name:
         return name
     return f"lambda in {code.co_filename.replace(chr(92), '/').rpartition('/')[2]}:{code.co_firstlineno}"
 
 
-def shown(value: Any, length: int = SHOWN_LENGTH) -> str:
-    """A Python value as a short text in one line."""
+def short_repr(value: Any, length: int = SHOWN_LENGTH) -> str:
+    """Return a Python value as a short text in one line."""
     if isinstance(value, dt.datetime):
         return value.isoformat(" ", "seconds").replace("+00:00", "Z")
     if isinstance(value, (dt.date, dt.time)):
@@ -181,16 +184,17 @@ def shown(value: Any, length: int = SHOWN_LENGTH) -> str:
 
 
 def _supplied(
-    name: str, source: str, value: Any = None, wire: Wire | None = None, fault: Fault | None = None
-) -> Reading:
+    name: str, source: str, value: Any = None, wire: Wire | None = None, fault: FieldFault | None = None
+) -> FieldReading:
     entry = schema.PREDEFINED["event"][name]
-    text, kind = ("", "") if value is None else (shown(value), type(value).__name__)
-    return Reading(name, schema.console_name("event", name), source, text, kind, wire, entry.type, "predefined", fault)
+    text, kind = ("", "") if value is None else (short_repr(value), type(value).__name__)
+    console = schema.console_name("event", name)
+    return FieldReading(name, console, source, text, kind, wire, entry.type, "predefined", fault)
 
 
 @dataclass(frozen=True)
 class _Reader:
-    """Reads the fields of one place of the payload."""
+    """A reader of the fields of one part of the payload."""
 
     definition: EventDefinition
     seen: SeenFields
@@ -198,59 +202,59 @@ class _Reader:
     path: str
     expressions: Mapping[str, Expression]
 
-    def mapped(self, source: Any, start: str = "") -> Part:
-        """By the mapping, each field for itself."""
-        return Part(self.path, start, tuple(self._each(source)))
+    def mapped(self, source: Any, start: str = "") -> PayloadPart:
+        """Read every field by the mapping."""
+        return PayloadPart(self.path, start, tuple(self._each(source)))
 
-    def hooked(self, hook: str, instance: Any) -> Part | None:
-        """By a hook of the definition's own, if it has one."""
-        if not has_own(self.definition, hook):
+    def hooked(self, hook: str, instance: Any) -> PayloadPart | None:
+        """Read the fields by a hook, if the definition overrides it."""
+        if not overrides_hook(self.definition, hook):
             return None
-        values, fault = attempt(self.path, lambda: getattr(self.definition, hook)(instance))
-        return Part(self.path, fault=fault) if fault else self.returned(hook, values)
+        values, fault = try_call(self.path, lambda: getattr(self.definition, hook)(instance))
+        return PayloadPart(self.path, fault=fault) if fault else self.returned(hook, values)
 
-    def returned(self, hook: str, values: Any) -> Part:
-        """What a hook returned, which has no sources."""
-        pairs, fault = attempt(self.path, lambda: list(values.items()))
-        return Part(
+    def returned(self, hook: str, values: Any) -> PayloadPart:
+        """Return the fields of a hook's result, which have no sources."""
+        pairs, fault = try_call(self.path, lambda: list(values.items()))
+        return PayloadPart(
             self.path, "", tuple(self._reading(name, f"{hook}()", value, {}) for name, value in pairs or ()), fault
         )
 
-    def _each(self, source: Any) -> Iterator[Reading]:
+    def _each(self, source: Any) -> Iterator[FieldReading]:
         for name, each in self.expressions.items():
-            value, fault = attempt("", partial(read, f"{self.path}.{name}", each, source))
+            value, fault = try_call("", partial(read, f"{self.path}.{name}", each, source))
             if fault:
                 wire_type, type_from = self._known_type(name)
-                yield Reading(
+                yield FieldReading(
                     name, schema.console_name(self.scope, name), source_text(each),
                     wire_type=wire_type, type_from=type_from, fault=fault,
                 )  # fmt: skip
             else:
                 yield self._reading(name, source_text(each), value, self.expressions)
 
-    def _reading(self, name: str, origin: str, value: Any, sources: Mapping[str, Expression]) -> Reading:
+    def _reading(self, name: str, origin: str, value: Any, sources: Mapping[str, Expression]) -> FieldReading:
         known, type_from = self._known_type(name)
         convert = partial(
             convert_properties, {name: value}, self.scope, self.definition.type_of, self.path, sources, self.seen
         )
-        sent, fault = attempt(f"{self.path}.{name}", convert)
+        sent, fault = try_call(f"{self.path}.{name}", convert)
         wire = (sent or {}).get(name)
         found = known if wire is None else infer(wire)
         if known and found != known:  # TYPE_DRIFT is "warn"
             type_from = f"value; was {known.label} so far"
-        return Reading(
-            str(name), schema.console_name(self.scope, name), origin, shown(value), type(value).__name__,
+        return FieldReading(
+            str(name), schema.console_name(self.scope, name), origin, short_repr(value), type(value).__name__,
             wire, found, type_from, fault,
         )  # fmt: skip
 
     def _known_type(self, name: str) -> tuple[WireType | None, str]:
-        """The type that a field has whatever its value, and what says so."""
-        for found, said_by in (
+        """Return the type that a field has regardless of its value, and the source of the type."""
+        for found, type_from in (
             (schema.predefined_type(self.scope, name), "predefined"),
             (declared_type(self.scope, name), "declared"),
             (self.definition.type_of(self.scope, name), "model field"),
             (self.seen.remembered(self.scope, name), "remembered"),
         ):
             if found:
-                return found, said_by
+                return found, type_from
         return None, "value"

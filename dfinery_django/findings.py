@@ -1,6 +1,6 @@
-"""What is not as it should be, in plain sentences with a remedy each.
+"""Problems of delivery, in plain sentences with a remedy each.
 
-Words only: no queries, no HTML. Sentences are in the reader's language; codes are for machines and don't change.
+Text only: no queries, no HTML. Sentences are in the reader's language; codes are for machines and don't change.
 """
 
 from __future__ import annotations
@@ -15,34 +15,36 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from .conf import Settings
-from .moments import is_same_day, number, point
-from .overview import Overview
+from .moments import is_same_day, number, point_in_time
+from .overview import Snapshot
 from .reports import DestinationReport
 from .states import DestinationState, EventStatus, Reason
 
-#: An outage passes by itself; one that lasts longer may be ours (a firewall, a resolver).
+#: A longer outage may be our own (a firewall, a resolver), and not DFINERY's.
 LONG_OUTAGE = dt.timedelta(hours=1)
-#: So long an event may wait on its way before somebody should have a look.
+#: An event that waits for longer is reported.
 LONG_WAIT = dt.timedelta(hours=1)
 
 
 class Level(IntEnum):
+    """The severity of a finding."""
+
     OK = 0
     #: Worth a look.
     WARNING = 1
-    #: Does not mend itself: a person is needed.
+    #: Does not recover on its own: a person is needed.
     ALARM = 2
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is not as it should be.
+    """One problem.
 
     :ivar code: for machines
     :ivar text: for people
-    :ivar said: what came from the wire or the settings, word for word
-    :ivar remedy: what to do
-    :ivar commands: what to type
+    :ivar said: the original message from the wire or the settings
+    :ivar remedy: advice on what to do
+    :ivar commands: commands to type
     """
 
     code: str
@@ -54,8 +56,8 @@ class Finding:
     destination: str = ""
 
 
-def findings(overview: Overview) -> Iterator[Finding]:
-    """In the order of gravity among those of one level."""
+def findings(overview: Snapshot) -> Iterator[Finding]:
+    """Yield the problems; those of one level in the order of severity."""
     if overview.fault:
         text = _("The DFINERY setting is wrong: nothing is captured and nothing is sent.")
         yield Finding("misconfigured", Level.ALARM, text, said=overview.fault, commands=("python manage.py check",))
@@ -70,79 +72,80 @@ def findings(overview: Overview) -> Iterator[Finding]:
     yield from _undrained(overview)
     yield from _unscheduled(overview)
     yield from _at_risk(overview)
-    yield from _strays(overview)
+    yield from _unusable_tokens(overview)
     yield from _broken_definitions(overview)
-    yield from _closed_for_a_while(overview)
+    yield from _temporary_stops(overview)
     yield from _failed(overview)
     yield from _long_waiting(overview)
-    yield from _nothing_yet(overview)
+    yield from _no_events_yet(overview)
 
 
-def _refusals(overview: Overview) -> Iterator[Finding]:
+def _refusals(overview: Snapshot) -> Iterator[Finding]:
     for each in overview.destinations:
         if each.state not in (DestinationState.CLOSED, DestinationState.HALF_OPEN):
             continue
         if _token_fault(each, overview):
-            continue  # told by _strays
+            continue  # reported by _unusable_tokens
         if each.code == Reason.TOKEN:
             text = _("Delivery to %(destination)s is stopped: DFINERY refuses the API token since %(time)s.")
             remedy = _("Put a valid token into DFINERY['TOKENS'] and restart the workers: it is then tried at once.")
         elif each.code == Reason.BLOCKED:
             text = _("Delivery to %(destination)s is stopped: DFINERY refuses us since %(time)s.")
-            remedy = _("See DFINERY['BASE_URL'], and whether a proxy or firewall answers in its place.")
+            remedy = _("Check DFINERY['BASE_URL'], and whether a proxy or firewall answers in its place.")
         else:
             continue
-        yield _stopped(each, overview.now, text, code="refused", level=Level.ALARM, remedy=remedy)
+        yield _stop_finding(each, overview.now, text, code="refused", level=Level.ALARM, remedy=remedy)
 
 
-def _pauses(overview: Overview) -> Iterator[Finding]:
+def _pauses(overview: Snapshot) -> Iterator[Finding]:
     for each in overview.destinations:
         if each.state == DestinationState.PAUSED:
             text = _("Delivery to %(destination)s is paused by %(who)s since %(time)s.")
-            yield _stopped(each, overview.now, text, code="paused", level=Level.ALARM, remedy=_("Resume it to go on."))
+            remedy = _("Resume it to go on.")
+            yield _stop_finding(each, overview.now, text, code="paused", level=Level.ALARM, remedy=remedy)
 
 
-def _closed_for_a_while(overview: Overview) -> Iterator[Finding]:
+def _temporary_stops(overview: Snapshot) -> Iterator[Finding]:
     for each in overview.destinations:
         if each.state not in (DestinationState.CLOSED, DestinationState.HALF_OPEN):
             continue
         is_long = each.since is not None and overview.now - each.since >= LONG_OUTAGE
         if each.code == Reason.THROTTLED:
-            text = _("DFINERY's rate limit for %(destination)s is used up since %(time)s; it goes on by itself.")
-            yield _stopped(each, overview.now, text, code="throttled", level=Level.WARNING)
+            text = _("DFINERY's rate limit for %(destination)s is used up since %(time)s; it resumes automatically.")
+            yield _stop_finding(each, overview.now, text, code="throttled", level=Level.WARNING)
         elif each.code == Reason.TRANSIENT:
-            text = _("DFINERY gives %(destination)s no proper answer since %(time)s; it is tried every minute.")
-            remedy = _("An outage of DFINERY passes by itself. If it lasts, see network, firewall and DNS.")
+            text = _("DFINERY gives %(destination)s no proper answer since %(time)s; it is retried every minute.")
+            remedy = _("After an outage delivery resumes automatically. If it lasts, check network, firewall and DNS.")
             level = Level.ALARM if is_long else Level.WARNING
-            yield _stopped(each, overview.now, text, code="outage", level=level, remedy=remedy)
+            yield _stop_finding(each, overview.now, text, code="outage", level=level, remedy=remedy)
 
 
-def _stopped(
+def _stop_finding(
     report: DestinationReport, now: dt.datetime, text: str, *, code: str, level: Level, remedy: str = ""
 ) -> Finding:
-    since = point(report.since or now, now)
+    since = point_in_time(report.since or now, now)
     words = text % {"destination": report.alias, "time": since, "who": report.paused_by}
-    said = "" if code == "paused" else report.why
-    return Finding(code, level, told(words, _queue(report, now)), said, remedy, destination=report.alias)
+    words, said = join_sentences(words, _queue(report, now)), "" if code == "paused" else report.why
+    return Finding(code, level, words, said, remedy, destination=report.alias)
 
 
-def told(*sentences: str) -> str:
-    """One text; after a Japanese full stop stands no blank."""
+def join_sentences(*sentences: str) -> str:
+    """Join sentences by spaces, but not after a Japanese full stop."""
     return " ".join(filter(None, sentences)).replace("。 ", "。")
 
 
 def _queue(report: DestinationReport, now: dt.datetime) -> str:
-    return _waiting(report.waiting, report.expires_next_at, now)
+    return _waiting_sentence(report.waiting, report.expires_next_at, now)
 
 
-def _waiting(count: int, expiry: dt.datetime | None, now: dt.datetime) -> str:
-    """``311 events wait; the first expires on Wednesday 09:40.``"""
+def _waiting_sentence(count: int, expiry: dt.datetime | None, now: dt.datetime) -> str:
+    """Return a sentence such as "311 events wait; the first expires on Wednesday 09:40."."""
     if not count or expiry is None:
         return ""
     if expiry <= now:
         text = ngettext(
-            "%(count)s event waits; it is too late for it already.",
-            "%(count)s events wait; for the first it is too late already.",
+            "%(count)s event waits; it has expired already.",
+            "%(count)s events wait; the first has expired already.",
             count,
         )
     elif is_same_day(expiry, now):
@@ -157,59 +160,51 @@ def _waiting(count: int, expiry: dt.datetime | None, now: dt.datetime) -> str:
             "%(count)s events wait; the first expires on %(time)s.",
             count,
         )
-    return text % {"count": number(count), "time": point(expiry, now)}
+    return text % {"count": number(count), "time": point_in_time(expiry, now)}
 
 
-def _undrained(overview: Overview) -> Iterator[Finding]:
+def _undrained(overview: Snapshot) -> Iterator[Finding]:
     late = overview.undrained
     if not late:
         return
     drained = [each.drained_at for each in late if each.drained_at]
     if drained:
-        text = _("Nobody delivers: no worker has looked for events since %(time)s.")
-        words = text % {"time": point(max(drained), overview.now)}
+        text = _("No events are delivered: no worker has looked for events since %(time)s.")
+        words = text % {"time": point_in_time(max(drained), overview.now)}
     else:
-        words = _("Nobody delivers: no worker has ever looked for events.")
+        words = _("No events are delivered: no worker has ever looked for events.")
     if len(late) < sum(each.has_token for each in overview.destinations):
         names = ", ".join(each.alias for each in late)
-        words = told(words, _("This concerns: %(names)s.") % {"names": names})
+        words = join_sentences(words, _("This concerns: %(names)s.") % {"names": names})
     waiting = sum(each.waiting for each in late)
     expiry = min((each.expires_next_at for each in late if each.expires_next_at), default=None)
-    words = told(words, _waiting(waiting, expiry, overview.now))
-    level = Level.ALARM if waiting else Level.WARNING
-    yield Finding("undrained", level, words, remedy=_to_drain(overview.settings), commands=_to_type(overview.settings))
+    words = join_sentences(words, _waiting_sentence(waiting, expiry, overview.now))
+    remedy, commands = _worker_remedy(overview.settings)
+    yield Finding("undrained", Level.ALARM if waiting else Level.WARNING, words, remedy=remedy, commands=commands)
 
 
-def _unscheduled(overview: Overview) -> Iterator[Finding]:
-    """Work that nobody will ask for."""
+def _unscheduled(overview: Snapshot) -> Iterator[Finding]:
+    """Yield missing schedules: their tasks would never run."""
     if overview.schedules_fault:
         text = _("django-q2's schedules can't be read.")
-        remedy, commands = _("If its tables are missing, make them:"), ("python manage.py migrate",)
+        remedy, commands = _("If its tables are missing, create them:"), ("python manage.py migrate",)
         yield Finding("unscheduled", Level.ALARM, text, overview.schedules_fault, remedy, commands)
     elif missing := [name for name, moment in overview.schedules.items() if moment is None]:
         names = ", ".join(name.removeprefix("dfinery: ") for name in missing)
         text = _("django-q2 lacks schedules: %(names)s.") % {"names": names}
         commands = ("python manage.py dfinery schedule",)
-        yield Finding("unscheduled", Level.ALARM, text, remedy=_("Make them again."), commands=commands)
+        yield Finding("unscheduled", Level.ALARM, text, remedy=_("Create them again."), commands=commands)
 
 
-def _uses_django_q(settings: Settings) -> bool:
-    return settings.WAKE == Settings.WAKE and apps.is_installed("django_q")
+def _worker_remedy(settings: Settings) -> tuple[str, tuple[str, ...]]:
+    if settings.WAKE == Settings.WAKE and apps.is_installed("django_q"):
+        remedy = _("Run a worker permanently, beside the web server. If one runs, create its schedules again.")
+        return remedy, ("python manage.py qcluster", "python manage.py dfinery schedule")
+    remedy = _("Let your queue run dfinery_django.tasks.drain every minute, or run this permanently:")
+    return remedy, ("python manage.py dfinery drain --forever",)
 
 
-def _to_drain(settings: Settings) -> str:
-    if _uses_django_q(settings):
-        return _("Run a worker, beside the web server and for good. If one runs, make its schedules again.")
-    return _("Let your queue run dfinery_django.tasks.drain every minute, or run this for good:")
-
-
-def _to_type(settings: Settings) -> tuple[str, ...]:
-    if _uses_django_q(settings):
-        return ("python manage.py qcluster", "python manage.py dfinery schedule")
-    return ("python manage.py dfinery drain --forever",)
-
-
-def _at_risk(overview: Overview) -> Iterator[Finding]:
+def _at_risk(overview: Snapshot) -> Iterator[Finding]:
     for each in overview.destinations:
         if each.at_risk:
             text = ngettext(
@@ -217,29 +212,30 @@ def _at_risk(overview: Overview) -> Iterator[Finding]:
                 "%(count)s events for %(destination)s have waited for more than half of their time.",
                 each.at_risk,
             ) % {"count": number(each.at_risk), "destination": each.alias}
-            yield Finding("at_risk", Level.ALARM, told(text, _queue(each, overview.now)), destination=each.alias)
+            words = join_sentences(text, _queue(each, overview.now))
+            yield Finding("at_risk", Level.ALARM, words, destination=each.alias)
 
 
-def _strays(overview: Overview) -> Iterator[Finding]:
+def _unusable_tokens(overview: Snapshot) -> Iterator[Finding]:
     for each in overview.destinations:
         if each.waiting and not each.has_token:
             text = _("Nothing is sent to %(destination)s: it has no token.") % {"destination": each.alias}
             remedy = _("Put its token into DFINERY['TOKENS'] again.")
-            words = told(text, _queue(each, overview.now))
+            words = join_sentences(text, _queue(each, overview.now))
             yield Finding("no_token", Level.ALARM, words, remedy=remedy, destination=each.alias)
         elif fault := _token_fault(each, overview):
             text = _("Nothing is sent to %(destination)s: its API token can't be used.") % {"destination": each.alias}
             remedy = _("Put a valid token into DFINERY['TOKENS'] and restart the workers: it is then tried at once.")
-            words = told(text, _queue(each, overview.now))
+            words = join_sentences(text, _queue(each, overview.now))
             yield Finding("unusable_token", Level.ALARM, words, fault, remedy, destination=each.alias)
 
 
-def _token_fault(report: DestinationReport, overview: Overview) -> str:
+def _token_fault(report: DestinationReport, overview: Snapshot) -> str:
     token = overview.settings.TOKENS.get(report.alias)
     return f"DFINERY['TOKENS'][{report.alias!r}] is {token.known_fault}." if token and token.known_fault else ""
 
 
-def _broken_definitions(overview: Overview) -> Iterator[Finding]:
+def _broken_definitions(overview: Snapshot) -> Iterator[Finding]:
     if overview.definition_faults:
         names = ", ".join(overview.definition_faults)
         text = _("Definitions with mistakes capture nothing: %(names)s.") % {"names": names}
@@ -247,7 +243,7 @@ def _broken_definitions(overview: Overview) -> Iterator[Finding]:
         yield Finding("broken_definitions", Level.ALARM, text, said=said, commands=("python manage.py check",))
 
 
-def _failed(overview: Overview) -> Iterator[Finding]:
+def _failed(overview: Snapshot) -> Iterator[Finding]:
     expired, failed = overview.lately.get(EventStatus.EXPIRED, 0), overview.lately.get(EventStatus.FAILED, 0)
     if expired:
         text = ngettext(
@@ -263,15 +259,15 @@ def _failed(overview: Overview) -> Iterator[Finding]:
         remedy = ""
         if overview.resendable:
             remedy = ngettext(
-                "Mend what the reason says, then rebuild or resend: %(count)s event can still be sent.",
-                "Mend what the reason says, then rebuild or resend: %(count)s events can still be sent.",
+                "Fix the cause, then rebuild or resend: %(count)s event can still be sent.",
+                "Fix the cause, then rebuild or resend: %(count)s events can still be sent.",
                 overview.resendable,
             ) % {"count": number(overview.resendable)}
         yield Finding("failed", Level.WARNING, text % {"count": number(failed)}, remedy=remedy)
 
 
-def _long_waiting(overview: Overview) -> Iterator[Finding]:
-    """What waits although nothing stops it: each event's own bad luck."""
+def _long_waiting(overview: Snapshot) -> Iterator[Finding]:
+    """Yield events that wait for long although no finding on destinations or workers explains it."""
     oldest = overview.oldest_waiting_at
     is_explained = overview.undrained or any(
         each.waiting and (each.state != DestinationState.OPEN or not each.has_token) for each in overview.destinations
@@ -282,11 +278,11 @@ def _long_waiting(overview: Overview) -> Iterator[Finding]:
             "%(count)s events wait, the oldest since %(time)s.",
             overview.waiting,
         )
-        words = text % {"count": number(overview.waiting), "time": point(oldest, overview.now)}
+        words = text % {"count": number(overview.waiting), "time": point_in_time(oldest, overview.now)}
         yield Finding("waiting", Level.WARNING, words, remedy=_("The reason is on each event's page."))
 
 
-def _nothing_yet(overview: Overview) -> Iterator[Finding]:
+def _no_events_yet(overview: Snapshot) -> Iterator[Finding]:
     if not overview.is_empty:
         return
     commands: tuple[str, ...] = ()

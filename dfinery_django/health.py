@@ -1,6 +1,6 @@
-"""Is all well? An overview in a sentence: all is well, something is worth a look, or a person is needed.
+"""The health of delivery in a sentence: all is well, something is worth a look, or a person is needed.
 
-Words only: no queries, no HTML.
+Text only: no queries, no HTML.
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from .clocks import clock_findings
-from .findings import Finding, Level, findings, told
-from .moments import ago, number
-from .overview import Overview
+from .findings import Finding, Level, findings, join_sentences
+from .moments import number, time_ago
+from .overview import Snapshot
 from .states import EventStatus
 
 
 @dataclass(frozen=True)
-class Health:
-    """
-    :ivar headline: the worst of it in a sentence or two, or that all is well
-    :ivar findings: worst first; the headline tells the first
-    :ivar deliveries: how many events were delivered lately, and when the last one was
+class HealthReport:
+    """The level, a headline and the findings behind them.
+
+    :ivar headline: the worst finding in a sentence or two, or that all is well
+    :ivar findings: worst first
+    :ivar deliveries: the number of events delivered lately and the time of the last delivery, in a sentence
     """
 
     level: Level
@@ -32,24 +33,25 @@ class Health:
 
     @property
     def needs_a_person(self) -> bool:
+        """True if delivery does not recover on its own."""
         return self.level == Level.ALARM
 
 
-def assess(overview: Overview) -> Health:
-    # Sorting keeps the order of findings() among equals.
+def assess(overview: Snapshot) -> HealthReport:
+    """Assess a snapshot: find all problems, and put the worst into the headline."""
+    # The sort is stable: findings of one level stay in order.
     found = tuple(sorted([*findings(overview), *clock_findings(overview)], key=lambda each: -each.level))
-    deliveries = _deliveries(overview)
+    deliveries = _delivery_sentence(overview)
     if not found:
-        return Health(Level.OK, _all_is_well(overview), (), deliveries)
-    return Health(found[0].level, found[0].text, found, deliveries)
+        return HealthReport(Level.OK, _healthy_headline(overview), (), deliveries)
+    return HealthReport(found[0].level, found[0].text, found, deliveries)
 
 
-def _deliveries(overview: Overview) -> str:
-    """How many lately, and when the last one."""
+def _delivery_sentence(overview: Snapshot) -> str:
     count, last = overview.lately.get(EventStatus.DELIVERED, 0), overview.last_delivered_at
     if last is None:
         return _("No event has been delivered lately.")
-    words = {"count": number(count), "ago": ago(last, overview.now)}
+    words = {"count": number(count), "ago": time_ago(last, overview.now)}
     if not count:
         return _("No event was delivered in the last 24 hours, the last one %(ago)s.") % words
     text = ngettext(
@@ -60,15 +62,15 @@ def _deliveries(overview: Overview) -> str:
     return text % words
 
 
-def _all_is_well(overview: Overview) -> str:
+def _healthy_headline(overview: Snapshot) -> str:
     text = (
         _("All is well: %(deliveries)s")
         if overview.lately.get(EventStatus.DELIVERED)
         else _("All is well. %(deliveries)s")
     )
-    sentence = text % {"deliveries": _deliveries(overview)}
+    sentence = text % {"deliveries": _delivery_sentence(overview)}
     count = overview.waiting
     if not count:
         return sentence
     text = ngettext("%(count)s event is on its way.", "%(count)s events are on their way.", count)
-    return told(sentence, text % {"count": number(count)})
+    return join_sentences(sentence, text % {"count": number(count)})

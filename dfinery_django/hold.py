@@ -18,7 +18,7 @@ from .deadlines import margin, warn_of_risk
 from .endings import tell
 from .exchange import Batch, by_lease
 from .models import Destination, Event
-from .patience import STOP_GRACE_SECONDS, retry_transient
+from .patience import STOP_GRACE_SECONDS, retry
 from .queries import LAPSES_TO_SUSPECT, EventQuerySet
 from .states import EventStatus, Reason
 
@@ -83,7 +83,7 @@ class Hold:
         return max(self.patient_until, clock.monotonic() + STOP_GRACE_SECONDS)
 
     def patiently(self, step: Callable[[], T]) -> T:
-        return retry_transient(step, using=self.using, until=self.patience, should_stop=self.should_stop)
+        return retry(step, using=self.using, until=self.patience, should_stop=self.should_stop)
 
     def begin(self, wire: str) -> None:
         """What a drain does first.

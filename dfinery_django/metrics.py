@@ -1,7 +1,7 @@
-"""Prometheus: ``metrics_view()`` to mount, or ``DfineryCollector`` to register. Needs the extra ``metrics``.
+"""Prometheus metrics: ``metrics_view()`` to mount, or ``DfineryCollector`` to register. Needs the extra ``metrics``.
 
-Everything is read from the outbox's database when it is asked for: whichever process is scraped, it tells of all. The
-setting ``METRICS`` must be on, else nothing is counted and nothing told.
+All values are read from the outbox's database at every scrape, so that any process exports those of all processes.
+Nothing is counted or exported unless the setting ``METRICS`` is on.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ from .states import UNFINISHED, DestinationState
 
 logger = logging.getLogger("dfinery_django")
 
-#: Name in the table of totals -> name of the counter, what it counts, its labels.
+#: Name in the table of totals -> name of the counter, its help text, its labels.
 COUNTERS = {
     "captured": ("dfinery_events_captured", "Events stored in the outbox.", ("event",)),
-    "delivered": ("dfinery_events_delivered", "Events that DFINERY took.", ("destination", "event")),
+    "delivered": ("dfinery_events_delivered", "Events that DFINERY accepted.", ("destination", "event")),
     "failed": ("dfinery_events_failed", "Events that failed.", ("destination", "event", "reason")),
-    "expired": ("dfinery_events_expired", "Events whose time was over before they arrived.", ("destination", "event")),
-    "attempts": ("dfinery_attempts", "Requests by what came of them.", ("destination", "outcome")),
+    "expired": ("dfinery_events_expired", "Events that expired before they arrived.", ("destination", "event")),
+    "attempts": ("dfinery_attempts", "Requests by outcome.", ("destination", "outcome")),
 }
 DURATION = ("dfinery_request_duration_seconds", "How long requests took.", ("destination",))
 GAUGES = {
     "waiting": ("dfinery_events_waiting", "Events on their way.", ("destination", "status")),
     "oldest": (
         "dfinery_oldest_waiting_seconds",
-        "Age of what has waited longest; 0: nothing waits.",
+        "Age of the event that has waited longest; 0: none waits.",
         ("destination",),
     ),
-    "state": ("dfinery_destination_state", "1 for the state that it is in.", ("destination", "state")),
+    "state": ("dfinery_destination_state", "1 for the destination's current state.", ("destination", "state")),
     "drained": ("dfinery_last_drain_timestamp_seconds", "When a drain last began.", ("destination",)),
 }
 
@@ -54,20 +54,21 @@ Samples = Mapping[tuple[str, ...], float]
 
 
 class DfineryCollector(Collector):
-    """For a registry of your own: ``prometheus_client.REGISTRY.register(DfineryCollector())``."""
+    """A collector for a registry of yours: ``prometheus_client.REGISTRY.register(DfineryCollector())``."""
 
     def __init__(self) -> None:
-        self._told: dict[totals.Key, float] = {}
+        self._highest: dict[totals.Key, float] = {}
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing: to register it must not ask the database."""
+        """Return nothing: registration must not query the database."""
         return ()
 
     def collect(self) -> Iterable[Metric]:
+        """Read all metrics; none if the setting is off or they can't be read."""
         try:
             return list(self._collect()) if get_settings().METRICS else ()
         except (ConfigurationError, DatabaseFault) as error:
-            # The site's own metrics, in the same registry, must not go with ours.
+            # Our failure must not take the site's own metrics in this registry with it.
             logger.warning("Metrics can't be read: %s", type(error).__name__)
             return ()
 
@@ -76,26 +77,26 @@ class DfineryCollector(Collector):
         for using in outbox_databases():
             for key, value in totals.read(Event.objects.using(using)).items():
                 counted[key] = counted.get(key, 0) + value
-        # Events that are erased by hand while they are young: a counter that fell would look like a restart.
-        self._told = {key: max(value, self._told.get(key, 0)) for key, value in counted.items()}
+        # Deleted events lower the totals, but a counter that falls would look like a restart.
+        self._highest = {key: max(value, self._highest.get(key, 0)) for key, value in counted.items()}
         for metric, (name, words, labels) in COUNTERS.items():
             family = CounterMetricFamily(name, words, labels=labels)
-            for (of, values), value in sorted(self._told.items()):
+            for (of, values), value in sorted(self._highest.items()):
                 if of == metric:
                     family.add_metric(values, value)
             yield family
-        yield _durations(self._told)
+        yield _duration_histogram(self._highest)
         yield from _gauges()
 
 
-class _OutspokenCollector(DfineryCollector):
-    """For a registry with nothing else in it: what the database raises is raised."""
+class _StrictCollector(DfineryCollector):
+    """A collector for a registry of its own: errors of the database are raised."""
 
     def collect(self) -> Iterable[Metric]:
         return list(self._collect())
 
 
-def _durations(counted: Mapping[totals.Key, float]) -> Metric:
+def _duration_histogram(counted: Mapping[totals.Key, float]) -> Metric:
     name, words, labels = DURATION
     family = HistogramMetricFamily(name, words, labels=labels)
     metric = "request_duration_seconds"
@@ -116,11 +117,11 @@ def _gauges() -> Iterator[Metric]:
     aliases = get_settings().TOKENS
     for alias in aliases:
         samples["oldest"][alias,] = 0.0
-    for alias in set(aliases) - _tell_destinations(samples, now):
-        _tell_destination(samples, Destination(alias=alias), now)
+    for alias in set(aliases) - _sample_destinations(samples, now):
+        _sample_destination(samples, Destination(alias=alias), now)
     for using in outbox_databases():
         aliases_here = {*aliases, *(alias for alias, _ in samples["state"])}
-        for alias, status, number, expires_at in _waiting(using, aliases_here):
+        for alias, status, number, expires_at in _count_waiting(using, aliases_here):
             key = (alias, str(status))
             samples["waiting"][key] = samples["waiting"].get(key, 0) + number
             age = (now - expires_at).total_seconds() + get_settings().MAX_AGE_HOURS * 3600
@@ -132,41 +133,42 @@ def _gauges() -> Iterator[Metric]:
         yield family
 
 
-def _tell_destinations(samples: dict[str, dict[tuple[str, ...], float]], now: Any) -> set[str]:
+def _sample_destinations(samples: dict[str, dict[tuple[str, ...], float]], now: Any) -> set[str]:
     rows = [row for using in outbox_databases() for row in Destination.objects.using(using)]
     for row in rows:
-        _tell_destination(samples, row, now)
+        _sample_destination(samples, row, now)
     return {row.alias for row in rows}
 
 
-def _tell_destination(samples: dict[str, dict[tuple[str, ...], float]], row: Destination, now: Any) -> None:
+def _sample_destination(samples: dict[str, dict[tuple[str, ...], float]], row: Destination, now: Any) -> None:
     state = row.state(now)
     for each in DestinationState.values:
-        # In several databases it may stand differently: each of its states is told.
+        # The state may differ between databases: each of the states is 1.
         samples["state"][row.alias, each] = max(float(each == state), samples["state"].get((row.alias, each), 0.0))
     if row.drained_at:
         before = samples["drained"].get((row.alias,), float("inf"))
         samples["drained"][row.alias,] = min(before, row.drained_at.timestamp())
 
 
-def _waiting(using: str, aliases: Iterable[str]) -> Iterable[tuple[str, str, int, Any]]:
-    """From the index of the claim alone. An event waits since it happened, which its expiry tells."""
+def _count_waiting(using: str, aliases: Iterable[str]) -> Iterable[tuple[str, str, int, Any]]:
+    """Count waiting events from the claim's index alone; their age follows from the earliest expiry."""
     unfinished = Event.objects.using(using).filter(destination__in=sorted(aliases), status__in=UNFINISHED)
     return list(unfinished.order_by().values_list("destination", "status").annotate(Count("pk"), Min("expires_at")))
 
 
 def metrics_view(*, bearer_token: str | None = None) -> Callable[[HttpRequest], HttpResponse]:
-    """A view in Prometheus's text format: ``path("metrics/dfinery", metrics_view(bearer_token=…))``.
+    """Return a view in Prometheus's text format.
 
-    Who may see it: a signed-in user who may view events, and whoever sends ``Authorization: Bearer <bearer_token>``.
+    Mount it: ``path("metrics/dfinery", metrics_view(bearer_token=…))``. It admits signed-in users who may
+    view events, and requests with ``Authorization: Bearer <bearer_token>``.
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_OutspokenCollector())
+    registry.register(_StrictCollector())
 
     @never_cache
     def dfinery_metrics(request: HttpRequest) -> HttpResponse:
         try:
-            return _answer(request, bearer_token, registry)
+            return _metrics_response(request, bearer_token, registry)
         except DatabaseFault as error:
             words = outage.outage_message(error)
             if not words:
@@ -180,9 +182,9 @@ def metrics_view(*, bearer_token: str | None = None) -> Callable[[HttpRequest], 
     return dfinery_metrics
 
 
-def _answer(request: HttpRequest, bearer_token: str | None, registry: CollectorRegistry) -> HttpResponse:
+def _metrics_response(request: HttpRequest, bearer_token: str | None, registry: CollectorRegistry) -> HttpResponse:
     if not _may_see(request, bearer_token):
-        return HttpResponseForbidden("Not for you: see docs/monitoring.md.", content_type="text/plain")
+        return HttpResponseForbidden("Forbidden: see docs/monitoring.md.", content_type="text/plain")
     if not get_settings().METRICS:
         words = 'Nothing is counted: set DFINERY["METRICS"] = True.'
         return HttpResponseNotFound(words, content_type="text/plain")

@@ -1,4 +1,4 @@
-"""Moments and spans in words, in the reader's language and time zone. No ORM."""
+"""Times and durations in the reader's language and time zone. No ORM."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-#: So near a day is named by its weekday: a week later the name would mean another day.
+#: Days within this distance are named by their weekday; a week away the name would be ambiguous.
 WEEKDAY_DAYS = 6
 
 
 def number(count: int) -> str:
-    """``1,204``, grouped as the reader's language does."""
+    """Format a number with the grouping of the reader's language: ``1,204``."""
     return formats.number_format(count, use_l10n=True, force_grouping=True)
 
 
 def local(moment: dt.datetime) -> dt.datetime:
-    """Return it in the reader's time zone. Without ``USE_TZ`` Django's own pages convert nothing."""
+    """Return a time in the reader's time zone. Without ``USE_TZ`` Django's templates convert nothing."""
     return timezone.localtime(moment) if timezone.is_aware(moment) else moment
 
 
 def is_same_day(moment: dt.datetime, now: dt.datetime) -> bool:
-    """Whether the reader's calendar has both on one day."""
+    """Return whether both are on the same day in the reader's time zone."""
     return local(moment).date() == local(now).date()
 
 
-def point(moment: dt.datetime, now: dt.datetime) -> str:
-    """``10:02``; of another day ``Wednesday 10:02`` or its date."""
+def point_in_time(moment: dt.datetime, now: dt.datetime) -> str:
+    """Format a point in time: ``10:02``; on another day ``Wednesday 10:02`` or the date."""
     here = local(moment)
-    time = formats.date_format(here, "H:i")  # "a.m." would end sentences twice
+    time = formats.date_format(here, "H:i")  # with "a.m." sentences would end in two full stops
     if is_same_day(moment, now):
         return time
     is_near = abs((here.date() - local(now).date()).days) <= WEEKDAY_DAYS
@@ -39,18 +39,18 @@ def point(moment: dt.datetime, now: dt.datetime) -> str:
     return _("%(day)s %(time)s") % {"day": day, "time": time}
 
 
-def ago(moment: dt.datetime, now: dt.datetime) -> str:
-    """``3 seconds ago``; longer than a day ago, the date."""
+def time_ago(moment: dt.datetime, now: dt.datetime) -> str:
+    """Format a past time: ``3 seconds ago``; the date if it is more than a day ago."""
     seconds = max(0, round((now - moment).total_seconds()))
     if seconds < 60:
         return ngettext("%(count)s second ago", "%(count)s seconds ago", seconds) % {"count": seconds}
     if seconds >= 24 * 3600:
-        return point(moment, now)
+        return point_in_time(moment, now)
     return _("%(span)s ago") % {"span": timesince(moment, now, depth=1)}
 
 
 def span(seconds: float) -> str:
-    """``0.4 s``, ``12 s``, ``3 minutes``."""
+    """Format a duration: ``0.4 s``, ``12 s``, ``3 minutes``."""
     if seconds < 60:
         shown = formats.number_format(round(seconds, 1) if seconds < 10 else round(seconds), use_l10n=True)
         return _("%(seconds)s s") % {"seconds": shown}

@@ -1,7 +1,7 @@
-"""How deliveries stand, in numbers: what waits, what became of the last 48 hours, each destination, the last drain.
+"""The state of delivery in numbers: waiting events, the last 48 hours, each destination, the last drain.
 
-The words are ``health``'s. Every query is a range of an index, over what is unfinished or what finished within 48
-hours: however many older events are finished, they cost nothing. Settings that are wrong are told, not raised.
+``health`` puts it into words. Every query is a range of an index, over events that are unfinished or finished within 48
+hours: older events cost nothing. Wrong settings are reported, not raised.
 """
 
 from __future__ import annotations
@@ -26,18 +26,17 @@ from .deadlines import FAR_AHEAD
 from .destinations import outbox_databases
 from .exceptions import ConfigurationError, error_line
 from .models import Destination, Event
-from .reports import DestinationReport, Rows, counted, report_all
+from .reports import DestinationReport, Rows, report_all, sum_by_status
 from .states import UNFINISHED, EventStatus
 
 HOURS = 48
-#: "Lately": what whoever looks once a day has not seen yet.
+#: The period called "lately".
 DAY = dt.timedelta(hours=24)
-#: A schedule asks for a drain every minute: so long after the last one nobody delivers.
+#: A schedule starts a drain every minute: if none began for this long, no worker runs.
 DRAINS_AT_LEAST_EVERY_SECONDS = 180
-#: Times to arrival are those of so many events that arrived last.
+#: Number of the latest deliveries from which times to arrival are computed.
 ARRIVAL_SAMPLE = 1000
-
-#: For so long a worker's clock that differed is told.
+#: A worker's clock that differed is reported for this long.
 DIFFERED_LATELY = dt.timedelta(minutes=15)
 
 _HOUR = dt.timedelta(hours=1)
@@ -45,7 +44,7 @@ _HOUR = dt.timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Hour:
-    """What finished in an hour, and what waits since then."""
+    """Counts of events that finished in one hour, and of those waiting since that hour."""
 
     began_at: dt.datetime
     delivered: int = 0
@@ -55,18 +54,19 @@ class Hour:
 
 
 @dataclass(frozen=True)
-class Overview:
-    """
-    :ivar fault: what is wrong with the settings
-    :ivar counts: by status: all that are unfinished; of the finished ones those of the last 48 hours
-    :ivar lately: by status, how many finished within 24 hours
-    :ivar resendable: how many failed events DFINERY would still process
-    :ivar schedules: what the queue will ask for -> when next; ``None`` where that is missing
-    :ivar schedules_fault: why that can't be read
-    :ivar clock_ahead_seconds: by how much a clock is ahead of the database's: this machine's, or one of a worker lately
-    :ivar dated_ahead: how many of those that are counted happened, by their date, more than an hour from now
-    :ivar is_empty: whether no event was ever captured
-    :ivar definition_faults: definition -> why it is not in force, or captures nothing
+class Snapshot:
+    """The state of delivery at one time.
+
+    :ivar fault: the error in the settings, if any
+    :ivar counts: status -> number of events: all unfinished ones, and those that finished within 48 hours
+    :ivar lately: status -> number of events that finished within 24 hours
+    :ivar resendable: number of failed events that DFINERY would still process
+    :ivar schedules: name of the queue's schedule -> next run; ``None`` if the schedule is missing
+    :ivar schedules_fault: the error on reading the schedules, if any
+    :ivar is_empty: true if no event was ever captured
+    :ivar definition_faults: definition -> the reason why it is disabled or captures nothing
+    :ivar clock_ahead_seconds: lead over the database's clock of this machine's or a recent worker's, the largest
+    :ivar dated_ahead: number of counted events that are dated more than an hour ahead
     """
 
     now: dt.datetime
@@ -88,28 +88,29 @@ class Overview:
 
     @property
     def waiting(self) -> int:
+        """Number of unfinished events."""
         return sum(self.counts[status] for status in UNFINISHED)
 
     @property
     def first_to_expire(self) -> DestinationReport | None:
-        """The destination whose event expires next of all."""
-        return min((each for each in self.destinations if each.expires_next_at), key=_expiry, default=None)
+        """The destination whose event expires next."""
+        return min((each for each in self.destinations if each.expires_next_at), key=_next_expiry, default=None)
 
     @property
     def oldest_waiting_at(self) -> dt.datetime | None:
-        """When that happened which expires next."""
+        """The time when the event that expires next happened."""
         first = self.first_to_expire
-        return None if first is None else _expiry(first) - dt.timedelta(hours=self.settings.MAX_AGE_HOURS)
+        return None if first is None else _next_expiry(first) - dt.timedelta(hours=self.settings.MAX_AGE_HOURS)
 
     @property
     def drained_at(self) -> dt.datetime | None:
-        """Since when every destination has been looked after."""
+        """The time of the last drain, of the destination whose last drain is the oldest."""
         moments = [each.drained_at for each in self.destinations if each.has_token]
         return min(each for each in moments if each) if moments and all(moments) else None
 
     @property
     def undrained(self) -> tuple[DestinationReport, ...]:
-        """Destinations that no drain has looked after for so long that nobody can be delivering."""
+        """Destinations without a drain for so long that no worker can be running."""
         seconds = max(DRAINS_AT_LEAST_EVERY_SECONDS, self.settings.DRAIN_SECONDS + 120)
         since = self.now - dt.timedelta(seconds=seconds)
         return tuple(
@@ -119,13 +120,16 @@ class Overview:
         )
 
 
-def _expiry(report: DestinationReport) -> dt.datetime:
-    assert report.expires_next_at is not None  # noqa: S101 - only asked of those that have one
+def _next_expiry(report: DestinationReport) -> dt.datetime:
+    assert report.expires_next_at is not None  # noqa: S101 - callers pass reports that have one
     return report.expires_next_at
 
 
-def look(now: dt.datetime | None = None, *, with_schedules: bool = True) -> Overview:
-    """Three queries a database, one for the queue's schedules; one more where nothing was delivered within 48 hours."""
+def look(now: dt.datetime | None = None, *, with_schedules: bool = True) -> Snapshot:
+    """Take a snapshot of the state of delivery.
+
+    Three queries a database, one for the queue's schedules, and one more if nothing was delivered within 48 hours.
+    """
     now = now or clock.now()
     fault, settings = settings_in_force()
     since = first_hour(now)
@@ -134,18 +138,18 @@ def look(now: dt.datetime | None = None, *, with_schedules: bool = True) -> Over
     finished: Rows = []
     for using in databases():
         rows += Destination.objects.using(using).annotate(epoch_seconds=EpochSeconds())
-        waiting += _waiting(using, {*settings.TOKENS, *(row.alias for row in rows)}, now, settings)
-        finished += _finished(using, since, now)
+        waiting += _group_waiting(using, {*settings.TOKENS, *(row.alias for row in rows)}, now, settings)
+        finished += _group_finished(using, since, now)
     last, is_empty = _last_delivered(waiting, finished)
-    schedules, schedules_fault = _schedules(settings) if with_schedules and not fault else ({}, "")
-    return Overview(
+    schedules, schedules_fault = _planned_runs(settings) if with_schedules and not fault else ({}, "")
+    return Snapshot(
         now=now,
         fault=fault,
         settings=settings,
         destinations=report_all(rows, waiting, finished, now, settings),
-        hours=_hours(waiting, finished, since, settings),
-        counts=counted(waiting + finished, "count"),
-        lately=counted(finished, "lately"),
+        hours=_by_hour(waiting, finished, since, settings),
+        counts=sum_by_status(waiting + finished, "count"),
+        lately=sum_by_status(finished, "lately"),
         resendable=sum(row["resendable"] for row in finished),
         last_delivered_at=last,
         schedules=schedules,
@@ -159,27 +163,27 @@ def look(now: dt.datetime | None = None, *, with_schedules: bool = True) -> Over
 
 
 def _ahead_by(row: Any, now: dt.datetime) -> float:
-    """By how much the worst clock that a destination's row knows of is ahead."""
+    """Return the largest lead over the database's clock that a destination's row shows, in seconds."""
     own = seconds_ahead(row.epoch_seconds)
     differed_at = row.clock_differed_at
     is_recent = differed_at is not None and abs(now - dt.timedelta(seconds=own) - differed_at) < DIFFERED_LATELY
     return max(own, row.clock_ahead_seconds if is_recent else 0.0, key=abs)
 
 
-def _schedules(settings: Settings) -> tuple[Mapping[str, dt.datetime | None], str]:
-    """What the site's queue plans, if its ``WAKE`` can tell, or why that can't be read."""
+def _planned_runs(settings: Settings) -> tuple[Mapping[str, dt.datetime | None], str]:
+    """Return the next runs from the ``planned`` function of ``WAKE``, if it has one, and the error if that fails."""
     try:
         planned = getattr(import_string(settings.WAKE), "planned", dict)
-    except Exception:  # noqa: BLE001 - a module of the site's own; a check tells
+    except Exception:  # noqa: BLE001 - the site's own module; a check reports it
         return {}, ""
     try:
         return planned(), ""
-    except Exception as error:  # noqa: BLE001 - the queue's database, say
+    except Exception as error:  # noqa: BLE001 - for example the queue's database
         return {}, error_line(error)
 
 
 def settings_in_force() -> tuple[str, Settings]:
-    """What is wrong with the settings, and the settings, or their defaults."""
+    """Return the error in the settings, if any, and the settings; their defaults if there is an error."""
     try:
         return "", get_settings()
     except ConfigurationError as error:
@@ -187,7 +191,7 @@ def settings_in_force() -> tuple[str, Settings]:
 
 
 def databases() -> list[str]:
-    """The databases that hold events, as far as the settings tell."""
+    """Return the databases of outboxes; the default one if the settings are wrong."""
     try:
         return outbox_databases()
     except ConfigurationError:
@@ -195,12 +199,12 @@ def databases() -> list[str]:
 
 
 def first_hour(now: dt.datetime) -> dt.datetime:
-    """Where the 48 hours begin: whole hours, the one that is under way included."""
+    """Return the start of the 48 hours: whole hours, the current one included."""
     return now.astimezone(dt.timezone.utc).replace(minute=0, second=0, microsecond=0) - (HOURS - 1) * _HOUR
 
 
-def _waiting(using: str, aliases: Iterable[str], now: dt.datetime, settings: Settings) -> Rows:
-    """What is unfinished, from the index of the claim alone, by destination, status and hour of expiry."""
+def _group_waiting(using: str, aliases: Iterable[str], now: dt.datetime, settings: Settings) -> Rows:
+    """Count unfinished events by destination, status and hour of expiry, from the claim's index alone."""
     soon = now + dt.timedelta(hours=settings.MAX_AGE_HOURS) / 2
     unfinished = Event.objects.using(using).unfinished().filter(destination__in=list(aliases))
     grouped = unfinished.values("status", alias=F("destination"), hour=UtcHour("expires_at"))
@@ -214,10 +218,10 @@ def _waiting(using: str, aliases: Iterable[str], now: dt.datetime, settings: Set
     )
 
 
-def _finished(using: str, since: dt.datetime, now: dt.datetime) -> Rows:
-    """What finished within 48 hours, by destination, status and hour."""
+def _group_finished(using: str, since: dt.datetime, now: dt.datetime) -> Rows:
+    """Count events that finished within 48 hours by destination, status and hour."""
     finished = Event.objects.using(using).filter(finished_at__gte=since)
-    # Not the plain column: SQLite would read the whole index of the claim, to have the groups in order.
+    # Not the plain column: SQLite would read the claim's whole index to sort the groups.
     alias = Coalesce("destination", Value(""))
     grouped = finished.values("status", alias=alias, hour=UtcHour("finished_at"))
     return list(
@@ -232,26 +236,26 @@ def _finished(using: str, since: dt.datetime, now: dt.datetime) -> Rows:
 
 
 def _last_delivered(waiting: Rows, finished: Rows) -> tuple[dt.datetime | None, bool]:
-    """When an event last arrived, and whether there was never any event."""
+    """Return the time of the last delivery, and whether the outbox is empty."""
     moments = [row["last"] for row in finished if row["status"] == EventStatus.DELIVERED]
     is_empty = not waiting and not finished
     for using in databases() if not moments else ():
         ended = Event.objects.using(using).filter(finished_at__isnull=False).order_by("-finished_at")
-        # Not the last delivered one: to find it might take reading all that failed since.
+        # Not filtered by status: that could read every event that failed since the last delivery.
         latest = list(ended.values_list("status", "finished_at")[:ARRIVAL_SAMPLE])
         is_empty = is_empty and not latest
         moments += [moment for status, moment in latest if status == EventStatus.DELIVERED][:1]
     return max(moments, default=None), is_empty
 
 
-def _hours(waiting: Rows, finished: Rows, since: dt.datetime, settings: Settings) -> tuple[Hour, ...]:
-    starts = [since + number * _HOUR for number in range(HOURS)]
+def _by_hour(waiting: Rows, finished: Rows, since: dt.datetime, settings: Settings) -> tuple[Hour, ...]:
+    starts = [since + index * _HOUR for index in range(HOURS)]
     counts: Counter[tuple[dt.datetime, str]] = Counter()
     for row in finished:
         counts[row["hour"], row["status"]] += row["count"]
     for row in waiting:
         happened = row["hour"] - dt.timedelta(hours=math.floor(settings.MAX_AGE_HOURS))
-        # What waits for longer, or lies ahead by a clock that differs, stands at the edge rather than nowhere.
+        # Events that wait for longer, or are dated ahead by a wrong clock, count at the edge.
         counts[min(max(happened, starts[0]), starts[-1]), "waiting"] += row["count"]
     return tuple(
         Hour(

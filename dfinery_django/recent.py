@@ -1,6 +1,6 @@
-"""The last 48 hours, looked at closely: how fast events arrived, why others did not, which one expires next.
+"""Details of the last 48 hours: times to arrival, reasons of failures, the event that expires next.
 
-Queries only; as in ``overview`` each is a range of an index or ends after a fixed number of rows.
+Queries only; each is a range of an index, or ends after a fixed number of rows, as in ``overview``.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ MOST_FAILURE_GROUPS = 12
 
 
 @dataclass(frozen=True)
-class Arrival:
-    """From capture to arrival, of the last ``sample`` events delivered within 24 hours."""
+class ArrivalTimes:
+    """Times from capture to arrival of the last ``sample`` events that were delivered within 24 hours."""
 
     median_seconds: float
     p95_seconds: float
@@ -30,11 +30,11 @@ class Arrival:
 
 
 @dataclass(frozen=True)
-class Failures:
-    """Events that failed or expired for one reason.
+class FailureGroup:
+    """A group of events that failed or expired for one reason.
 
-    :ivar example: the newest of them: its ``pk``, ``order_id`` and ``reason`` are read, nothing else
-    :ivar resendable: how many DFINERY would still process
+    :ivar example: the newest of them, with only its ``pk``, ``order_id`` and ``reason`` loaded
+    :ivar resendable: number of events that DFINERY would still process
     """
 
     status: EventStatus
@@ -45,8 +45,8 @@ class Failures:
     example: Event
 
 
-def arrival(now: dt.datetime) -> Arrival | None:
-    """How long events take to arrive; ``None`` if none did."""
+def arrival_times(now: dt.datetime) -> ArrivalTimes | None:
+    """Return how long events took to arrive; ``None`` if none arrived within 24 hours."""
     spans: list[tuple[dt.datetime, float]] = []
     for using in databases():
         delivered = Event.objects.using(using).filter(status=EventStatus.DELIVERED, finished_at__gte=now - DAY)
@@ -55,31 +55,31 @@ def arrival(now: dt.datetime) -> Arrival | None:
     seconds = sorted(each for _, each in sorted(spans, reverse=True)[:ARRIVAL_SAMPLE])
     if not seconds:
         return None
-    return Arrival(_percentile(seconds, 50), _percentile(seconds, 95), len(seconds))
+    return ArrivalTimes(_percentile(seconds, 50), _percentile(seconds, 95), len(seconds))
 
 
 def _percentile(ordered: Sequence[float], percent: int) -> float:
-    """The nearest rank."""
+    """Return a percentile by the nearest-rank method."""
     return ordered[max(1, math.ceil(len(ordered) * percent / 100)) - 1]
 
 
-def failures(now: dt.datetime) -> list[Failures]:
-    """Why events of the last 48 hours did not arrive: the largest groups, with an example each."""
-    found: list[Failures] = []
+def failures(now: dt.datetime) -> list[FailureGroup]:
+    """Return the largest groups of events that failed or expired within 48 hours, with an example each."""
+    found: list[FailureGroup] = []
     for using in databases():
         events = Event.objects.using(using)
         lost = (EventStatus.FAILED, EventStatus.EXPIRED)
-        unlucky = events.filter(finished_at__gte=first_hour(now), status__in=lost)
+        undelivered = events.filter(finished_at__gte=first_hour(now), status__in=lost)
         still_processed = Q(status=EventStatus.FAILED, expires_at__gt=now)
         groups = (
-            unlucky.values("status", "reason_code", "event_name")
+            undelivered.values("status", "reason_code", "event_name")
             .annotate(count=Count("pk"), resendable=Count("pk", filter=still_processed), newest=Max("pk"))
             .order_by("-count", "-newest")[:MOST_FAILURE_GROUPS]
         )
         rows = list(groups)
         examples = events.only("order_id", "reason").in_bulk([row["newest"] for row in rows]) if rows else {}
         found += [
-            Failures(
+            FailureGroup(
                 EventStatus(row["status"]),
                 Reason(row["reason_code"]),
                 row["event_name"],
@@ -88,13 +88,13 @@ def failures(now: dt.datetime) -> list[Failures]:
                 examples[row["newest"]],
             )
             for row in rows
-            if row["newest"] in examples  # deleted meanwhile
+            if row["newest"] in examples  # else deleted meanwhile
         ]
     return sorted(found, key=lambda each: -each.count)[:MOST_FAILURE_GROUPS]
 
 
 def first_to_expire(report: DestinationReport | None) -> Event | None:
-    """The event of a destination that expires next."""
+    """Return the event that expires next of a destination."""
     if report is None or report.expires_next_at is None:
         return None
     for using in databases():

@@ -1,8 +1,8 @@
-"""What an operator wants done to many events: what would happen, and doing it in chunks.
+"""Bulk actions on events (resend, rebuild, cancel): a forecast of the effect, and the work in chunks.
 
-A wish is a row, ``Repair``. Whoever drains does a chunk of it between deliveries, so that no request and no task runs
-out of time. A chunk and how far it came are one transaction under the row's lock: no two workers do the same chunk, and
-one that is killed in the midst has done nothing.
+A bulk action is a row of ``Repair``. Every drain does a chunk of it between deliveries, so that no request and no task
+runs out of time. A chunk and the progress are one transaction under the row's lock: no two workers do the same chunk,
+and a worker that is killed leaves no chunk half done.
 """
 
 from __future__ import annotations
@@ -32,18 +32,21 @@ from .waking import forget_notices, request_wake
 logger = logging.getLogger("dfinery_django")
 
 CHUNK = 500
-#: For so long a forecast looks for sources that are gone; with more events than that, it says how many it looked at.
-LOOK_SECONDS = 3.0
+#: Time that a forecast spends on finding sources that are gone. If there are more events, it counts those it checked.
+SOURCE_CHECK_SECONDS = 3.0
 
-Row = tuple[int, str, str, str]  # key, verdict, definition, key of the source
+JudgedRow = tuple[int, str, str, str]  # primary key, verdict, definition, source key
 
 
-def wish(action: Action, selection: Selection, *, by: str, using: str) -> Repair:
-    """What somebody wants done to the events as they stand now; nothing is saved."""
+def new_bulk_action(action: Action, selection: Selection, *, by: str, using: str) -> Repair:
+    """Return an unsaved bulk action on the events as they are now.
+
+    :param by: the operator, for the log
+    """
     seen = {"last_pk": _last_pk(Event, using), "last_attempt_pk": _last_pk(DeliveryAttempt, using)}
-    made = Repair(action=action, selection=selection.to_json(), asked_by=by[:255], seen_at=clock.now(), **seen)
-    made._state.db = using
-    return made
+    bulk_action = Repair(action=action, selection=selection.to_json(), asked_by=by[:255], seen_at=clock.now(), **seen)
+    bulk_action._state.db = using
+    return bulk_action
 
 
 def _last_pk(model: type[models.Model], using: str) -> int:
@@ -51,37 +54,38 @@ def _last_pk(model: type[models.Model], using: str) -> int:
 
 
 class Forecast:
-    """What a wish would do.
+    """The effect that a bulk action would have.
 
     :ivar tally: verdict -> number of events
-    :ivar looked_at: how many of those that would be built anew were asked for their source
+    :ivar checked_sources: number of events to rebuild whose source was looked up
     """
 
-    def __init__(self, repair: Repair, *, look_seconds: float = LOOK_SECONDS) -> None:
-        judged = _judged(repair, clock.now())
+    def __init__(self, bulk_action: Repair, *, check_seconds: float = SOURCE_CHECK_SECONDS) -> None:
+        judged = _with_verdict(bulk_action, clock.now())
         counts = judged.order_by().values_list("verdict").annotate(Count("pk"))
         self.tally: Counter[str] = Counter(dict(counts))
-        self.looked_at = 0
-        if repair.action == Action.REBUILD:
-            self._look_for_sources(judged, clock.monotonic() + look_seconds)
+        self.checked_sources = 0
+        if bulk_action.action == Action.REBUILD:
+            self._check_sources(judged, clock.monotonic() + check_seconds)
 
     @property
     def total(self) -> int:
+        """Number of selected events."""
         return sum(self.tally.values())
 
     @property
     def done(self) -> int:
-        """How many it would change."""
+        """Number of events that would be changed."""
         return sum(self.tally[verdict] for verdict in ACTIONABLE)
 
-    def _look_for_sources(self, judged: EventQuerySet, until: float) -> None:
+    def _check_sources(self, judged: EventQuerySet, until: float) -> None:
         reached = 0
         while clock.monotonic() < until:
-            page: list[Row] = list(_page(judged.filter(verdict__in=ACTIONABLE), reached))
+            page: list[JudgedRow] = list(_next_page(judged.filter(verdict__in=ACTIONABLE), reached))
             if not page:
                 break
             reached = page[-1][0]
-            self.looked_at += len(page)
+            self.checked_sources += len(page)
             gone = _without_source(page, judged.db)
             for pk, verdict, _, _ in page:
                 if pk in gone:
@@ -90,108 +94,109 @@ class Forecast:
 
 
 def advance(using: str, *, pk: int | None = None) -> tuple[Repair, list[int]] | None:
-    """Do one chunk of a repair that is not finished.
+    """Do one chunk of an unfinished bulk action.
 
-    :param pk: of which one; default: the oldest that no other worker has in hand
-    :returns: the repair as it stands now and the keys of the events that were changed; ``None`` if there is none
+    :param pk: of the bulk action; default: the oldest that no other worker has locked
+    :returns: the bulk action after the chunk and the keys of the events that were changed; ``None`` if there is none
     """
     with transaction.atomic(using=using):
         skip_locked = connections[using].features.has_select_for_update_skip_locked
         waiting = Repair.objects.using(using).filter(finished_at=None).order_by("pk")
         waiting = waiting.filter(pk=pk) if pk else waiting
-        repair = waiting.select_for_update(skip_locked=skip_locked).first()
-        if repair is None:
+        bulk_action = waiting.select_for_update(skip_locked=skip_locked).first()
+        if bulk_action is None:
             return None
         try:
             with transaction.atomic(using=using):
-                done = _do_chunk(repair)
+                done = _do_chunk(bulk_action)
         except Exception as error:
             if is_transient(error):
                 raise
-            logger.exception("Repair %s can't be done", repair.pk)
-            repair.error, repair.finished_at, done = storable(error_text(error)), clock.now(), []
-        repair.save(using=using, update_fields=["reached_pk", "tally", "error", "finished_at"])
-    if repair.is_finished:
-        logger.info("Repair %s (%s, asked by %s) ended: %s", repair.pk, repair.action, repair.asked_by, repair.tally)
-    return repair, done
+            logger.exception("Bulk action %s failed", bulk_action.pk)
+            bulk_action.error, bulk_action.finished_at, done = storable(error_text(error)), clock.now(), []
+        bulk_action.save(using=using, update_fields=["reached_pk", "tally", "error", "finished_at"])
+    if bulk_action.is_finished:
+        details = (bulk_action.pk, bulk_action.action, bulk_action.asked_by, bulk_action.tally)
+        logger.info("Bulk action %s (%s by %s) ended: %s", *details)
+    return bulk_action, done
 
 
-def stop(repair: Repair) -> bool:
-    """Do no more of it; what is done stays done. False if it was finished before."""
-    rows = Repair.objects.using(_database(repair)).filter(pk=repair.pk, finished_at=None)
+def stop(bulk_action: Repair) -> bool:
+    """End a bulk action after the chunks that are done. Return false if it was finished before."""
+    rows = Repair.objects.using(_database(bulk_action)).filter(pk=bulk_action.pk, finished_at=None)
     return bool(rows.update(finished_at=clock.now()))
 
 
-def wake(using: str) -> None:
-    """Ask for drains after commit: for what is due again, and for the rest of the repairs."""
+def wake_all_on_commit(using: str) -> None:
+    """Request drains after commit, for events that are due again and for unfinished bulk actions."""
 
     def wake_all() -> None:
         try:
-            forget_notices()  # a drain's second look is for events
+            forget_notices()  # the cached flag may be of a drain that only looks once more for events
             for alias in get_settings().TOKENS:
                 request_wake(using, alias)
         except Exception:
-            logger.exception("No drain could be asked for; the next scheduled one will do")
+            logger.exception("No drain could be requested; the next scheduled drain does the work")
 
     transaction.on_commit(wake_all, using=using)
 
 
-def _database(repair: Repair) -> str:
-    return repair._state.db or DEFAULT_DB_ALIAS
+def _database(bulk_action: Repair) -> str:
+    return bulk_action._state.db or DEFAULT_DB_ALIAS
 
 
-def _do_chunk(repair: Repair) -> list[int]:
+def _do_chunk(bulk_action: Repair) -> list[int]:
     now = clock.now()
-    using = _database(repair)
-    rows: list[Row] = list(_page(_judged(repair, now), repair.reached_pk))
+    using = _database(bulk_action)
+    rows: list[JudgedRow] = list(_next_page(_with_verdict(bulk_action, now), bulk_action.reached_pk))
     if not rows:
-        repair.finished_at = now
+        bulk_action.finished_at = now
         return []
-    gone = _without_source(rows, using) if repair.action == Action.REBUILD else frozenset()
+    gone = _without_source(rows, using) if bulk_action.action == Action.REBUILD else frozenset()
     verdicts = {pk: ActionVerdict.SOURCE_GONE if pk in gone else verdict for pk, verdict, _, _ in rows}
     wanted = [pk for pk, verdict in verdicts.items() if verdict in ACTIONABLE]
-    held = _unchanged(repair, wanted, now).select_for_update()
-    done = list(held.values_list("pk", flat=True))
-    _act(repair, Event.objects.using(using).filter(pk__in=done), now)
+    locked = _still_eligible(bulk_action, wanted, now).select_for_update()
+    done = list(locked.values_list("pk", flat=True))
+    _apply(bulk_action, Event.objects.using(using).filter(pk__in=done), now)
     for pk in set(wanted).difference(done):
         verdicts[pk] = ActionVerdict.CHANGED
-    repair.tally = dict(Counter(repair.tally) + Counter(map(str, verdicts.values())))
-    repair.reached_pk = rows[-1][0]
+    bulk_action.tally = dict(Counter(bulk_action.tally) + Counter(map(str, verdicts.values())))
+    bulk_action.reached_pk = rows[-1][0]
     if len(rows) < CHUNK:
-        repair.finished_at = now
+        bulk_action.finished_at = now
     return done
 
 
-def _act(repair: Repair, events: EventQuerySet, now: dt.datetime) -> None:
-    if repair.action == Action.RESEND:
+def _apply(bulk_action: Repair, events: EventQuerySet, now: dt.datetime) -> None:
+    if bulk_action.action == Action.RESEND:
         events.resend(now)
-    elif repair.action == Action.REBUILD:
-        # Whoever drains a destination builds its events, and building sets the right one.
+    elif bulk_action.action == Action.REBUILD:
+        # Any destination with a token will do: its drain builds the events, and building sets the right destination.
         aliases = list(get_settings().TOKENS)
-        somewhere = default_destination() if default_destination() in aliases else aliases[0]
-        events.exclude(destination__in=aliases).update(destination=somewhere)
-        events.rebuild(now, destination=somewhere)
+        fallback = default_destination() if default_destination() in aliases else aliases[0]
+        events.exclude(destination__in=aliases).update(destination=fallback)
+        events.rebuild(now, destination=fallback)
     else:
-        events.cancel(now, by=repair.asked_by)
+        events.cancel(now, by=bulk_action.asked_by)
 
 
-def _page(judged: EventQuerySet, reached: int) -> Any:
+def _next_page(judged: EventQuerySet, reached: int) -> Any:
     following = judged.filter(pk__gt=reached).order_by("pk")
     return following.values_list("pk", "verdict", "definition", "source_pk")[:CHUNK]
 
 
-def _judged(repair: Repair, now: dt.datetime) -> EventQuerySet:
-    """The selected events, each with its ``verdict``."""
-    events = Event.objects.using(_database(repair)).filter(pk__lte=repair.last_pk)
-    whens = [When(condition, then=Value(str(verdict))) for verdict, condition in _verdicts(repair, now)]
+def _with_verdict(bulk_action: Repair, now: dt.datetime) -> EventQuerySet:
+    """Return the selected events, annotated with their ``verdict``."""
+    events = Event.objects.using(_database(bulk_action)).filter(pk__lte=bulk_action.last_pk)
+    whens = [When(condition, then=Value(str(verdict))) for verdict, condition in _verdict_conditions(bulk_action, now)]
     verdict = Case(*whens, default=Value(str(ActionVerdict.READY)), output_field=CharField())
-    judged: EventQuerySet = Selection.from_json(repair.selection).narrow(events).annotate(verdict=verdict)
+    judged: EventQuerySet = Selection.from_json(bulk_action.selection).narrow(events).annotate(verdict=verdict)
     return judged
 
 
-def _verdicts(repair: Repair, now: dt.datetime) -> list[tuple[ActionVerdict, Q]]:
-    """What keeps an action from an event, or is worth saying of it; the first that holds counts."""
-    if repair.action == Action.CANCEL:
+def _verdict_conditions(bulk_action: Repair, now: dt.datetime) -> list[tuple[ActionVerdict, Q]]:
+    """Return the condition of each verdict; the first that matches an event counts."""
+    if bulk_action.action == Action.CANCEL:
         in_flight = Q(status=EventStatus.SENDING, due_at__gt=now, lapse_count=0)
         return [
             (ActionVerdict.FINISHED, Q(status__in=FINISHED)),
@@ -200,11 +205,11 @@ def _verdicts(repair: Repair, now: dt.datetime) -> list[tuple[ActionVerdict, Q]]
         ]
     common = [
         (ActionVerdict.UNFINISHED, Q(status__in=UNFINISHED)),
-        (ActionVerdict.CHANGED, _sent_since(repair)),
+        (ActionVerdict.CHANGED, _sent_since(bulk_action)),
         (ActionVerdict.FORGOTTEN, Q(reason_code=Reason.FORGOTTEN)),
         (ActionVerdict.TOO_OLD, Q(expires_at__lte=now)),
     ]
-    if repair.action == Action.RESEND:
+    if bulk_action.action == Action.RESEND:
         common.append((ActionVerdict.DROPPED, Q(payload="", status=EventStatus.DELIVERED)))
         common.append((ActionVerdict.NOT_BUILT, Q(payload="")))
         common.append((ActionVerdict.NO_DESTINATION, ~Q(destination__in=list(get_settings().TOKENS))))
@@ -214,38 +219,38 @@ def _verdicts(repair: Repair, now: dt.datetime) -> list[tuple[ActionVerdict, Q]]
     return [*common, (ActionVerdict.DELIVERED, Q(status=EventStatus.DELIVERED))]
 
 
-def _unchanged(repair: Repair, pks: Iterable[int], now: dt.datetime) -> EventQuerySet:
-    """Those that still stand as they were judged, whatever else goes on: the guard of the change."""
-    events = Event.objects.using(_database(repair)).filter(pk__in=pks)
-    if repair.action == Action.CANCEL:
+def _still_eligible(bulk_action: Repair, pks: Iterable[int], now: dt.datetime) -> EventQuerySet:
+    """Return the events that the action may still change: workers may have sent them since their verdict."""
+    events = Event.objects.using(_database(bulk_action)).filter(pk__in=pks)
+    if bulk_action.action == Action.CANCEL:
         return events.cancellable(now)
-    return events.filter(~_sent_since(repair), status__in=FINISHED)
+    return events.filter(~_sent_since(bulk_action), status__in=FINISHED)
 
 
-def _sent_since(repair: Repair) -> Q:
-    """Match what has been sent since the operator looked.
+def _sent_since(bulk_action: Repair) -> Q:
+    """Match events that were sent after the operator saw them.
 
-    By the attempts' keys: the clocks of the operator's host and of the workers' may differ.
+    Compares keys of attempts: the clocks of the operator's and the workers' hosts may differ.
     """
-    since = DeliveryAttempt.objects.using(_database(repair)).filter(pk__gt=repair.last_attempt_pk)
+    since = DeliveryAttempt.objects.using(_database(bulk_action)).filter(pk__gt=bulk_action.last_attempt_pk)
     return Q(pk__in=since.values("event_id"))
 
 
-def _without_source(rows: Iterable[Row], using: str) -> frozenset[int]:
-    """The keys of events that could be built anew but for their source, which is gone."""
+def _without_source(rows: Iterable[JudgedRow], using: str) -> frozenset[int]:
+    """Return the keys of events that can't be rebuilt only because their source is gone."""
     by_definition: dict[str, dict[int, str]] = defaultdict(dict)
     for pk, verdict, definition, source_pk in rows:
         if verdict in ACTIONABLE:
             by_definition[definition][pk] = source_pk
     gone: set[int] = set()
     for name, keys in by_definition.items():
-        present = _present(name, set(keys.values()), using)
+        present = _existing_sources(name, set(keys.values()), using)
         gone.update(pk for pk, key in keys.items() if key not in present)
     return frozenset(gone)
 
 
-def _present(name: str, keys: Iterable[str], using: str) -> set[str]:
-    """Which sources are there."""
+def _existing_sources(name: str, keys: Iterable[str], using: str) -> set[str]:
+    """Return the keys of those sources that exist."""
     try:
         definition = registry.get(name)
     except NotRegistered:
@@ -254,7 +259,7 @@ def _present(name: str, keys: Iterable[str], using: str) -> set[str]:
     for key in keys:
         try:
             valid.append(key_of(definition, key))
-        except (ValidationError, ValueError, TypeError):  # the key's type has changed since
+        except (ValidationError, ValueError, TypeError):  # the type of the model's key has changed
             continue
     rows = definition.model_class._base_manager.using(using).filter(pk__in=valid)
     return {key_text(definition, pk) for pk in rows.values_list("pk", flat=True)}

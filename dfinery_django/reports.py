@@ -1,4 +1,4 @@
-"""How each destination stands: open, stopped or paused, since when and why, and what waits for it. No queries."""
+"""A report on each destination: the state of its circuit, since when and why, and its waiting events. No queries."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ from .conf import Settings
 from .models import Destination
 from .states import DestinationState, Reason
 
-_GRAVITY = (DestinationState.OPEN, DestinationState.HALF_OPEN, DestinationState.CLOSED, DestinationState.PAUSED)
+_BY_SEVERITY = (DestinationState.OPEN, DestinationState.HALF_OPEN, DestinationState.CLOSED, DestinationState.PAUSED)
 
-#: What a grouped query gives: a dict per group, with ``alias``, ``status`` and counts.
+#: The result of a grouped query: a dict per group, with ``alias``, ``status`` and counts.
 Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class DestinationReport:
-    """How one destination stands.
+    """The state of one destination.
 
-    :ivar code: why it is closed
-    :ivar why: the same in the words that came from the wire
-    :ivar since: when it was closed for this reason, or paused
-    :ivar next_try_at: when a closed one is tried with one event
-    :ivar at_risk: how many of those that wait have waited for more than half of their time
-    :ivar expires_next_at: when the first of those that wait expires
-    :ivar lately: how many events finished within 24 hours, by status
+    :ivar state: the state of its circuit
+    :ivar code: the reason for which delivery is stopped
+    :ivar why: the same reason in words, as they came from the wire
+    :ivar since: the time since when delivery is stopped for this reason, or paused
+    :ivar next_try_at: the time of the next try with one event
+    :ivar drained_at: the time when a drain last began; the earliest, if there are several databases
+    :ivar waiting: number of unfinished events
+    :ivar at_risk: number of waiting events that have used more than half of their time
+    :ivar expires_next_at: the time when the first waiting event expires
+    :ivar lately: number of events that finished within 24 hours, by status
     """
 
     alias: str
@@ -48,8 +51,8 @@ class DestinationReport:
     lately: Mapping[str, int] = field(default_factory=dict)
 
 
-def counted(rows: Rows, of: str) -> Mapping[str, int]:
-    """Grouped rows, one of their counts added up by status."""
+def sum_by_status(rows: Rows, of: str) -> Mapping[str, int]:
+    """Add up one count of grouped rows by status."""
     counts: Counter[str] = Counter()
     for row in rows:
         counts[row["status"]] += row[of]
@@ -59,6 +62,7 @@ def counted(rows: Rows, of: str) -> Mapping[str, int]:
 def report_all(
     rows: Iterable[Destination], waiting: Rows, finished: Rows, now: dt.datetime, settings: Settings
 ) -> tuple[DestinationReport, ...]:
+    """Report on every destination that is configured or has a row."""
     by_alias: dict[str, list[Destination]] = {alias: [] for alias in settings.TOKENS}
     for row in rows:
         by_alias.setdefault(row.alias, []).append(row)
@@ -78,8 +82,8 @@ def report_all(
 def _report(
     alias: str, rows: list[Destination], waiting: Rows, finished: Rows, now: dt.datetime, settings: Settings
 ) -> DestinationReport:
-    # In several databases it may stand differently: the worst is told.
-    row = max(rows, key=lambda each: _GRAVITY.index(each.state(now)), default=Destination(alias=alias))
+    # The state may differ between databases: report the worst.
+    row = max(rows, key=lambda each: _BY_SEVERITY.index(each.state(now)), default=Destination(alias=alias))
     state = row.state(now)
     is_closed = row.closed_until is not None
     has_quota = row.has_quota(now)
@@ -99,5 +103,5 @@ def _report(
         waiting=sum(each["count"] for each in waiting),
         at_risk=sum(each["at_risk"] for each in waiting),
         expires_next_at=min((each["expires_next_at"] for each in waiting), default=None),
-        lately=counted(finished, "lately"),
+        lately=sum_by_status(finished, "lately"),
     )

@@ -1,7 +1,6 @@
-"""Where an event stands, in a sentence with the next step; what an attempt's outcome means. Tables, no HTML.
+"""The status of an event in a sentence with the next step, and the outcome of an attempt. Tables, no HTML.
 
-``stands()`` has a sentence for every status and reason. Placeholders are named, so that a translation may turn them
-around.
+There is a sentence for every status and reason. Placeholders are named, so that translations may reorder them.
 """
 
 from __future__ import annotations
@@ -21,148 +20,150 @@ from .states import EventStatus, Outcome, Reason
 
 Text = str | Promise
 
-#: A due event that nobody has looked at for so long is worth a word.
-OVERDUE = dt.timedelta(minutes=2)
-_EPOCH = dt.datetime(2000, 1, 1, tzinfo=dt.timezone.utc)
+#: An event that has been due for this long without being claimed gets a sentence of its own.
+OVERDUE_AFTER = dt.timedelta(minutes=2)
+_SPAN_ORIGIN = dt.datetime(2000, 1, 1, tzinfo=dt.timezone.utc)
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Where an event stands and what is to be done, if anything."""
+class StatusExplanation:
+    """The state of an event and what to do about it, if anything."""
 
     sentence: str
     next_step: str
 
 
 @dataclass(frozen=True)
-class _Words:
+class _Texts:
     sentence: Text
     next_step: Text
-    #: Instead, once its time is over.
+    #: The next step once the event has expired.
     too_late: Text = ""
-    #: Instead, where no definition stands behind it: it came from ``track()`` or the REST API.
+    #: The next step of an event without a definition: from ``track()`` or the REST API.
     tracked: Text = ""
 
 
 _WAIT = _("Nothing to do: it happens by itself.")
-_TOO_LATE = _("It can't be sent any more: its time ended on %(expires)s. Mend the cause, so that the next ones arrive.")
-_REBUILD = _("Mend it, then rebuild and resend the event: %(left)s left.")
-_TRACK_AGAIN = _("Mend what sends it, by track() or the REST API. It can't be rebuilt, since no definition made it.")
+_TOO_LATE = _("It can't be sent any more: it expired on %(expires)s. Fix the cause, so that the next events arrive.")
+_REBUILD = _("Fix the cause, then rebuild and resend the event: %(left)s left.")
+_TRACK_AGAIN = _("Fix the code that calls track() or the REST API. It can't be rebuilt, since it has no definition.")
 
-_STATUS: dict[str, _Words] = {
-    EventStatus.CAPTURED: _Words(_("It is stored and waits to be built from %(source)s."), _WAIT),
-    EventStatus.PENDING: _Words(_("It is built and waits for its turn to be sent to %(destination)s."), _WAIT),
-    EventStatus.SENDING: _Words(
+_STATUS: dict[str, _Texts] = {
+    EventStatus.CAPTURED: _Texts(_("It is stored and waits to be built from %(source)s."), _WAIT),
+    EventStatus.PENDING: _Texts(_("It is built and waits for its turn to be sent to %(destination)s."), _WAIT),
+    EventStatus.SENDING: _Texts(
         _("It is being sent to %(destination)s at this moment."), _("Look again in a minute: nothing to do.")
     ),
-    EventStatus.DELIVERED: _Words(
-        _("DFINERY took it on %(finished)s, %(took)s after it happened."), _("Nothing to do.")
+    EventStatus.DELIVERED: _Texts(
+        _("DFINERY accepted it on %(finished)s, %(took)s after it happened."), _("Nothing to do.")
     ),
-    EventStatus.FAILED: _Words(
-        _("It was not delivered, for the reason below."), _("Mend the cause, then resend it: %(left)s left."), _TOO_LATE
+    EventStatus.FAILED: _Texts(
+        _("It was not delivered, for the reason below."), _("Fix the cause, then resend it: %(left)s left."), _TOO_LATE
     ),
-    EventStatus.EXPIRED: _Words(
-        _("It could not be delivered within the time in which DFINERY takes events (%(hours)s h)."),
+    EventStatus.EXPIRED: _Texts(
+        _("It could not be delivered within the time in which DFINERY accepts events (%(hours)s h)."),
         _("It can't be sent any more. If others wait, see Destinations for what stops them."),
     ),
-    EventStatus.CANCELLED: _Words(
+    EventStatus.CANCELLED: _Texts(
         _("It was cancelled on %(finished)s and is not sent."), _("Nothing to do, or resend it: %(left)s left."),
         _("Nothing to do. It can't be sent any more."),
     ),
 }  # fmt: skip
 
-_REASONS: dict[tuple[str, str], _Words] = {
-    (EventStatus.CAPTURED, Reason.NOT_READY): _Words(
+_REASONS: dict[tuple[str, str], _Texts] = {
+    (EventStatus.CAPTURED, Reason.NOT_READY): _Texts(
         _("It waits for the items of %(source)s, which are not stored yet."),
         _("Nothing to do: after a while it is built with what is there."),
     ),
-    (EventStatus.CAPTURED, Reason.UNTRUE): _Words(
-        _("It waits until %(source)s is stored as its signal told it."),
+    (EventStatus.CAPTURED, Reason.UNTRUE): _Texts(
+        _("It waits until %(source)s is stored as its signal announced it."),
         _("Nothing to do: if that does not happen, it is cancelled after a while."),
     ),
-    (EventStatus.CAPTURED, Reason.MAPPING): _Words(
-        _("A database that its mapping reads failed; it is tried again %(due)s."), _WAIT
+    (EventStatus.CAPTURED, Reason.MAPPING): _Texts(
+        _("A database that its mapping reads failed; it is retried %(due)s."), _WAIT
     ),
-    (EventStatus.PENDING, Reason.TRANSIENT): _Words(
-        _("DFINERY gave no proper answer so far (attempts: %(attempts)s); it is tried again %(due)s."), _WAIT
+    (EventStatus.PENDING, Reason.TRANSIENT): _Texts(
+        _("DFINERY has given no proper answer so far (attempts: %(attempts)s); it is retried %(due)s."), _WAIT
     ),
-    (EventStatus.PENDING, Reason.THROTTLED): _Words(
+    (EventStatus.PENDING, Reason.THROTTLED): _Texts(
         _("DFINERY's rate limit is used up; it is sent when the limit allows it."), _WAIT
     ),
-    (EventStatus.PENDING, Reason.BLOCKED): _Words(
+    (EventStatus.PENDING, Reason.BLOCKED): _Texts(
         _("DFINERY refuses us, not this event: delivery to %(destination)s is stopped."),
-        _("Have the API token or the address mended (DFINERY: TOKENS, BASE_URL); then all that waits goes out."),
+        _("Have the API token or the address fixed (DFINERY: TOKENS, BASE_URL); then all waiting events are sent."),
     ),
-    (EventStatus.FAILED, Reason.PAYLOAD): _Words(
+    (EventStatus.FAILED, Reason.PAYLOAD): _Texts(
         _("It was not sent: a value can't be sent as it is."), _REBUILD, _TOO_LATE, _TRACK_AGAIN
     ),
-    (EventStatus.FAILED, Reason.MAPPING): _Words(
+    (EventStatus.FAILED, Reason.MAPPING): _Texts(
         _("It was not sent: its definition raised an error."), _REBUILD, _TOO_LATE, _TRACK_AGAIN
     ),
-    (EventStatus.FAILED, Reason.NO_USER): _Words(
-        _("It was not sent: it has no user_id, and DFINERY takes no event without one."),
+    (EventStatus.FAILED, Reason.NO_USER): _Texts(
+        _("It was not sent: it has no user_id, and DFINERY accepts no event without one."),
         _("Map a user_id for guests, too, or let guests be skipped; then rebuild and resend: %(left)s left."),
         _TOO_LATE, _TRACK_AGAIN,
     ),
-    (EventStatus.FAILED, Reason.SOURCE_GONE): _Words(
+    (EventStatus.FAILED, Reason.SOURCE_GONE): _Texts(
         _("It was never sent: %(source)s was deleted before the event was built."),
         _("Nothing can be done unless it is restored; then rebuild and resend: %(left)s left."), _TOO_LATE,
     ),
-    (EventStatus.FAILED, Reason.NOT_REGISTERED): _Words(
+    (EventStatus.FAILED, Reason.NOT_REGISTERED): _Texts(
         _("It was not sent: there is no definition “%(definition)s” any more."),
-        _("Bring the definition back, then rebuild and resend: %(left)s left. Else leave it."), _TOO_LATE,
+        _("Restore the definition, then rebuild and resend: %(left)s left. Otherwise leave it."), _TOO_LATE,
     ),
-    (EventStatus.FAILED, Reason.NO_DESTINATION): _Words(
+    (EventStatus.FAILED, Reason.NO_DESTINATION): _Texts(
         _("It was not sent: the destination %(destination)s has no API token."),
         _("Add the token to the settings (DFINERY: TOKENS), then rebuild and resend: %(left)s left."), _TOO_LATE,
         _("Add the token to the settings (DFINERY: TOKENS), then resend it: %(left)s left."),
     ),
-    (EventStatus.FAILED, Reason.REJECTED): _Words(
+    (EventStatus.FAILED, Reason.REJECTED): _Texts(
         _("DFINERY refuses this event, and would refuse it again as it is."),
-        _("Mend the mapping as DFINERY's words say, then rebuild and resend: %(left)s left."), _TOO_LATE, _TRACK_AGAIN,
+        _("Fix the mapping as DFINERY's message says, then rebuild and resend: %(left)s left."),
+        _TOO_LATE, _TRACK_AGAIN,
     ),
-    (EventStatus.FAILED, Reason.WORKER_LOST): _Words(
-        _("It was given up, since several workers in a row ended while they had it in hand."),
-        _("If something else stopped them, resend it: %(left)s left. Else look for what they died of."), _TOO_LATE,
+    (EventStatus.FAILED, Reason.WORKER_LOST): _Texts(
+        _("It failed, since several workers in a row died while it was in flight."),
+        _("If something else stopped them, resend it: %(left)s left. Otherwise find out why they died."), _TOO_LATE,
     ),
-    (EventStatus.CANCELLED, Reason.GUEST): _Words(
+    (EventStatus.CANCELLED, Reason.GUEST): _Texts(
         _("It belongs to a guest, and its definition says to skip guests."), _("Nothing to do.")
     ),
-    (EventStatus.CANCELLED, Reason.NO_CONSENT): _Words(
-        _("It is not sent: consent was asked once more before it was built, and said no."), _("Nothing to do.")
+    (EventStatus.CANCELLED, Reason.NO_CONSENT): _Texts(
+        _("It is not sent: consent was checked again before it was built, and there was none."), _("Nothing to do.")
     ),
-    (EventStatus.CANCELLED, Reason.UNTRUE): _Words(
-        _("It was not sent: what its signal told of %(source)s was not stored."),
+    (EventStatus.CANCELLED, Reason.UNTRUE): _Texts(
+        _("It was not sent: what its signal announced of %(source)s was not stored."),
         _("Nothing to do. If it is stored by now, rebuild and resend: %(left)s left."),
         _("Nothing to do. It can't be sent any more."),
     ),
-    (EventStatus.CANCELLED, Reason.FORGOTTEN): _Words(
-        _("Its person was forgotten. This trace says nothing of them, and is deleted in time."), _("Nothing to do.")
+    (EventStatus.CANCELLED, Reason.FORGOTTEN): _Texts(
+        _("Its person was forgotten. This tombstone holds no data about them, and is deleted later."),
+        _("Nothing to do."),
     ),
-    (EventStatus.CANCELLED, Reason.BY_HAND): _Words(
+    (EventStatus.CANCELLED, Reason.BY_HAND): _Texts(
         _("It was cancelled by hand on %(finished)s and is not sent."),
         _("Nothing to do. If that was a mistake, resend or rebuild it: %(left)s left."),
         _("Nothing to do. It can't be sent any more."),
     ),
 }  # fmt: skip
 
-_PAUSED = _Words(
+_PAUSED = _Texts(
     _("Delivery to %(destination)s is paused by %(paused_by)s; the event waits."),
-    _("Resume the destination before %(expires)s: until then DFINERY takes it."),
+    _("Resume the destination before %(expires)s: until then DFINERY accepts it."),
 )
-_STOPPED = _Words(_("Delivery to %(destination)s is stopped for a while: %(why)s"), _WAIT)
-_OVERDUE = _Words(
-    _("It has been due for %(overdue)s, and no worker has come to it."),
+_STOPPED = _Texts(_("Delivery to %(destination)s is stopped for a while: %(why)s"), _WAIT)
+_NO_WORKER = _Texts(
+    _("It has been due for %(overdue)s, and no worker has claimed it."),
     _("Either many wait before it, or no worker runs: is the cluster (manage.py qcluster) up?"),
 )
 
 
-def stands(event: Event, destination: Destination | None, now: dt.datetime) -> Standing:
-    """Where the event stands now.
+def explain_status(event: Event, destination: Destination | None, now: dt.datetime) -> StatusExplanation:
+    """Return a sentence on the event's state and the next step.
 
     :param destination: the row of its destination, if there is one
     """
-    words = _words(event, destination, now)
+    words = _texts(event, destination, now)
     is_late = event.is_finished and event.expires_at <= now
     step = words.next_step
     if is_late and words.too_late:
@@ -170,22 +171,22 @@ def stands(event: Event, destination: Destination | None, now: dt.datetime) -> S
     elif not event.definition and words.tracked:
         step = words.tracked
     values = _values(event, destination, now)
-    return Standing(str(words.sentence) % values, str(step) % values)
+    return StatusExplanation(str(words.sentence) % values, str(step) % values)
 
 
-def _words(event: Event, destination: Destination | None, now: dt.datetime) -> _Words:
+def _texts(event: Event, destination: Destination | None, now: dt.datetime) -> _Texts:
     waits = event.status in (EventStatus.CAPTURED, EventStatus.PENDING)
     known = _REASONS.get((event.status, event.reason_code), _STATUS[event.status])
     if event.status == EventStatus.PENDING and destination is not None and destination.is_stopped(now):
         if destination.paused_by:
             return _PAUSED
-        return known if event.reason_code == Reason.BLOCKED else _stopped(destination)
-    if waits and event.due_at is not None and event.due_at < now - OVERDUE:
-        return _OVERDUE
+        return known if event.reason_code == Reason.BLOCKED else _stop_texts(destination)
+    if waits and event.due_at is not None and event.due_at < now - OVERDUE_AFTER:
+        return _NO_WORKER
     return known
 
 
-def _stopped(destination: Destination) -> _Words:
+def _stop_texts(destination: Destination) -> _Texts:
     passes = destination.closed_code in (Reason.TRANSIENT, Reason.THROTTLED)
     return _STOPPED if passes else _REASONS[EventStatus.PENDING, Reason.BLOCKED]
 
@@ -198,9 +199,9 @@ def _values(event: Event, destination: Destination | None, now: dt.datetime) -> 
         "destination": event.destination,
         "attempts": event.attempt_count,
         "hours": number_format(f"{(event.expires_at - event.occurred_at).total_seconds() / 3600:g}"),
-        "finished": moment(finished) if finished else "",
-        "took": _span(finished - event.occurred_at) if finished else "",
-        "expires": moment(event.expires_at),
+        "finished": format_datetime(finished) if finished else "",
+        "took": _duration(finished - event.occurred_at) if finished else "",
+        "expires": format_datetime(event.expires_at),
         "left": time_left(event, now),
         "due": due_in(due, now) if due else "",
         "overdue": timesince(due, now) if due else "",
@@ -209,54 +210,54 @@ def _values(event: Event, destination: Destination | None, now: dt.datetime) -> 
     }
 
 
-def _span(span: dt.timedelta) -> str:
-    """``4 seconds``, ``2 hours, 5 minutes``."""
+def _duration(span: dt.timedelta) -> str:
+    """Format a duration: ``4 seconds``, ``2 hours, 5 minutes``."""
     seconds = max(0, round(span.total_seconds()))
     if seconds < 60:
         return ngettext("%(seconds)s second", "%(seconds)s seconds", seconds) % {"seconds": seconds}
-    return timesince(_EPOCH, _EPOCH + span)
+    return timesince(_SPAN_ORIGIN, _SPAN_ORIGIN + span)
 
 
-def moment(at: dt.datetime) -> str:
-    """A time in the reader's time zone."""
+def format_datetime(at: dt.datetime) -> str:
+    """Format a datetime in the reader's time zone."""
     local = timezone.localtime(at)
-    # Not DATETIME_FORMAT: its "a.m." would end a sentence twice.
+    # Not DATETIME_FORMAT: after its "a.m." a sentence would end in two full stops.
     return f"{date_format(local, 'DATE_FORMAT')} {date_format(local, 'H:i')}"
 
 
 def time_left(event: Event, now: dt.datetime) -> str:
-    """For how long DFINERY still takes the event: "3 hours, 20 minutes"; empty when that is over."""
+    """Return for how long DFINERY still accepts the event: "3 hours, 20 minutes"; empty if it expired."""
     return timeuntil(event.expires_at, now) if event.expires_at > now else ""
 
 
 def due_in(due_at: dt.datetime, now: dt.datetime) -> str:
-    """When it is looked at next: "in 3 minutes", "now"."""
+    """Return when the event is next due: "in 3 minutes", "within a minute"."""
     if due_at <= now + dt.timedelta(seconds=60):
         return str(_("within a minute"))
     return str(_("in %(time)s")) % {"time": timeuntil(due_at, now)}
 
 
 _OUTCOMES: dict[str, Text] = {
-    Outcome.ACCEPTED: _("DFINERY took the event."),
-    Outcome.TRANSIENT: _("No proper answer. That passes by itself: the event is sent again after a pause."),
+    Outcome.ACCEPTED: _("DFINERY accepted the event."),
+    Outcome.TRANSIENT: _("No proper answer. The event is retried after a pause."),
     Outcome.THROTTLED: _("DFINERY's rate limit is used up: everything waits until it resets. The event is all right."),
     Outcome.REJECTED: _("DFINERY refuses the event, and would refuse it again as it is."),
     Outcome.BLOCKED: _(
-        "Nothing takes events at this address: delivery is stopped until BASE_URL is mended. This does not count "
+        "Nothing accepts events at this address: delivery is stopped until BASE_URL is fixed. This does not count "
         "against the event."
     ),
 }
-_NO_ANSWER = _("No answer came. Nobody can know whether the event arrived, so it is sent again with the same event_id.")
+_NO_ANSWER = _("No answer came. The event may have arrived or not, so it is retried with the same event_id.")
 _TOKEN_REFUSED = _(
-    "DFINERY refuses the API token: delivery is stopped until it is mended. This does not count against the event."
+    "DFINERY refuses the API token: delivery is stopped until it is fixed. This does not count against the event."
 )
 _NOT_SENT = _(
-    "No safe connection could be made: delivery is stopped until that is mended. This does not count against the event."
+    "No safe connection could be made: delivery is stopped until that is fixed. This does not count against the event."
 )
 
 
-def means(attempt: DeliveryAttempt) -> str:
-    """What came of an attempt, in plain words."""
+def explain_outcome(attempt: DeliveryAttempt) -> str:
+    """Return the outcome of an attempt in a sentence."""
     if attempt.status_code is None:
         return str({Outcome.TRANSIENT: _NO_ANSWER, Outcome.BLOCKED: _NOT_SENT}.get(Outcome(attempt.outcome), ""))
     if attempt.outcome == Outcome.BLOCKED and (attempt.status_code in (401, 403) or attempt.result_code == "4001"):

@@ -1,6 +1,6 @@
-"""What decides whether an object becomes an event and what becomes of that: a ``Step`` for each, with its words.
+"""The decisions on whether an object becomes an event, and on the event: a ``Step`` for each, with an explanation.
 
-Asks the conditions that capture, building and reconcile ask. Reads only; errors of the site's own code are told.
+Checks the same conditions as capture, building and reconcile. Reads only; errors of the site's own code are reported.
 """
 
 from __future__ import annotations
@@ -18,21 +18,20 @@ from . import conditions, consent, reconcile, schema
 from .building import is_ready
 from .conf import get_settings
 from .definitions import EventDefinition
-from .fieldwise import MOMENT_OF_SAVE, Part, attempt, has_own, moment_source, shown, source_text
+from .fieldwise import SAVE_TIME, PayloadPart, datetime_source, overrides_hook, short_repr, source_text, try_call
 from .models import Event
 
-#: So many values of a to-many relation are named in a condition.
+#: Number of values of a to-many relation that an explanation names.
 SHOWN_VALUES = 3
 
-
-_WORDS = {"created": "its insertion", "saved": "every save", "deleted": "its deletion"}
+_TRIGGERS = {"created": "its insertion", "saved": "every save", "deleted": "its deletion"}
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that decides.
+    """One decision.
 
-    :ivar holds: whether it lets the event pass; ``None`` where it decides nothing
+    :ivar holds: true if it lets the event pass; ``None`` if it decides nothing
     """
 
     name: str
@@ -40,118 +39,118 @@ class Step:
     words: str
 
 
-def firing(definition: EventDefinition, row: Any, using: str) -> Iterator[Step]:
-    """Whether a signal would fire the definition for this row as it is."""
+def firing_steps(definition: EventDefinition, row: Any, using: str) -> Iterator[Step]:
+    """Yield the decisions on whether a signal would fire the definition for this row as it is."""
     if not get_settings().ENABLED:
         yield Step("ENABLED", False, "DFINERY['ENABLED'] is False: nothing is captured.")
     when, signal = definition.condition, definition.signal
     if signal is not None:
         yield Step("signal", None, f"{signal[0]} fires it; {signal[1]!r} carries the object.")
     if isinstance(when, Mapping):
-        yield from _lookups(definition, when, row, using)
+        yield from _lookup_steps(definition, when, row, using)
     elif callable(when):
-        yield _asked("when", source_text(when), lambda created: when(row, created))
+        yield _hook_step("when", source_text(when), lambda created: when(row, created))
     elif signal is None:
-        yield Step("when", True, f"{when!r}: {_WORDS[when]} fires it.")
-    if has_own(definition, "should_capture"):
-        yield _asked("should_capture", "It", lambda created: definition.should_capture(row, created=created))
-    yield from _consent(definition, row)
+        yield Step("when", True, f"{when!r}: {_TRIGGERS[when]} fires it.")
+    if overrides_hook(definition, "should_capture"):
+        yield _hook_step("should_capture", "It", lambda created: definition.should_capture(row, created=created))
+    yield from _consent_step(definition, row)
 
 
-def _consent(definition: EventDefinition, row: Any) -> Iterator[Step]:
-    """Whether the person agreed, where anybody is asked."""
+def _consent_step(definition: EventDefinition, row: Any) -> Iterator[Step]:
+    """Yield the decision on the person's consent, if the definition or the settings require it."""
     if definition.consent is None and not get_settings().CONSENT:
         return
-    answer, fault = attempt("", lambda: consent.is_given(definition, row))
+    answer, fault = try_call("", lambda: consent.is_given(definition, row))
     if fault:
-        yield Step(
-            "consent", False, f"It counts as refused: {fault.problem}. Nothing is captured, and the log says so."
-        )
+        words = f"It counts as refused: {fault.problem}. Nothing is captured, and the log says so."
+        yield Step("consent", False, words)
     else:
-        yield Step("consent", answer, f"It says {_yes(bool(answer))}.")
+        yield Step("consent", answer, f"It says {_yes_or_no(bool(answer))}.")
 
 
-def _lookups(definition: EventDefinition, when: Mapping[str, Any], row: Any, using: str) -> Iterator[Step]:
+def _lookup_steps(definition: EventDefinition, when: Mapping[str, Any], row: Any, using: str) -> Iterator[Step]:
     rows = definition.model_class._base_manager.using(using).filter(pk=row.pk)
-    steps = [_lookup(rows, key, wanted) for key, wanted in when.items()]
+    steps = [_lookup_step(rows, key, wanted) for key, wanted in when.items()]
     yield from steps
-    held, _ = attempt("", lambda: conditions.holds_after(definition, row, using, None))
+    held, _ = try_call("", lambda: conditions.holds_after(definition, row, using, None))
     if not held and all(step.holds for step in steps):
-        yield Step("when", False, "Each holds, but not all of them for the same related object.")
+        yield Step("when", False, "Each condition is true, but not all of them for the same related object.")
 
 
-def _lookup(rows: Any, key: str, wanted: Any) -> Step:
+def _lookup_step(rows: Any, key: str, wanted: Any) -> Step:
     path, _, lookup = key.rpartition(LOOKUP_SEP)
     if not path or lookup not in Field.class_lookups:
         path, lookup = key, "exact"
-    values, _ = attempt("", lambda: list(rows.values_list(path, flat=True)[: SHOWN_VALUES + 1]))
-    holds, fault = attempt("", lambda: bool(rows.filter(**{key: wanted}).exists()))
+    values, _ = try_call("", lambda: list(rows.values_list(path, flat=True)[: SHOWN_VALUES + 1]))
+    holds, fault = try_call("", lambda: bool(rows.filter(**{key: wanted}).exists()))
     if fault:
-        return Step("when", False, f"{key} can't be asked: {fault.problem}.")
-    texts = [shown(value) for value in values or ()]
+        return Step("when", False, f"{key} can't be evaluated: {fault.problem}.")
+    texts = [short_repr(value) for value in values or ()]
     found = ", ".join([*texts[:SHOWN_VALUES], *("…" for _ in texts[SHOWN_VALUES:])])
-    return Step("when", holds, f"{path} is {found}, wanted {'' if lookup == 'exact' else lookup + ' '}{shown(wanted)}.")
+    comparison = "" if lookup == "exact" else f"{lookup} "
+    return Step("when", holds, f"{path} is {found}, wanted {comparison}{short_repr(wanted)}.")
 
 
-def _asked(name: str, called: str, ask: Callable[[bool], Any]) -> Step:
-    """A callable of the site, asked as a save would and as an insertion would."""
-    save, fault = attempt("", lambda: bool(ask(False)))
-    insertion, second = attempt("", lambda: bool(ask(True)))
+def _hook_step(name: str, called: str, ask: Callable[[bool], Any]) -> Step:
+    """Call a callable of the site as an update and as an insertion would."""
+    save, fault = try_call("", lambda: bool(ask(False)))
+    insertion, second = try_call("", lambda: bool(ask(True)))
     if fault or second:
         problem = (fault or second).problem  # type: ignore[union-attr]
         return Step(name, False, f"{called}: {problem}. Nothing is captured, and the log says so.")
     if save == insertion:
-        return Step(name, save, f"{called} says {_yes(save)}.")
-    return Step(name, True, f"{called} says {_yes(save)} to a save, {_yes(insertion)} to an insertion.")
+        return Step(name, save, f"{called} says {_yes_or_no(save)}.")
+    return Step(name, True, f"{called} says {_yes_or_no(save)} to a save, {_yes_or_no(insertion)} to an insertion.")
 
 
-def _yes(answer: bool) -> str:
+def _yes_or_no(answer: bool) -> str:
     return "yes" if answer else "no"
 
 
-def once(definition: EventDefinition, captured: Event | None) -> Step:
-    """Whether the once-only rule lets it be captured."""
-    known = captured and f"Event {captured.event_id} of {local(captured.created_at)}: {captured.status}."
+def once_per_step(definition: EventDefinition, captured: Event | None) -> Step:
+    """Return the decision of the once-only rule."""
+    known = captured and f"Event {captured.event_id} of {site_time(captured.created_at)}: {captured.status}."
     if definition.identity is None:
         last = f" The last: {known}" if known else ""
         return Step("once_per", True, f"It is None: every firing is an event of its own.{last}")
     return Step("once_per", not known, known or "There is no event yet.")
 
 
-def ready(definition: EventDefinition, row: Any, item_count: int | None) -> Iterator[Step]:
-    """Whether building would wait."""
-    if definition.condition == "deleted" or (item_count is None and not has_own(definition, "is_ready")):
+def readiness_steps(definition: EventDefinition, row: Any, item_count: int | None) -> Iterator[Step]:
+    """Yield the decision on whether building would wait."""
+    if definition.condition == "deleted" or (item_count is None and not overrides_hook(definition, "is_ready")):
         return
-    answer, fault = attempt("items", lambda: is_ready(definition, row))
+    answer, fault = try_call("items", lambda: is_ready(definition, row))
     counted = "" if item_count is None else f"{item_count} item{'' if item_count == 1 else 's'}."
-    patience = f"Building waits for {get_settings().READY_SECONDS:g} s at most, then goes on."
+    wait = f"Building waits for {get_settings().READY_SECONDS:g} s at most, then goes on."
     if fault:
         yield Step("is_ready", False, str(fault))
     elif answer:
         yield Step("is_ready", True, counted or "It says yes.")
     else:
-        yield Step("is_ready", False, f"{counted if item_count == 0 else 'It says no.'} {patience}")
+        yield Step("is_ready", False, f"{counted if item_count == 0 else 'It says no.'} {wait}")
 
 
-def moment(definition: EventDefinition, envelope: Part, now: dt.datetime) -> Step:
-    """How much is left of the 48 hours."""
+def datetime_step(definition: EventDefinition, envelope: PayloadPart, now: dt.datetime) -> Step:
+    """Return the decision on the event's age: whether any of its 48 hours is left."""
     hours = get_settings().MAX_AGE_HOURS
     reading = next(each for each in envelope.readings if each.name == schema.EVENT_DATETIME)
     if reading.fault:
         return Step("event_datetime", False, str(reading.fault))
-    if moment_source(definition) == MOMENT_OF_SAVE:
-        return Step("event_datetime", True, f"{MOMENT_OF_SAVE.capitalize()}: {hours:g} h from then.")
+    if datetime_source(definition) == SAVE_TIME:
+        return Step("event_datetime", True, f"{SAVE_TIME.capitalize()}: {hours:g} h from then.")
     happened = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc) + dt.timedelta(milliseconds=int(reading.wire or 0))
     age = now - happened
     left = dt.timedelta(hours=hours) - age
     if left > dt.timedelta(0):
-        return Step("event_datetime", True, f"{local(happened)}: {_span(left)} left of {hours:g} h.")
-    words = f"{local(happened)}: {_span(age)} ago. DFINERY processes nothing older than {hours:g} h."
+        return Step("event_datetime", True, f"{site_time(happened)}: {_rough_duration(left)} left of {hours:g} h.")
+    words = f"{site_time(happened)}: {_rough_duration(age)} ago. DFINERY processes nothing older than {hours:g} h."
     return Step("event_datetime", False, words)
 
 
-def user(definition: EventDefinition, part: Part) -> Step:
-    """Whether somebody is named, without whom DFINERY takes no event."""
+def user_step(definition: EventDefinition, part: PayloadPart) -> Step:
+    """Return the decision on the user_id, without which DFINERY accepts no event."""
     reading = next((each for each in part.readings if each.name == schema.USER_ID), None)
     fault = part.fault or (reading and reading.fault)
     if fault:
@@ -160,12 +159,12 @@ def user(definition: EventDefinition, part: Part) -> Step:
         return Step("user_id", True, f"It has one, from {reading.source}{f' of {part.start}' if part.start else ''}.")
     if definition.guests == "skip":
         return Step("user_id", False, 'It is empty: a guest, whom the definition skips ("guests": "skip").')
-    return Step("user_id", False, "It is empty, and DFINERY takes no event without a user.")
+    return Step("user_id", False, "It is empty, and DFINERY accepts no event without a user.")
 
 
-def destination(definition: EventDefinition, row: Any) -> Step:
-    """Where it goes, and whether there is a token for that."""
-    alias, fault = attempt("destination", lambda: definition.destination_for(row))
+def destination_step(definition: EventDefinition, row: Any) -> Step:
+    """Return the decision on the destination: whether it has a token."""
+    alias, fault = try_call("destination", lambda: definition.destination_for(row))
     if fault:
         return Step("destination", False, str(fault))
     if alias in get_settings().TOKENS:
@@ -173,8 +172,8 @@ def destination(definition: EventDefinition, row: Any) -> Step:
     return Step("destination", False, f"{alias!r} has no token: add it to DFINERY['TOKENS'].")
 
 
-def found_by_reconcile(definition: EventDefinition, row: Any, using: str, *, is_wanted: bool, has_event: bool) -> Step:
-    """Whether reconcile captures the row, should no signal have told of it.
+def reconcile_step(definition: EventDefinition, row: Any, using: str, *, is_wanted: bool, has_event: bool) -> Step:
+    """Return the decision on whether reconcile would capture the row if no signal had fired.
 
     :param is_wanted: whether a signal would fire the definition
     """
@@ -182,19 +181,19 @@ def found_by_reconcile(definition: EventDefinition, row: Any, using: str, *, is_
     if obstacle:
         return Step("reconcile", False, f"It can't find it: {obstacle}.")
     if using != reconcile.database_of_sources(definition):
-        return Step("reconcile", False, f"It does not look into database {using!r}.")
+        return Step("reconcile", False, f"It does not read database {using!r}.")
     if has_event:
         return Step("reconcile", False, "It captures only what has no event.")
     if not is_wanted or not reconcile.candidate_keys(definition).filter(pk=row.pk).exists():
         window = f"{reconcile.MARGIN_SECONDS} s to {settings.MAX_AGE_HOURS:g} h ago"
-        return Step("reconcile", False, f"It passes over it: it takes what matches and happened {window}.")
+        return Step("reconcile", False, f"It skips it: it captures what matches and happened {window}.")
     if not settings.RECONCILE_MINUTES:
         return Step("reconcile", True, "It captures it when it is run: manage.py dfinery reconcile.")
     return Step("reconcile", True, f"It captures it; it runs every {settings.RECONCILE_MINUTES} min.")
 
 
-def local(moment: dt.datetime) -> str:
-    """A moment in the site's time zone, where the calendar has it there."""
+def site_time(moment: dt.datetime) -> str:
+    """Format a datetime in the site's time zone, if the calendar reaches that far."""
     try:
         moment = timezone.localtime(moment, timezone.get_default_timezone())
     except OverflowError:  # year 1 or 9999, as shops use for "never"
@@ -202,7 +201,7 @@ def local(moment: dt.datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S %Z}"
 
 
-def _span(time: dt.timedelta) -> str:
+def _rough_duration(time: dt.timedelta) -> str:
     minutes = int(time.total_seconds() // 60)
     if minutes >= 72 * 60:
         return f"{minutes // 1440} d"

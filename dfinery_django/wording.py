@@ -1,4 +1,4 @@
-"""What an action will do and has done, in sentences with numbers. No HTML."""
+"""The effect of a bulk action, before and after, in sentences with numbers. No HTML."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ from django.utils.translation import ngettext, pgettext
 from .moments import number as grouped
 from .repair import Forecast
 from .selection import WILDCARD, Selection
-from .standing import moment
+from .standing import format_datetime
 from .states import ACTIONABLE, Action, ActionVerdict, EventStatus, Reason
 
 
 @dataclass(frozen=True)
 class Line:
-    """So many events, and what is to be said of them."""
+    """A number of events and what happens to them."""
 
     count: int
     text: str
-    kind: str  # done, doubtful, or left: alone
+    kind: str  # done, doubtful, or left (skipped)
 
     @property
     def number(self) -> str:
+        """The count with the grouping of the reader's language."""
         return grouped(self.count)
 
 
-def question(action: str, count: int) -> str:
-    """The title of the page that asks."""
+def action_title(action: str, count: int) -> str:
+    """Return the title of the confirmation page."""
     return {
         Action.RESEND: ngettext("Resend %(count)s event?", "Resend %(count)s events?", count),
         Action.REBUILD: ngettext(
@@ -39,8 +40,8 @@ def question(action: str, count: int) -> str:
     }[Action(action)] % {"count": grouped(count)}  # fmt: skip
 
 
-def button(action: str, count: int) -> str:
-    """What the button that does it says."""
+def action_button(action: str, count: int) -> str:
+    """Return the label of the confirmation's button."""
     return {
         Action.RESEND: ngettext("Yes, resend it", "Yes, resend %(count)s events", count),
         Action.REBUILD: ngettext(
@@ -50,9 +51,9 @@ def button(action: str, count: int) -> str:
     }[Action(action)] % {"count": grouped(count)}  # fmt: skip
 
 
-def _promise(action: str, verdict: str) -> str:
+def _effect(action: str, verdict: str) -> str:
     if verdict == ActionVerdict.UNSURE:
-        return _("cancelled after an attempt of which no answer is known: may have arrived all the same")
+        return _("cancelled after an attempt whose answer is unknown: may have arrived anyway")
     if verdict == ActionVerdict.DELIVERED:
         return {
             Action.RESEND: _(
@@ -71,33 +72,33 @@ def _promise(action: str, verdict: str) -> str:
     }[Action(action)]
 
 
-def lines(action: str, tally: Mapping[str, int]) -> Iterator[Line]:
-    """What happens to how many: first what is done, then what is left alone, and why."""
+def action_lines(action: str, tally: Mapping[str, int]) -> Iterator[Line]:
+    """Yield a line for every verdict: first for events that are changed, then for those that are skipped."""
     for verdict in ActionVerdict:
         count = tally.get(verdict, 0)
         if count and verdict in ACTIONABLE:
-            yield Line(count, _promise(action, verdict), "done" if verdict == ActionVerdict.READY else "doubtful")
+            yield Line(count, _effect(action, verdict), "done" if verdict == ActionVerdict.READY else "doubtful")
     for verdict in ActionVerdict:
         count = tally.get(verdict, 0)
         if count and verdict not in ACTIONABLE:
             yield Line(count, _("left alone: %(why)s") % {"why": verdict.label}, "left")
 
 
-def unlooked(forecast: Forecast, action: str) -> str:
-    """What is to be said where not all sources could be looked for."""
+def unchecked_note(forecast: Forecast, action: str) -> str:
+    """Return a note if a forecast did not look up all sources, else an empty text."""
     gone = forecast.tally[ActionVerdict.SOURCE_GONE]
-    if action != Action.REBUILD or forecast.looked_at >= forecast.done + gone:
+    if action != Action.REBUILD or forecast.checked_sources >= forecast.done + gone:
         return ""
     text = ngettext(
-        "Of these, %(count)s was asked for its source; what else has none is left alone, too.",
-        "Of these, %(count)s were asked for their source; what else has none is left alone, too.",
-        forecast.looked_at,
+        "The source of %(count)s of these was looked up; others without a source are left alone, too.",
+        "The sources of %(count)s of these were looked up; others without a source are left alone, too.",
+        forecast.checked_sources,
     )
-    return text % {"count": grouped(forecast.looked_at)}
+    return text % {"count": grouped(forecast.checked_sources)}
 
 
-def outcome(action: str, count: int) -> str:
-    """What was done."""
+def action_result(action: str, count: int) -> str:
+    """Return the result of an action in a sentence."""
     return {
         Action.RESEND: ngettext(
             "%(count)s event is on its way again.", "%(count)s events are on their way again.", count
@@ -109,8 +110,8 @@ def outcome(action: str, count: int) -> str:
     }[Action(action)] % {"count": grouped(count)}  # fmt: skip
 
 
-def logged(action: str) -> str:
-    """What Django's log says at an event."""
+def action_log_message(action: str) -> str:
+    """Return the text for an event's entry in Django's admin log."""
     return {
         Action.RESEND: _("Resent: the same event_id and content again."),
         Action.REBUILD: _("Rebuilt from its source and resent."),
@@ -118,19 +119,19 @@ def logged(action: str) -> str:
     }[Action(action)]
 
 
-def described(selection: Selection) -> str:
-    """Which events, in words: "status: failed, event: purchase"."""
-    said = [
+def describe_selection(selection: Selection) -> str:
+    """Describe a selection in words: "status: failed, event: purchase"."""
+    conditions = [
         (_("status: %(value)s"), dict(EventStatus.choices).get(selection.status, selection.status)),
         (_("event: %(value)s"), selection.event_name),
         (_("destination: %(value)s"), selection.destination),
         (_("reason: %(value)s"), dict(Reason.choices).get(selection.reason_code, selection.reason_code)),
         (_("definition: %(value)s"), ", ".join(selection.definitions)),
         (_("source: %(value)s"), selection.source_pk),
-        (_("happened from %(value)s"), selection.since and moment(selection.since)),
-        (_("happened before %(value)s"), selection.until and moment(selection.until)),
+        (_("happened from %(value)s"), selection.since and format_datetime(selection.since)),
+        (_("happened before %(value)s"), selection.until and format_datetime(selection.until)),
         (_("searched for: %(value)s"), selection.search + WILDCARD * selection.is_prefix),
     ]
     parts = [_("chosen one by one")] if selection.pks else []
-    parts += [text % {"value": value} for text, value in said if value]
+    parts += [text % {"value": value} for text, value in conditions if value]
     return ", ".join(parts) or _("all events")

@@ -72,11 +72,11 @@ def ask(client: Any, action: str, *events: Event, across: bool = False, query: s
 def confirm(client: Any, asked: Any) -> Any:
     """Say yes; the page that one is led to."""
     page = asked.content.decode()
-    found = re.search(r'name="asked" value="([^"]+)"', page)
+    found = re.search(r'name="confirmation" value="([^"]+)"', page)
     url = re.search(r'<form method="post" action="([^"]+)" class="dfinery-buttons"', page)
     assert found, page
     assert url, page
-    return client.post(url[1], {"asked": unescape(found[1])}, follow=True)
+    return client.post(url[1], {"confirmation": unescape(found[1])}, follow=True)
 
 
 def text_of(answer: Any) -> str:

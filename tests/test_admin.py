@@ -159,7 +159,7 @@ def test_the_event_page_is_read_only_and_tells_why(refused: Event, admin_client:
     """Sentence, next step, reason and attempts are there; nothing can be saved, added or deleted."""
     page = text_of(admin_client.get(page_of(refused)))
     assert "DFINERY refuses this event, and would refuse it again as it is." in page
-    assert "Next step: Mend what sends it, by track() or the REST API" in page
+    assert "Next step: Fix the code that calls track() or the REST API" in page
     assert f"HTTP 400, 4002: Invalid {EVIL}" in page
     assert re.search(r"attempt 1, \d+ ms, HTTP 400, result_code 4002", page)
     for url in (page_of(refused), f"{LIST}{refused.pk}/delete/", f"{LIST}add/"):

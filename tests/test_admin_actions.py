@@ -91,7 +91,7 @@ def test_what_is_too_old_can_t_be_confirmed(configured: Any, admin_client: Any) 
     assert 'type="submit"' not in asked.content.decode().split('id="content-main"')[1].split("</form>")[0]
     page = admin_client.get(page_of(event))
     assert "/ask/" not in page.content.decode()
-    assert "It can't be sent any more: its time ended on" in text_of(page)
+    assert "It can't be sent any more: it expired on" in text_of(page)
 
 
 def test_the_page_of_an_event_leads_to_the_question_and_back(refused: Event, admin_client: Any) -> None:
@@ -210,8 +210,8 @@ def test_a_double_click_does_nothing_twice(refused: Event, admin_client: Any, fa
 def test_a_question_is_not_good_for_ever(refused: Event, admin_client: Any) -> None:
     """What was forged, or asked of another, or hours ago, is not done."""
     act = reverse("admin:dfinery_django_event_act")
-    for text in ("", "x", signing.dumps({"action": "resend"}), signing.dumps({}, salt=f"{actions.SALT}.0")):
-        answer = admin_client.post(act, {"asked": text}, follow=True)
+    for text in ("", "x", signing.dumps({"action": "resend"}), signing.dumps({}, salt=f"{actions.ACTION_SALT}.0")):
+        answer = admin_client.post(act, {"confirmation": text}, follow=True)
         assert "That page was too old." in text_of(answer)
     assert Event.objects.get().status == "failed"
     assert not Repair.objects.exists()
@@ -229,7 +229,7 @@ def test_a_queue_that_is_down_loses_no_action(configured: Any, refused: Event, a
     configured(WAKE="tests.test_admin_actions.broken_wake")
     assert "on its way again" in text_of(confirm(admin_client, ask(admin_client, "resend", refused)))
     assert Event.objects.get().status == "pending"
-    assert "No drain could be asked for" in caplog.text
+    assert "No drain could be requested" in caplog.text
 
 
 def broken_wake(destination: str) -> None:

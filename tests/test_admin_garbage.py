@@ -46,7 +46,7 @@ def root(configured: Any, admin_client: Client) -> Client:
     for status in ("failed", "pending", "delivered"):
         make(status, definition="purchase", source_pk="1", user_id="u1", order_id="o1")
     Destination.objects.create(alias="default")
-    wish = repair.wish(Action.RESEND, Selection(pks=(1,)), by="root", using="default")
+    wish = repair.new_bulk_action(Action.RESEND, Selection(pks=(1,)), by="root", using="default")
     wish.save()
     return admin_client
 
@@ -121,7 +121,7 @@ def test_thousands_of_keys(root: Client, settings: Any) -> None:
 def test_forms_that_nobody_was_asked(root: Client) -> None:
     """A page's signed field that was made up; destinations that there are not."""
     for value, page in itertools.product((*KEYS, "a:b:c", "W10:1x:y"), ("act", "forget")):
-        assert root.post(f"{ADMIN}event/{page}/", {"asked": value}).status_code == 302, value
+        assert root.post(f"{ADMIN}event/{page}/", {"confirmation": value}).status_code == 302, value
     for value, page in itertools.product(KEYS, ("pause", "resume", "test")):
         assert root.post(f"{ADMIN}overview/{page}/", {"destination": value}).status_code == 404, value
     assert not Repair.objects.exclude(asked_by="root").exists()

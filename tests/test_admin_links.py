@@ -68,7 +68,7 @@ def test_a_model_with_fieldsets_and_a_uuid_key(order: Any, admin_client: Any) ->
     """The line stands in a fieldset of its own."""
     page = text_of(admin_client.get(f"/admin/shop/user/{order.customer.pk}/change/"))
     assert "DFINERY events" in page
-    assert "sign_up All DFINERY events of it" in page
+    assert "sign_up All its DFINERY events" in page
 
 
 def test_a_proxy_shows_the_events_of_its_model(order: Any, admin_user: Any) -> None:

@@ -20,7 +20,7 @@ from django.utils import timezone
 from django_q.models import Schedule
 
 from dfinery_django import django_q2
-from dfinery_django.admin.chart import KINDS, LEAST_HEIGHT, PLOT_HEIGHT, draw
+from dfinery_django.admin.chart import MIN_SEGMENT_HEIGHT, PLOT_HEIGHT, STACK_ORDER, build_chart
 from dfinery_django.delivery import drain
 from dfinery_django.models import Destination, Event
 from dfinery_django.overview import Hour, first_hour, look
@@ -162,7 +162,7 @@ def test_pause_and_resume(shop_at_work: None, staff: Any) -> None:
     assert "Delivery to default is paused by kim since" in answered.content.decode()
     assert Destination.objects.get(pk="default").paused_by == "kim"
     answered = client.post(url("resume"), {"destination": "default"}, follow=True)
-    assert "Delivery to default goes on." in answered.content.decode()
+    assert "Delivery to default is resumed." in answered.content.decode()
     assert Destination.objects.get(pk="default").paused_by == ""
     entries = LogEntry.objects.order_by("pk").values_list("user__username", "object_id", "change_message")
     assert list(entries) == [("kim", "default", "Paused."), ("kim", "default", "Resumed.")]
@@ -392,21 +392,21 @@ def test_a_bar_is_as_high_as_its_hour() -> None:
     hours = [Hour(first_hour(now) + number * HOUR) for number in range(48)]
     hours[3] = Hour(hours[3].began_at, delivered=5000, failed=1)
     hours[4] = Hour(hours[4].began_at, delivered=2500, waiting=1500, expired=500)
-    chart = draw(hours)
+    chart = build_chart(hours)
     assert (chart.top, chart.middle) == (6000, 3000)
     heights = {part.kind: part.height for part in chart.bars[3].parts}
-    assert heights == {"delivered": round(PLOT_HEIGHT * 5 / 6), "failed": LEAST_HEIGHT}
+    assert heights == {"delivered": round(PLOT_HEIGHT * 5 / 6), "failed": MIN_SEGMENT_HEIGHT}
     parts = chart.bars[4].parts
     assert [part.kind for part in parts] == ["delivered", "waiting", "expired"]
     assert parts[0].y == parts[1].y + parts[1].height
     assert [len(chart.bars), len(chart.filled)] == [48, 2]
-    assert chart.totals == dict(zip(KINDS, (7500, 1500, 500, 1), strict=True))
+    assert chart.totals == dict(zip(STACK_ORDER, (7500, 1500, 500, 1), strict=True))
 
 
 @pytest.mark.parametrize(("highest", "top"), [(0, 2), (1, 2), (3, 4), (7, 8), (10, 10), (11, 20), (61, 80), (101, 200)])
 def test_the_grid_has_round_numbers(highest: int, top: int) -> None:
     """Of which the half is a whole number, too."""
-    assert draw([Hour(timezone.now(), delivered=highest)]).top == top
+    assert build_chart([Hour(timezone.now(), delivered=highest)]).top == top
 
 
 def test_midnight_and_noon_are_the_reader_s(configured: Any) -> None:
@@ -414,6 +414,6 @@ def test_midnight_and_noon_are_the_reader_s(configured: Any) -> None:
     configured()
     for zone in ("UTC", "Asia/Seoul", "Asia/Kolkata"):
         with timezone.override(zone):
-            ticks = draw(look().hours).ticks
+            ticks = build_chart(look().hours).ticks
             assert {(tick.at.hour, tick.is_midnight) for tick in ticks} == {(0, True), (12, False)}
             assert len(ticks) == 4

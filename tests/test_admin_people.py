@@ -28,8 +28,8 @@ def test_the_people_of_chosen_events_are_forgotten(configured: Any, admin_client
     asked = ask(admin_client, "forget", *chosen)
     page = text_of(asked)
     assert "Forget 2 people?" in page
-    assert "4 erased: every event of theirs, with its content, its ids and its attempts." in page
-    assert "DFINERY itself keeps what arrived there" in page
+    assert "4 erased: all their events, with content, ids and attempts." in page
+    assert "DFINERY keeps what it received" in page
     assert "Yes, forget 2 people" in asked.content.decode()
     assert Event.objects.count() == 5
     done = confirm(admin_client, asked)
@@ -52,10 +52,10 @@ def test_it_says_what_may_still_arrive_and_what_stays(configured: Any, shop: Any
     asked = ask(admin_client, "forget", built, lost)
     page = text_of(asked)
     assert "Forget 1 person?" in page, "a captured event is asked for its source"
-    assert "2 erased: every event of theirs" in page
-    assert "1 of these leave a trace without any id for about two days" in page
-    assert "1 being sent at this moment, which nothing can call back: may still arrive" in page
-    assert "1 left alone: nobody can know whom they are about" in page
+    assert "2 erased: all their events" in page
+    assert "1 of these leave a tombstone without any id for about two days" in page
+    assert "1 being sent at this moment and can't be recalled: may still arrive" in page
+    assert "1 skipped: their source can't be read" in page
     done = text_of(confirm(admin_client, asked))
     assert "1 being sent at this moment" in done
     assert sorted(Event.objects.values_list("reason_code", flat=True)) == ["forgotten", "not_registered"]
@@ -78,7 +78,7 @@ def test_all_that_match(configured: Any, admin_client: Any) -> None:
     assert Event.objects.get().user_id == "kim"
 
 
-@pytest.mark.parametrize("limit", ["MOST_EVENTS", "MOST_PEOPLE"])
+@pytest.mark.parametrize("limit", ["MAX_FORGOTTEN_EVENTS", "MAX_FORGOTTEN_PEOPLE"])
 def test_too_many_at_once(configured: Any, admin_client: Any, monkeypatch: Any, limit: str) -> None:
     """A whole list is not erased by one click."""
     configured()
@@ -95,7 +95,7 @@ def test_a_page_that_is_too_old(configured: Any, admin_client: Any) -> None:
     """Does nothing, and says so."""
     configured()
     make("delivered", user_id="u1")
-    done = admin_client.post("/admin/dfinery_django/event/forget/", {"asked": "forged"}, follow=True)
+    done = admin_client.post("/admin/dfinery_django/event/forget/", {"confirmation": "forged"}, follow=True)
     assert "That page was too old." in text_of(done)
     assert Event.objects.count() == 1
 
@@ -103,7 +103,7 @@ def test_a_page_that_is_too_old(configured: Any, admin_client: Any) -> None:
 def test_the_log_of_a_repair_names_nobody(configured: Any, admin_client: Any, monkeypatch: Any) -> None:
     """Django's log is kept for good: what was searched for is told by the repair alone, which is pruned."""
     configured()
-    monkeypatch.setattr(actions, "LOGGED_ONE_BY_ONE", 0)
+    monkeypatch.setattr(actions, "MAX_LOG_ENTRIES", 0)
     make("failed", user_id="hong@example.com")
     confirm(admin_client, ask(admin_client, "resend", across=True, query="?q=hong@example.com"))
     entry = LogEntry.objects.get()

@@ -64,7 +64,7 @@ def test_pages(person: tuple[str, Client]) -> None:
     """List, event, history and repairs are for those who may view events."""
     name, client = person
     event = make("failed")
-    made = repair.wish(Action.RESEND, Selection(), by="x", using="default")
+    made = repair.new_bulk_action(Action.RESEND, Selection(), by="x", using="default")
     made.save()
     repair_page = reverse("admin:dfinery_django_repair_change", args=[made.pk])
     for url in (
@@ -106,9 +106,9 @@ def test_actions(person: tuple[str, Client], verb: str) -> None:
     assert client.post(f"{LIST}{event.pk}/ask/{verb}/").status_code == 405
     # What another was asked can't be confirmed.
     root = client_of("somebody", *PEOPLE["operator"][0])
-    token = re.search(r'name="asked" value="([^"]+)"', ask(root, verb, event).content.decode())
+    token = re.search(r'name="confirmation" value="([^"]+)"', ask(root, verb, event).content.decode())
     if token:
-        client.post(reverse("admin:dfinery_django_event_act"), {"asked": unescape(token[1])})
+        client.post(reverse("admin:dfinery_django_event_act"), {"confirmation": unescape(token[1])})
     assert Repair.objects.count() == 0
     assert Event.objects.get().status == event.status
 
@@ -123,10 +123,10 @@ def test_forgetting_people(person: tuple[str, Client]) -> None:
     url = reverse("admin:dfinery_django_event_forget")
     assert client.get(url).status_code == 405
     root = client_of("somebody", *PEOPLE["operator"][0])
-    other = re.search(r'name="asked" value="([^"]+)"', ask(root, "forget", event).content.decode())
+    other = re.search(r'name="confirmation" value="([^"]+)"', ask(root, "forget", event).content.decode())
     assert other
     for place in (url, reverse("admin:dfinery_django_event_act")):
-        client.post(place, {"asked": unescape(other[1])})
+        client.post(place, {"confirmation": unescape(other[1])})
         assert Event.objects.count() == 1
     if may:
         confirm(client, asked)
@@ -159,7 +159,7 @@ def test_read_only_staff_see_no_buttons(person: tuple[str, Client]) -> None:
 def test_a_repair_is_stopped_by_those_who_may_take_its_action(person: tuple[str, Client]) -> None:
     """And only by POST."""
     name, client = person
-    made = repair.wish(Action.CANCEL, Selection(), by="x", using="default")
+    made = repair.new_bulk_action(Action.CANCEL, Selection(), by="x", using="default")
     made.save()
     url = reverse("admin:dfinery_django_repair_stop", args=[made.pk])
     assert client.get(url).status_code == 405
@@ -177,9 +177,9 @@ def test_actions_need_a_csrf_token(configured: Any) -> None:
     event = make("failed")
     assert ask(client, "resend", event).status_code == 403
     asked = client.get(f"{LIST}{event.pk}/ask/resend/")
-    token = re.search(r'name="asked" value="([^"]+)"', asked.content.decode())
+    token = re.search(r'name="confirmation" value="([^"]+)"', asked.content.decode())
     assert token
-    act, form = reverse("admin:dfinery_django_event_act"), {"asked": unescape(token[1])}
+    act, form = reverse("admin:dfinery_django_event_act"), {"confirmation": unescape(token[1])}
     assert client.post(act, form).status_code == 403
     assert Event.objects.get().status == "failed"
     form["csrfmiddlewaretoken"] = client.cookies["csrftoken"].value

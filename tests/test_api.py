@@ -17,7 +17,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from dfinery_django.api.parsing import MOST_BYTES
+from dfinery_django.api.parsing import MAX_REQUEST_BYTES
 from dfinery_django.delivery import drain
 from dfinery_django.destinations import pause
 from dfinery_django.models import Destination, Event, Repair
@@ -69,12 +69,12 @@ def test_an_event_is_taken(client: Client) -> None:
     other = post(client, sent)
     assert other.status_code == 409
     assert other.json() == {
-        "detail": "This event_id is another event's.",
+        "detail": "This event_id belongs to another event.",
         "errors": [
             {
                 "index": 0,
                 "path": "event_attributes.event_id",
-                "message": "This event_id is another event's.",
+                "message": "This event_id belongs to another event.",
                 "result_code": None,
                 "problem": "an event with this id is there, and says something else.",
             }
@@ -141,7 +141,7 @@ def test_nothing_that_can_be_sent_is_a_500(client: Client, name: str) -> None:
         (b"{}", "", 415),
         (b"a=b", "application/x-www-form-urlencoded", 415),
         (b"{}", "application/xml", 415),
-        (b"[" + b" " * MOST_BYTES + b"]", "application/json", 413),
+        (b"[" + b" " * MAX_REQUEST_BYTES + b"]", "application/json", 413),
         (raw(body(note=None)), "application/json; charset=nonsense", 400),
         (raw("x"), "multipart/form-data; boundary=x", 415),
     ],
@@ -157,7 +157,7 @@ def test_forms_of_requests(client: Client, content: bytes, content_type: str, st
 
 def test_a_body_that_is_too_large_is_not_read(client: Client) -> None:
     """The limit holds whatever the length that was announced, and Django's own for forms does not."""
-    found = post(client, b"[" + b" " * (MOST_BYTES * 20) + b"]")
+    found = post(client, b"[" + b" " * (MAX_REQUEST_BYTES * 20) + b"]")
     assert (found.status_code, found["Content-Type"]) == (413, "application/json")
     sent = [body(note="x" * 9000) for _ in range(450)]  # more than DATA_UPLOAD_MAX_MEMORY_SIZE
     assert post(client, sent).status_code == 202
@@ -167,9 +167,9 @@ def test_a_body_that_is_too_large_is_not_read(client: Client) -> None:
     ("query", "words"),
     [
         ("?partial=maybe", "partial: 1 or 0."),
-        ("?destination=nowhere", "destination: there is none of this name"),
-        ("?destination=%00", "destination: it has a U+0000."),
-        ("?destination=", "destination: it is empty: leave it out."),
+        ("?destination=nowhere", "destination: unknown alias"),
+        ("?destination=%00", "destination: contains U+0000."),
+        ("?destination=", "destination: empty; leave it out."),
         ("?partal=1", "Did you mean 'partial'?"),
     ],
 )
@@ -260,21 +260,21 @@ def test_the_list(client: Client) -> None:
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("status=faild", "status: 'faild' is none. Known: captured, pending,"),
-        ("reason_code=x", "reason_code: 'x' is none."),
-        ("since=yesterday", "since: 'yesterday' is no time."),
+        ("status=faild", "status: 'faild' is unknown. Known: captured, pending,"),
+        ("reason_code=x", "reason_code: 'x' is unknown."),
+        ("since=yesterday", "since: 'yesterday' is not a time."),
         ("until=0001-01-01T00:00%2B14:00", "until:"),
         ("until=9999-12-31T23:59:59-14:00", "until:"),
         ("since=2026-02-30", "since:"),
-        ("event_id=1", "event_id: '1' is no UUID."),
-        ("user_id=a%00", "user_id: it has a U+0000."),
-        ("search=%00", "search: it has a U+0000"),
+        ("event_id=1", "event_id: '1' is not a UUID."),
+        ("user_id=a%00", "user_id: contains U+0000."),
+        ("search=%00", "search: contains U+0000"),
         ("page_size=0", "page_size: a whole number from 1 to 200."),
         ("page_size=201", "page_size:"),
         ("page_size=%D9%A1", "page_size:"),
         ("page_size=" + "9" * 9999, "page_size:"),
         ("statsu=failed", "There is no parameter 'statsu'. Did you mean 'status'?"),
-        ("status=", "status: it is empty: leave it out."),
+        ("status=", "status: empty; leave it out."),
         ("cursor=x", "cursor: take it from"),
         ("cursor=%C3%A9", "cursor:"),
         ("cursor=n-1", "cursor:"),

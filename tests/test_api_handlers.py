@@ -16,7 +16,7 @@ from rest_framework.exceptions import ErrorDetail
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from dfinery_django.api.parsing import MOST_BYTES
+from dfinery_django.api.parsing import MAX_REQUEST_BYTES
 from tests.conftest import dfinery
 from tests.staff import client_of, make
 from tests.test_ingest import body
@@ -47,7 +47,7 @@ ASKED: dict[str, tuple[int, str, str, Any]] = {
     "no_form": (404, "GET", f"{EVENTS}?format=x", b""),
     "another_event": (409, "POST", EVENTS, body(ID, order_id="A-2")),
     "no_action": (409, "POST", f"{EVENTS}{ID}/resend/", b""),
-    "too_large": (413, "POST", EVENTS, b" " * (MOST_BYTES + 1)),
+    "too_large": (413, "POST", EVENTS, b" " * (MAX_REQUEST_BYTES + 1)),
     "no_content_type": (415, "POST", EVENTS, b"{}"),
     "too_many": (429, "GET", EVENTS, b""),
     "switched_off": (503, "POST", EVENTS, TAKEN),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pkgutil
 import re
 import signal
 import subprocess
@@ -17,6 +18,8 @@ from django.core.management import CommandError, call_command
 from django.core.management.base import SystemCheckError
 
 from dfinery_django import Value, track
+from dfinery_django.management import subcommands
+from dfinery_django.management.commands.dfinery import SUBCOMMANDS
 from dfinery_django.models import Event
 from dfinery_django.sandbox import Sandbox
 from tests.conftest import PURCHASE
@@ -80,7 +83,7 @@ def test_a_definition_that_watches_another_model(configured: Any) -> None:
         call_command("dfinery", "preview", "shop.Order", "1", "--definition", "sign_up")
     assert str(caught.value) == (
         "'sign_up' does not watch shop.Order. Watched: shop.Order (purchase); shop.User (sign_up). "
-        "Left out for mistakes, see manage.py check: broken."
+        "Skipped for mistakes, see manage.py check: broken."
     )
 
 
@@ -98,7 +101,7 @@ def test_preview_looks_at_what_the_checks_refuse(configured: Any, shop: Any, mon
     printed = capsys.readouterr()
     assert "event_attributes.order_sales: path 'totl': 'Order' object has no attribute 'totl'" in printed.out
     assert '"2026-00001"' in printed.out
-    assert printed.err.startswith("broken is left out: Event 'broken' watches 'shop.Nothing'")
+    assert printed.err.startswith("broken is skipped: Event 'broken' watches 'shop.Nothing'")
     configured(TOKEN="x")
     with pytest.raises(CommandError, match="Did you mean 'TOKENS'") as caught:
         call_command("dfinery", "preview", "shop.Order", str(order.pk), skip_checks=False)
@@ -204,3 +207,28 @@ def test_the_sandbox_command_serves_until_it_is_stopped() -> None:
         _, errors = process.communicate(timeout=10)
     assert process.returncode == 0
     assert "Traceback" not in errors
+
+
+def test_every_subcommand_is_listed() -> None:
+    """Each module of ``subcommands`` has its line in the dispatcher's list, under its own name."""
+    modules = {each.name for each in pkgutil.iter_modules(subcommands.__path__)} - {"base"}
+    assert modules == {path.partition(".")[0] for path in SUBCOMMANDS.values()}
+    assert all(path.startswith(f"{name.replace('-', '_')}.") for name, path in SUBCOMMANDS.items())
+
+
+HELP = """
+import sys, django
+from django.conf import settings
+settings.configure(INSTALLED_APPS=["django.contrib.contenttypes", "dfinery_django"])
+django.setup()
+from dfinery_django.management.commands.dfinery import Command
+Command().create_parser("manage.py", "dfinery").format_help()
+heavy = "requests", "tqdm", "dfinery_django.delivery", "dfinery_django.sandbox", "dfinery_django.explain"
+print([each for each in heavy if each in sys.modules])
+"""
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """Subcommands import what only they need when they run."""
+    done = subprocess.run([sys.executable, "-c", HELP], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "[]\n"

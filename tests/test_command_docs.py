@@ -13,7 +13,8 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from dfinery_django import track
-from dfinery_django.management.arguments import EXIT_CODES, SUBCOMMANDS
+from dfinery_django.management.commands.dfinery import SUBCOMMANDS, Command
+from dfinery_django.management.exit_codes import EXIT_CODES
 from dfinery_django.models import Destination, Event
 from dfinery_django.sandbox import Sandbox
 from dfinery_django.states import Reason
@@ -46,8 +47,6 @@ def test_every_subcommand_is_documented() -> None:
 
 def test_every_option_is_documented() -> None:
     """Each option of a subcommand stands in its chapter."""
-    from dfinery_django.management.commands.dfinery import Command
-
     chapters = dict(re.findall(r"^## `([a-z-]+)`\n(.*?)(?=^## |\Z)", PAGE.read_text(), re.MULTILINE | re.DOTALL))
     (subcommands,) = [
         each for each in Command().create_parser("manage.py", "dfinery")._actions if each.dest == "subcommand"

@@ -16,8 +16,7 @@ from django.core.management.base import CommandParser
 from django.db import connection
 
 from dfinery_django import track
-from dfinery_django.management.arguments import SUBCOMMANDS
-from dfinery_django.management.commands.dfinery import Command
+from dfinery_django.management.commands.dfinery import SUBCOMMANDS, Command, load_subcommand
 from dfinery_django.models import Event, Repair
 from dfinery_django.sandbox import Sandbox
 from tests.conftest import PURCHASE
@@ -59,14 +58,14 @@ def last_line(errors: str) -> str:
     [
         ("statsu", "argument subcommand: invalid choice: 'statsu'"),
         ("", "the following arguments are required: subcommand"),
-        ("resend --since whenever", "'whenever' is no time; write 2026-05-14"),
-        ("resend 2026-00017", "'2026-00017' is no event id; --search takes order ids and user ids, too"),
+        ("resend --since whenever", "'whenever' is not a time; write 2026-05-14"),
+        ("resend 2026-00017", "'2026-00017' is not an event id; --search takes order ids and user ids, too"),
         ("drain --destination nowhere", "'nowhere' is no alias of DFINERY['TOKENS']. Known: default."),
-        ("drain --budget nan", "'nan' is no number of seconds above 0"),
-        ("reconcile --since 0h", "'0h' is no number of hours above 0; write 48h"),
+        ("drain --budget nan", "'nan' is not a number of seconds above 0"),
+        ("reconcile --since 0h", "'0h' is not a number of hours above 0; write 48h"),
         ("reconcile --since 72h", "DFINERY processes nothing older than 48 hours: --since 48h"),
-        ("sandbox --port 65536", "65536 is no port: they end at 65535"),
-        ("sandbox --rate-limit few", "'few' is no whole number of at least 0"),
+        ("sandbox --port 65536", "65536 is not a port: the highest is 65535"),
+        ("sandbox --rate-limit few", "'few' is not a whole number of at least 0"),
     ],
 )
 def test_wrong_use_is_one_line(configured: Any, command: str, words: str) -> None:
@@ -177,7 +176,7 @@ def test_djangos_own_options_stand_where_they_are_typed(configured: Any) -> None
     without = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
     done = subprocess.run([sys.executable, *command], env=without, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
-    assert "99999 is no port" in done.stderr
+    assert "99999 is not a port" in done.stderr
 
 
 @pytest.mark.parametrize("name", SUBCOMMANDS)
@@ -185,10 +184,9 @@ def test_help_has_examples_that_can_be_typed(name: str) -> None:
     """Each subcommand explains itself; its examples are taken by its own parser."""
     parser = Command(stdout=io.StringIO()).create_parser("manage.py", "dfinery")
     assert isinstance(parser, CommandParser)
-    examples = SUBCOMMANDS[name][2]
+    examples = load_subcommand(name).examples
     for example in examples:
         assert parser.parse_args(example.partition(" > ")[0].split()).subcommand == name
     (subcommands,) = [each for each in parser._actions if each.dest == "subcommand"]
     text = subcommands.choices[name].format_help()
     assert all(f"manage.py dfinery {example}" in text for example in examples)
-    assert callable(getattr(Command, f"_{name.replace('-', '_')}"))

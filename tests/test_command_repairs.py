@@ -15,7 +15,7 @@ from django.utils import timezone, translation
 from dfinery_django import wording
 from dfinery_django.delivery import drain
 from dfinery_django.models import Event, Repair
-from dfinery_django.repair import Forecast, wish
+from dfinery_django.repair import Forecast, new_bulk_action
 from dfinery_django.selection import Selection
 from dfinery_django.states import Action
 from tests.conftest import PURCHASE, FarSide
@@ -110,19 +110,19 @@ def test_events_by_their_ids(configured: Any, capsys: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "Say which events, or --all. Nothing was done."),
+        ([], "Choose events by their ids or by filters, or all with --all. Nothing was done."),
         (["--all", "--event", "purchase"], "--all means all events: leave the filters out. Nothing was done."),
         (["--event", "purchas"], "No event is called 'purchas'. Did you mean 'purchase'?"),
         (["--destination", "defalt"], "No event goes to 'defalt'. Did you mean 'default'?"),
-        (["--database", "defalt", "--all"], "Database 'defalt' holds no events. Did you mean 'default'?"),
+        (["--database", "defalt", "--all"], "Database 'defalt' has no events. Did you mean 'default'?"),
         (["--status", "faild"], "invalid choice: 'faild'"),
         (["--reason", "whim"], "invalid choice: 'whim'"),
-        (["--since", "yesterday"], "'yesterday' is no time; write 2026-05-14"),
-        (["--until", "2026-13-01"], "'2026-13-01' is no time"),
+        (["--since", "yesterday"], "'yesterday' is not a time; write 2026-05-14"),
+        (["--until", "2026-13-01"], "'2026-13-01' is not a time"),
         (["--since", "-3h"], "expected one argument"),
-        (["--search", " "], "there is nothing to search for"),
-        (["17"], "'17' is no event id; --search takes order ids and user ids, too"),
-        (["--all"], "there is no terminal to ask at. --no-input does it, --dry-run only says what."),
+        (["--search", " "], "the search term is empty"),
+        (["17"], "'17' is not an event id; --search takes order ids and user ids, too"),
+        (["--all"], "no terminal to confirm at. Add --no-input to do it, or --dry-run for a forecast."),
     ],
 )
 def test_wrong_use_does_nothing(
@@ -182,10 +182,10 @@ def test_a_dry_run_speaks_as_the_admin_does(configured: Any, capsys: Any, argume
     with translation.override("ko"):
         dfinery(*arguments, "--all", "--dry-run")
     action = Action.REBUILD if "--rebuild" in arguments else Action(arguments[0])
-    forecast = Forecast(wish(action, Selection(), by="", using="default"))
+    forecast = Forecast(new_bulk_action(action, Selection(), by="", using="default"))
     *said, last = capsys.readouterr().out.splitlines()
     assert [line.strip() for line in said] == [
-        f"{each.number} {each.text}" for each in wording.lines(action, forecast.tally)
+        f"{each.number} {each.text}" for each in wording.action_lines(action, forecast.tally)
     ]
     assert last == ("Nothing was done: --dry-run." if forecast.done else "Nothing to do.")
     assert statuses() == before
@@ -240,7 +240,7 @@ def test_nothing_is_like_that(configured: Any, capsys: Any) -> None:
     make("pending")
     dfinery("resend", "--all")
     assert capsys.readouterr().out.splitlines() == [
-        "No event is like that.",
+        "No event matches.",
         "      1 left alone: still on the way",
         "Nothing to do.",
     ]
@@ -305,7 +305,7 @@ def test_ctrl_c_says_how_far_it_is(configured: Any, far_side: FarSide) -> None:
         dfinery("resend", "--status", "failed", "--no-input")
     assert caught.value.returncode == 130
     assert str(caught.value) == (
-        "Stopped: 500 of 1,200 events were come to. 500 events are on their way again. The rest is as it was."
+        "Stopped: 500 of 1,200 events were processed. 500 events are on their way again. The rest is unchanged."
     )
     assert Repair.objects.get().is_finished
     drain(send=far_side)

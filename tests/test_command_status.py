@@ -176,7 +176,7 @@ def test_a_missing_schedule_is_told(configured: Any, status: Any) -> None:
     assert code == 1
     assert printed.splitlines()[:3] == [
         "django-q2 lacks schedules: reconcile.",
-        "  Make them again.",
+        "  Create them again.",
         "    python manage.py dfinery schedule",
     ]
     assert printed.splitlines()[-1] == "              dfinery: reconcile, missing"

@@ -16,8 +16,8 @@ from django.utils import timezone, translation
 from dfinery_django import Coalesce, EventDefinition, Hashed, Value, capture, register
 from dfinery_django.building import build
 from dfinery_django.custom_fields import forget_what_is_known
-from dfinery_django.explain import Explanation, Verdict, explain
-from dfinery_django.fieldwise import Part, Reading
+from dfinery_django.explain import Explanation, FiringVerdict, explain
+from dfinery_django.fieldwise import FieldReading, PayloadPart
 from dfinery_django.models import CustomField, Event
 from dfinery_django.registry import get, unregister, watching
 from dfinery_django.signals import event_expired, event_failed
@@ -43,11 +43,11 @@ def words(explanation: Explanation, name: str) -> list[tuple[bool | None, str]]:
     return [(step.holds, step.words) for step in explanation.steps if step.name == name]
 
 
-def part(explanation: Explanation, path: str) -> Part:
+def part(explanation: Explanation, path: str) -> PayloadPart:
     return next(each for each in explanation.parts if each.path == path)
 
 
-def reading(explanation: Explanation, path: str) -> Reading:
+def reading(explanation: Explanation, path: str) -> FieldReading:
     """The field at ``items[0].price``."""
     holder, _, name = path.rpartition(".")
     return next(each for each in part(explanation, holder).readings if each.name == name)
@@ -65,7 +65,7 @@ def on_note(order: Any, created: bool) -> bool:
 def test_an_order_that_is_not_paid_yet(shop: Any) -> None:
     """Each condition says what the row has and what is wanted; what it would say is told all the same."""
     explanation = explained(shop.place(customer=shop.customer()))
-    assert (explanation.verdict, explanation.why) == (Verdict.SILENT, "status is 'pending', wanted 'paid'.")
+    assert (explanation.verdict, explanation.why) == (FiringVerdict.SILENT, "status is 'pending', wanted 'paid'.")
     assert words(explanation, "when") == [(False, "status is 'pending', wanted 'paid'.")]
     assert (explanation.ending, explanation.captured) == ("pending", None)
     assert reading(explanation, "event_attributes.order_sales").wire == 4000000.0
@@ -81,8 +81,8 @@ def test_an_order_that_is_not_paid_yet(shop: Any) -> None:
         ({"customer__grade": "gold"}, (False, "customer__grade is 'basic', wanted 'gold'.")),
         ({"customer__date_joined__year": 2020}, (False, "date_joined__year is ")),
         ({"lines__quantity": 1}, (True, "lines__quantity is 1, 1, 1, …, wanted 1.")),
-        ({"nothing": 1}, (False, "nothing can't be asked: it raised FieldError: Cannot resolve")),
-        ({"pk": "x"}, (False, "pk can't be asked: it raised ValueError")),
+        ({"nothing": 1}, (False, "nothing can't be evaluated: it raised FieldError: Cannot resolve")),
+        ({"pk": "x"}, (False, "pk can't be evaluated: it raised ValueError")),
     ],
 )
 def test_each_lookup_says_what_the_row_has(configured: Any, shop: Any, when: Any, expected: Any) -> None:
@@ -103,45 +103,49 @@ def test_lookups_that_hold_for_different_lines(configured: Any, shop: Any) -> No
     Line.objects.filter(pk=second.pk).update(coupon="W15")
     explanation = explained(order)
     assert [holds for holds, _ in words(explanation, "when")] == [True, True, False]
-    assert explanation.verdict == Verdict.SILENT
+    assert explanation.verdict == FiringVerdict.SILENT
     Line.objects.filter(pk=first.pk).update(coupon="W15")
-    assert explained(order).verdict == Verdict.MISSED
+    assert explained(order).verdict == FiringVerdict.MISSED
 
 
 @pytest.mark.parametrize(
     ("note", "verdict", "said"),
     [
-        ("", Verdict.SILENT, "on_note says no."),
-        ("always", Verdict.FIRES, "on_note says yes."),
-        ("insertion", Verdict.FIRES, "on_note says no to a save, yes to an insertion."),
-        ("broken", Verdict.SILENT, "on_note: it raised KeyError: 'tax'. Nothing is captured, and the log says so."),
+        ("", FiringVerdict.SILENT, "on_note says no."),
+        ("always", FiringVerdict.FIRES, "on_note says yes."),
+        ("insertion", FiringVerdict.FIRES, "on_note says no to a save, yes to an insertion."),
+        (
+            "broken",
+            FiringVerdict.SILENT,
+            "on_note: it raised KeyError: 'tax'. Nothing is captured, and the log says so.",
+        ),
     ],
 )
-def test_a_callable_is_asked(configured: Any, shop: Any, note: str, verdict: Verdict, said: str) -> None:
+def test_a_callable_is_asked(configured: Any, shop: Any, note: str, verdict: FiringVerdict, said: str) -> None:
     """As a save would and as an insertion would; its errors are told, not raised."""
     configured(EVENTS={})
     order = shop.place(note=note)
     configured(EVENTS={"purchase": {**PURCHASE, "when": on_note}})
     explanation = explained(order)
     assert explanation.verdict == verdict
-    assert words(explanation, "when") == [(verdict == Verdict.FIRES, said)]
+    assert words(explanation, "when") == [(verdict == FiringVerdict.FIRES, said)]
 
 
 @pytest.mark.parametrize(
     ("changes", "verdict", "why"),
     [
-        ({"when": "created"}, Verdict.MISSED, "captures nothing"),
-        ({"when": "saved"}, Verdict.FIRES, "Its next save fires it."),
-        ({"when": "deleted"}, Verdict.FIRES, "Its deletion fires it."),
+        ({"when": "created"}, FiringVerdict.MISSED, "captures nothing"),
+        ({"when": "saved"}, FiringVerdict.FIRES, "Its next save fires it."),
+        ({"when": "deleted"}, FiringVerdict.FIRES, "Its deletion fires it."),
         (
             {"signal": ("django.dispatch.Signal", "order"), "when": None},
-            Verdict.FIRES,
+            FiringVerdict.FIRES,
             "django.dispatch.Signal fires it",
         ),
-        ({"signal": ("django.dispatch.Signal", "order")}, Verdict.SILENT, "wanted 'paid'"),
+        ({"signal": ("django.dispatch.Signal", "order")}, FiringVerdict.SILENT, "wanted 'paid'"),
     ],
 )
-def test_what_fires_it(configured: Any, shop: Any, changes: Any, verdict: Verdict, why: str) -> None:
+def test_what_fires_it(configured: Any, shop: Any, changes: Any, verdict: FiringVerdict, why: str) -> None:
     """Words and signals: told, with when that happens."""
     configured(EVENTS={})
     order = shop.place(customer=shop.customer())
@@ -167,9 +171,9 @@ def test_what_should_capture_turns_down(configured: Any, shop: Any) -> None:
     try:
         order = unseen(shop.place(), status="paid", note="a test order")
         assert words(explained(order), "should_capture") == [(False, "It says no.")]
-        assert explained(order).verdict == Verdict.SILENT
+        assert explained(order).verdict == FiringVerdict.SILENT
         assert "ZeroDivisionError" in words(explained(unseen(order, note="")), "should_capture")[0][1]
-        assert explained(unseen(order, note="x")).verdict == Verdict.MISSED
+        assert explained(unseen(order, note="x")).verdict == FiringVerdict.MISSED
     finally:
         unregister("purchase")
 
@@ -182,7 +186,7 @@ def test_what_was_captured_is_not_captured_again(shop: Any) -> None:
     order = shop.place(status="paid")
     event = Event.objects.get()
     explanation = explained(order)
-    assert (explanation.verdict, explanation.why) == (Verdict.CAPTURED, "Status of its event: captured.")
+    assert (explanation.verdict, explanation.why) == (FiringVerdict.CAPTURED, "Status of its event: captured.")
     ((holds, said),) = words(explanation, "once_per")
     assert holds is False
     assert f"Event {event.event_id} of {timezone.localtime(event.created_at):%Y-%m-%d %H:%M}" in said
@@ -197,11 +201,11 @@ def test_the_once_only_rule_of_the_definition(configured: Any, shop: Any) -> Non
     """A path in once_per makes another event; without the rule each firing is one."""
     configured(EVENTS={"purchase": {**PURCHASE, "when": "saved", "once_per": "note"}})
     order = shop.place(customer=shop.customer(), note="a")
-    assert explained(order).verdict == Verdict.CAPTURED
-    assert explained(unseen(order, note="b")).verdict == Verdict.FIRES
+    assert explained(order).verdict == FiringVerdict.CAPTURED
+    assert explained(unseen(order, note="b")).verdict == FiringVerdict.FIRES
     configured(EVENTS={"purchase": {**PURCHASE, "once_per": None}})
     explanation = explained(unseen(order, status="paid"))
-    assert explanation.verdict == Verdict.CAPTURED
+    assert explanation.verdict == FiringVerdict.CAPTURED
     ((holds, said),) = words(explanation, "once_per")
     assert holds
     assert said.startswith("It is None: every firing is an event of its own. The last: Event")
@@ -212,7 +216,7 @@ def test_what_no_signal_told_of(configured: Any, shop: Any) -> None:
     configured(EVENTS={"purchase": {**PURCHASE, "event_datetime": "paid_at"}})
     order = unseen(shop.place(customer=shop.customer()), status="paid", paid_at=timezone.now() - HOUR)
     explanation = explained(order)
-    assert explanation.verdict == Verdict.MISSED
+    assert explanation.verdict == FiringVerdict.MISSED
     assert explanation.why.endswith("Saving it again captures nothing. Reconcile does.")
     assert words(explanation, "reconcile") == [(True, "It captures it; it runs every 10 min.")]
     order.refresh_from_db()
@@ -227,11 +231,11 @@ def test_an_order_from_last_year(configured: Any, shop: Any) -> None:
     configured(EVENTS={"purchase": {**PURCHASE, "event_datetime": "paid_at"}})
     paid_at = timezone.now() - 365 * 24 * HOUR
     explanation = explained(unseen(shop.place(customer=shop.customer()), status="paid", paid_at=paid_at))
-    assert (explanation.verdict, explanation.ending) == (Verdict.MISSED, "expired")
+    assert (explanation.verdict, explanation.ending) == (FiringVerdict.MISSED, "expired")
     assert explanation.why.endswith("Only capture() would.")
     ((holds, said),) = words(explanation, "event_datetime")
     assert (holds, said.split(": ")[1]) == (False, "365 d ago. DFINERY processes nothing older than 48 h.")
-    assert "passes over it" in words(explanation, "reconcile")[0][1]
+    assert "skips it" in words(explanation, "reconcile")[0][1]
 
 
 @pytest.mark.parametrize(
@@ -239,7 +243,7 @@ def test_an_order_from_last_year(configured: Any, shop: Any) -> None:
     [
         ({"RECONCILE_MINUTES": 0}, "It captures it when it is run: manage.py dfinery reconcile."),
         ({"EVENTS": {"purchase": PURCHASE}}, "It can't find it: its 'event_datetime' is no DateTimeField"),
-        ({"ENABLED": False}, "It passes over it"),
+        ({"ENABLED": False}, "It skips it"),
     ],
 )
 def test_whether_reconcile_finds_it(configured: Any, shop: Any, changes: Any, said: str) -> None:
@@ -249,7 +253,7 @@ def test_whether_reconcile_finds_it(configured: Any, shop: Any, changes: Any, sa
     explanation = explained(order)
     assert said in words(explanation, "reconcile")[0][1]
     assert bool(words(explanation, "ENABLED")) == ("ENABLED" in changes)
-    assert (explanation.verdict == Verdict.SILENT) == ("ENABLED" in changes)
+    assert (explanation.verdict == FiringVerdict.SILENT) == ("ENABLED" in changes)
 
 
 # ── what becomes of it ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -263,7 +267,7 @@ def raising(instance: Any) -> Any:
     ("changes", "step", "said"),
     [
         ({"guests": "skip", "user": None, "user_attributes": {"user_id": "guest_email"}}, "user_id", "skips"),
-        ({"user": None, "user_attributes": {"user_id": "guest_email"}}, "user_id", "takes no event without"),
+        ({"user": None, "user_attributes": {"user_id": "guest_email"}}, "user_id", "accepts no event without"),
         ({"user": raising}, "user_id", "user: raising raised KeyError"),
         ({"destination": "brand_b"}, "destination", "'brand_b' has no token"),
         ({"destination": raising}, "destination", "destination: it raised KeyError: 'tax'"),
@@ -552,10 +556,10 @@ def test_keys_of_any_kind(configured: Any, shop: Any) -> None:
 
 def explained_sign_up(configured: Any, model: str, path: str, instance: Any) -> Any:
     configured(EVENTS={"sign_up": {"model": model, "user_attributes": {"user_id": path}}})
-    assert explained(instance, "sign_up").verdict == Verdict.MISSED
+    assert explained(instance, "sign_up").verdict == FiringVerdict.MISSED
     capture("sign_up", instance)
     explanation = explained(instance, "sign_up")
-    assert explanation.verdict == Verdict.CAPTURED
+    assert explanation.verdict == FiringVerdict.CAPTURED
     return reading(explanation, "user_attributes.user_id").wire
 
 

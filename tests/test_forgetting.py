@@ -199,7 +199,7 @@ def test_a_trace_is_not_brought_back(configured: Any, shop: Any, action: Action)
     kim = shop.customer("kim")
     shop.pay(shop.place(customer=kim))
     forget(kim.pk)
-    wish = repair.wish(action, Selection(), by="x", using="default")
+    wish = repair.new_bulk_action(action, Selection(), by="x", using="default")
     assert repair.Forecast(wish).tally == {"forgotten": 1}
     now = timezone.now()
     assert Event.objects.rebuild(now, destination="default") == Event.objects.resend(now) == 0
@@ -237,7 +237,7 @@ def test_ledgers_are_blotted_out(configured: Any) -> None:
         Selection(),
     ]
     for selection in [*asked, *kept]:
-        wish = repair.wish(Action.RESEND, selection, by="x", using="default")
+        wish = repair.new_bulk_action(Action.RESEND, selection, by="x", using="default")
         wish.finished_at = timezone.now()
         wish.save()
     assert forget("hong@example.com", dry_run=True).repairs == len(asked)
@@ -252,7 +252,7 @@ def test_a_repair_that_has_only_them_to_do_ends(configured: Any) -> None:
     """It would else mean whoever is called like the blot."""
     configured()
     make("failed", user_id="u1")
-    repair.wish(Action.RESEND, Selection(search="u1"), by="x", using="default").save()
+    repair.new_bulk_action(Action.RESEND, Selection(search="u1"), by="x", using="default").save()
     assert forget("u1").repairs == 1
     assert Repair.objects.get().is_finished
     assert repair.advance("default") is None

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def forecast(action: Action) -> dict[str, int]:
-    return dict(repair.Forecast(repair.wish(action, Selection(), by="x", using="default")).tally)
+    return dict(repair.Forecast(repair.new_bulk_action(action, Selection(), by="x", using="default")).tally)
 
 
 @pytest.mark.parametrize("keeps", [True, False])
@@ -70,7 +70,7 @@ def test_rebuild_still_works(configured: Any, shop: Any) -> None:
 
     drain("default", send=send)
     assert forecast(Action.REBUILD) == {"delivered": 1}
-    wish = repair.wish(Action.REBUILD, Selection(), by="x", using="default")
+    wish = repair.new_bulk_action(Action.REBUILD, Selection(), by="x", using="default")
     wish.save()
     repair.advance("default")
     drain("default", send=send)
@@ -85,7 +85,7 @@ def test_the_admin_says_so(configured: Any, shop: Any, admin_client: Any) -> Non
     drain("default", send=lambda request: accepted())
     event = Event.objects.get()
     page = admin_client.get(page_of(event))
-    assert "dropped on delivery (KEEP_PAYLOADS): the event can't be resent, but rebuilt" in text_of(page)
+    assert "dropped on delivery (KEEP_PAYLOADS): the event can't be resent, but can be rebuilt" in text_of(page)
     assert "/ask/resend/" not in page.content.decode()
     assert "/ask/rebuild/" in page.content.decode()
     assert not is_offered(Action.RESEND, event, event.occurred_at)

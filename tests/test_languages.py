@@ -20,12 +20,12 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from dfinery_django.admin.events import short_time
-from dfinery_django.findings import told
+from dfinery_django.findings import join_sentences
 from dfinery_django.health import assess
 from dfinery_django.models import DeliveryAttempt, Destination, Event, Repair
 from dfinery_django.moments import number
 from dfinery_django.overview import look
-from dfinery_django.standing import stands
+from dfinery_django.standing import explain_status
 from dfinery_django.states import EventStatus, Outcome, Reason
 from tests.catalogues import LANGUAGES, PACKAGE, Message, in_code, in_template, message_of, messages, path_of
 from tests.conftest import PURCHASE
@@ -264,7 +264,7 @@ def test_questions_and_answers_are_in_the_reader_s_language(busy: None, reader: 
         assert english_in(confirm(client, asked), language) == [], action
     for url, form in (
         (f"{OVERVIEW}pause/", {"destination": "brand"}), (f"{OVERVIEW}resume/", {"destination": "outlet"}),
-        (reverse("admin:dfinery_django_event_act"), {"asked": "old"}),
+        (reverse("admin:dfinery_django_event_act"), {"confirmation": "old"}),
     ):  # fmt: skip
         assert english_in(client.post(url, form, follow=True), language) == [], url
     assert english_in(client.get(f"{LIST}999999/change/", follow=True), language) == []
@@ -326,7 +326,7 @@ def test_every_standing_can_be_said(language: str) -> None:
                 event = Event(status=status, reason_code=reason, due_at=now, finished_at=now, definition="purchase")
                 event.happened(now - dt.timedelta(hours=1), 48)
                 for its in (None, destination):
-                    assert "%" not in str(stands(event, its, now))
+                    assert "%" not in str(explain_status(event, its, now))
 
 
 def test_dates_follow_each_language() -> None:
@@ -343,8 +343,8 @@ def test_dates_follow_each_language() -> None:
 
 def test_sentences_stand_side_by_side() -> None:
     """With a blank between them, but for Japanese."""
-    assert told("One.", "", "Two.") == "One. Two."
-    assert told("一。", "二。") == "一。二。"
+    assert join_sentences("One.", "", "Two.") == "One. Two."
+    assert join_sentences("一。", "二。") == "一。二。"
 
 
 @pytest.mark.django_db(transaction=True)

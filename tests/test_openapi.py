@@ -18,8 +18,8 @@ from django.core.management import call_command
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.management.commands.spectacular import Command
 
-from dfinery_django.api.events import MOST_EVENTS
-from dfinery_django.api.filters import PARAMETERS
+from dfinery_django.api.events import MAX_EVENTS_PER_REQUEST
+from dfinery_django.api.filters import QUERY_PARAMETERS
 from dfinery_django.schema import PREDEFINED
 from tests.test_api_permissions import MAY
 
@@ -46,9 +46,9 @@ def test_it_tells_of_every_address(schema: dict[str, Any]) -> None:
     }
     assert told == {address: set(by_method) for address, by_method in MAY.items()}
     events = schema["paths"]["/dfinery/v1/events/"]
-    assert {each["name"] for each in events["get"]["parameters"]} - {"format"} == set(PARAMETERS)
+    assert {each["name"] for each in events["get"]["parameters"]} - {"format"} == set(QUERY_PARAMETERS)
     one, several = events["post"]["requestBody"]["content"]["application/json"]["schema"]["oneOf"]
-    assert (several["items"], several["maxItems"]) == (one, MOST_EVENTS)
+    assert (several["items"], several["maxItems"]) == (one, MAX_EVENTS_PER_REQUEST)
     event, user = (one["properties"][part]["properties"] for part in ("event_attributes", "user_attributes"))
     assert event.keys() == {*PREDEFINED["event"], "items"}
     assert event["items"]["items"]["properties"].keys() == PREDEFINED["item"].keys()
@@ -79,4 +79,4 @@ print(resolve("/dfinery/v1/events/").func.cls.__name__, "dfinery_django.api.open
 def test_it_is_optional() -> None:
     """Without drf-spectacular the API is there, and nothing of the schema is imported."""
     found = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True, timeout=60)
-    assert found.stdout.split() == ["Events", "False"]
+    assert found.stdout.split() == ["EventsView", "False"]

@@ -16,10 +16,10 @@ from django_q.models import Schedule
 from dfinery_django import destinations, django_q2, recent
 from dfinery_django.delivery import drain
 from dfinery_django.findings import Level
-from dfinery_django.health import Health, assess
+from dfinery_django.health import HealthReport, assess
 from dfinery_django.models import Destination, Event
-from dfinery_django.moments import ago, number, point, span
-from dfinery_django.overview import HOURS, Overview, look
+from dfinery_django.moments import number, point_in_time, span, time_ago
+from dfinery_django.overview import HOURS, Snapshot, look
 from dfinery_django.protocols.base import Result
 from dfinery_django.states import FINISHED, DestinationState, EventStatus, Outcome, Reason
 from tests.conftest import PURCHASE, FarSide, accepted, answer
@@ -68,13 +68,13 @@ def close(code: Reason, since: dt.timedelta, **fields: Any) -> None:
 
 
 @pytest.fixture
-def health(configured: Any) -> Callable[[], Health]:
+def health(configured: Any) -> Callable[[], HealthReport]:
     configured()
     return lambda: assess(look(NOW))
 
 
 @pytest.fixture
-def overview(configured: Any) -> Callable[[], Overview]:
+def overview(configured: Any) -> Callable[[], Snapshot]:
     configured()
     return lambda: look(NOW)
 
@@ -82,7 +82,7 @@ def overview(configured: Any) -> Callable[[], Overview]:
 # --- Numbers
 
 
-def test_counts_are_of_what_waits_and_of_48_hours(overview: Callable[[], Overview]) -> None:
+def test_counts_are_of_what_waits_and_of_48_hours(overview: Callable[[], Snapshot]) -> None:
     """All that is unfinished counts, and of the finished those of the last 48 hours."""
     alive("default", "outlet")
     for status, before in (("captured", 70), ("pending", 1), ("pending", 47), ("sending", 0), ("delivered", 46)):
@@ -97,7 +97,7 @@ def test_counts_are_of_what_waits_and_of_48_hours(overview: Callable[[], Overvie
     assert found.last_delivered_at == NOW - 2 * HOUR + SECOND
 
 
-def test_hours_tell_what_finished_and_what_waits_since(overview: Callable[[], Overview]) -> None:
+def test_hours_tell_what_finished_and_what_waits_since(overview: Callable[[], Snapshot]) -> None:
     """48 whole hours, the present one last: what finished stands where it finished, what waits where it happened."""
     alive()
     store("delivered", 2 * HOUR)
@@ -126,7 +126,7 @@ def test_what_lies_beyond_the_picture_stands_at_its_edge(configured: Any) -> Non
     assert (hours[0].waiting, hours[-1].waiting) == (1, 1)
 
 
-def test_hours_begin_with_the_hour_in_every_time_zone(overview: Callable[[], Overview]) -> None:
+def test_hours_begin_with_the_hour_in_every_time_zone(overview: Callable[[], Snapshot]) -> None:
     """A reader's time zone moves no event to another bar."""
     alive()
     store("delivered", 2 * HOUR)
@@ -134,7 +134,7 @@ def test_hours_begin_with_the_hour_in_every_time_zone(overview: Callable[[], Ove
         assert overview().hours[-3].delivered == 1
 
 
-def test_a_destination_s_report(overview: Callable[[], Overview]) -> None:
+def test_a_destination_s_report(overview: Callable[[], Snapshot]) -> None:
     """State, since when, why, next try, rate limit, last drain, and what waits for it."""
     close(Reason.TOKEN, 2 * HOUR, quota_left=7, quota_resets_at=NOW + MINUTE)
     first = store("pending", 30 * HOUR)
@@ -147,7 +147,7 @@ def test_a_destination_s_report(overview: Callable[[], Overview]) -> None:
     assert report.drained_at == NOW - 12 * SECOND
 
 
-def test_states_of_a_destination(overview: Callable[[], Overview]) -> None:
+def test_states_of_a_destination(overview: Callable[[], Snapshot]) -> None:
     """Paused beats closed; once its time is over a closed one is half-open."""
     close(Reason.TRANSIENT, HOUR)
     assert overview().destinations[0].state == DestinationState.CLOSED
@@ -192,16 +192,16 @@ def test_another_reason_begins_anew(configured: Any) -> None:
     assert (destination.closed_code, destination.closed_at) == (Reason.TOKEN, NOW)
 
 
-def test_times_to_arrival(overview: Callable[[], Overview]) -> None:
+def test_times_to_arrival(overview: Callable[[], Snapshot]) -> None:
     """Median and 95th percentile, from capture to arrival, of what was delivered within 24 hours."""
-    assert recent.arrival(NOW) is None
+    assert recent.arrival_times(NOW) is None
     Event.objects.bulk_create(made("delivered", HOUR, took=seconds) for seconds in range(1, 101))
     store("delivered", 30 * HOUR, took=3600)
     store("failed", HOUR, took=3600)
-    assert recent.arrival(NOW) == recent.Arrival(50, 95, 100)
+    assert recent.arrival_times(NOW) == recent.ArrivalTimes(50, 95, 100)
 
 
-def test_failures_are_grouped_by_reason(overview: Callable[[], Overview]) -> None:
+def test_failures_are_grouped_by_reason(overview: Callable[[], Snapshot]) -> None:
     """The largest group first, with how many can still be sent and the newest as the example."""
     store("failed", HOUR, code=Reason.REJECTED, reason="4002: a")
     last = store("failed", HOUR, code=Reason.REJECTED, reason="4002: b")
@@ -219,14 +219,14 @@ def test_failures_are_grouped_by_reason(overview: Callable[[], Overview]) -> Non
     assert overview().resendable == 3
 
 
-def test_many_reasons_are_cut(overview: Callable[[], Overview]) -> None:
+def test_many_reasons_are_cut(overview: Callable[[], Snapshot]) -> None:
     """A page has room for the largest groups only."""
     for group in range(recent.MOST_FAILURE_GROUPS + 3):
         store("failed", HOUR, event_name=f"event{group}")
     assert len(recent.failures(NOW)) == recent.MOST_FAILURE_GROUPS
 
 
-def test_the_event_that_expires_next(overview: Callable[[], Overview]) -> None:
+def test_the_event_that_expires_next(overview: Callable[[], Snapshot]) -> None:
     """Of all destinations and unfinished states."""
     alive("default", "outlet")
     assert recent.first_to_expire(overview().first_to_expire) is None
@@ -238,7 +238,7 @@ def test_the_event_that_expires_next(overview: Callable[[], Overview]) -> None:
 
 
 def test_it_costs_three_queries(
-    overview: Callable[[], Overview], configured: Any, django_assert_num_queries: Any
+    overview: Callable[[], Snapshot], configured: Any, django_assert_num_queries: Any
 ) -> None:
     """However many events; one more where nothing was delivered lately, and one for django-q2's schedules."""
     alive("default", "outlet", "third")
@@ -257,7 +257,7 @@ def test_it_costs_three_queries(
 # --- Sentences
 
 
-def test_all_is_well(health: Callable[[], Health]) -> None:
+def test_all_is_well(health: Callable[[], HealthReport]) -> None:
     """One sentence: how many in 24 hours, and when the last one arrived."""
     alive()
     Event.objects.bulk_create(made("delivered", 4 * SECOND) for _ in range(1204))
@@ -266,7 +266,7 @@ def test_all_is_well(health: Callable[[], Health]) -> None:
     assert found.headline == "All is well: 1,204 events delivered in the last 24 hours, the last one 3 seconds ago."
 
 
-def test_all_is_well_with_one_and_with_none(health: Callable[[], Health]) -> None:
+def test_all_is_well_with_one_and_with_none(health: Callable[[], HealthReport]) -> None:
     """One event is no plural, and a quiet day is no fault."""
     alive()
     store("pending", MINUTE)
@@ -280,7 +280,7 @@ def test_all_is_well_with_one_and_with_none(health: Callable[[], Health]) -> Non
     )
 
 
-def test_a_refused_token(health: Callable[[], Health]) -> None:
+def test_a_refused_token(health: Callable[[], HealthReport]) -> None:
     """Who refuses, since when, what waits and until when; what to do."""
     close(Reason.TOKEN, dt.timedelta(minutes=13))
     Event.objects.bulk_create(made("pending", 20 * HOUR) for _ in range(311))
@@ -295,7 +295,7 @@ def test_a_refused_token(health: Callable[[], Health]) -> None:
     assert found.needs_a_person
 
 
-def test_a_wrong_address(health: Callable[[], Health]) -> None:
+def test_a_wrong_address(health: Callable[[], HealthReport]) -> None:
     """It is not the token that is blamed."""
     close(Reason.BLOCKED, MINUTE)
     store("pending", dt.timedelta(hours=47))
@@ -305,14 +305,14 @@ def test_a_wrong_address(health: Callable[[], Health]) -> None:
     assert "BASE_URL" in health().findings[0].remedy
 
 
-def test_too_late_already(health: Callable[[], Health]) -> None:
+def test_too_late_already(health: Callable[[], HealthReport]) -> None:
     """What no drain has ended yet is not promised to anybody."""
     close(Reason.BLOCKED, MINUTE)
     store("pending", dt.timedelta(hours=49))
-    assert "1 event waits; it is too late for it already." in health().headline
+    assert "1 event waits; it has expired already." in health().headline
 
 
-def test_a_pause(health: Callable[[], Health]) -> None:
+def test_a_pause(health: Callable[[], HealthReport]) -> None:
     """Who paused it, and since when; a person has to take it back."""
     alive(paused_by="kim", paused_at=NOW - dt.timedelta(days=8))
     found = health()
@@ -320,11 +320,11 @@ def test_a_pause(health: Callable[[], Health]) -> None:
     assert (found.findings[0].code, found.level) == ("paused", Level.ALARM)
 
 
-def test_nobody_drains(health: Callable[[], Health]) -> None:
+def test_nobody_drains(health: Callable[[], HealthReport]) -> None:
     """A minute's schedule that is three minutes old: an alarm while something waits; with what to type."""
     alive(drained_at=NOW - dt.timedelta(minutes=4))
     found = health()
-    assert found.headline == "Nobody delivers: no worker has looked for events since 10:11."
+    assert found.headline == "No events are delivered: no worker has looked for events since 10:11."
     assert found.level == Level.WARNING
     store("captured", MINUTE)
     found = health()
@@ -337,7 +337,7 @@ def test_nobody_has_ever_drained(configured: Any) -> None:
     configured(WAKE="dfinery_django.tasks.wake")
     django_q2.ensure_schedules()
     (finding, _) = assess(look(NOW)).findings
-    assert finding.text == "Nobody delivers: no worker has ever looked for events."
+    assert finding.text == "No events are delivered: no worker has ever looked for events."
     assert finding.commands == ("python manage.py qcluster", "python manage.py dfinery schedule")
     configured()
     assert assess(look(NOW)).findings[0].commands == ("python manage.py dfinery drain --forever",)
@@ -425,7 +425,7 @@ def test_a_drain_leaves_its_mark(configured: Any) -> None:
     assert look().undrained == ()
 
 
-def test_events_at_risk(health: Callable[[], Health]) -> None:
+def test_events_at_risk(health: Callable[[], HealthReport]) -> None:
     """Half of the 48 hours are over: a person is needed, whatever the cause."""
     alive()
     for before in (25, 30, 2):
@@ -438,25 +438,25 @@ def test_events_at_risk(health: Callable[[], Health]) -> None:
     )
 
 
-def test_an_outage_mends_itself_at_first(health: Callable[[], Health]) -> None:
+def test_an_outage_mends_itself_at_first(health: Callable[[], HealthReport]) -> None:
     """DFINERY does not answer: worth a look; after an hour it may be our own network."""
     close(Reason.TRANSIENT, dt.timedelta(minutes=50))
     found = health()
     assert (found.level, found.findings[0].code) == (Level.WARNING, "outage")
-    assert found.headline == "DFINERY gives default no proper answer since 09:25; it is tried every minute."
+    assert found.headline == "DFINERY gives default no proper answer since 09:25; it is retried every minute."
     close(Reason.TRANSIENT, dt.timedelta(minutes=61))
     assert health().needs_a_person
 
 
-def test_a_used_up_rate_limit(health: Callable[[], Health]) -> None:
+def test_a_used_up_rate_limit(health: Callable[[], HealthReport]) -> None:
     """It goes on by itself."""
     close(Reason.THROTTLED, MINUTE)
     found = health()
-    assert found.headline == "DFINERY's rate limit for default is used up since 10:14; it goes on by itself."
+    assert found.headline == "DFINERY's rate limit for default is used up since 10:14; it resumes automatically."
     assert found.level == Level.WARNING
 
 
-def test_failures_of_the_last_day(health: Callable[[], Health]) -> None:
+def test_failures_of_the_last_day(health: Callable[[], HealthReport]) -> None:
     """How many failed, how many expired, how many can still be sent."""
     alive()
     store("failed", HOUR)
@@ -468,11 +468,11 @@ def test_failures_of_the_last_day(health: Callable[[], Health]) -> None:
         "2 events were not delivered in time and expired in the last 24 hours.",
         "1 event failed in the last 24 hours.",
     ]
-    assert found.findings[1].remedy == "Mend what the reason says, then rebuild or resend: 2 events can still be sent."
+    assert found.findings[1].remedy == "Fix the cause, then rebuild or resend: 2 events can still be sent."
     assert (found.level, found.needs_a_person) == (Level.WARNING, False)
 
 
-def test_what_waits_for_no_told_reason(health: Callable[[], Health]) -> None:
+def test_what_waits_for_no_told_reason(health: Callable[[], HealthReport]) -> None:
     """Single events that get nowhere while all others do."""
     alive()
     store("pending", 2 * HOUR)
@@ -481,7 +481,7 @@ def test_what_waits_for_no_told_reason(health: Callable[[], Health]) -> None:
     assert health().findings[0].code == "waiting"
 
 
-def test_a_destination_without_a_token(health: Callable[[], Health]) -> None:
+def test_a_destination_without_a_token(health: Callable[[], HealthReport]) -> None:
     """Events that no lane will ever take."""
     alive("default", "old_brand")
     store("pending", HOUR, destination="old_brand")
@@ -490,7 +490,7 @@ def test_a_destination_without_a_token(health: Callable[[], Health]) -> None:
     )
 
 
-def test_nothing_captured_yet(health: Callable[[], Health], configured: Any) -> None:
+def test_nothing_captured_yet(health: Callable[[], HealthReport], configured: Any) -> None:
     """What to check on the first day, with definitions and without."""
     alive()
     (finding,) = health().findings
@@ -502,7 +502,7 @@ def test_nothing_captured_yet(health: Callable[[], Health], configured: Any) -> 
     assert health().findings == ()
 
 
-def test_the_worst_comes_first(health: Callable[[], Health], configured: Any) -> None:
+def test_the_worst_comes_first(health: Callable[[], HealthReport], configured: Any) -> None:
     """Several at once: what needs a person before what is worth a look, a refused token before all."""
     configured(TOKENS={"default": "a", "outlet": "b", "third": "c"}, EVENTS={"purchase": PURCHASE, "broken": {}})
     alive("default", paused_by="kim", paused_at=NOW)
@@ -515,7 +515,7 @@ def test_the_worst_comes_first(health: Callable[[], Health], configured: Any) ->
     ]  # fmt: skip
 
 
-def test_switched_off(health: Callable[[], Health], configured: Any) -> None:
+def test_switched_off(health: Callable[[], HealthReport], configured: Any) -> None:
     """ENABLED=False is said, and nothing else complained of."""
     configured(ENABLED=False, TOKENS={})
     store("pending", 30 * HOUR)
@@ -569,24 +569,24 @@ def test_no_token_in_any_of_it(configured: Any) -> None:
 
 def test_points_in_time_are_the_reader_s() -> None:
     """Today the time, within a week the weekday, else the date; in the time zone that is active."""
-    assert point(NOW, NOW) == "10:15"
-    assert point(NOW - 11 * HOUR, NOW) == "Wednesday 23:15"
-    assert point(NOW + 40 * HOUR, NOW) == "Saturday 02:15"
-    assert point(NOW - dt.timedelta(days=7), NOW) == "May 7, 2026 10:15"
+    assert point_in_time(NOW, NOW) == "10:15"
+    assert point_in_time(NOW - 11 * HOUR, NOW) == "Wednesday 23:15"
+    assert point_in_time(NOW + 40 * HOUR, NOW) == "Saturday 02:15"
+    assert point_in_time(NOW - dt.timedelta(days=7), NOW) == "May 7, 2026 10:15"
     with timezone.override("UTC"):
-        assert point(NOW, NOW) == "01:15"
+        assert point_in_time(NOW, NOW) == "01:15"
     with translation.override("ko"):
-        assert point(NOW - 11 * HOUR, NOW).startswith("수요일")
+        assert point_in_time(NOW - 11 * HOUR, NOW).startswith("수요일")
 
 
 def test_spans_and_numbers() -> None:
     """As people say them."""
-    assert [ago(NOW - each * SECOND, NOW) for each in (-5, 1, 59)] == [
+    assert [time_ago(NOW - each * SECOND, NOW) for each in (-5, 1, 59)] == [
         "0 seconds ago",
         "1 second ago",
         "59 seconds ago",
     ]
-    assert ago(NOW - 3 * HOUR, NOW).replace("\xa0", " ") == "3 hours ago"
+    assert time_ago(NOW - 3 * HOUR, NOW).replace("\xa0", " ") == "3 hours ago"
     assert [span(each) for each in (0.04, 0.36, 9.96, 12.4)] == ["0.0 s", "0.4 s", "10.0 s", "12 s"]
     assert span(200).replace("\xa0", " ") == "3 minutes"
     assert number(1234567) == "1,234,567"

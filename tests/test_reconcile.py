@@ -158,9 +158,9 @@ def test_the_command_says_what_is_left_out_and_why(capsys: Any) -> None:
     call_command("dfinery", "reconcile", "--dry-run", "--since", "24h")
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "purchase: 1 would be captured."
-    assert lines[2].startswith("callable: left out, its 'when'")
-    assert lines[3].startswith("no_moment: left out, its 'event_datetime'")
-    assert lines[4].startswith("each_save: left out, with its 'once_per'")
+    assert lines[2].startswith("callable: skipped, its 'when'")
+    assert lines[3].startswith("no_moment: skipped, its 'event_datetime'")
+    assert lines[4].startswith("each_save: skipped, with its 'once_per'")
     assert not Event.objects.exists()
     call_command("dfinery", "reconcile", "--definition", "purchase")
     assert capsys.readouterr().out == "purchase: 2 captured.\n"

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def wish(action: str, selection: Selection | None = None, **fields: Any) -> Repair:
-    made = repair.wish(Action(action), selection or Selection(), by="Kim", using="default")
+    made = repair.new_bulk_action(Action(action), selection or Selection(), by="Kim", using="default")
     for name, value in fields.items():
         setattr(made, name, value)
     made.save()
@@ -134,7 +134,7 @@ def test_what_changed_meanwhile_is_left_alone(configured: Any) -> None:
     """An action asked for twice, by a double click or a task that runs again, sends nothing twice."""
     configured()
     event = make("failed")
-    first, second = wish("resend"), repair.wish(Action.RESEND, Selection(), by="Kim", using="default")
+    first, second = wish("resend"), repair.new_bulk_action(Action.RESEND, Selection(), by="Kim", using="default")
     assert carry_out(first) == {"ready": 1}
     assert drain(send=lambda request: accepted()) == {"delivered": 1}
     second.save()
@@ -247,7 +247,7 @@ def test_a_repair_that_can_t_be_done_ends_with_an_error(configured: Any, far_sid
     assert broken.is_finished
     assert "of another version" in broken.error
     assert sound.is_finished
-    assert "can't be done" in caplog.text
+    assert "failed" in caplog.text
 
 
 def test_a_repair_can_be_stopped(configured: Any) -> None:
@@ -265,8 +265,8 @@ def test_a_repair_can_be_stopped(configured: Any) -> None:
 def test_a_forecast_takes_its_time_and_says_so(of_every_kind: None) -> None:
     """Sources of very many events are not all looked for; those without one are left alone all the same."""
     made = wish("rebuild")
-    forecast = repair.Forecast(made, look_seconds=0)
-    assert forecast.looked_at == 0
+    forecast = repair.Forecast(made, check_seconds=0)
+    assert forecast.checked_sources == 0
     assert forecast.tally[ActionVerdict.SOURCE_GONE] == 0
     assert carry_out(made)["source_gone"] == 2
 

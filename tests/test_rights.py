@@ -45,7 +45,7 @@ def event(configured: Any) -> Event:
         Destination.objects.create(
             alias=alias, closed_code=code, closed_reason=SAID, closed_at=now, closed_until=until
         )  # fmt: skip
-    wish = repair.wish(Action.RESEND, Selection(pks=(failed.pk,)), by="root", using="default")
+    wish = repair.new_bulk_action(Action.RESEND, Selection(pks=(failed.pk,)), by="root", using="default")
     wish.error, wish.finished_at = SAID, now
     wish.save()
     return failed
@@ -108,7 +108,7 @@ def test_the_api_speaks_english(event: Event) -> None:
 
 def signed(page: Any) -> str:
     """What anybody can read of a page's signed field."""
-    found = re.search(r'name="asked" value="([^"]+)"', page.content.decode())
+    found = re.search(r'name="confirmation" value="([^"]+)"', page.content.decode())
     assert found
     body = unescape(found[1]).split(":")[0]
     raw = base64.urlsafe_b64decode(body.lstrip(".") + "==")

@@ -123,7 +123,7 @@ def test_a_large_repair_starves_nobody(configured: Any, far_side: FarSide) -> No
     first = event(0)
     copies(first, 1500, status="cancelled", due_at=None)
     Event.objects.filter(status="cancelled").update(finished_at=timezone.now() - dt.timedelta(minutes=1))
-    wish = repair.wish(Action.RESEND, Selection(status="cancelled"), by="kim", using="default")
+    wish = repair.new_bulk_action(Action.RESEND, Selection(status="cancelled"), by="kim", using="default")
     wish.save()
     event(1)
     finished: list[Any] = []

@@ -29,8 +29,8 @@ def event(status: str, reason: str = "", *, hours: float = 1, definition: str = 
     return made
 
 
-def stands(made: Event, destination: Destination | None = None) -> standing.Standing:
-    return standing.stands(made, destination, NOW)
+def stands(made: Event, destination: Destination | None = None) -> standing.StatusExplanation:
+    return standing.explain_status(made, destination, NOW)
 
 
 @pytest.mark.parametrize(("status", "reason"), list(itertools.product(EventStatus, Reason)))
@@ -49,13 +49,13 @@ def test_every_state_has_a_sentence_and_a_next_step(status: str, reason: str, ho
 @pytest.mark.parametrize(
     ("made", "sentence", "step"),
     [
-        (event("delivered"), "DFINERY took it on March 4, 2026 20:00, 4 seconds after it happened.", "Nothing to do."),
-        (event("pending", "transient"), "(attempts: 3); it is tried again in 7", "happens by itself"),
+        (event("delivered"), "DFINERY accepted it on March 4, 2026 20:00, 4 seconds after it", "Nothing to do."),
+        (event("pending", "transient"), "(attempts: 3); it is retried in 7", "happens by itself"),
         (event("failed", "rejected"), "would refuse it again as it is", "rebuild and resend: 1 day, 23"),
-        (event("failed", "rejected", hours=49), "would refuse it again", "its time ended on March 4, 2026 20:00"),
-        (event("failed", "payload", definition=""), "a value can't be sent", "by track() or the REST API"),
+        (event("failed", "rejected", hours=49), "would refuse it again", "it expired on March 4, 2026 20:00"),
+        (event("failed", "payload", definition=""), "a value can't be sent", "calls track() or the REST API"),
         (event("failed", "source_gone"), "shop.Order 7 was deleted", "unless it is restored"),
-        (event("expired", "too_old", hours=49), "takes events (48 h)", "can't be sent any more"),
+        (event("expired", "too_old", hours=49), "accepts events (48 h)", "can't be sent any more"),
         (event("cancelled", "by_hand"), "cancelled by hand", "If that was a mistake, resend or rebuild it: 1 day"),
         (event("captured", "not_ready"), "the items of shop.Order 7", "Nothing to do"),
         (event("sending"), "being sent to brand at this moment", "Look again"),
@@ -91,12 +91,12 @@ def test_a_stopped_destination_is_what_an_event_waits_for() -> None:
 @pytest.mark.parametrize(
     ("outcome", "status_code", "result_code", "words"),
     [
-        ("accepted", 200, "2000", "DFINERY took the event."),
+        ("accepted", 200, "2000", "DFINERY accepted the event."),
         ("transient", 503, "", "No proper answer."),
-        ("transient", None, "", "Nobody can know whether the event arrived"),
+        ("transient", None, "", "The event may have arrived or not"),
         ("throttled", 429, "4006", "rate limit"),
         ("rejected", 400, "4002", "refuses the event"),
-        ("blocked", 401, "", "DFINERY refuses the API token: delivery is stopped until it is mended."),
+        ("blocked", 401, "", "DFINERY refuses the API token: delivery is stopped until it is fixed."),
         ("blocked", 400, "4001", "does not count against the event"),
         ("blocked", 404, "", "BASE_URL"),
         ("blocked", None, "", "No safe connection"),
@@ -105,10 +105,10 @@ def test_a_stopped_destination_is_what_an_event_waits_for() -> None:
 def test_what_an_attempt_means(outcome: str, status_code: int | None, result_code: str, words: str) -> None:
     """In plain words, for every outcome."""
     attempt = DeliveryAttempt(outcome=outcome, status_code=status_code, result_code=result_code)
-    assert words in standing.means(attempt)
+    assert words in standing.explain_outcome(attempt)
 
 
 def test_every_outcome_has_words() -> None:
     """With an answer; without one, where that can be."""
     for outcome in Outcome:
-        assert standing.means(DeliveryAttempt(outcome=outcome, status_code=200))
+        assert standing.explain_outcome(DeliveryAttempt(outcome=outcome, status_code=200))

@@ -121,8 +121,8 @@ def test_nothing_asks_for_a_drain(configured: Any) -> None:
     off = {"ENABLED": False, "TOKENS": {"default": "t"}, "WAKE": "dfinery_django.tasks.wake"}
     configured(**off)
     Destination.objects.update(wake_requested_at=None)
-    repair.wish(Action.CANCEL, Selection(), by="t", using="default").save()
-    repair.wake("default")
+    repair.new_bulk_action(Action.CANCEL, Selection(), by="t", using="default").save()
+    repair.wake_all_on_commit("default")
     resume("default", using="default")
     assert not OrmQ.objects.exists()
     assert Repair.objects.get().finished_at is None

@@ -309,7 +309,7 @@ def test_only_knows_names_and_signals(configured: Any, shop: Shop) -> None:
             shop.place(status="paid", customer=shop.customer(f"c{number}"))
     assert "Did you mean 'purchase'?" in failure(events, "purchse")
     assert "listens to django.contrib.auth.signals.user_logged_in" in failure(events, "login")
-    assert "wrong: it is not in force" in failure(events, "wrong")
+    assert "wrong: it is disabled" in failure(events, "wrong")
     assert failure(events, "purchase").startswith("2 events are named 'purchase', not one.")
     with pytest.raises(AssertionError, match="2 events were captured"):
         events.none("purchase")
@@ -476,7 +476,7 @@ def test_each_answer_leads_where_dfinery_s_would(
 @pytest.mark.django_db
 def test_answers_that_nobody_asked_for_fail_the_test(live: None) -> None:
     """Else a test that sends nothing would pass; an error of the test itself is not hidden."""
-    never = "2 of the answers were never asked for; 0 requests came"
+    never = "2 queued answers were not used; 0 requests came"
     with pytest.raises(AssertionError, match=never), FakeDfinery() as fake:
         fake.fail(times=2)
     with pytest.raises(ZeroDivisionError), FakeDfinery() as fake:

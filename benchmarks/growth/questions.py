@@ -48,7 +48,7 @@ def _prune() -> None:
 
 def _recent() -> None:
     now = timezone.now()
-    recent.arrival(now)
+    recent.arrival_times(now)
     recent.failures(now)
 
 

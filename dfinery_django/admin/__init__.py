@@ -1,4 +1,4 @@
-"""The admin: a file per page. Nothing is typed or deleted by hand: the row is the truth."""
+"""The admin, one file per page. Everything is read-only: rows are neither typed nor deleted by hand."""
 
 from . import destinations, events, fields, overview, repairs  # noqa: F401 - registers them
 from .links import DfineryEventsMixin

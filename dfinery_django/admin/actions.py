@@ -1,7 +1,7 @@
-"""Resend, rebuild, cancel: ask first, say what will happen, do it, log who did.
+"""Resend, rebuild and cancel events: confirm with a forecast, run, log who did it.
 
-The page that asks carries what was looked at in a signed form field. What is few is done in the request; what is many
-is left to whoever drains (``repair``), with a page that shows how far it is.
+The confirmation page carries the selection in a signed form field. A small bulk action is done in the request; a large
+one is left to the workers (``repair``), with a page that shows its progress.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ from django.views.decorators.http import require_GET, require_POST
 
 from .. import clock, repair, wording
 from ..models import Event, Repair
-from ..patience import retry_transient
+from ..patience import retry
 from ..rights import redact
 from ..selection import Selection
 from ..states import Action
-from .base import ReadOnly, is_key, site_language
+from .base import ReadOnlyAdmin, is_key, site_language
 from .event_page import rebuild_context
-from .filters import selected
+from .filters import read_selection
 
-SALT = "dfinery_django.repair"
-#: A page that asks is good for so long.
-ASKED_FOR_SECONDS = 3600
-#: More events than this are not done in the request, but for a first chunk.
-AT_ONCE = 1000
-#: How long a request waits out a fault of the database.
-PATIENCE_SECONDS = 2.0
-#: With more events than this, Django's log has one entry for the whole action.
-LOGGED_ONE_BY_ONE = 100
-LISTED = 10
+ACTION_SALT = "dfinery_django.repair"
+#: A confirmation page expires after this.
+CONFIRMATION_SECONDS = 3600
+#: With more events than this, only the first chunk is done in the request.
+MAX_EVENTS_IN_REQUEST = 1000
+#: How long a request retries on a database fault.
+ACTION_RETRY_SECONDS = 2.0
+#: With more events than this, Django's log gets one entry for the whole bulk action.
+MAX_LOG_ENTRIES = 100
+MAX_LISTED_EVENTS = 10
 
 
-class RepairActions(ReadOnly):
-    """For the admin of ``Event``: the three actions, on the list and on an event's page."""
+class BulkActionsAdmin(ReadOnlyAdmin):
+    """Base of the admin of ``Event``: the three bulk actions, on the list and on an event's page."""
 
     actions: tuple[str, ...] = ("resend", "rebuild", "cancel")
 
@@ -62,93 +62,100 @@ class RepairActions(ReadOnly):
 
     @admin.action(description=gettext_lazy("Resend: the same content again"), permissions=["resend"])
     def resend(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
-        return self._ask_for_chosen(request, Action.RESEND)
+        return self._confirm_selection(request, Action.RESEND)
 
     @admin.action(
-        description=gettext_lazy("Rebuild and resend: after a mapping was mended"), permissions=["rebuild"]
+        description=gettext_lazy("Rebuild and resend: after a mapping was fixed"), permissions=["rebuild"]
     )  # fmt: skip
     def rebuild(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
-        return self._ask_for_chosen(request, Action.REBUILD)
+        return self._confirm_selection(request, Action.REBUILD)
 
     @admin.action(description=gettext_lazy("Cancel: never send them"), permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
-        return self._ask_for_chosen(request, Action.CANCEL)
+        return self._confirm_selection(request, Action.CANCEL)
 
     def get_urls(self) -> Any:
-        ask, act = self.admin_site.admin_view(self.ask_view), self.admin_site.admin_view(self.act_view)
+        confirm, run = self.admin_site.admin_view(self.confirm_view), self.admin_site.admin_view(self.run_view)
         own = [
-            path("<int:pk>/ask/<slug:action>/", require_GET(ask), name="dfinery_django_event_ask"),
-            path("act/", require_POST(act), name="dfinery_django_event_act"),
+            path("<int:pk>/ask/<slug:action>/", require_GET(confirm), name="dfinery_django_event_ask"),
+            path("act/", require_POST(run), name="dfinery_django_event_act"),
         ]
         return [*own, *super().get_urls()]
 
-    def allowed(self, request: HttpRequest) -> list[Action]:
-        """The actions that this person may take."""
+    def allowed_actions(self, request: HttpRequest) -> list[Action]:
+        """Return the actions that the user may take."""
         return [action for action in Action if getattr(self, f"has_{action}_permission")(request)]
 
-    # ── ask ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── confirm ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def response_action(self, request: HttpRequest, queryset: Any, *args: Any, **options: Any) -> HttpResponse | None:
-        # Django's own filter raises for what is no key.
+        # Django's filter raises for a value that is not a key.
         form = request.POST.copy()
-        form.setlist(ACTION_CHECKBOX_NAME, list(map(str, _ticked(request))))
+        form.setlist(ACTION_CHECKBOX_NAME, list(map(str, _checked_pks(request))))
         request.POST = form  # type: ignore[assignment]
         return super().response_action(request, queryset, *args, **options)
 
-    def _ask_for_chosen(self, request: HttpRequest, action: Action) -> HttpResponse | None:
-        selection = self._chosen(request, router.db_for_write(Event))
-        return self._ask(request, action, selection, back=self._list_address(request)) if selection else None
+    def _confirm_selection(self, request: HttpRequest, action: Action) -> HttpResponse | None:
+        selection = self._selection(request, router.db_for_write(Event))
+        return self._confirm(request, action, selection, back=self._list_url(request)) if selection else None
 
-    def _chosen(self, request: HttpRequest, using: str) -> Selection | None:
-        """What the list's action form asks for: rows that were ticked, or all that the filters leave."""
+    def _selection(self, request: HttpRequest, using: str) -> Selection | None:
+        """Return the selection of the list's action form: the checked rows, or all that match the filters."""
         if request.POST.get("select_across") == "1":
-            return selected(request.GET.dict()).resolved(Event.objects.using(using))
-        pks = _ticked(request)
+            return read_selection(request.GET.dict()).resolved(Event.objects.using(using))
+        pks = _checked_pks(request)
         return Selection(pks=pks) if pks else None
 
-    def _list_address(self, request: HttpRequest) -> str:
-        """Of the list as it was filtered."""
-        return f"{self.address('event_changelist')}?{request.GET.urlencode()}"
+    def _list_url(self, request: HttpRequest) -> str:
+        """Return the URL of the list as it was filtered."""
+        return f"{self.admin_url('event_changelist')}?{request.GET.urlencode()}"
 
-    def ask_view(self, request: HttpRequest, pk: int, action: str) -> HttpResponse:
-        """The question on an event's own page."""
+    def confirm_view(self, request: HttpRequest, pk: int, action: str) -> HttpResponse:
+        """Show the confirmation page for one event."""
         if action not in Action.values:
             raise Http404
-        self._check(request, Action(action))
+        self._check_permission(request, Action(action))
         event = get_object_or_404(Event.objects.defer("payload"), pk=pk)
-        back = self.address("event_change", pk)
-        return self._ask(request, Action(action), Selection(pks=(event.pk,)), back=back, event=event)
+        back = self.admin_url("event_change", pk)
+        return self._confirm(request, Action(action), Selection(pks=(event.pk,)), back=back, event=event)
 
-    def _ask(
+    def _confirm(
         self, request: HttpRequest, action: Action, selection: Selection, *, back: str, event: Event | None = None
     ) -> HttpResponse:
         using = router.db_for_write(Event)
-        wish = repair.wish(action, selection, by=request.user.get_username(), using=using)
-        forecast = repair.Forecast(wish)
-        asked = {
-            "action": action, "selection": wish.selection, "seen_at": wish.seen_at.isoformat(),
-            "last_pk": wish.last_pk, "last_attempt_pk": wish.last_attempt_pk, "count": forecast.total, "back": back,
+        bulk_action = repair.new_bulk_action(action, selection, by=request.user.get_username(), using=using)
+        forecast = repair.Forecast(bulk_action)
+        confirmation = {
+            "action": action, "selection": bulk_action.selection, "seen_at": bulk_action.seen_at.isoformat(),
+            "last_pk": bulk_action.last_pk, "last_attempt_pk": bulk_action.last_attempt_pk,
+            "count": forecast.total, "back": back,
         }  # fmt: skip
-        first = selection.narrow(Event.objects.using(using)).defer("payload").order_by("-pk")[:LISTED]
+        first = selection.narrow(Event.objects.using(using)).defer("payload").order_by("-pk")[:MAX_LISTED_EVENTS]
         context = {
-            "lines": list(wording.lines(action, forecast.tally)),
-            "note": wording.unlooked(forecast, action),
-            "button": wording.button(action, forecast.done) if forecast.done else "",
-            "act": self.address("event_act"),
+            "lines": list(wording.action_lines(action, forecast.tally)),
+            "note": wording.unchecked_note(forecast, action),
+            "button": wording.action_button(action, forecast.done) if forecast.done else "",
+            "act": self.admin_url("event_act"),
             "listed": list(first),
-            "unlisted": max(0, forecast.total - LISTED),
+            "unlisted": max(0, forecast.total - MAX_LISTED_EVENTS),
             "event": event,
             "action": str(action),
             **(rebuild_context(request, event) if event and action == Action.REBUILD and forecast.done else {}),
         }
-        return self._question(request, wording.question(action, forecast.total), asked, context)
+        return self._confirmation_page(request, wording.action_title(action, forecast.total), confirmation, context)
 
-    def _question(
-        self, request: HttpRequest, title: str, asked: dict[str, Any], context: dict[str, Any], *, salt: str = SALT
+    def _confirmation_page(
+        self,
+        request: HttpRequest,
+        title: str,
+        signed: dict[str, Any],
+        context: dict[str, Any],
+        *,
+        salt: str = ACTION_SALT,
     ) -> HttpResponse:
-        """The page that asks.
+        """Return the confirmation page.
 
-        :param asked: what ``_confirmed`` gives back; its ``back`` is where a no leads
+        :param signed: what ``_load_confirmation`` returns after the post; its ``back`` is the URL of the cancel link
         """
         common = {
             **self.admin_site.each_context(request),
@@ -156,67 +163,67 @@ class RepairActions(ReadOnly):
             "opts": self.model._meta,
             "media": self.media,
             "original": context.get("event") or title,
-            "asked": signing.dumps(asked, salt=_own(salt, request)),
-            "back": asked["back"],
+            "confirmation": signing.dumps(signed, salt=_user_salt(salt, request)),
+            "back": signed["back"],
         }
         return TemplateResponse(request, "admin/dfinery_django/event/question.html", common | context)
 
-    # ── act ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── run ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def act_view(self, request: HttpRequest) -> HttpResponse:
-        """Do what was asked and confirmed."""
-        asked = self._confirmed(request)
-        if asked is None:
-            return HttpResponseRedirect(self.address("event_changelist"))
-        self._check(request, Action(asked["action"]))
+    def run_view(self, request: HttpRequest) -> HttpResponse:
+        """Run the bulk action that was confirmed."""
+        confirmation = self._load_confirmation(request)
+        if confirmation is None:
+            return HttpResponseRedirect(self.admin_url("event_changelist"))
+        self._check_permission(request, Action(confirmation["action"]))
         using = router.db_for_write(Event)
-        wish = repair.wish(
-            Action(asked["action"]), Selection.from_json(asked["selection"]),
+        bulk_action = repair.new_bulk_action(
+            Action(confirmation["action"]), Selection.from_json(confirmation["selection"]),
             by=request.user.get_username(), using=using,
         )  # fmt: skip
-        wish.seen_at = dt.datetime.fromisoformat(asked["seen_at"])
-        wish.last_pk, wish.last_attempt_pk = asked["last_pk"], asked["last_attempt_pk"]
-        wish.event_count = asked["count"]
-        until = clock.monotonic() + PATIENCE_SECONDS
-        wish = retry_transient(functools.partial(self._begin, request, wish, using), using=using, until=until)
-        while not wish.is_finished and wish.event_count <= AT_ONCE:
-            found = retry_transient(functools.partial(repair.advance, using, pk=wish.pk), using=using, until=until)
-            if found is None:
-                break  # a worker has it in hand
-            wish = found[0]
-        repair.wake(using)
-        if not wish.is_finished:
-            return HttpResponseRedirect(self.address("repair_change", wish.pk))
-        self._tell(request, wish)
-        return HttpResponseRedirect(asked["back"])
+        bulk_action.seen_at = dt.datetime.fromisoformat(confirmation["seen_at"])
+        bulk_action.last_pk, bulk_action.last_attempt_pk = confirmation["last_pk"], confirmation["last_attempt_pk"]
+        bulk_action.event_count = confirmation["count"]
+        until = clock.monotonic() + ACTION_RETRY_SECONDS
+        bulk_action = retry(functools.partial(self._start, request, bulk_action, using), using=using, until=until)
+        while not bulk_action.is_finished and bulk_action.event_count <= MAX_EVENTS_IN_REQUEST:
+            advanced = retry(functools.partial(repair.advance, using, pk=bulk_action.pk), using=using, until=until)
+            if advanced is None:
+                break  # a worker is running it
+            bulk_action = advanced[0]
+        repair.wake_all_on_commit(using)
+        if not bulk_action.is_finished:
+            return HttpResponseRedirect(self.admin_url("repair_change", bulk_action.pk))
+        self._report(request, bulk_action)
+        return HttpResponseRedirect(confirmation["back"])
 
-    def _confirmed(self, request: HttpRequest, *, salt: str = SALT) -> dict[str, Any] | None:
-        """What this person was asked; ``None``, and a message, if that was long ago or not this person."""
+    def _load_confirmation(self, request: HttpRequest, *, salt: str = ACTION_SALT) -> dict[str, Any] | None:
+        """Return the signed confirmation; ``None``, and a message, if it expired or is another user's."""
         try:
-            asked: dict[str, Any] = signing.loads(
-                request.POST.get("asked", ""), salt=_own(salt, request), max_age=ASKED_FOR_SECONDS
+            confirmation: dict[str, Any] = signing.loads(
+                request.POST.get("confirmation", ""), salt=_user_salt(salt, request), max_age=CONFIRMATION_SECONDS
             )
         except signing.BadSignature:
             self.message_user(request, _("That page was too old. Nothing was done: choose again."), messages.ERROR)
             return None
-        return asked
+        return confirmation
 
-    def _begin(self, request: HttpRequest, wish: Repair, using: str) -> Repair:
-        """Store the wish, do its first chunk and log it: all or nothing."""
+    def _start(self, request: HttpRequest, bulk_action: Repair, using: str) -> Repair:
+        """Store the bulk action, do its first chunk and log it, in one transaction."""
         with transaction.atomic(using=using):
-            wish.pk = None
-            wish.save(using=using, force_insert=True)
-            found = repair.advance(using, pk=wish.pk)
-            assert found is not None  # noqa: S101 - nobody else can see it yet
-            begun, done = found
+            bulk_action.pk = None
+            bulk_action.save(using=using, force_insert=True)
+            advanced = repair.advance(using, pk=bulk_action.pk)
+            assert advanced is not None  # noqa: S101 - not committed yet: no other worker sees it
+            started, done = advanced
             with site_language():
-                if begun.is_finished and len(done) <= LOGGED_ONE_BY_ONE:
+                if started.is_finished and len(done) <= MAX_LOG_ENTRIES:
                     events = Event.objects.using(using).filter(pk__in=done).defer("payload")
-                    self._log(request, list(events), wording.logged(begun.action))
+                    self._log(request, list(events), wording.action_log_message(started.action))
                 else:
-                    words = wording.described(Selection.from_json(wish.selection).without_ids())
-                    self._log(request, [begun], f"{begun}: {words}")
-        return begun
+                    words = wording.describe_selection(Selection.from_json(bulk_action.selection).without_ids())
+                    self._log(request, [started], f"{started}: {words}")
+        return started
 
     def _log(self, request: HttpRequest, objects: list[Any], message: str) -> None:
         if objects and (user_pk := request.user.pk):
@@ -224,37 +231,38 @@ class RepairActions(ReadOnly):
                 user_id=user_pk, queryset=objects, action_flag=CHANGE, change_message=message
             )  # fmt: skip
 
-    def _tell(self, request: HttpRequest, done: Repair) -> None:
-        if done.error:
-            words = _("That can't be done: %(why)s") % {"why": done.error}
+    def _report(self, request: HttpRequest, bulk_action: Repair) -> None:
+        if bulk_action.error:
+            words = _("That can't be done: %(why)s") % {"why": bulk_action.error}
             self.message_user(request, redact(request, words, _("It can't be done: see the log.")), messages.ERROR)
             return
-        found = list(wording.lines(done.action, done.tally))
-        changed = sum(line.count for line in found if line.kind != "left")
+        described = list(wording.action_lines(bulk_action.action, bulk_action.tally))
+        changed = sum(line.count for line in described if line.kind != "left")
         if changed:
-            self.message_user(request, wording.outcome(done.action, changed), messages.SUCCESS)
-        for line in found:
+            self.message_user(request, wording.action_result(bulk_action.action, changed), messages.SUCCESS)
+        for line in described:
             if line.kind == "left":
-                self._warn(request, line)
+                self._warn_about(request, line)
 
-    def _warn(self, request: HttpRequest, line: wording.Line) -> None:
+    def _warn_about(self, request: HttpRequest, line: wording.Line) -> None:
         text = _("%(number)s %(text)s.") % {"number": line.number, "text": line.text}
         self.message_user(request, text, messages.WARNING)
 
-    def _check(self, request: HttpRequest, action: Action) -> None:
+    def _check_permission(self, request: HttpRequest, action: Action) -> None:
+        """Check that the user may view events and take the action.
+
+        :raises PermissionDenied: if not
         """
-        :raises PermissionDenied: to whoever may not see events, or not take this action
-        """
-        if not self.has_view_permission(request) or action not in self.allowed(request):
+        if not self.has_view_permission(request) or action not in self.allowed_actions(request):
             raise PermissionDenied
 
 
-def _ticked(request: HttpRequest) -> tuple[int, ...]:
-    """The rows that were ticked in a list. What is no key is none of them."""
+def _checked_pks(request: HttpRequest) -> tuple[int, ...]:
+    """Return the keys of the rows checked in the list; values that are no keys are dropped."""
     given = dict.fromkeys(filter(is_key, request.POST.getlist(ACTION_CHECKBOX_NAME)))
     return tuple(dict.fromkeys(map(int, given)))
 
 
-def _own(salt: str, request: HttpRequest) -> str:
-    """Nobody confirms what another was asked."""
+def _user_salt(salt: str, request: HttpRequest) -> str:
+    """Return a salt of the user's own, so that nobody confirms another's confirmation page."""
     return f"{salt}.{request.user.pk}"

@@ -1,4 +1,4 @@
-"""What every page of the admin shares."""
+"""Base classes and helpers of all admin pages."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from ..moments import local
-from .guard import guarded
+from .guard import with_database_guard
 
 if TYPE_CHECKING:
-    Base = admin.ModelAdmin[Any]
+    AdminBase = admin.ModelAdmin[Any]
 else:
-    Base = object
+    AdminBase = object
 
 
 def site_language() -> AbstractContextManager[None]:
-    """For Django's log: others read it than whoever was logged."""
+    """Activate the site's language: Django's log is read by others than the user who is logged."""
     return translation.override(settings.LANGUAGE_CODE)
 
 
-def moment_of(model: type[models.Model], name: str) -> Any:
-    """A column with a moment of ours in the reader's time zone, as Django itself shows it with ``USE_TZ`` only."""
-
+def datetime_column(model: type[models.Model], name: str) -> Any:
+    """Return a list column with a time in the reader's time zone; Django itself converts with ``USE_TZ`` only."""
     field: Any = model._meta.get_field(name)
 
     @admin.display(description=field.verbose_name, ordering=name)
@@ -44,12 +43,12 @@ def moment_of(model: type[models.Model], name: str) -> Any:
 
 
 def is_key(text: str) -> bool:
-    """Whether it is a whole number that a column of keys can hold."""
+    """Return whether the text is a whole number that fits a key column."""
     return text.isdecimal() and len(text) < 19
 
 
-class ReadOnly(Base):
-    """The row is the truth, and nobody types the truth."""
+class ReadOnlyAdmin(AdminBase):
+    """Base of all model admins: no adding, changing or deleting."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -62,18 +61,18 @@ class ReadOnly(Base):
 
     @property
     def urls(self) -> Any:
-        found = super().urls
-        for each in found:
+        patterns = super().urls
+        for each in patterns:
             if isinstance(each, URLPattern):  # a theme's own class may include others
-                each.callback = guarded(each.callback)
-        return found
+                each.callback = with_database_guard(each.callback)
+        return patterns
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        # PostgreSQL takes no U+0000, of which Django knows nothing.
+        # PostgreSQL refuses U+0000, which Django does not check.
         return None if "\x00" in object_id else super().get_object(request, object_id, from_field)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        # Django asks to select something, which nobody need do here; not all of its translations fit any name.
+        # Django's title "Select … to change" is wrong here, and not all of its translations fit every name.
         title = capfirst(self.opts.verbose_name_plural)
         return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
@@ -83,11 +82,14 @@ class ReadOnly(Base):
         context = {"title": capfirst(self.opts.verbose_name), **(extra_context or {})}
         return super().change_view(request, object_id, form_url, context)
 
-    def address(self, page: str, *args: Any) -> str:
-        """The address of a page of ours in this admin site: ``event_changelist``."""
+    def admin_url(self, page: str, *args: Any) -> str:
+        """Return the URL of one of our pages in this admin site.
+
+        :param page: such as ``event_changelist``
+        """
         return reverse(f"admin:dfinery_django_{page}", args=args, current_app=self.admin_site.name)
 
-    def not_there(self, request: HttpRequest) -> HttpResponse:
-        """Back to the list, with a word: what is old is deleted in time."""
+    def redirect_missing(self, request: HttpRequest) -> HttpResponse:
+        """Redirect to the list with a message; the row was probably pruned."""
         self.message_user(request, _("That does not exist. Perhaps it was old, and deleted."), messages.WARNING)
-        return HttpResponseRedirect(self.address(f"{self.model._meta.model_name}_changelist"))
+        return HttpResponseRedirect(self.admin_url(f"{self.model._meta.model_name}_changelist"))

@@ -1,7 +1,6 @@
-"""48 hours as stacked bars: where each part of the picture lies. The SVG itself is a template; no text is drawn here.
+"""The geometry of the chart of the last 48 hours as stacked bars. The template draws the SVG and its texts.
 
-Across, everything is in percent and downwards in pixels, so that the picture is as wide as its page and nothing in it
-is stretched.
+Horizontal positions are percentages and vertical ones pixels, so that the chart fills the page's width undistorted.
 """
 
 from __future__ import annotations
@@ -15,18 +14,20 @@ from django.utils import timezone
 from ..overview import Hour
 
 PLOT_HEIGHT = 150
-#: Room for small parts that are drawn larger than they are.
+#: Pixels above the plot, for small segments that are drawn larger than to scale.
 HEADROOM = 14
-#: A single failure beside thousands of deliveries must be seen.
-LEAST_HEIGHT = 4
-#: From the ground up.
-KINDS = ("delivered", "waiting", "expired", "failed")
-#: Of the width that an hour has, so much is bar.
-FILLED = 0.8
+#: Pixels: a single failure beside thousands of deliveries must be visible.
+MIN_SEGMENT_HEIGHT = 4
+#: From the bottom up.
+STACK_ORDER = ("delivered", "waiting", "expired", "failed")
+#: The bar's share of an hour's width.
+BAR_SHARE = 0.8
 
 
 @dataclass(frozen=True)
-class Part:
+class Segment:
+    """One kind of event in one bar; ``y`` and ``height`` in pixels."""
+
     kind: str
     y: int
     height: int
@@ -34,15 +35,17 @@ class Part:
 
 @dataclass(frozen=True)
 class Bar:
+    """One hour; ``x`` and ``width`` in percent."""
+
     hour: Hour
     x: str
     width: str
-    parts: tuple[Part, ...]
+    parts: tuple[Segment, ...]
 
 
 @dataclass(frozen=True)
 class Tick:
-    """Where midnight and noon are, in the reader's time zone."""
+    """A mark at midnight or noon, in the reader's time zone."""
 
     x: str
     at: dt.datetime
@@ -51,8 +54,9 @@ class Tick:
 
 @dataclass(frozen=True)
 class Chart:
-    """
-    :ivar top: what the topmost line of the grid stands for, ``middle`` what the one halfway does
+    """The whole chart.
+
+    :ivar top: number of events at the topmost grid line; ``middle`` is that of the line halfway
     """
 
     bars: tuple[Bar, ...]
@@ -66,16 +70,17 @@ class Chart:
 
     @property
     def filled(self) -> tuple[Bar, ...]:
-        """The hours in which anything happened, newest first."""
+        """The hours with any event, newest first."""
         return tuple(bar for bar in reversed(self.bars) if bar.parts)
 
 
-def draw(hours: Sequence[Hour]) -> Chart:
-    top = _ceiling(max(sum(getattr(hour, kind) for kind in KINDS) for hour in hours))
+def build_chart(hours: Sequence[Hour]) -> Chart:
+    """Lay out the chart of these hours."""
+    top = _axis_top(max(sum(getattr(hour, kind) for kind in STACK_ORDER) for hour in hours))
     step = 100 / len(hours)
-    width = f"{step * FILLED:.3f}%"
+    width = f"{step * BAR_SHARE:.3f}%"
     bars = [
-        Bar(hour, f"{(number + (1 - FILLED) / 2) * step:.3f}%", width, tuple(_parts(hour, top)))
+        Bar(hour, f"{(number + (1 - BAR_SHARE) / 2) * step:.3f}%", width, tuple(_segments(hour, top)))
         for number, hour in enumerate(hours)
     ]
     ticks = [
@@ -83,23 +88,23 @@ def draw(hours: Sequence[Hour]) -> Chart:
         for number, hour in enumerate(hours)
         if (local := timezone.localtime(hour.began_at)).hour in (0, 12)
     ]
-    totals = {kind: sum(getattr(hour, kind) for hour in hours) for kind in KINDS}
+    totals = {kind: sum(getattr(hour, kind) for hour in hours) for kind in STACK_ORDER}
     return Chart(tuple(bars), tuple(ticks), top, top // 2, totals)
 
 
-def _parts(hour: Hour, top: int) -> list[Part]:
+def _segments(hour: Hour, top: int) -> list[Segment]:
     parts, ground = [], HEADROOM + PLOT_HEIGHT
-    for kind in KINDS:
+    for kind in STACK_ORDER:
         count = getattr(hour, kind)
         if count:
-            height = max(LEAST_HEIGHT, round(count / top * PLOT_HEIGHT))
+            height = max(MIN_SEGMENT_HEIGHT, round(count / top * PLOT_HEIGHT))
             ground -= height
-            parts.append(Part(kind, ground, height))
+            parts.append(Segment(kind, ground, height))
     return parts
 
 
-def _ceiling(highest: int) -> int:
-    """The next of 2, 4, 6, 8, 10, 20, 40, …: half of it is a whole number, too."""
+def _axis_top(highest: int) -> int:
+    """Round up to the next of 2, 4, 6, 8, 10, 20, 40, …, whose half is a whole number, too."""
     magnitude = 1
     while magnitude * 10 < highest:
         magnitude *= 10

@@ -1,4 +1,4 @@
-"""Destinations, for the record. What is wrong and what to do is said on the overview, where the buttons are."""
+"""The admin of destinations, for the record. Problems, remedies and buttons are on the overview page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .. import clock
 from ..models import Destination
 from ..moments import local
 from ..rights import redact
-from .base import ReadOnly, moment_of
+from .base import ReadOnlyAdmin, datetime_column
 
 if TYPE_CHECKING:
     DestinationBase = admin.ModelAdmin[Destination]
@@ -20,22 +20,25 @@ else:  # Django's classes are generic for type checkers only
     DestinationBase = admin.ModelAdmin
 
 PAUSED, CLOSED, CLOSED_UNTIL, RESETS, DRAINED = (
-    moment_of(Destination, name) for name in ("paused_at", "closed_at", "closed_until", "quota_resets_at", "drained_at")
+    datetime_column(Destination, name)
+    for name in ("paused_at", "closed_at", "closed_until", "quota_resets_at", "drained_at")
 )
 
 
 @admin.register(Destination)
-class DestinationAdmin(ReadOnly, DestinationBase):
-    readonly_fields = ("stands", "why", PAUSED, CLOSED, CLOSED_UNTIL, RESETS, DRAINED)
+class DestinationAdmin(ReadOnlyAdmin, DestinationBase):
+    """The list and page of destinations."""
+
+    readonly_fields = ("state_label", "reason_label", PAUSED, CLOSED, CLOSED_UNTIL, RESETS, DRAINED)
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        return ("alias", "stands", "since", redact(request, "closed_reason", "why"), "paused_by", DRAINED)
+        return ("alias", "state_label", "since", redact(request, "closed_reason", "reason_label"), "paused_by", DRAINED)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return (
-            ("alias", "stands"),
+            ("alias", "state_label"),
             ("paused_by", PAUSED),
-            redact(request, "closed_reason", "why"),
+            redact(request, "closed_reason", "reason_label"),
             (CLOSED, CLOSED_UNTIL),
             "failure_count",
             ("quota_left", RESETS),
@@ -43,12 +46,12 @@ class DestinationAdmin(ReadOnly, DestinationBase):
         )
 
     @admin.display(description=pgettext_lazy("destination", "why"))
-    def why(self, destination: Destination) -> str:
-        """Why it is closed, for those who may not read it in full."""
+    def reason_label(self, destination: Destination) -> str:
+        """Return why the circuit is open, for users who may not read the reason in full."""
         return destination.get_closed_code_display()
 
     @admin.display(description=pgettext_lazy("destination", "state"))
-    def stands(self, destination: Destination) -> str:
+    def state_label(self, destination: Destination) -> str:
         return str(destination.state(clock.now()).label)
 
     @admin.display(description=pgettext_lazy("destination", "since"))

@@ -1,4 +1,4 @@
-"""The event list and an event's page: what became of it, and what can be done. Nothing is typed or deleted by hand."""
+"""The admin of events: the list and an event's page, with the bulk actions. Read-only otherwise."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from .. import clock
-from ..display import badge, escaped, printable
+from ..display import badge, escaped, escaped_text
 from ..models import Event
 from ..rights import redact
-from ..standing import due_in, time_left
-from ..standing import moment as full_time
+from ..standing import due_in, format_datetime, time_left
 from .base import is_key
 from .event_page import event_context, source_url
-from .filters import FILTERS, LAST_HOURS, PARAMETERS, SEARCH, SINCE, UNTIL, destinations_in_use, selected
+from .filters import FILTER_PARAMETERS, FILTERS, LAST_HOURS, SEARCH, SINCE, UNTIL, destinations_in_use, read_selection
 from .paging import BoundedPaginator
-from .people import PeopleActions
+from .people import ForgetActionAdmin
 
 if TYPE_CHECKING:
     EventBase = admin.ModelAdmin[Event]
@@ -34,14 +33,14 @@ else:  # Django's classes are generic for type checkers only
 
 
 def short_time(moment: Any) -> str:
-    """A time in a narrow column, with the full one for whoever points at it."""
+    """Format a time for a narrow column, with the full time as a tooltip."""
     local, today = timezone.localtime(moment), timezone.localtime(clock.now()).date()
-    # Months of English and its neighbours are long words.
+    # Full month names are too long for the column in English and similar languages.
     day = get_format("MONTH_DAY_FORMAT").replace("F", "M") if local.year == today.year else "SHORT_DATE_FORMAT"
     short = date_format(local, "H:i")
     if local.date() != today:
         short = f"{date_format(local, day)} {short}"
-    return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(), full_time(local), short)
+    return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(), format_datetime(local), short)
 
 
 def _badge(event: Event, words: str) -> str:
@@ -53,12 +52,14 @@ def _badge(event: Event, words: str) -> str:
 
 
 @admin.register(Event)
-class EventAdmin(PeopleActions, EventBase):
+class EventAdmin(ForgetActionAdmin, EventBase):
+    """The event list and an event's page."""
+
     list_display = ("badge", "event", "order", "user", "happened", "arrived", "attempt_count", "left")
     list_display_links = ("event",)
     list_filter = FILTERS
     search_fields = ("event_id", "order_id", "user_id")
-    # Columns that an index has in order; any other would be sorted anew for each page.
+    # Columns with an index; sorting by any other would sort the whole table for each page.
     sortable_by = ("happened", "arrived")
     ordering = ("-pk",)
     paginator = BoundedPaginator
@@ -76,8 +77,8 @@ class EventAdmin(PeopleActions, EventBase):
         return super().get_queryset(request).defer("payload", "dedup_key")
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
-        """Narrow the list to what its filters and its search field ask for, all at once."""
-        chosen = selected({**request.GET.dict(), SEARCH: search_term})
+        """Narrow the list by its filters and its search field at once."""
+        chosen = read_selection({**request.GET.dict(), SEARCH: search_term})
         narrowed = chosen.resolved(queryset.order_by()).narrow(queryset, destinations_in_use(request, queryset.db))
         return narrowed, False
 
@@ -86,7 +87,7 @@ class EventAdmin(PeopleActions, EventBase):
         return ("-occurred_at", "-pk") if has_time else self.ordering
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        return lookup in PARAMETERS
+        return lookup in FILTER_PARAMETERS
 
     def get_list_display(self, request: HttpRequest) -> Any:
         first, *others = self.list_display
@@ -94,11 +95,11 @@ class EventAdmin(PeopleActions, EventBase):
 
     @admin.display(description=pgettext_lazy("event", "status"))
     def badge(self, event: Event) -> str:
-        return _badge(event, printable(event.reason[:300]))
+        return _badge(event, escaped_text(event.reason[:300]))
 
     @admin.display(description=pgettext_lazy("event", "status"))
     def badge_alone(self, event: Event) -> str:
-        """The same for those who may not read the reason's words."""
+        """Return the badge for users who may not read the reason."""
         return _badge(event, "")
 
     @admin.display(description=pgettext_lazy("model", "event"))
@@ -113,7 +114,7 @@ class EventAdmin(PeopleActions, EventBase):
     def user(self, event: Event) -> str:
         if not event.user_id:
             return ""
-        return format_html('<span title="{}">{}</span>', printable(event.user_id), escaped(event.user_id, chars=13))
+        return format_html('<span title="{}">{}</span>', escaped_text(event.user_id), escaped(event.user_id, chars=13))
 
     @admin.display(description=pgettext_lazy("event", "happened"), ordering="occurred_at")
     def happened(self, event: Event) -> str:
@@ -137,21 +138,21 @@ class EventAdmin(PeopleActions, EventBase):
         if request.method not in ("GET", "HEAD"):
             raise PermissionDenied
         queryset = super().get_queryset(request)
-        event = self._event(queryset, unquote(object_id))
+        event = self._event_by_key(queryset, unquote(object_id))
         if not self.has_view_permission(request, event):
             raise PermissionDenied
         if event is None:
-            return self.not_there(request)
+            return self.redirect_missing(request)
         context = {
             **self.admin_site.each_context(request),
             "title": pgettext_lazy("model", "Event"), "subtitle": None, "original": event,
             "opts": self.model._meta, "media": self.media,
             "has_view_permission": True, "preserved_filters": self.get_preserved_filters(request),
             "source_url": source_url(request, self.admin_site, event),
-            **event_context(request, event, self.allowed(request)),
+            **event_context(request, event, self.allowed_actions(request)),
             **(extra_context or {}),
         }  # fmt: skip
         return TemplateResponse(request, "admin/dfinery_django/event/page.html", context)
 
-    def _event(self, queryset: Any, key: str) -> Event | None:
+    def _event_by_key(self, queryset: Any, key: str) -> Event | None:
         return queryset.filter(pk=int(key)).first() if is_key(key) else None

@@ -1,4 +1,4 @@
-"""What to register in DFINERY's console: each custom event and field with its type, and which of them drift."""
+"""The admin of custom fields: events and fields to register in DFINERY's console, their types and type drift."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from .. import custom_fields
 from ..destinations import outbox_databases
 from ..models import CustomField
 from ..values import WireType
-from .base import ReadOnly
+from .base import ReadOnlyAdmin
 
 if TYPE_CHECKING:
     FieldBase = admin.ModelAdmin[CustomField]
 else:  # Django's classes are generic for type checkers only
     FieldBase = admin.ModelAdmin
 
-HEADINGS = {
+SECTION_HEADINGS = {
     "": pgettext_lazy("model", "Events"),
     "event": _("Fields of events"),
     "item": _("Fields of items"),
     "user": _("Fields of users"),
 }
-ORIGINS = {
+ORIGIN_LABELS = {
     "declared": pgettext_lazy("custom field", "declared"),
     "model": pgettext_lazy("custom field", "a model's field"),
     "seen": pgettext_lazy("custom field", "its first value"),
@@ -37,8 +37,8 @@ ORIGINS = {
 
 
 @admin.register(CustomField)
-class CustomFieldAdmin(ReadOnly, FieldBase):
-    """One page: the ledger beside what the mapping says. A row has nothing more to show."""
+class CustomFieldAdmin(ReadOnlyAdmin, FieldBase):
+    """One page: the ledger of seen fields beside the mapped ones. Rows have no page of their own."""
 
     class Media:
         css = {"all": ["dfinery_django/events.css"]}
@@ -54,7 +54,7 @@ class CustomFieldAdmin(ReadOnly, FieldBase):
         listed = custom_fields.listing(outbox_databases())
         if request.GET.get("format") == "csv":
             headers = {"Content-Disposition": 'attachment; filename="dfinery-fields.csv"'}
-            # The mark at the beginning tells spreadsheets that it is UTF-8.
+            # Spreadsheets recognise UTF-8 by the byte order mark.
             answer = HttpResponse("\ufeff", content_type="text/csv; charset=utf-8", headers=headers)
             custom_fields.write_csv(listed, answer)
             return answer
@@ -62,8 +62,11 @@ class CustomFieldAdmin(ReadOnly, FieldBase):
             **self.admin_site.each_context(request),
             "title": capfirst(self.opts.verbose_name_plural), "opts": self.opts, "media": self.media,
             "sections": [
-                {"heading": heading, "fields": [_row(each) for each in listed if each.scope == scope], "scope": scope}
-                for scope, heading in HEADINGS.items()
+                {
+                    "heading": heading, "scope": scope,
+                    "fields": [_field_row(each) for each in listed if each.scope == scope],
+                }
+                for scope, heading in SECTION_HEADINGS.items()
             ],
             "drifting": sum(1 for each in listed if each.drift_count), "is_empty": not listed,
             **(extra_context or {}),
@@ -71,12 +74,12 @@ class CustomFieldAdmin(ReadOnly, FieldBase):
         return TemplateResponse(request, "admin/dfinery_django/fields.html", context)
 
 
-def _row(listed: custom_fields.Listed) -> dict[str, Any]:
-    """A field in the reader's words."""
+def _field_row(listed: custom_fields.Listed) -> dict[str, Any]:
+    """Return a field for the template, in the user's language."""
     return {
         "listed": listed,
         "type": WireType(listed.type).label if listed.type else "",
         "other_type": WireType(listed.drift_type).label if listed.drift_type else "",
-        "origin": ORIGINS[listed.origin],
+        "origin": ORIGIN_LABELS[listed.origin],
         "line": f'DFINERY["CUSTOM_FIELDS"]["{listed.scope}"]["{listed.name}"]',
     }

@@ -1,7 +1,7 @@
-"""The filters beside the event list: choices. ``selected`` reads what was chosen, for the list and its actions alike.
+"""The filters of the event list. ``read_selection`` reads them, for the list and its bulk actions alike.
 
-The choices are read from indexes, never from all rows. Other lookups in the address are refused: an action on "all"
-must not take more than the list shows.
+Choices are read from indexes, never from all rows. Other lookups in the URL are refused: an action on "all" must not
+select more than the list shows.
 """
 
 from __future__ import annotations
@@ -25,56 +25,56 @@ from ..queries import EventQuerySet
 from ..selection import Selection
 from ..states import EventStatus, Reason
 
-#: What stands in the address, in the words that Django's own filters would use.
+#: Query parameters, named as Django's own filters would name them.
 STATUS, EVENT, DESTINATION, REASON = "status__exact", "event_name", "destination", "reason_code__exact"
 LAST_HOURS, SINCE, UNTIL = "hours", "occurred_at__gte", "occurred_at__lt"
 DEFINITIONS, SOURCE = "definition__in", "source_pk"
 SEARCH = "q"
-PARAMETERS = (STATUS, EVENT, DESTINATION, REASON, LAST_HOURS, SINCE, UNTIL, DEFINITIONS, SOURCE)
+FILTER_PARAMETERS = (STATUS, EVENT, DESTINATION, REASON, LAST_HOURS, SINCE, UNTIL, DEFINITIONS, SOURCE)
 
-#: More names than this are not listed.
-MOST_CHOICES = 50
-#: Where a request keeps what its filters have looked up.
-_IN_USE = "_dfinery_in_use"
+#: A filter lists no more values than this.
+MAX_CHOICES = 50
+#: The attribute of a request that keeps the values that its filters looked up.
+_NAMES_IN_USE = "_dfinery_in_use"
 
 
 def destinations_in_use(request: HttpRequest, using: str) -> list[str] | None:
-    """Those that events have, if the filter beside the list has looked them up in the list's own database."""
-    found: list[str] | None = request.__dict__.get(_IN_USE, {}).get((using, DestinationFilter.column))
+    """Return the destinations that events have; ``None`` unless the filter looked them up in this database."""
+    found: list[str] | None = request.__dict__.get(_NAMES_IN_USE, {}).get((using, DestinationFilter.column))
     return found
 
 
-def selected(chosen: Mapping[str, str]) -> Selection:
-    """The events that an address of the list asks for.
+def read_selection(chosen: Mapping[str, str]) -> Selection:
+    """Return the selection that the list's query string describes.
 
-    :raises IncorrectLookupParameters: if a time in it is none
+    :raises IncorrectLookupParameters: if a time is malformed
     """
-    since = _moment(chosen.get(SINCE))
+    since = _parse_filter_time(chosen.get(SINCE))
     if chosen.get(LAST_HOURS):
         try:
             since = clock.now() - dt.timedelta(hours=float(chosen[LAST_HOURS]))
         except (ValueError, OverflowError) as error:
             raise IncorrectLookupParameters(error) from error
     return Selection(
-        status=clean(chosen.get(STATUS)),
-        event_name=clean(chosen.get(EVENT)),
-        destination=clean(chosen.get(DESTINATION)),
-        reason_code=clean(chosen.get(REASON)),
-        definitions=tuple(filter(None, clean(chosen.get(DEFINITIONS)).split(","))),
-        source_pk=clean(chosen.get(SOURCE)),
+        status=without_nul(chosen.get(STATUS)),
+        event_name=without_nul(chosen.get(EVENT)),
+        destination=without_nul(chosen.get(DESTINATION)),
+        reason_code=without_nul(chosen.get(REASON)),
+        definitions=tuple(filter(None, without_nul(chosen.get(DEFINITIONS)).split(","))),
+        source_pk=without_nul(chosen.get(SOURCE)),
         since=since,
-        until=_moment(chosen.get(UNTIL)),
-        search=clean(chosen.get(SEARCH)).strip(),
+        until=_parse_filter_time(chosen.get(UNTIL)),
+        search=without_nul(chosen.get(SEARCH)).strip(),
     )
 
 
-def clean(text: str | None) -> str:
-    """What an address or a form gives, as every database takes it."""
-    return (text or "").replace("\x00", "")  # PostgreSQL takes none
+def without_nul(text: str | None) -> str:
+    """Return the text without U+0000, which PostgreSQL refuses; empty for ``None``."""
+    return (text or "").replace("\x00", "")
 
 
-def _moment(text: str | None) -> dt.datetime | None:
-    """A time in the address; a naive one is read in the site's time zone."""
+def _parse_filter_time(text: str | None) -> dt.datetime | None:
+    """Parse a time; a naive one is in the site's time zone."""
     if not text:
         return None
     try:
@@ -88,13 +88,15 @@ def _moment(text: str | None) -> dt.datetime | None:
 
 
 class EventFilter(SimpleListFilter):
-    """Choices only: the list is narrowed once, by ``selected``."""
+    """Base of the filters: choices only, since ``read_selection`` narrows the list."""
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         return queryset
 
 
 class StatusFilter(EventFilter):
+    """A filter by status."""
+
     title, parameter_name = pgettext_lazy("event", "status"), STATUS
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
@@ -102,16 +104,18 @@ class StatusFilter(EventFilter):
 
 
 class ReasonFilter(EventFilter):
+    """A filter by reason code."""
+
     title, parameter_name = pgettext_lazy("event", "reason"), REASON
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         return [choice for choice in Reason.choices if choice[0]]
 
 
-class NamesFilter(EventFilter):
-    """The values that a column has.
+class ColumnValuesFilter(EventFilter):
+    """A filter by the values of a column.
 
-    :cvar column: not ``field``, which themes of the admin expect to be a model's field
+    :cvar column: not named ``field``, which admin themes expect to be a model field
     """
 
     column = ""
@@ -119,17 +123,21 @@ class NamesFilter(EventFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         events: EventQuerySet = Event._default_manager.all()
         everything = events.in_use(self.column)
-        request.__dict__.setdefault(_IN_USE, {})[events.db, self.column] = everything
-        names, chosen = everything[:MOST_CHOICES], self.value()
+        request.__dict__.setdefault(_NAMES_IN_USE, {})[events.db, self.column] = everything
+        names, chosen = everything[:MAX_CHOICES], self.value()
         names = [*names, chosen] if chosen is not None and chosen not in names else names
         return [(name, escaped(name, chars=40)) for name in names]
 
 
-class EventNameFilter(NamesFilter):
+class EventNameFilter(ColumnValuesFilter):
+    """A filter by event name."""
+
     title, parameter_name, column = pgettext_lazy("model", "event"), EVENT, "event_name"
 
 
-class DestinationFilter(NamesFilter):
+class DestinationFilter(ColumnValuesFilter):
+    """A filter by destination, shown if there are several."""
+
     title, parameter_name, column = pgettext_lazy("model", "destination"), DESTINATION, "destination"
 
     def has_output(self) -> bool:
@@ -137,7 +145,7 @@ class DestinationFilter(NamesFilter):
 
 
 class TimeFilter(EventFilter):
-    """When it happened: the last hours, or from and until."""
+    """A filter by when it happened: the last hours, or from and until."""
 
     title, parameter_name = _("when it happened"), LAST_HOURS
     template = "admin/dfinery_django/event/time_filter.html"
@@ -164,7 +172,7 @@ class TimeFilter(EventFilter):
         others = {SINCE: None, UNTIL: None, LAST_HOURS: None}
         is_open = not any(self.used_parameters.get(name) for name in (SINCE, UNTIL))
         first = {"selected": self.value() is None and is_open, "display": _("Any time")}
-        # What the form of the template needs, beside the choices.
+        # For the template's form.
         first |= {
             "kept": [
                 pair
@@ -182,16 +190,16 @@ class TimeFilter(EventFilter):
             yield {"selected": self.value() == str(hours), "query_string": address, "display": title}
 
     def _local(self, name: str) -> str:
-        """For an ``<input type="datetime-local">``."""
-        moment = _moment(self.used_parameters.get(name))
+        """Format a parameter for ``<input type="datetime-local">``."""
+        moment = _parse_filter_time(self.used_parameters.get(name))
         try:
             return timezone.localtime(moment).strftime("%Y-%m-%dT%H:%M") if moment else ""
-        except OverflowError:  # the first or last hours that Python knows
+        except OverflowError:  # within hours of datetime's limits
             return ""
 
 
 class SourceFilter(EventFilter):
-    """Where a source object's own page links to its events: shown only then, so that it can be taken off."""
+    """A filter by source object, as links from its page set it; shown only when set, to remove it."""
 
     title, parameter_name = pgettext_lazy("event", "source"), SOURCE
 

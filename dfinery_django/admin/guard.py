@@ -1,4 +1,4 @@
-"""Pages of the admin while the database can't be used, or lacks our tables: 503 and a sentence instead of an error."""
+"""Answer admin pages with 503 and a sentence while the database is down or lacks our tables."""
 
 from __future__ import annotations
 
@@ -20,45 +20,46 @@ logger = logging.getLogger("dfinery_django")
 View = Callable[..., Any]
 
 
-def guarded(view: View) -> View:
-    """The same view. What it says of a database that fails is said outside of the request's transaction."""
-    unwanted = frozenset(getattr(view, "_non_atomic_requests", ()))
+def with_database_guard(view: View) -> View:
+    """Return the view, answering 503 if the database fails, outside of the request's transaction."""
+    opted_out = frozenset(getattr(view, "_non_atomic_requests", ()))
 
     @functools.wraps(view)
     def guarded_view(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        asked = functools.partial(_as_the_site_has_it(view, unwanted), request, *args, **kwargs)
-        answer = _told(asked)
+        call = functools.partial(_with_atomic_requests(view, opted_out), request, *args, **kwargs)
+        answer = _call_or_503(call)
         if hasattr(answer, "render") and not answer.is_rendered:
-            answer.render = functools.partial(_rendered, answer)  # a list is read only then
+            # A change list queries the database while it renders.
+            answer.render = functools.partial(_render_guarded, answer)
         return answer
 
     guarded_view.__dict__["_non_atomic_requests"] = set(connections)
     return guarded_view
 
 
-def _as_the_site_has_it(view: View, unwanted: Collection[str]) -> View:
-    """In a transaction of the whole request where the site has one (ATOMIC_REQUESTS), and the view wants it."""
+def _with_atomic_requests(view: View, opted_out: Collection[str]) -> View:
+    """Return the view, atomic for each database with ATOMIC_REQUESTS unless the view opted out."""
     for alias, each in connections.settings.items():
-        if each["ATOMIC_REQUESTS"] and alias not in unwanted:
+        if each["ATOMIC_REQUESTS"] and alias not in opted_out:
             view = transaction.atomic(using=alias)(view)
     return view
 
 
-def _rendered(answer: Any) -> Any:
-    del answer.render  # the class has its own
-    return _told(answer.render)
+def _render_guarded(answer: Any) -> Any:
+    del answer.render  # uncovers the method of the class
+    return _call_or_503(answer.render)
 
 
-def _told(answer: Callable[[], Any]) -> Any:
+def _call_or_503(call: Callable[[], Any]) -> Any:
     try:
-        return answer()
+        return call()
     except DatabaseFault as error:
         words = outage.outage_message(error)
         if not words:
             raise
-        logger.exception("The admin can't answer: the database failed")
-    # Nothing of the site's own pages, which would ask the database who looks at them.
+        logger.exception("The admin returns 503: the database failed")
+    # Not based on the site's templates, which would query the database for the user.
     page = render_to_string("dfinery_django/unavailable.html", {"words": words})
-    told = HttpResponse(page, status=503, headers={"Retry-After": str(outage.RETRY_AFTER_SECONDS)})
-    add_never_cache_headers(told)
-    return told
+    response = HttpResponse(page, status=503, headers={"Retry-After": str(outage.RETRY_AFTER_SECONDS)})
+    add_never_cache_headers(response)
+    return response

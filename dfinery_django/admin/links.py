@@ -1,4 +1,4 @@
-"""From an object of the shop to its events: a line on the pages of watched models' own admins."""
+"""The mixin that shows the events of an object on the page of its own model's admin."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from ..transactions import savepoint_guard
 from .filters import DEFINITIONS, SOURCE
 
 if TYPE_CHECKING:
-    Base = admin.ModelAdmin[Any]
+    ModelAdminBase = admin.ModelAdmin[Any]
 else:
-    Base = object
+    ModelAdminBase = object
 
 logger = logging.getLogger("dfinery_django")
 
-#: The latest of an object's events are shown in full; the link leads to all.
-SHOWN = 5
-FIELD = "dfinery_events"
+#: An object's page shows no more events than this, and links to all.
+LATEST_SHOWN = 5
+EVENTS_FIELD = "dfinery_events"
 
 
-class DfineryEventsMixin(Base):
-    """For the admin of a model that definitions watch: what became of this object's events, and a link to them.
+class DfineryEventsMixin(ModelAdminBase):
+    """Mixin for the admin of a watched model: the status of the object's events, and a link to them.
 
-    A read-only field, so that it stands in any template; only for whoever may view events::
+    It is a read-only field, so that any template shows it, and only for users who may view events::
 
         class OrderAdmin(DfineryEventsMixin, admin.ModelAdmin): ...
     """
 
     @admin.display(description=_("DFINERY events"))
     def dfinery_events(self, obj: Any) -> str:
-        """The latest events of the object."""
+        """Show the latest events of the object."""
         definitions = registry.watching(type(obj))
         keys = {source_key(each, obj) or "" for each in definitions}
         names = [each.name for each in definitions]
@@ -52,17 +52,17 @@ class DfineryEventsMixin(Base):
         events = Event.objects.filter(definition__in=names, source_pk__in=keys).defer("payload").order_by("-pk")
         try:
             with savepoint_guard(events.db):
-                latest = list(events[:SHOWN])
-        except DatabaseFault as error:  # the site's own page must not go with ours
+                latest = list(events[:LATEST_SHOWN])
+        except DatabaseFault as error:  # must not break the site's page
             logger.exception("Events of %s can't be read", type(obj).__name__)
-            return outage.outage_message(error) or str(_("They can't be read: see the log."))
+            return outage.outage_message(error) or str(_("The events can't be read: see the log."))
         lines = format_html_join("", "<li>{} {} {}</li>", (self._dfinery_line(event) for event in latest))
         address = urlencode({DEFINITIONS: ",".join(names), SOURCE: next(iter(keys))})
         site = self.admin_site.name
         return format_html(
             '<ul class="dfinery-events">{}</ul><a href="{}?{}">{}</a>',
             lines or format_html("<li>{}</li>", _("none yet")),
-            reverse("admin:dfinery_django_event_changelist", current_app=site), address, _("All DFINERY events of it"),
+            reverse("admin:dfinery_django_event_changelist", current_app=site), address, _("All its DFINERY events"),
         )  # fmt: skip
 
     def _dfinery_line(self, event: Event) -> tuple[str, str, str]:
@@ -81,15 +81,15 @@ class DfineryEventsMixin(Base):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = super().get_readonly_fields(request, obj)
-        return [*fields, FIELD] if self._shows_dfinery_events(request, obj) else fields
+        return [*fields, EVENTS_FIELD] if self._shows_dfinery_events(request, obj) else fields
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """In a fieldset of its own at the end, whatever the admin says of its fields."""
+        """Move the field into a fieldset of its own at the end."""
         fieldsets = super().get_fieldsets(request, obj)
         if not self._shows_dfinery_events(request, obj):
             return fieldsets
         others = [(title, {**options, "fields": _without(options["fields"])}) for title, options in fieldsets]
-        return [*others, (_("DFINERY"), {"fields": [FIELD]})]
+        return [*others, (_("DFINERY"), {"fields": [EVENTS_FIELD]})]
 
     @property
     def media(self) -> Any:
@@ -99,4 +99,4 @@ class DfineryEventsMixin(Base):
 
 
 def _without(fields: Any) -> list[Any]:
-    return [each for each in fields if each != FIELD]
+    return [each for each in fields if each != EVENTS_FIELD]

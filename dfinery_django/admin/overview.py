@@ -1,6 +1,6 @@
-"""The overview page: is all well, and if not, what to do. Pause, resume and test events, by POST alone.
+"""The overview page: health, findings and remedies. Pause, resume and test event, by POST only.
 
-It refreshes itself through ``current``, which is the page without what surrounds it.
+The page refreshes itself through ``current``, which returns its content without the frame.
 """
 
 from __future__ import annotations
@@ -24,32 +24,31 @@ from django.views.decorators.http import require_POST, require_safe
 
 from .. import destinations, overview, recent
 from ..exceptions import ConfigurationError
-from ..health import Health, assess
+from ..health import HealthReport, assess
 from ..models import Destination, Overview
 from ..moments import span
 from ..rights import redact
 from ..states import FINISHED, UNFINISHED, EventStatus
 from ..token_check import check_token
 from ..waking import wake_on_commit
-from .base import ReadOnly, site_language
-from .chart import draw
-from .filters import clean
+from .base import ReadOnlyAdmin, site_language
+from .chart import build_chart
+from .filters import without_nul
+from .guard import View
 
 if TYPE_CHECKING:
     OverviewBase = admin.ModelAdmin[Overview]
 else:  # Django's classes are generic for type checkers only
     OverviewBase = admin.ModelAdmin
 
-View = Callable[..., Any]
-
-#: While somebody looks at it, the page asks for news this often.
+#: The visible page refreshes itself this often.
 REFRESH_SECONDS = 10
-_SHOWN_AS = {True: messages.SUCCESS, False: messages.ERROR, None: messages.WARNING}
+_TEST_EVENT_LEVELS = {True: messages.SUCCESS, False: messages.ERROR, None: messages.WARNING}
 
 
 @dataclass(frozen=True)
 class Tile:
-    """How many events have a status, and where they are listed."""
+    """The number of events with a status, and the URL of their list."""
 
     status: EventStatus
     count: int
@@ -57,7 +56,9 @@ class Tile:
 
 
 @admin.register(Overview)
-class OverviewAdmin(ReadOnly, OverviewBase):
+class OverviewAdmin(ReadOnlyAdmin, OverviewBase):
+    """The overview page and its buttons."""
+
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("dfinery_django.view_event")
 
@@ -75,7 +76,7 @@ class OverviewAdmin(ReadOnly, OverviewBase):
         ]
 
     def _view(self, view: View) -> View:
-        # A test event waits for the network, which no transaction of a site with ATOMIC_REQUESTS may do.
+        # A test event waits for the network, which must not happen inside a transaction (ATOMIC_REQUESTS).
         for using in connections:
             view = transaction.non_atomic_requests(using=using)(view)
         return self.admin_site.admin_view(view)
@@ -86,123 +87,131 @@ class OverviewAdmin(ReadOnly, OverviewBase):
             "title": pgettext("model", "Overview"),
             "opts": self.opts,
             "refresh_seconds": REFRESH_SECONDS,
-            **self._standing(request),
+            **self._snapshot_context(request),
             **(extra_context or {}),
         }
         return TemplateResponse(request, "admin/dfinery_django/overview.html", context)
 
     def current(self, request: HttpRequest) -> TemplateResponse:
-        return TemplateResponse(request, "admin/dfinery_django/overview_current.html", self._standing(request))
+        """Return the content that the page refreshes."""
+        return TemplateResponse(request, "admin/dfinery_django/overview_current.html", self._snapshot_context(request))
 
-    def _standing(self, request: HttpRequest) -> dict[str, Any]:
+    def _snapshot_context(self, request: HttpRequest) -> dict[str, Any]:
         if not self.has_view_permission(request):
             raise PermissionDenied
         request.current_app = self.admin_site.name
-        now = _readable(request, overview.look())
-        arrival = recent.arrival(now.now)
+        snapshot = _redacted_overview(request, overview.look())
+        arrival = recent.arrival_times(snapshot.now)
         return {
-            "overview": now,
-            "health": _assessed(request, now),
-            "chart": draw(now.hours),
+            "overview": snapshot,
+            "health": _redacted_health(request, snapshot),
+            "chart": build_chart(snapshot.hours),
             "arrival": arrival and {"median": span(arrival.median_seconds), "p95": span(arrival.p95_seconds)},
             "failures": [
-                (each, redact(request, each.example.reason, ""), self._failures_link(each, now))
-                for each in recent.failures(now.now)
+                (each, redact(request, each.example.reason, ""), self._failures_link(each, snapshot))
+                for each in recent.failures(snapshot.now)
             ],
-            "first_to_expire": recent.first_to_expire(now.first_to_expire),
-            "unfinished": [self._tile(status, now) for status in UNFINISHED],
-            "finished": [self._tile(status, now) for status in FINISHED],
+            "first_to_expire": recent.first_to_expire(snapshot.first_to_expire),
+            "unfinished": [self._tile(status, snapshot) for status in UNFINISHED],
+            "finished": [self._tile(status, snapshot) for status in FINISHED],
             "may_pause": request.user.has_perm("dfinery_django.pause_destination"),
             "may_test": request.user.has_perm("dfinery_django.send_test_event"),
         }
 
-    def _tile(self, status: EventStatus, now: overview.Overview) -> Tile:
-        since = {} if status in UNFINISHED else {"occurred_at__gte": _since(status, now)}
-        return Tile(status, now.counts[status], self._list_link(status__exact=status, **since))
+    def _tile(self, status: EventStatus, snapshot: overview.Snapshot) -> Tile:
+        since = {} if status in UNFINISHED else {"occurred_at__gte": _list_since(status, snapshot)}
+        return Tile(status, snapshot.counts[status], self._list_link(status__exact=status, **since))
 
-    def _failures_link(self, failures: recent.Failures, now: overview.Overview) -> str:
+    def _failures_link(self, failures: recent.FailureGroup, snapshot: overview.Snapshot) -> str:
         return self._list_link(
             status__exact=failures.status,
             reason_code__exact=failures.code,
             event_name=failures.event_name,
-            occurred_at__gte=_since(failures.status, now),
+            occurred_at__gte=_list_since(failures.status, snapshot),
         )
 
     def _list_link(self, **lookups: str) -> str:
         try:
             url = reverse("admin:dfinery_django_event_changelist", current_app=self.admin_site.name)
-        except NoReverseMatch:  # a site that shows the overview alone
+        except NoReverseMatch:  # a site that registers the overview alone
             return ""
         return f"{url}?{urlencode(lookups)}"
 
     def pause(self, request: HttpRequest) -> HttpResponse:
-        alias = self._chosen(request, "pause_destination")
+        """Pause delivery to a destination."""
+        alias = self._posted_destination(request, "pause_destination")
         for using in overview.databases():
             destinations.pause(alias, by=request.user.get_username(), using=using)
-        self._log(request, alias, lambda: pgettext("destination", "Paused."))
+        self._log_change(request, alias, lambda: pgettext("destination", "Paused."))
         self.message_user(request, _("Delivery to %(destination)s is paused.") % {"destination": alias})
-        return self._back()
+        return self._redirect_back()
 
     def resume(self, request: HttpRequest) -> HttpResponse:
-        alias = self._chosen(request, "pause_destination")
+        """Resume delivery to a destination, or close its circuit."""
+        alias = self._posted_destination(request, "pause_destination")
         for using in overview.databases():
             destinations.resume(alias, using=using)
             wake_on_commit(using, alias)
-        self._log(request, alias, lambda: pgettext("destination", "Resumed."))
-        self.message_user(request, _("Delivery to %(destination)s goes on.") % {"destination": alias})
-        return self._back()
+        self._log_change(request, alias, lambda: pgettext("destination", "Resumed."))
+        self.message_user(request, _("Delivery to %(destination)s is resumed.") % {"destination": alias})
+        return self._redirect_back()
 
     def send_test_event(self, request: HttpRequest) -> HttpResponse:
-        alias = self._chosen(request, "send_test_event")
+        """Check the token of a destination with a test event."""
+        alias = self._posted_destination(request, "send_test_event")
         try:
-            found = check_token(alias)
+            result = check_token(alias)
         except ConfigurationError as error:
             self.message_user(request, str(error), messages.ERROR)
-            return self._back()
-        self._log(request, alias, lambda: _("Sent a test event: %(answer)s") % {"answer": found.text})
-        words = f"{found.text} {found.said}" if found.said else f"{found.text} ({found.duration_ms} ms)"
-        self.message_user(request, words, _SHOWN_AS[found.is_accepted])
-        return self._back()
+            return self._redirect_back()
+        self._log_change(request, alias, lambda: _("Sent a test event: %(answer)s") % {"answer": result.text})
+        words = f"{result.text} {result.said}" if result.said else f"{result.text} ({result.duration_ms} ms)"
+        self.message_user(request, words, _TEST_EVENT_LEVELS[result.is_accepted])
+        return self._redirect_back()
 
-    def _chosen(self, request: HttpRequest, permission: str) -> str:
-        """
-        :raises PermissionDenied: if this user may not
+    def _posted_destination(self, request: HttpRequest, permission: str) -> str:
+        """Return the alias that was posted.
+
+        :raises PermissionDenied: if the user lacks the permission
         :raises Http404: if there is no such destination
         """
         if not self.has_view_permission(request) or not request.user.has_perm(f"dfinery_django.{permission}"):
             raise PermissionDenied
-        alias = clean(request.POST.get("destination"))
+        alias = without_nul(request.POST.get("destination"))
         known = (Destination.objects.using(using).filter(pk=alias).exists() for using in overview.databases())
         if alias not in overview.settings_in_force()[1].TOKENS and not any(known):
             raise Http404(_("There is no such destination."))
         return alias
 
-    def _log(self, request: HttpRequest, alias: str, words: Callable[[], str]) -> None:
-        """Django's own record of who did what."""
+    def _log_change(self, request: HttpRequest, alias: str, words: Callable[[], str]) -> None:
+        """Log the change in Django's admin log."""
         with site_language():
             self.log_change(request, destinations.current(alias, overview.databases()[0]), words())
 
-    def _back(self) -> HttpResponse:
+    def _redirect_back(self) -> HttpResponse:
         url = reverse("admin:dfinery_django_overview_changelist", current_app=self.admin_site.name)
         return HttpResponseRedirect(url)
 
 
-def _readable(request: HttpRequest, now: overview.Overview) -> overview.Overview:
-    """The same, with why each destination is closed as this person may read it."""
+def _redacted_overview(request: HttpRequest, snapshot: overview.Snapshot) -> overview.Snapshot:
+    """Redact the reasons for open circuits as far as the user may not read them."""
     found = (
-        dataclasses.replace(each, why=redact(request, each.why, str(each.code.label))) for each in now.destinations
+        dataclasses.replace(each, why=redact(request, each.why, str(each.code.label))) for each in snapshot.destinations
     )
-    return dataclasses.replace(now, destinations=tuple(found))
+    return dataclasses.replace(snapshot, destinations=tuple(found))
 
 
-def _assessed(request: HttpRequest, now: overview.Overview) -> Health:
-    """Is all well? Without what was said word for word where this person may not read it."""
-    health = assess(now)
+def _redacted_health(request: HttpRequest, snapshot: overview.Snapshot) -> HealthReport:
+    """Return the health, without the quoted texts if the user may not read them."""
+    health = assess(snapshot)
     found = (dataclasses.replace(each, said=redact(request, each.said, "")) for each in health.findings)
     return dataclasses.replace(health, findings=tuple(found))
 
 
-def _since(status: EventStatus, now: overview.Overview) -> str:
-    """The list goes by when events happened: those that expired within 48 hours did so as much before."""
-    age_hours = now.settings.MAX_AGE_HOURS if status == EventStatus.EXPIRED else 0
-    return (overview.first_hour(now.now) - dt.timedelta(hours=age_hours)).isoformat()
+def _list_since(status: EventStatus, snapshot: overview.Snapshot) -> str:
+    """Return the start of the list's range of ``occurred_at``.
+
+    Events that expired in the last 48 hours occurred up to the maximum age earlier.
+    """
+    age_hours = snapshot.settings.MAX_AGE_HOURS if status == EventStatus.EXPIRED else 0
+    return (overview.first_hour(snapshot.now) - dt.timedelta(hours=age_hours)).isoformat()

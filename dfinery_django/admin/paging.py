@@ -1,4 +1,4 @@
-"""Pages of a list that may be endless: counted up to a bound, and listed up to there."""
+"""A paginator for tables of any size: counts and lists rows up to a limit."""
 
 from __future__ import annotations
 
@@ -7,22 +7,25 @@ from typing import Any
 
 from django.core.paginator import Paginator
 
-#: So many are counted and listed: a page far back would cost as much as all rows before it.
-MOST_LISTED = 10_000
+#: Rows counted and listed at most: a page far back costs as much as all rows before it.
+MAX_LISTED_ROWS = 10_000
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]
-    """:ivar is_bounded: whether there are more than are listed"""
+    """Paginator with a limit.
+
+    :ivar is_bounded: whether there are more rows than are listed
+    """
 
     @cached_property
     def count(self) -> int:
-        return min(self._found, MOST_LISTED)
+        return min(self._bounded_count, MAX_LISTED_ROWS)
 
     @property
     def is_bounded(self) -> bool:
-        return self._found > MOST_LISTED
+        return self._bounded_count > MAX_LISTED_ROWS
 
     @cached_property
-    def _found(self) -> int:
+    def _bounded_count(self) -> int:
         rows: Any = self.object_list
-        return int(rows.order_by().values("pk")[: MOST_LISTED + 1].count())
+        return int(rows.order_by().values("pk")[: MAX_LISTED_ROWS + 1].count())

@@ -1,4 +1,4 @@
-"""What was done to many events at once, and how far it is. Whoever may see events may see it; nobody may change it."""
+"""The admin of bulk actions and their progress: read-only, for users who may view events; stoppable."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ..models import Event, Repair
 from ..moments import number
 from ..rights import redact
 from ..selection import Selection
-from .base import ReadOnly, is_key, moment_of, site_language
+from .base import ReadOnlyAdmin, datetime_column, is_key, site_language
 
 if TYPE_CHECKING:
     RepairBase = admin.ModelAdmin[Repair]
@@ -32,10 +32,12 @@ else:  # Django's classes are generic for type checkers only
 
 
 @admin.register(Repair)
-class RepairAdmin(ReadOnly, RepairBase):
+class RepairAdmin(ReadOnlyAdmin, RepairBase):
+    """The list of bulk actions and a bulk action's page."""
+
     list_display = (
-        *("action", "which", "asked_by", moment_of(Repair, "asked_at")),
-        *("progress", moment_of(Repair, "finished_at")),
+        *("action", "selected_events", "asked_by", datetime_column(Repair, "asked_at")),
+        *("progress", datetime_column(Repair, "finished_at")),
     )
     list_display_links = ("action",)
     sortable_by = ()
@@ -53,12 +55,12 @@ class RepairAdmin(ReadOnly, RepairBase):
         return self.has_view_permission(request)
 
     @admin.display(description=pgettext_lazy("model", "events"))
-    def which(self, made: Repair) -> str:
-        return escaped(_described(made), chars=80)
+    def selected_events(self, bulk_action: Repair) -> str:
+        return escaped(_selection_text(bulk_action), chars=80)
 
     @admin.display(description=gettext_lazy("so far"))
-    def progress(self, made: Repair) -> str:
-        return f"{number(made.seen_count)} / {number(made.event_count)}"
+    def progress(self, bulk_action: Repair) -> str:
+        return f"{number(bulk_action.seen_count)} / {number(bulk_action.event_count)}"
 
     def get_urls(self) -> Any:
         stop = require_POST(self.admin_site.admin_view(self.stop_view))
@@ -70,39 +72,40 @@ class RepairAdmin(ReadOnly, RepairBase):
         if request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
             raise PermissionDenied
         key = unquote(object_id)
-        made = Repair.objects.filter(pk=int(key)).first() if is_key(key) else None
-        if made is None:
-            return self.not_there(request)
+        bulk_action = Repair.objects.filter(pk=int(key)).first() if is_key(key) else None
+        if bulk_action is None:
+            return self.redirect_missing(request)
         context = {
             **self.admin_site.each_context(request),
-            "title": capfirst(made.get_action_display()), "original": made, "opts": self.model._meta,
-            "media": self.media, "has_view_permission": True, "repair": made, "which": _described(made),
-            "error": redact(request, made.error, _("It can't be done: see the log.")),
-            "seen": number(made.seen_count), "count": number(made.event_count),
-            "lines": list(wording.lines(made.action, made.tally)),
-            "may_stop": not made.is_finished and self._may(request, made),
+            "title": capfirst(bulk_action.get_action_display()), "original": bulk_action, "opts": self.model._meta,
+            "media": self.media, "has_view_permission": True, "repair": bulk_action,
+            "which": _selection_text(bulk_action),
+            "error": redact(request, bulk_action.error, _("It can't be done: see the log.")),
+            "seen": number(bulk_action.seen_count), "count": number(bulk_action.event_count),
+            "lines": list(wording.action_lines(bulk_action.action, bulk_action.tally)),
+            "may_stop": not bulk_action.is_finished and self._may_take(request, bulk_action),
             **(extra_context or {}),
         }  # fmt: skip
         return TemplateResponse(request, "admin/dfinery_django/repair/page.html", context)
 
     def stop_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Do no more of it."""
-        made = get_object_or_404(Repair.objects.using(router.db_for_write(Event)), pk=pk)
-        if not self.has_view_permission(request) or not self._may(request, made):
+        """Stop the bulk action."""
+        bulk_action = get_object_or_404(Repair.objects.using(router.db_for_write(Event)), pk=pk)
+        if not self.has_view_permission(request) or not self._may_take(request, bulk_action):
             raise PermissionDenied
-        if repair.stop(made):
+        if repair.stop(bulk_action):
             with site_language():
-                self.log_change(request, made, pgettext("repair", "Stopped."))
-            self.message_user(request, _("It is stopped. What was done stays done."), messages.SUCCESS)
-        return HttpResponseRedirect(self.address("repair_change", pk))
+                self.log_change(request, bulk_action, pgettext("repair", "Stopped."))
+            self.message_user(request, _("Stopped. What was already done is not undone."), messages.SUCCESS)
+        return HttpResponseRedirect(self.admin_url("repair_change", pk))
 
-    def _may(self, request: HttpRequest, made: Repair) -> bool:
-        """Whoever may take the action may stop it."""
-        return request.user.has_perm(f"dfinery_django.{made.action}_event")
+    def _may_take(self, request: HttpRequest, bulk_action: Repair) -> bool:
+        """Return whether the user may take the action, and so stop it."""
+        return request.user.has_perm(f"dfinery_django.{bulk_action.action}_event")
 
 
-def _described(made: Repair) -> str:
+def _selection_text(bulk_action: Repair) -> str:
     try:
-        return wording.described(Selection.from_json(made.selection))
-    except (ValueError, TypeError):  # of another version
-        return made.selection
+        return wording.describe_selection(Selection.from_json(bulk_action.selection))
+    except (ValueError, TypeError):  # stored by another version
+        return bulk_action.selection

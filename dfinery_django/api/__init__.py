@@ -1,1 +1,1 @@
-"""The REST API, a door: ``path("dfinery/", include("dfinery_django.api.urls"))``. Needs Django REST framework."""
+"""The REST API: ``path("dfinery/", include("dfinery_django.api.urls"))``. Needs Django REST framework."""

@@ -1,4 +1,4 @@
-"""Resend and cancel one event, as the admin does it: through a repair, whose guard holds whatever else goes on."""
+"""Resend and cancel one event through a bulk action, as the admin does, whose checks are safe against races."""
 
 from __future__ import annotations
 
@@ -15,67 +15,69 @@ from rest_framework.response import Response
 
 from .. import clock, repair
 from ..models import Event
-from ..patience import retry_transient
+from ..patience import retry
 from ..selection import Selection
 from ..states import ACTIONABLE, Action, ActionVerdict
-from .base import DfineryView, needs
+from .base import DfineryView, permission_set
 from .errors import ApiError, unavailable
-from .events import found
-from .shapes import detailed
+from .events import get_event_or_404
+from .shapes import event_detail
 
-#: How long a request waits out a fault of the database.
-PATIENCE_SECONDS = 2.0
+#: How long a request retries on a database fault.
+API_RETRY_SECONDS = 2.0
 
 
-class EventAction(DfineryView):
+class EventActionView(DfineryView):
+    """Base of the views that take an action on one event."""
+
     action: Action
 
     def post(self, request: Request, event_id: str) -> Response:
         using = router.db_for_write(Event)
-        event = found(Event.objects.using(using).defer("payload"), event_id)
+        event = get_event_or_404(Event.objects.using(using).defer("payload"), event_id)
         step = functools.partial(self._carry_out, request, event, using)
-        verdict = retry_transient(step, using=using, until=clock.monotonic() + PATIENCE_SECONDS)
+        verdict = retry(step, using=using, until=clock.monotonic() + API_RETRY_SECONDS)
         if verdict not in ACTIONABLE:
             with translation.override("en"):
                 detail = f"Nothing was done: {verdict.label}."
             raise ApiError(status.HTTP_409_CONFLICT, detail, verdict=str(verdict))
-        repair.wake(using)
-        return Response(detailed(Event.objects.using(using).get(pk=event.pk), request))
+        repair.wake_all_on_commit(using)
+        return Response(event_detail(Event.objects.using(using).get(pk=event.pk), request))
 
     def _carry_out(self, request: Request, event: Event, using: str) -> ActionVerdict:
-        """Store the wish, do it and log it: all or nothing."""
+        """Store the bulk action, run it and log it, in one transaction."""
         by = request.user.get_username()
         with transaction.atomic(using=using):
-            wish = repair.wish(self.action, Selection(pks=(event.pk,)), by=by, using=using)
-            wish.event_count = 1
-            wish.save(using=using, force_insert=True)
-            done = repair.advance(using, pk=wish.pk)
-            assert done is not None  # noqa: S101 - nobody else can see it yet
+            bulk_action = repair.new_bulk_action(self.action, Selection(pks=(event.pk,)), by=by, using=using)
+            bulk_action.event_count = 1
+            bulk_action.save(using=using, force_insert=True)
+            done = repair.advance(using, pk=bulk_action.pk)
+            assert done is not None  # noqa: S101 - not committed yet: no worker sees it
             if done[0].error:
-                raise unavailable("It can't be done: see the log.")  # and nothing of it stays
+                raise unavailable("It can't be done: see the log.")  # rolls the transaction back
             if done[1]:
-                _log(request.user, event, f"{self.action} (API)")
+                _log_action(request.user, event, f"{self.action} (API)")
         verdicts = [ActionVerdict(each) for each, count in done[0].tally.items() if count]
         return verdicts[0] if verdicts else ActionVerdict.CHANGED
 
 
-def _log(user: Any, event: Event, message: str) -> None:
-    """In Django's log, where the site keeps one."""
+def _log_action(user: Any, event: Event, message: str) -> None:
+    """Log the action in Django's admin log, if the site has one."""
     if apps.is_installed("django.contrib.admin") and isinstance(user, get_user_model()):
         from django.contrib.admin.models import CHANGE, LogEntry
 
         LogEntry.objects.log_actions(user.pk, [event], CHANGE, change_message=message)
 
 
-class Resend(EventAction):
+class ResendView(EventActionView):
     """Send a finished event again: the same content, the same event_id."""
 
     action = Action.RESEND
-    permissions = {"POST": (needs("view_event", "resend_event"),)}
+    permissions = {"POST": (permission_set("view_event", "resend_event"),)}
 
 
-class Cancel(EventAction):
-    """Take an event that waits off the way: it is never sent."""
+class CancelView(EventActionView):
+    """Cancel a waiting event: it is never sent."""
 
     action = Action.CANCEL
-    permissions = {"POST": (needs("view_event", "cancel_event"),)}
+    permissions = {"POST": (permission_set("view_event", "cancel_event"),)}

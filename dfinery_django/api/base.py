@@ -1,4 +1,4 @@
-"""What all views here have in common: closed unless a permission of this app opens them, whatever the site sets."""
+"""The base view of the API: closed without a permission of this app, whatever the site's defaults."""
 
 from __future__ import annotations
 
@@ -20,39 +20,39 @@ from rest_framework.views import APIView, exception_handler
 from .. import outage
 from ..conf import did_you_mean
 from ..exceptions import ConfigurationError
-from .errors import ApiError, as_values, bad_request, unavailable
+from .errors import ApiError, bad_request, restore_types, unavailable
 from .parsing import EventParser
 
 logger = logging.getLogger("dfinery_django")
 
-APP = "dfinery_django"
+APP_LABEL = "dfinery_django"
 THROTTLE_SCOPE = "dfinery"
 
-#: Ways in: all permissions of one of them are needed.
-Ways = tuple[frozenset[str], ...]
+#: Alternatives: all permissions of one set are needed.
+PermissionSets = tuple[frozenset[str], ...]
 
 
-def needs(*codenames: str) -> frozenset[str]:
-    """One way in."""
-    return frozenset(f"{APP}.{codename}" for codename in codenames)
+def permission_set(*codenames: str) -> frozenset[str]:
+    """Return the full names of the permissions."""
+    return frozenset(f"{APP_LABEL}.{codename}" for codename in codenames)
 
 
 class HasAppPermission(BasePermission):
-    """Somebody who is known, and has the permissions that the view names for the method."""
+    """Permission for authenticated users with one of the view's permission sets for the method."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         user = request.user
         if not getattr(user, "is_authenticated", False) or not hasattr(user, "has_perm"):
             return False
-        by_method: Mapping[str, Ways] = view.permissions
+        by_method: Mapping[str, PermissionSets] = view.permissions
         method = "GET" if request.method == "HEAD" else str(request.method)
-        # A method that the view hasn't (405), or OPTIONS: for those who may do anything here.
-        ways = by_method.get(method) or tuple(way for each in by_method.values() for way in each)
-        return any(all(user.has_perm(permission) for permission in way) for way in ways)
+        # OPTIONS, or a method that the view lacks (405): any permission of the view will do.
+        alternatives = by_method.get(method) or tuple(one for each in by_method.values() for one in each)
+        return any(all(user.has_perm(permission) for permission in one) for one in alternatives)
 
 
 class ScopeThrottle(ScopedRateThrottle):
-    """Limits the scope "dfinery" if the site sets a rate for it; DRF's own raises an error if it doesn't."""
+    """A throttle of the scope "dfinery", off unless the site sets a rate; DRF's own would raise an error."""
 
     def allow_request(self, request: Request, view: Any) -> bool:
         rates: Any = api_settings.DEFAULT_THROTTLE_RATES or {}
@@ -63,21 +63,22 @@ class ScopeThrottle(ScopedRateThrottle):
 
 
 class DfineryView(APIView):
-    """
-    :cvar permissions: HTTP method -> ways in
-    :cvar parameters: HTTP method -> the query parameters that it knows
+    """Base of all views.
+
+    :cvar permissions: HTTP method -> permission sets
+    :cvar parameters: HTTP method -> known query parameters
     """
 
-    permissions: Mapping[str, Ways]
+    permissions: Mapping[str, PermissionSets]
     parameters: Mapping[str, Collection[str]] = {}
     permission_classes = [HasAppPermission]
     parser_classes = [EventParser]
     throttle_scope = THROTTLE_SCOPE
-    versioning_class = None  # the path says the version
+    versioning_class = None  # the version is in the path
 
     def get_throttles(self) -> list[BaseThrottle]:
-        of_site: Any = api_settings.DEFAULT_THROTTLE_CLASSES
-        return [*(each() for each in of_site if not issubclass(each, ScopedRateThrottle)), ScopeThrottle()]
+        site_classes: Any = api_settings.DEFAULT_THROTTLE_CLASSES
+        return [*(each() for each in site_classes if not issubclass(each, ScopedRateThrottle)), ScopeThrottle()]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
@@ -85,24 +86,24 @@ class DfineryView(APIView):
         known = tuple(self.parameters.get(method, ()))
         for name, value in request.query_params.items() if hasattr(self, method.lower()) else ():
             if name not in (*known, api_settings.URL_FORMAT_OVERRIDE):
-                hint = did_you_mean(name, known) if known else "This address knows none."
+                hint = did_you_mean(name, known) if known else "This endpoint has no parameters."
                 raise bad_request(f"There is no parameter {name[:100]!r}. {hint}")
-            # An empty variable of somebody's script is no wish for everything.
+            # An empty variable of a caller's script must not select everything.
             if not value or "\x00" in value:
-                raise bad_request(f"{name}: {'it is empty: leave it out' if not value else 'it has a U+0000'}.")
+                raise bad_request(f"{name}: {'empty; leave it out' if not value else 'contains U+0000'}.")
 
     def get_exception_handler(self) -> Callable[..., Any]:
-        return partial(_handled, super().get_exception_handler())
+        return partial(_handle_or_default, super().get_exception_handler())
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, ConfigurationError):
-            logger.error("The API can't answer: %s", exc)
+            logger.error("The API returns 503: %s", exc)
             exc = unavailable("The DFINERY setting of this site is wrong: nothing was done.")
         elif isinstance(exc, DatabaseFault):
-            exc = _outage(exc)
+            exc = _outage_error(exc)
         answer: Any = super().handle_exception(exc)
         if isinstance(exc, ApiError) and hasattr(answer, "data"):
-            answer.data = as_values(answer.data)
+            answer.data = restore_types(answer.data)
         if (seconds := getattr(exc, "wait", None)) and not answer.has_header("Retry-After"):
             answer["Retry-After"] = str(int(seconds))
         return answer  # type: ignore[no-any-return]
@@ -113,21 +114,21 @@ class DfineryView(APIView):
         return response
 
 
-def _outage(error: DatabaseFault) -> Exception:
-    """What is answered while the database can't be used. An error of the code stays what it is."""
+def _outage_error(error: DatabaseFault) -> Exception:
+    """Return a 503 if the database can't be used; any other error unchanged."""
     with translation.override("en"):
         words = outage.outage_message(error)
     if not words:
         return error
-    logger.error("The API can't answer: the database failed", exc_info=error)
+    logger.error("The API returns 503: the database failed", exc_info=error)
     return unavailable(words)
 
 
-def _handled(handler: Callable[..., Any], exc: Exception, context: Any) -> Any:
-    """The answer of the site's handler; of Django REST framework's own where that gives none."""
+def _handle_or_default(handler: Callable[..., Any], exc: Exception, context: Any) -> Any:
+    """Return the response of the site's handler; of DRF's own if that returns none or raises."""
     try:
         answer = handler(exc, context)
-    except Exception:  # a till that is told of our fault sends the same for ever
+    except Exception:  # with a 500, a client would resend the same request for ever
         logger.exception("The site's EXCEPTION_HANDLER can't handle %s", type(exc).__name__)
         answer = None
     return exception_handler(exc, context) if answer is None else answer

@@ -1,7 +1,7 @@
-"""What went wrong, in the shape of Django REST framework's errors: ``detail``, and here ``errors``, one per event.
+"""Errors in the shape of Django REST framework's: ``detail``, and ``errors`` with one entry per event.
 
 A site's own ``EXCEPTION_HANDLER`` finds in ``detail`` what DRF promises: texts with a code, in dicts and lists. What it
-passes on of them has its own type again before it is answered: a number is a number.
+passes on gets its original type back before the response: a number is a number again.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from ..ingest import Left
 from ..outage import RETRY_AFTER_SECONDS
 from ..protocols.s2s_body import Refused
 
-#: DFINERY has no words for it.
-CONFLICT = "This event_id is another event's."
+#: Our own text: DFINERY has no error for it.
+ID_CONFLICT = "This event_id belongs to another event."
 
 _CODES = {
     status.HTTP_400_BAD_REQUEST: "invalid",
@@ -28,32 +28,39 @@ _CODES = {
 }
 
 
-class Told(ErrorDetail):
-    """:ivar value: what it is the text of"""
+class TypedErrorDetail(ErrorDetail):
+    """A text with a code that remembers the value it was made from.
+
+    :ivar value: the original value
+    """
 
     value: Any
 
-    def __new__(cls, value: Any, code: str | None = None) -> Told:
-        told = super().__new__(cls, "" if value is None else str(value), code)
-        told.value = value
-        return told
+    def __new__(cls, value: Any, code: str | None = None) -> TypedErrorDetail:
+        detail = super().__new__(cls, "" if value is None else str(value), code)
+        detail.value = value
+        return detail
 
 
 class ApiError(APIException):
-    """
+    """An error response.
+
     :param code: HTTP status
-    :param more: what is told besides ``detail``
+    :param more: further keys besides ``detail``
     """
 
     def __init__(self, code: int, detail: str, **more: Any) -> None:
-        # Not through the base class, whose texts don't know what they were made of.
+        # Not through the base class, whose details forget the original values.
         Exception.__init__(self, detail)
         self.status_code = code
-        self.detail: Any = _as_texts({"detail": detail, **more} if more else detail, _CODES[code])
+        self.detail: Any = _as_details({"detail": detail, **more} if more else detail, _CODES[code])
 
 
 class Unavailable(ApiError):
-    """:ivar wait: what DRF, and whoever handles its errors, makes ``Retry-After`` of"""
+    """A 503.
+
+    :ivar wait: seconds, from which DRF and other handlers make ``Retry-After``
+    """
 
     wait = RETRY_AFTER_SECONDS
 
@@ -61,39 +68,42 @@ class Unavailable(ApiError):
         super().__init__(status.HTTP_503_SERVICE_UNAVAILABLE, detail)
 
 
-def _as_texts(value: Any, code: str) -> Any:
+def _as_details(value: Any, code: str) -> Any:
     if isinstance(value, dict):
-        return {name: _as_texts(each, code) for name, each in value.items()}
-    return [_as_texts(each, code) for each in value] if isinstance(value, list) else Told(value, code)
+        return {name: _as_details(each, code) for name, each in value.items()}
+    return [_as_details(each, code) for each in value] if isinstance(value, list) else TypedErrorDetail(value, code)
 
 
-def as_values(data: Any) -> Any:
-    """The texts in an answer as what they were made of."""
+def restore_types(data: Any) -> Any:
+    """Replace the texts in a response by their original values."""
     if isinstance(data, dict):
-        return {name: as_values(each) for name, each in data.items()}
+        return {name: restore_types(each) for name, each in data.items()}
     if isinstance(data, (list, tuple)):
-        return [as_values(each) for each in data]
-    return data.value if isinstance(data, Told) else data
+        return [restore_types(each) for each in data]
+    return data.value if isinstance(data, TypedErrorDetail) else data
 
 
 def bad_request(detail: str) -> ApiError:
+    """Return a 400."""
     return ApiError(status.HTTP_400_BAD_REQUEST, detail)
 
 
 def unavailable(detail: str) -> ApiError:
+    """Return a 503."""
     return Unavailable(detail)
 
 
-def malformed(error: Refused) -> ApiError:
-    """A request that is no list of events at all."""
-    return ApiError(status.HTTP_400_BAD_REQUEST, error.refusal.message, errors=[told(None, error)])
+def malformed_body(error: Refused) -> ApiError:
+    """Return the 400 for a body that is no event and no list of events."""
+    return ApiError(status.HTTP_400_BAD_REQUEST, error.refusal.message, errors=[error_entry(None, error)])
 
 
-def refused(left: Iterable[Left], total: int | None) -> ApiError:
+def events_refused(left: Iterable[Left], total: int | None) -> ApiError:
+    """Return the 400 or 409 for events of which none was stored.
+
+    :param total: number of events sent; ``None`` for one sent outside a list
     """
-    :param total: how many events were sent; ``None`` for one that came alone
-    """
-    errors = [told(each.index, each.error) for each in left]
+    errors = [error_entry(each.index, each.error) for each in left]
     is_conflict = all(each["result_code"] is None for each in errors)
     detail = f"Nothing was stored: {len(errors)} of {total} events can't be taken."
     return ApiError(
@@ -103,7 +113,7 @@ def refused(left: Iterable[Left], total: int | None) -> ApiError:
     )
 
 
-def told(index: int | None, error: PayloadError) -> dict[str, Any]:
-    """One event's error: DFINERY's code and text, and in our words what exactly."""
-    code, message = error.refusal if isinstance(error, Refused) else (None, CONFLICT)
+def error_entry(index: int | None, error: PayloadError) -> dict[str, Any]:
+    """Return the entry of one event: DFINERY's code and text, and the exact problem."""
+    code, message = error.refusal if isinstance(error, Refused) else (None, ID_CONFLICT)
     return {"index": index, "path": error.path, "message": message, "result_code": code, "problem": f"{error.problem}."}

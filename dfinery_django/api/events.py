@@ -1,4 +1,4 @@
-"""Events: take, list, retrieve."""
+"""Views of events: ingest, list, retrieve."""
 
 from __future__ import annotations
 
@@ -14,75 +14,74 @@ from ..ingest import SwitchedOff, UnknownDestination, ingest
 from ..models import Event
 from ..protocols.s2s_body import MALFORMED, Refused
 from ..queries import EventQuerySet
-from .base import DfineryView, needs
-from .errors import bad_request, malformed, refused, told, unavailable
-from .filters import PARAMETERS, narrowed
+from .base import DfineryView, permission_set
+from .errors import bad_request, error_entry, events_refused, malformed_body, unavailable
+from .filters import QUERY_PARAMETERS, filter_events
 from .paging import EventPagination
-from .shapes import EventShape, IngestedShape, detailed
+from .shapes import EventSerializer, IngestedSerializer, event_detail
 
-#: So many in one request: a transaction that locks for a second or so.
-MOST_EVENTS = 500
-YES, NO = ("1", "true"), ("0", "false")
+#: Limits the transaction, which locks for about a second.
+MAX_EVENTS_PER_REQUEST = 500
+TRUE_WORDS, FALSE_WORDS = ("1", "true"), ("0", "false")
 
 
-class Events(DfineryView):
-    """POST takes events as DFINERY's own API does, one or a list; GET lists what is in the outbox."""
+class EventsView(DfineryView):
+    """Ingest events in the body of DFINERY's own API, one or a list (POST); list the outbox (GET)."""
 
-    permissions = {"GET": (needs("view_event"),), "POST": (needs("add_event"),)}
-    parameters = {"GET": PARAMETERS, "POST": ("destination", "partial")}
+    permissions = {"GET": (permission_set("view_event"),), "POST": (permission_set("add_event"),)}
+    parameters = {"GET": QUERY_PARAMETERS, "POST": ("destination", "partial")}
 
     def get(self, request: Request) -> Response:
         events: EventQuerySet = Event.objects.defer("payload", "dedup_key")
         pages = EventPagination()
-        page = pages.paginate_queryset(narrowed(events, request.query_params.dict()), request, view=self)
-        return pages.get_paginated_response(EventShape(page, many=True, context={"request": request}).data)
+        page = pages.paginate_queryset(filter_events(events, request.query_params.dict()), request, view=self)
+        return pages.get_paginated_response(EventSerializer(page, many=True, context={"request": request}).data)
 
     def post(self, request: Request) -> Response:
         bodies = request.data if isinstance(request.data, list) else [request.data]
         is_alone = not isinstance(request.data, list)
-        if not 1 <= len(bodies) <= MOST_EVENTS:
-            raise malformed(Refused(MALFORMED, "", f"a list has 1 to {MOST_EVENTS} events"))
+        if not 1 <= len(bodies) <= MAX_EVENTS_PER_REQUEST:
+            raise malformed_body(Refused(MALFORMED, "", f"a list has 1 to {MAX_EVENTS_PER_REQUEST} events"))
         destination = request.query_params.get("destination")
         try:
-            found = ingest(bodies, destination=destination, partial=_flag(request, "partial"))
+            result = ingest(bodies, destination=destination, partial=_parse_flag(request, "partial"))
         except SwitchedOff:
             raise unavailable("DFINERY is switched off on this site (ENABLED): nothing was stored.") from None
         except UnknownDestination:
-            raise bad_request(
-                "destination: there is none of this name, or none was named and none is the default."
-            ) from None
-        if not found.taken:
-            raise refused(found.left, None if is_alone else len(bodies))
-        stored = sum(each.is_new for each in found.taken)
-        answer = IngestedShape(
+            raise bad_request("destination: unknown alias, or left out although there is no default one.") from None
+        if not result.taken:
+            raise events_refused(result.left, None if is_alone else len(bodies))
+        stored = sum(each.is_new for each in result.taken)
+        answer = IngestedSerializer(
             {
                 "stored": stored,
-                "events": found.taken,
-                "errors": [told(each.index, each.error) for each in found.left],
+                "events": result.taken,
+                "errors": [error_entry(each.index, each.error) for each in result.left],
             }
         )
         return Response(answer.data, status.HTTP_202_ACCEPTED if stored else status.HTTP_200_OK)
 
 
-def _flag(request: Request, name: str) -> bool:
-    text = request.query_params.get(name, NO[0])
-    if text not in (*YES, *NO):
+def _parse_flag(request: Request, name: str) -> bool:
+    text = request.query_params.get(name, FALSE_WORDS[0])
+    if text not in (*TRUE_WORDS, *FALSE_WORDS):
         raise bad_request(f"{name}: 1 or 0.")
-    return text in YES
+    return text in TRUE_WORDS
 
 
-class EventDetail(DfineryView):
-    """One event, with what became of it."""
+class EventDetailView(DfineryView):
+    """Retrieve one event with its attempts."""
 
-    permissions = {"GET": (needs("view_event"),)}
+    permissions = {"GET": (permission_set("view_event"),)}
 
     def get(self, request: Request, event_id: str) -> Response:
-        return Response(detailed(found(Event.objects.all(), event_id), request))
+        return Response(event_detail(get_event_or_404(Event.objects.all(), event_id), request))
 
 
-def found(events: Any, event_id: str) -> Event:
-    """
-    :raises Http404: if there is no event of this id
+def get_event_or_404(events: Any, event_id: str) -> Event:
+    """Return the event of this id.
+
+    :raises Http404: if there is none
     """
     try:
         event: Event | None = events.filter(event_id=UUID(event_id)).first()

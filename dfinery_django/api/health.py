@@ -1,4 +1,4 @@
-"""Is all well, for uptime monitors: numbers and codes, no personal data."""
+"""The health view for uptime monitors: numbers and codes, no personal data."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from rest_framework.response import Response
 from ..findings import Finding
 from ..health import assess
 from ..outage import is_unmigrated
-from ..overview import Overview, look
+from ..overview import Snapshot, look
 from ..states import EventStatus
-from .base import DfineryView, needs
+from .base import DfineryView, permission_set
 from .errors import unavailable
-from .shapes import HealthShape
+from .shapes import HealthSerializer
 
 logger = logging.getLogger("dfinery_django")
 
 
-class Health(DfineryView):
-    """200 while all is well or worth a look, 503 once a person is needed."""
+class HealthView(DfineryView):
+    """Return 200 if all is well or worth a look, 503 if a person is needed."""
 
-    permissions = {"GET": (needs("view_destination"), needs("view_event"))}
+    permissions = {"GET": (permission_set("view_destination"), permission_set("view_event"))}
 
     def get(self, request: Request) -> Response:
         try:
@@ -37,13 +37,13 @@ class Health(DfineryView):
                 raise
             logger.exception("The outbox can't be read")
             raise unavailable("The outbox can't be read: see the log.") from None
-        with translation.override("en"):  # a monitor's words don't depend on its headers
-            health = assess(_without_people(overview))
-        shape = HealthShape(
+        with translation.override("en"):  # whatever language the request's headers ask for
+            health = assess(_without_usernames(overview))
+        shape = HealthSerializer(
             {
                 "level": health.level.name.lower(),
-                "reasons": list(map(_told, health.findings)),
-                **_numbers(overview),
+                "reasons": list(map(_finding_data, health.findings)),
+                **_health_counts(overview),
                 "destinations": overview.destinations,
             }
         )
@@ -52,16 +52,16 @@ class Health(DfineryView):
         )
 
 
-def _without_people(overview: Overview) -> Overview:
-    """The same, without the name of whoever paused a destination."""
+def _without_usernames(overview: Snapshot) -> Snapshot:
+    """Remove the names of the users who paused destinations."""
     nameless = (
         dataclasses.replace(each, paused_by=each.paused_by and "somebody") for each in overview.destinations
     )  # fmt: skip
     return dataclasses.replace(overview, destinations=tuple(nameless))
 
 
-def _told(finding: Finding) -> dict[str, Any]:
-    # Not what was said word for word: a mapping's error or DFINERY's words may quote a value.
+def _finding_data(finding: Finding) -> dict[str, Any]:
+    # Without the quoted text: a mapping's error or DFINERY's message may contain a value.
     return {
         "code": finding.code,
         "level": finding.level.name.lower(),
@@ -70,15 +70,15 @@ def _told(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _numbers(overview: Overview) -> dict[str, Any]:
+def _health_counts(overview: Snapshot) -> dict[str, Any]:
     first = overview.first_to_expire
     return {
         "waiting": overview.waiting,
-        **{str(status): overview.lately.get(status, 0) for status in _ENDS},
+        **{str(status): overview.lately.get(status, 0) for status in _FINAL_STATUSES},
         "oldest_waiting_at": overview.oldest_waiting_at,
         "expires_next_at": first.expires_next_at if first else None,
         "last_delivered_at": overview.last_delivered_at,
     }
 
 
-_ENDS = (EventStatus.DELIVERED, EventStatus.FAILED, EventStatus.EXPIRED)
+_FINAL_STATUSES = (EventStatus.DELIVERED, EventStatus.FAILED, EventStatus.EXPIRED)

@@ -1,4 +1,4 @@
-"""What drf-spectacular says of the views. Imported only where it is installed; a schema is made only when asked for."""
+"""Extensions that describe the views to drf-spectacular. Imported only if it is installed."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from ..protocols.s2s_body import EVENT, USER
 from ..registry import EVENT_NAME_LENGTH
 from ..schema import Scope
 from ..values import LONG_MAX, LONG_MIN, WireType
-from .events import MOST_EVENTS, NO, YES
+from .events import FALSE_WORDS, MAX_EVENTS_PER_REQUEST, TRUE_WORDS
 from .filters import REASONS, STATUSES
-from .paging import LARGEST_PAGE, EventPagination
-from .parsing import MOST_BYTES
+from .paging import MAX_PAGE_SIZE, EventPagination
+from .parsing import MAX_REQUEST_BYTES
 from .shapes import (
-    ActionErrorShape,
-    ErrorShape,
-    EventDetailShape,
-    EventShape,
-    HealthShape,
-    IngestedShape,
-    IngestErrorShape,
-    Shape,
+    ActionErrorSerializer,
+    ErrorSerializer,
+    EventDetailSerializer,
+    EventSerializer,
+    HealthSerializer,
+    IngestedSerializer,
+    IngestErrorSerializer,
+    SerializerBase,
 )
 
 TAGS = ["dfinery"]
@@ -41,35 +41,35 @@ TAGS = ["dfinery"]
 _LONG = {"type": "integer", "format": "int64", "minimum": LONG_MIN, "maximum": LONG_MAX}
 _DOUBLE = {"type": "number", "format": "double"}
 _ANY = {"anyOf": [{"type": "string"}, _LONG, _DOUBLE, {"type": "boolean"}]}
-#: Text is made of every kind of value; a number of no text.
-_TAKEN: dict[WireType, dict[str, Any]] = {WireType.STRING: _ANY, WireType.LONG: _LONG, WireType.DOUBLE: _DOUBLE}
+#: A predefined text property takes every scalar; a number property takes numbers only.
+_ACCEPTED: dict[WireType, dict[str, Any]] = {WireType.STRING: _ANY, WireType.LONG: _LONG, WireType.DOUBLE: _DOUBLE}
 
 
-def _part(scope: Scope, required: tuple[str, ...], **more: Any) -> dict[str, Any]:
-    own = {name: _TAKEN[entry.type] for name, entry in schema.PREDEFINED[scope].items()}
+def _object_schema(scope: Scope, required: tuple[str, ...], **more: Any) -> dict[str, Any]:
+    own = {name: _ACCEPTED[entry.type] for name, entry in schema.PREDEFINED[scope].items()}
     whole = {"type": "object", "properties": {**own, **more}, "additionalProperties": _ANY}
     return whole | ({"required": list(required)} if required else {})
 
 
-_NUMBERS = [_LONG, _DOUBLE, {"type": "boolean"}]
-_USER = {"anyOf": [{"type": "string", "minLength": 1, "pattern": r"\S"}, *_NUMBERS]}
+_NUMERIC = [_LONG, _DOUBLE, {"type": "boolean"}]
+_USER = {"anyOf": [{"type": "string", "minLength": 1, "pattern": r"\S"}, *_NUMERIC]}
 _NAME = {
-    "anyOf": [{"type": "string", "minLength": 1, "maxLength": EVENT_NAME_LENGTH, "pattern": r"^[^\u0000]+$"}, *_NUMBERS]
+    "anyOf": [{"type": "string", "minLength": 1, "maxLength": EVENT_NAME_LENGTH, "pattern": r"^[^\u0000]+$"}, *_NUMERIC]
 }
-_ID = {"type": "string", "format": "uuid", "description": "The same id again stores nothing. Left out: one is made."}
-_ITEMS = {"type": "array", "items": _part("item", ())}
+_ID = {"type": "string", "format": "uuid", "description": "A known id stores nothing. Left out: one is generated."}
+_ITEMS = {"type": "array", "items": _object_schema("item", ())}
 _EVENT = {
     "type": "object",
     "required": [EVENT, USER],
     "properties": {
-        EVENT: _part(
+        EVENT: _object_schema(
             "event", (schema.EVENT_NAME, schema.EVENT_DATETIME),
             **{schema.EVENT_ID: _ID, schema.EVENT_NAME: _NAME, schema.ITEMS: _ITEMS},
         ),
-        USER: _part("user", (schema.USER_ID,), **{schema.USER_ID: _USER}),
+        USER: _object_schema("user", (schema.USER_ID,), **{schema.USER_ID: _USER}),
     },
 }  # fmt: skip
-BODY = {"oneOf": [_EVENT, {"type": "array", "items": _EVENT, "minItems": 1, "maxItems": MOST_EVENTS}]}
+BODY = {"oneOf": [_EVENT, {"type": "array", "items": _EVENT, "minItems": 1, "maxItems": MAX_EVENTS_PER_REQUEST}]}
 
 EXAMPLE = {
     EVENT: {
@@ -86,15 +86,15 @@ EXAMPLE = {
 
 _TEXT = {"type": "string", "minLength": 1, "pattern": "^[^\\u0000]+$"}
 _TIME = {"type": "string", "anyOf": [{"format": "date-time"}, {"format": "date"}]}
-_BAD = OpenApiResponse(ErrorShape, "A parameter that is none, or has no such value.")
-#: Of every address; most are refused by Django REST framework, before anything of ours runs.
-_CLOSED = {
-    401: OpenApiResponse(ErrorShape, "Nobody is known."),
-    403: OpenApiResponse(ErrorShape, "The permission is missing."),
-    406: OpenApiResponse(ErrorShape, "There is no such form of answer."),
-    429: OpenApiResponse(ErrorShape, "Too many requests (throttle scope `dfinery`)."),
+_BAD_PARAMETER = OpenApiResponse(ErrorSerializer, "An unknown parameter, or a bad value.")
+#: For every operation; most come from Django REST framework before our code runs.
+_COMMON_RESPONSES = {
+    401: OpenApiResponse(ErrorSerializer, "Not authenticated."),
+    403: OpenApiResponse(ErrorSerializer, "The permission is missing."),
+    406: OpenApiResponse(ErrorSerializer, "This response format is not available."),
+    429: OpenApiResponse(ErrorSerializer, "Too many requests (throttle scope `dfinery`)."),
     503: OpenApiResponse(
-        ErrorShape, "DFINERY is switched off on this site, its setting is wrong, or its database fails."
+        ErrorSerializer, "DFINERY is switched off on this site, its setting is wrong, or its database fails."
     ),
 }
 
@@ -104,36 +104,39 @@ def _query(name: str, about: str, *, words: Any = None, kind: Any = None) -> Ope
 
 
 _FILTERS = [
-    _query("status", "Where it stands.", words=STATUSES),
-    _query("reason_code", "Why it is not delivered.", words=REASONS),
-    _query("event_name", "Its name, e.g. `purchase`."),
+    _query("status", "Status.", words=STATUSES),
+    _query("reason_code", "Reason code.", words=REASONS),
+    _query("event_name", "Event name, e.g. `purchase`."),
     _query("destination", "Alias of a destination."),
-    _query("definition", "What made it; several with commas."),
-    _query("source_pk", "Key of the object that it came from."),
-    _query("since", "It happened then or later.", kind=_TIME),
-    _query("until", "It happened before.", kind=_TIME),
-    _query("event_id", "Its id.", kind=OpenApiTypes.UUID),
-    _query("order_id", "Its order."),
-    _query("user_id", "Its user."),
-    _query("search", "An event id, order id or user id; if there is none such, what begins like it."),
-    _query("cursor", "From `next` or `previous` of an answer."),
+    _query("definition", "Name of a definition; several separated by commas."),
+    _query("source_pk", "Key of the source object."),
+    _query("since", "Happened at this time or later.", kind=_TIME),
+    _query("until", "Happened before this time.", kind=_TIME),
+    _query("event_id", "Event id.", kind=OpenApiTypes.UUID),
+    _query("order_id", "Order id."),
+    _query("user_id", "User id."),
+    _query("search", "An event id, order id or user id; without an exact match, the beginning of one."),
+    _query("cursor", "From `next` or `previous` of a response."),
     OpenApiParameter(
-        "page_size", {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE}, OpenApiParameter.QUERY,
-        description="How many events at most.",
+        "page_size", {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE}, OpenApiParameter.QUERY,
+        description="Maximum number of events.",
     ),
 ]  # fmt: skip
 _ID_IN_PATH = OpenApiParameter("event_id", OpenApiTypes.UUID, OpenApiParameter.PATH, description="The event's id.")
-_NOT_FOUND = {404: OpenApiResponse(ErrorShape, "There is no event of this id.")}
+_NOT_FOUND = {404: OpenApiResponse(ErrorSerializer, "There is no event of this id.")}
 
 
-for _shape in Shape.__subclasses__() + EventShape.__subclasses__() + ErrorShape.__subclasses__():
-    # A site may have an Event of its own.
-    if _shape.__module__ == EventShape.__module__:
-        extend_schema_serializer(component_name=f"Dfinery{_shape.__name__.removesuffix('Shape')}")(_shape)
+for _each in SerializerBase.__subclasses__() + EventSerializer.__subclasses__() + ErrorSerializer.__subclasses__():
+    # A site may have an Event component of its own.
+    if _each.__module__ == EventSerializer.__module__:
+        extend_schema_serializer(component_name=f"Dfinery{_each.__name__.removesuffix('Serializer')}")(_each)
 
 
-class _Described(OpenApiViewExtension):
-    """:cvar methods: HTTP method -> what is said of it"""
+class _ViewExtension(OpenApiViewExtension):
+    """Base of the extensions.
+
+    :cvar methods: HTTP method -> description
+    """
 
     methods: dict[str, Any]
 
@@ -142,88 +145,98 @@ class _Described(OpenApiViewExtension):
         return extend_schema_view(**self.methods)(view)
 
 
-def _told(name: str, summary: str, responses: dict[int, Any], **more: Any) -> Any:
+def _operation(name: str, summary: str, responses: dict[int, Any], **more: Any) -> Any:
     return extend_schema(
-        operation_id=f"dfinery_{name}", summary=summary, tags=TAGS, responses={**_CLOSED, **responses}, **more
+        operation_id=f"dfinery_{name}", summary=summary, tags=TAGS, responses={**_COMMON_RESPONSES, **responses}, **more
     )
 
 
-class EventsDescribed(_Described):
-    target_class = "dfinery_django.api.events.Events"
+class EventsExtension(_ViewExtension):
+    """Description of the list and the ingest."""
+
+    target_class = "dfinery_django.api.events.EventsView"
     methods = {
-        "get": _told(
+        "get": _operation(
             "events_list",
             "List events, newest first",
-            {200: EventShape(many=True), 400: _BAD},
+            {200: EventSerializer(many=True), 400: _BAD_PARAMETER},
             parameters=_FILTERS,
         ),
-        "post": _told(
+        "post": _operation(
             "events_ingest",
-            "Take events, one or a list",
+            "Ingest events, one or a list",
             {
-                202: OpenApiResponse(IngestedShape, "Stored; they are delivered like any other."),
-                200: OpenApiResponse(IngestedShape, "All of them were stored before: nothing is changed."),
-                400: OpenApiResponse(IngestErrorShape, "Not as DFINERY takes them: nothing is stored."),
-                409: OpenApiResponse(IngestErrorShape, "Ids that are other events' ids: nothing is stored."),
-                413: OpenApiResponse(ErrorShape, f"More than {MOST_BYTES} bytes."),
-                415: OpenApiResponse(ErrorShape, "No application/json."),
+                202: OpenApiResponse(IngestedSerializer, "Stored; delivered like any other event."),
+                200: OpenApiResponse(IngestedSerializer, "All were stored before: nothing changed."),
+                400: OpenApiResponse(IngestErrorSerializer, "Refused as DFINERY would: nothing was stored."),
+                409: OpenApiResponse(IngestErrorSerializer, "Ids of other events: nothing was stored."),
+                413: OpenApiResponse(ErrorSerializer, f"More than {MAX_REQUEST_BYTES} bytes."),
+                415: OpenApiResponse(ErrorSerializer, "Not application/json."),
             },
             description=(
-                "The body is that of DFINERY's S2S Event API. One mistake in a list keeps all of it out, "
-                "unless `partial` says otherwise."
+                "The body is that of DFINERY's S2S Event API. One bad event in a list refuses the whole list, "
+                "unless `partial` is set."
             ),
             request={"application/json": OpenApiRequest(BODY, examples=[OpenApiExample("A purchase", EXAMPLE)])},
             parameters=[
                 _query("destination", "Alias of a destination; left out: the default one."),
-                _query("partial", "`1`: store what is in order, though others are not.", words=[*YES, *NO]),
+                _query("partial", "`1`: store the good events only.", words=[*TRUE_WORDS, *FALSE_WORDS]),
             ],
         ),
     }
 
 
-class EventDescribed(_Described):
-    target_class = "dfinery_django.api.events.EventDetail"
+class EventExtension(_ViewExtension):
+    """Description of one event."""
+
+    target_class = "dfinery_django.api.events.EventDetailView"
     methods = {
-        "get": _told(
+        "get": _operation(
             "event",
             "One event, with its attempts",
-            {200: EventDetailShape, 400: _BAD, **_NOT_FOUND},
+            {200: EventDetailSerializer, 400: _BAD_PARAMETER, **_NOT_FOUND},
             parameters=[_ID_IN_PATH],
         )
     }
 
 
-_DONE = {
-    200: OpenApiResponse(EventDetailShape, "Done: the event as it stands now."),
-    400: _BAD,
+_ACTION_RESPONSES = {
+    200: OpenApiResponse(EventDetailSerializer, "Done: the current state of the event."),
+    400: _BAD_PARAMETER,
     **_NOT_FOUND,
-    409: OpenApiResponse(ActionErrorShape, "Nothing was done, and why."),
+    409: OpenApiResponse(ActionErrorSerializer, "Nothing was done, and the reason."),
 }
 
 
-class ResendDescribed(_Described):
-    target_class = "dfinery_django.api.actions.Resend"
+class ResendExtension(_ViewExtension):
+    """Description of resend."""
+
+    target_class = "dfinery_django.api.actions.ResendView"
     methods = {
-        "post": _told("event_resend", "Send it again", _DONE, parameters=[_ID_IN_PATH], request=None),
+        "post": _operation("event_resend", "Send it again", _ACTION_RESPONSES, parameters=[_ID_IN_PATH], request=None),
     }
 
 
-class CancelDescribed(_Described):
-    target_class = "dfinery_django.api.actions.Cancel"
+class CancelExtension(_ViewExtension):
+    """Description of cancel."""
+
+    target_class = "dfinery_django.api.actions.CancelView"
     methods = {
-        "post": _told("event_cancel", "Never send it", _DONE, parameters=[_ID_IN_PATH], request=None),
+        "post": _operation("event_cancel", "Never send it", _ACTION_RESPONSES, parameters=[_ID_IN_PATH], request=None),
     }
 
 
-class HealthDescribed(_Described):
-    target_class = "dfinery_django.api.health.Health"
+class HealthExtension(_ViewExtension):
+    """Description of the health view."""
+
+    target_class = "dfinery_django.api.health.HealthView"
     methods = {
-        "get": _told(
+        "get": _operation(
             "health",
-            "Is all well?",
+            "Health of the outbox",
             {
-                200: OpenApiResponse(HealthShape, "All is well, or something is worth a look."),
-                400: _BAD,
+                200: OpenApiResponse(HealthSerializer, "All is well, or worth a look."),
+                400: _BAD_PARAMETER,
                 503: OpenApiResponse(
                     {
                         "oneOf": [

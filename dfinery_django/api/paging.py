@@ -1,6 +1,6 @@
-"""Pages of events, newest first, without a count. A page far back costs no more than the first.
+"""Cursor pagination of events, newest first, without a count. A page far back costs no more than the first.
 
-DRF's own cursor counts rows from a position where many have the same: whoever arrives meanwhile moves them.
+DRF's own cursor uses an offset among rows with the same position, which rows that arrive meanwhile shift.
 """
 
 from __future__ import annotations
@@ -17,19 +17,20 @@ from rest_framework.utils.urls import replace_query_param
 
 from .errors import bad_request
 
-LARGEST_PAGE = 200
+MAX_PAGE_SIZE = 200
 
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
+_CURSOR_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
 _MICROSECOND = dt.timedelta(microseconds=1)
-#: Direction, key and, where events are in the order in which they happened, the microseconds since 1970.
+#: Direction, key and, if events are ordered by when they happened, microseconds since 1970.
 _CURSOR = re.compile(r"([np])([0-9]{1,18})(?:t(-?[0-9]{1,18}))?")
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Beside which event a page begins, and whether it goes on to older ones.
+class _Cursor:
+    """The event before a page, and the direction.
 
-    :ivar moment: ``None`` where events are in the order in which they were stored
+    :ivar is_forward: towards older events
+    :ivar moment: ``None`` if events are ordered by key
     """
 
     is_forward: bool
@@ -37,47 +38,49 @@ class _Place:
     moment: dt.datetime | None
 
     def __str__(self) -> str:
-        time = "" if self.moment is None else f"t{(self.moment - _EPOCH) // _MICROSECOND}"
+        time = "" if self.moment is None else f"t{(self.moment - _CURSOR_EPOCH) // _MICROSECOND}"
         return f"{'n' if self.is_forward else 'p'}{self.pk}{time}"
 
     def beyond(self) -> Q:
-        """What comes after it."""
+        """Return the condition of the rows after it."""
         word = "lt" if self.is_forward else "gt"
         if self.moment is None:
             return Q(**{f"pk__{word}": self.pk})
-        # The first for the index, the rest for those of the same moment.
+        # The first condition lets the index work; the second decides among events of the same time.
         later = Q(**{f"occurred_at__{word}": self.moment}) | Q(**{f"pk__{word}": self.pk})
         return Q(**{f"occurred_at__{word}e": self.moment}) & later
 
 
 class EventPagination(CursorPagination):
+    """Pages by key, or by time if the query has a range of time."""
+
     page_size = 50
     page_size_query_param = "page_size"
-    max_page_size = LARGEST_PAGE
+    max_page_size = MAX_PAGE_SIZE
     ordering = "-pk"
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self.base_url = request.build_absolute_uri()
-        # What an index has in order: with a range of time its own, or all that came later would be read before.
+        # The order of an index. With a range of time that of its own column, or all later rows would be read first.
         self._by_time = bool(request.query_params.get("since") or request.query_params.get("until"))
-        self._place = place = self._read(request.query_params.get(self.cursor_query_param, ""))
+        self._cursor = cursor = self._parse_cursor(request.query_params.get(self.cursor_query_param, ""))
         size = self.get_page_size(request)
-        is_forward = place is None or place.is_forward
+        is_forward = cursor is None or cursor.is_forward
         sign = "-" if is_forward else ""
         rows = queryset.order_by(*(f"{sign}{name}" for name in (("occurred_at", "pk") if self._by_time else ("pk",))))
-        found = list((rows.filter(place.beyond()) if place else rows)[: size + 1])
-        self.page = found[:size] if is_forward else found[:size][::-1]
-        self.has_next = len(found) > size if is_forward else True
-        self.has_previous = place is not None if is_forward else len(found) > size
+        fetched = list((rows.filter(cursor.beyond()) if cursor else rows)[: size + 1])
+        self.page = fetched[:size] if is_forward else fetched[:size][::-1]
+        self.has_next = len(fetched) > size if is_forward else True
+        self.has_previous = cursor is not None if is_forward else len(fetched) > size
         self.display_page_controls = self.has_next or self.has_previous
         return self.page
 
     def get_page_size(self, request: Request) -> int:
         text = request.query_params.get("page_size", "")
         if not text:
-            return self.page_size or LARGEST_PAGE
-        if not (text.isascii() and text.isdecimal() and len(text) < 6 and 1 <= int(text) <= LARGEST_PAGE):
-            raise bad_request(f"page_size: a whole number from 1 to {LARGEST_PAGE}.")
+            return self.page_size or MAX_PAGE_SIZE
+        if not (text.isascii() and text.isdecimal() and len(text) < 6 and 1 <= int(text) <= MAX_PAGE_SIZE):
+            raise bad_request(f"page_size: a whole number from 1 to {MAX_PAGE_SIZE}.")
         return int(text)
 
     def get_next_link(self) -> str | None:
@@ -89,24 +92,25 @@ class EventPagination(CursorPagination):
     def _link(self, is_forward: bool, end: int) -> str | None:
         if self.page:
             event = self.page[end]
-            place = _Place(is_forward, event.pk, event.occurred_at if self._by_time else None)
-        elif self._place:  # what was there is gone
-            place = _Place(is_forward, self._place.pk, self._place.moment)
+            cursor = _Cursor(is_forward, event.pk, event.occurred_at if self._by_time else None)
+        elif self._cursor:  # its rows are gone
+            cursor = _Cursor(is_forward, self._cursor.pk, self._cursor.moment)
         else:
             return None
-        return replace_query_param(str(self.base_url), self.cursor_query_param, str(place))
+        return replace_query_param(str(self.base_url), self.cursor_query_param, str(cursor))
 
-    def _read(self, text: str) -> _Place | None:
-        """
-        :raises ApiError: if it is no place in this order
+    def _parse_cursor(self, text: str) -> _Cursor | None:
+        """Parse the cursor.
+
+        :raises ApiError: if it is malformed, or of the other order
         """
         if not text:
             return None
-        found = _CURSOR.fullmatch(text)
+        match = _CURSOR.fullmatch(text)
         try:
-            if found and bool(found[3]) == self._by_time:
-                moment = _EPOCH + int(found[3]) * _MICROSECOND if found[3] else None
-                return _Place(found[1] == "n", int(found[2]), moment)
+            if match and bool(match[3]) == self._by_time:
+                moment = _CURSOR_EPOCH + int(match[3]) * _MICROSECOND if match[3] else None
+                return _Cursor(match[1] == "n", int(match[2]), moment)
         except OverflowError:
             pass
         raise bad_request("cursor: take it from 'next' or 'previous' of an answer to the same filters.")

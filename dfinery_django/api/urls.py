@@ -8,33 +8,33 @@ from typing import Any
 from django.db import connections, transaction
 from django.urls import include, path
 
-from .actions import Cancel, Resend
-from .events import EventDetail, Events
-from .health import Health
+from .actions import CancelView, ResendView
+from .events import EventDetailView, EventsView
+from .health import HealthView
 
 if find_spec("drf_spectacular"):
-    from . import openapi  # noqa: F401 - tells drf-spectacular of the views
+    from . import openapi  # noqa: F401 - registers its extensions with drf-spectacular
 
 app_name = "dfinery_django"
 
 
-def _view(made: Any) -> Any:
-    """In no transaction of the whole request (ATOMIC_REQUESTS).
+def _non_atomic(view_class: Any) -> Any:
+    """Return the view outside of any transaction of the whole request (ATOMIC_REQUESTS).
 
-    What is answered is committed, a deadlock is tried again, and a database that is down is a 503 of ours.
+    What is answered must be committed, a deadlock retried, and a database that is down answered with our 503.
     """
-    view = made.as_view()
+    view = view_class.as_view()
     for alias in connections:
         transaction.non_atomic_requests(using=alias)(view)
     return view
 
 
 _v1 = [
-    path("events/", _view(Events), name="events"),
-    path("events/<str:event_id>/", _view(EventDetail), name="event"),
-    path("events/<str:event_id>/resend/", _view(Resend), name="resend"),
-    path("events/<str:event_id>/cancel/", _view(Cancel), name="cancel"),
-    path("health/", _view(Health), name="health"),
+    path("events/", _non_atomic(EventsView), name="events"),
+    path("events/<str:event_id>/", _non_atomic(EventDetailView), name="event"),
+    path("events/<str:event_id>/resend/", _non_atomic(ResendView), name="resend"),
+    path("events/<str:event_id>/cancel/", _non_atomic(CancelView), name="cancel"),
+    path("health/", _non_atomic(HealthView), name="health"),
 ]
 
 urlpatterns = [path("v1/", include(_v1))]

@@ -1,4 +1,4 @@
-"""The sandbox: a local pretend DFINERY. A second opinion on the wire contract, so it imports nothing of ours."""
+"""The sandbox: a local fake DFINERY. It checks our wire contract independently, so it imports none of our modules."""
 
 from .rules import Arrival
 from .server import FAULTS, Fault, Sandbox

@@ -1,6 +1,6 @@
-"""HTTP for the sandbox: sockets, requests and answers. It knows neither events nor rules.
+"""HTTP for the sandbox: sockets, requests and responses, without knowledge of events or rules.
 
-It must not import anything of ``dfinery_django``. Connections are kept; closing the server ends them all.
+It must not import anything of ``dfinery_django``. Connections are kept alive; closing the server closes them all.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from typing import Any
 
 from django.template import Context, Engine
 
-MAX_BODY_BYTES, DRAINED_BYTES = 5 * 1024 * 1024, 64 * 1024 * 1024  # the rest is read so that its sender sees the 413
+MAX_BODY_BYTES, DRAINED_BYTES = 5 * 1024 * 1024, 64 * 1024 * 1024  # read and dropped so that the sender sees the 413
 
 
 @dataclass(frozen=True)
-class Ask:
+class Request:
     """One HTTP request; ``raw`` is None if the body was too large."""
 
     method: str
@@ -36,74 +36,85 @@ class Ask:
     raw: bytes | None
 
     def is_from_here(self) -> bool:
-        """Tell the machine's own programs and this very page from a foreign page in the browser."""
+        """Return whether a program of this machine or the sandbox's own page sent it, not a foreign page."""
         host = self.headers.get("Host") or ""
         return is_loopback(re.sub(r":\d*$", "", host)) and self.headers.get("Origin") in (None, f"http://{host}")
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
+    """One HTTP response; ``drop`` closes the connection instead."""
+
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     drop: bool = False
 
 
+Responder = Callable[[Request], Response]
+
+
 def is_loopback(host: str) -> bool:
+    """Return whether the host is a loopback address."""
     try:
         return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
 
 
-def is_form(ask: Ask) -> bool:
-    return (ask.headers.get("Content-Type") or "").startswith("application/x-www-form-urlencoded")
+def is_form(request: Request) -> bool:
+    """Return whether the page's form sent it."""
+    return (request.headers.get("Content-Type") or "").startswith("application/x-www-form-urlencoded")
 
 
-def as_json(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Answer:
+def json_response(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a response with a JSON body."""
     text = json.dumps(body, ensure_ascii=False)
-    raw = text.encode(errors="backslashreplace")  # half a surrogate pair, as JSON writes it
-    return Answer(status, raw, {"Content-Type": "application/json", **(headers or {})})
+    raw = text.encode(errors="backslashreplace")  # a lone surrogate, as JSON escapes it
+    return Response(status, raw, {"Content-Type": "application/json", **(headers or {})})
 
 
-def enveloped(status: int, code: int | None, message: str | None, found: Any, headers: Mapping[str, str]) -> Answer:
-    """Wrap as the API does; an answer without a code is no answer of the API's own, but a gateway's."""
+def api_response(status: int, code: int | None, message: str | None, data: Any, headers: Mapping[str, str]) -> Response:
+    """Wrap as the API does; a response without a code is that of a gateway."""
     if code is not None:
-        return as_json(status, {"result_code": code, "result_msg": message, "result_data": found}, headers)
-    return Answer(status, (message or "").encode(), {**({"Content-Type": "text/html"} if message else {}), **headers})
+        return json_response(status, {"result_code": code, "result_msg": message, "result_data": data}, headers)
+    return Response(status, (message or "").encode(), {**({"Content-Type": "text/html"} if message else {}), **headers})
 
 
-def done(ask: Ask, result: dict[str, Any]) -> Answer:
-    return Answer(303, headers={"Location": "/"}) if is_form(ask) else as_json(200, result)
+def acknowledge(request: Request, result: dict[str, Any]) -> Response:
+    """Redirect a form back to the page; return JSON to others."""
+    return Response(303, headers={"Location": "/"}) if is_form(request) else json_response(200, result)
 
 
-def as_text(value: Any) -> Any:
-    """Turn numbers into text all the way down: a template would write them in the site's locale."""
+def numbers_as_text(value: Any) -> Any:
+    """Turn numbers into text recursively: a template would localise them."""
     if isinstance(value, dict):
-        return {key: as_text(each) for key, each in value.items()}
+        return {key: numbers_as_text(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [as_text(each) for each in value]
+        return [numbers_as_text(each) for each in value]
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def rendered(page: dict[str, Any], version: str) -> Answer:
-    """Fill the page; only its own script and style may run in it."""
+def html_page(page: dict[str, Any], version: str) -> Response:
+    """Render the page; its policy allows only its own script and style."""
     nonce = secrets.token_urlsafe(16)
     engine = Engine(dirs=[str(Path(__file__).parent.parent / "templates")])
     html = engine.get_template("dfinery_django/sandbox.html").render(
-        Context(as_text({**page, "nonce": nonce, "version": version}))
+        Context(numbers_as_text({**page, "nonce": nonce, "version": version}))
     )
     policy = f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'"
     policy += "; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy, "ETag": version}
-    return Answer(200, html.encode(), headers)
+    return Response(200, html.encode(), headers)
 
 
 class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    """A server with a thread per connection."""
+
     allow_reuse_address = daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], answer: Callable[[Ask], Answer], stopping: threading.Event) -> None:
+    def __init__(self, address: tuple[str, int], answer: Responder, stopping: threading.Event) -> None:
         self.answer, self.stopping = answer, stopping
         self.connections: set[socket.socket] = set()
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
@@ -118,18 +129,18 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.connections.discard(request)
 
     def close_connections(self) -> None:
-        """End every open connection, and wait a moment for the threads that held them."""
+        """Close every open connection, and wait up to two seconds for their threads."""
         for connection in self.connections.copy():
             try:
                 connection.shutdown(socket.SHUT_RDWR)
-            except OSError:  # the other side was faster
+            except OSError:  # already closed
                 continue
         deadline = time.monotonic() + 2
         while self.connections and time.monotonic() < deadline:
             time.sleep(0.005)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exc_info()[1], ConnectionError):  # a client that went away is no news
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # a client that went away is normal
             super().handle_error(request, client_address)
 
 
@@ -141,7 +152,7 @@ class _Connection(BaseHTTPRequestHandler):
     def _respond(self) -> None:
         path, _, query = self.path.partition("?")
         raw = self._body()
-        answer = self.server.answer(Ask(self.command, path, query, self.headers, raw))  # type: ignore[arg-type]
+        answer = self.server.answer(Request(self.command, path, query, self.headers, raw))  # type: ignore[arg-type]
         if raw is None or answer.drop or self.server.stopping.is_set():
             self.close_connection = True
         if answer.drop or self.server.stopping.is_set():
@@ -159,7 +170,7 @@ class _Connection(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _respond  # noqa: N815
 
     def _body(self) -> bytes | None:
-        """Read the body; one that is too large or of unknown length is read away, as far as that makes sense."""
+        """Read the body; ``None`` if it is too large or of unknown length, and then drop what comes within a limit."""
         length = self.headers.get("Content-Length", "0")
         if "Transfer-Encoding" in self.headers or not length.isascii() or not length.isdigit():
             return None
@@ -171,9 +182,9 @@ class _Connection(BaseHTTPRequestHandler):
         return None
 
     def handle_expect_100(self) -> bool:
-        going_on = super().handle_expect_100()
+        proceed = super().handle_expect_100()
         self.wfile.flush()
-        return going_on
+        return proceed
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Stay silent: the page shows what came."""
+        """Log nothing: the page shows the requests."""

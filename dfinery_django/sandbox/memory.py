@@ -1,4 +1,4 @@
-"""What arrived at the sandbox and what it refused, in memory and, if a file is named, across runs.
+"""The log of arrivals and refusals, in memory and, if a file is given, across runs.
 
 It must not import anything of ``dfinery_django`` but the sandbox's own rules, and never sees a token.
 """
@@ -15,11 +15,11 @@ from typing import Any
 from .rules import Arrival, Refusal
 
 KEPT_REFUSALS = 50
-SHOWN = ("received_at", "event_id", "event_name", "user_id", "processed", "warnings", "body", "raw")
+DESCRIBED_FIELDS = ("received_at", "event_id", "event_name", "user_id", "processed", "warnings", "body", "raw")
 
 
 def utc(seconds: float) -> str:
-    """Write an instant for people; years beyond 9999 stay numbers."""
+    """Format an instant; years beyond 9999 stay numbers."""
     try:
         moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=seconds)
     except OverflowError:
@@ -27,8 +27,8 @@ def utc(seconds: float) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03} UTC"
 
 
-class Memory:
-    """What arrived and what was refused; arrivals in a file as well, if one is named. Callers must hold a lock."""
+class ArrivalLog:
+    """The log of arrivals and refusals; arrivals in a file as well, if one is given. Callers must hold a lock."""
 
     def __init__(self, store: str | os.PathLike[str] | None) -> None:
         self.store = None if store is None else Path(store)
@@ -49,49 +49,50 @@ class Memory:
 
     def _load(self, store: Path) -> None:
         text = store.read_text(encoding="utf-8")
-        if text and not text.endswith("\n"):  # a run that was killed while it wrote
+        if text and not text.endswith("\n"):  # a run was killed while it wrote
             with store.open("a", encoding="utf-8") as file:
                 file.write("\n")
         for line in text.split("\n"):
             try:
                 known = json.loads(line)
                 arrival = Arrival.of(known["raw"], known["received_at"], tuple(known["warnings"]))
-            except (KeyError, TypeError, ValueError):  # torn, or not of the sandbox's making
+            except (KeyError, TypeError, ValueError):  # torn, or not written by the sandbox
                 continue
-            self._know(arrival)
+            self._add(arrival)
 
-    def _know(self, arrival: Arrival) -> None:
+    def _add(self, arrival: Arrival) -> None:
         self.arrivals.append(arrival)
         self.times_arrived[arrival.event_id] += 1
-        for found in arrival.properties():
-            self.types.setdefault((found.scope, found.console_name), {}).setdefault(found.type, arrival.event_id)
+        for each in arrival.properties():
+            self.types.setdefault((each.scope, each.console_name), {}).setdefault(each.type, arrival.event_id)
 
     def keep(self, arrival: Arrival) -> None:
-        """Remember it; when this returns, the file has it."""
+        """Add an arrival; it is in the file when this returns."""
         if self.store is not None:
             line = {"received_at": arrival.received_at, "raw": arrival.raw, "warnings": arrival.warnings}
             with self.store.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
-        self._know(arrival)
+        self._add(arrival)
 
     def refuse(self, at: float, refusal: Refusal) -> None:
+        """Add a refusal."""
         self.refused_count += 1
         self.refused.append({"at": utc(at), **refusal._asdict()})
 
     def drift(self) -> list[dict[str, Any]]:
-        """List the fields that came with several types: the console would show several fields."""
+        """Return the fields that came with several types, each of which the console would show as a field."""
         return [
             {"scope": scope, "console_name": name, "types": [{"type": t, "event_id": i} for t, i in types.items()]}
             for (scope, name), types in self.types.items()
             if len(types) > 1
         ]
 
-    def shown(self, arrival: Arrival) -> dict[str, Any]:
+    def describe(self, arrival: Arrival) -> dict[str, Any]:
         """Describe an arrival for the page and for events.json."""
         return {
-            **{name: getattr(arrival, name) for name in SHOWN},
+            **{name: getattr(arrival, name) for name in DESCRIBED_FIELDS},
             "happened_at_utc": utc(arrival.body["event_attributes"]["event_datetime"] / 1000),
             "received_at_utc": utc(arrival.received_at),
             "arrivals_of_id": self.times_arrived[arrival.event_id],
-            "properties": [found._asdict() for found in arrival.properties()],
+            "properties": [each._asdict() for each in arrival.properties()],
         }

@@ -1,14 +1,14 @@
-"""How the sandbox judges a body, and what an accepted event looks like in the console.
+"""The rules that judge a body, and the form of an accepted event in the console.
 
-It must not import anything of ``dfinery_django``: it is the second opinion on the wire contract, with its own tables.
+It must not import anything of ``dfinery_django``: it checks our wire contract independently, with its own tables.
 
 The vendor's page states: the statuses, codes and texts, the required names, the predefined names and their types, the
-four fields that are cast to their type, and that a value of another type becomes another field. This sandbox's own,
-stricter reading, so that a mistake shows before it costs data:
+four fields that are cast to their type, and that a value of another type becomes another field. The sandbox's own,
+stricter interpretation, so that a mistake shows before it costs data:
 
-* which mistake earns which text, in this order: form, required values, ``event_datetime``, kinds of value, 4007;
+* which mistake gets which text, in this order: form, required values, ``event_datetime``, kinds of value, 4007;
 * ``null``, nested values, integers beyond 64 bits and text that has no UTF-8 form are "unsupported value type";
-* NaN, infinities and numbers beyond a Double are no JSON, so "Invalid request format.";
+* NaN, infinities and numbers beyond a Double are not JSON, so "Invalid request format.";
 * a predefined property in another type than its own is 4007 (the page never says that DFINERY checks, or casts);
 * an ``event_id`` that is not a UUID written with its four hyphens, and an empty property name, are 4007;
 * an event older than 48 hours is answered 200 and never processed (the page states the limit, not the answer).
@@ -26,29 +26,31 @@ from typing import Any, Literal, NamedTuple, NoReturn
 Scope = Literal["event", "item", "user"]
 
 PROCESSED_FOR_SECONDS = 48 * 3600  # "Only data within a maximum of 48 hours is processed."
-AHEAD_SECONDS = 300  # a clock that runs five minutes ahead deserves a word
-OLDEST_MILLISECONDS = 10**11  # March 1973: anything below was surely meant as seconds
-LONGEST_INTEGER = 30  # characters: far beyond 64 bits, and int() refuses thousands of digits with an error of its own
+AHEAD_SECONDS = 300  # a clock more than five minutes ahead gets a warning
+OLDEST_MILLISECONDS = 10**11  # March 1973: anything below was certainly meant as seconds
+MAX_INTEGER_LENGTH = (
+    30  # characters: far beyond 64 bits, and int() refuses thousands of digits with an error of its own
+)
 
 CONSOLE_TYPES: dict[type, str] = {float: "Double", int: "Long", bool: "Boolean", str: "String"}
 
 
-def _listed(**names_by_type: str) -> dict[str, str]:
+def _types_by_name(**names_by_type: str) -> dict[str, str]:
     return {name: kind for kind, names in names_by_type.items() for name in names.split()}
 
 
 PREDEFINED: dict[str, dict[str, str]] = {
-    "event": _listed(
+    "event": _types_by_name(
         String="event_id event_name order_id payment_method",
         Long="event_datetime",
         Double="order_sales discount delivery_charge",
     ),
-    "item": _listed(
+    "item": _types_by_name(
         String="product_id product_name category1 category2 category3 category4 category5 coupon_id currency",
         Long="quantity",
         Double="price sales discount",
     ),
-    "user": _listed(String="user_id user_name user_id_hash age gender"),
+    "user": _types_by_name(String="user_id user_name user_id_hash age gender"),
 }
 LISTED_YET_CUSTOM = {("user", "user_name")}  # in the page's table, and in its example "user_name -> c:user_name"
 CAST_TO_TEXT = {("event", "event_id"), ("event", "event_name"), ("user", "user_id")}
@@ -59,7 +61,7 @@ UUID_PATTERN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII
 
 
 class Refusal(NamedTuple):
-    """An answer that takes nothing: the HTTP status, the API's code and its text."""
+    """A response that accepts nothing: the HTTP status, the API's code and its text."""
 
     status: int
     result_code: int | None
@@ -67,7 +69,7 @@ class Refusal(NamedTuple):
 
 
 class Property(NamedTuple):
-    """One value as DFINERY will store it; ``item`` counts from 0 and is None outside the items."""
+    """One value as DFINERY stores it; ``item`` counts from 0 and is ``None`` outside the items."""
 
     scope: Scope
     item: int | None
@@ -92,15 +94,15 @@ class Arrival:
 
     @classmethod
     def of(cls, raw: str, received_at: float, warnings: tuple[str, ...]) -> Arrival:
-        """Read an accepted body, which may be one remembered by an earlier run."""
-        body = parsed(raw)
+        """Read an accepted body, which may come from the file of an earlier run."""
+        body = parse_json(raw)
         event, user = body["event_attributes"], body["user_attributes"]
         age_seconds = received_at - event["event_datetime"] / 1000
         return cls(
             received_at=received_at,
-            event_id=as_text(event["event_id"]),
-            event_name=as_text(event["event_name"]),
-            user_id=as_text(user["user_id"]),
+            event_id=cast_to_text(event["event_id"]),
+            event_name=cast_to_text(event["event_name"]),
+            user_id=cast_to_text(user["user_id"]),
             body=body,
             raw=raw,
             processed=age_seconds <= PROCESSED_FOR_SECONDS,
@@ -108,14 +110,14 @@ class Arrival:
         )
 
     def properties(self) -> list[Property]:
-        """List every value under the name and type the console will show."""
-        return [as_stored(*found) for found in walk(self.body)]
+        """Return every value under its name and type in the console."""
+        return [as_stored(*found) for found in iter_values(self.body)]
 
 
 def judge(raw: bytes, received_at: float, content_type: str = "application/json") -> Arrival | Refusal:
-    """Take a body as the API would, or say how it would refuse."""
+    """Accept or refuse a body as the API would."""
     try:
-        body = parsed(raw.decode())
+        body = parse_json(raw.decode())
     except (ValueError, RecursionError):
         return MALFORMED
     for rule in RULES:
@@ -125,29 +127,29 @@ def judge(raw: bytes, received_at: float, content_type: str = "application/json"
     warnings = tuple(warnings_about(body, received_at, content_type))
     try:
         return Arrival.of(raw.decode(), received_at, warnings)
-    except RecursionError:  # nested just as deep as the first reading could bear
+    except RecursionError:  # nested as deep as the first parsing just allowed
         return MALFORMED
 
 
-def parsed(text: str) -> Any:
-    """Parse JSON as its standard has it: Python would also take NaN and make an infinity of 1e999."""
-    return json.loads(text, parse_constant=no_such_number, parse_float=double, parse_int=long)
+def parse_json(text: str) -> Any:
+    """Parse JSON by the standard: Python would also accept NaN and turn 1e999 into infinity."""
+    return json.loads(text, parse_constant=refuse_constant, parse_float=parse_double, parse_int=parse_long)
 
 
-def no_such_number(text: str) -> NoReturn:
+def refuse_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is not a JSON number")
 
 
-def double(text: str) -> float:
+def parse_double(text: str) -> float:
     number = float(text)
-    return number if math.isfinite(number) else no_such_number(text)
+    return number if math.isfinite(number) else refuse_constant(text)
 
 
-def long(text: str) -> int:
-    return int(text) if len(text) < LONGEST_INTEGER else 10**LONGEST_INTEGER
+def parse_long(text: str) -> int:
+    return int(text) if len(text) < MAX_INTEGER_LENGTH else 10**MAX_INTEGER_LENGTH
 
 
-def walk(body: dict[str, Any]) -> Iterator[tuple[Scope, int | None, str, Any]]:
+def iter_values(body: dict[str, Any]) -> Iterator[tuple[Scope, int | None, str, Any]]:
     """Yield scope, item number, name and value of everything in a well-formed body."""
     event = body["event_attributes"]
     yield from (("event", None, name, value) for name, value in event.items() if name != "items")
@@ -156,20 +158,21 @@ def walk(body: dict[str, Any]) -> Iterator[tuple[Scope, int | None, str, Any]]:
     yield from (("user", None, name, value) for name, value in body["user_attributes"].items())
 
 
-def as_text(value: Any) -> str:
+def cast_to_text(value: Any) -> str:
     """Cast as the service does with event_id, event_name and user_id."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def as_stored(scope: Scope, item: int | None, name: str, value: Any) -> Property:
-    stored = as_text(value) if (scope, name) in CAST_TO_TEXT else value
+    """Return the property as DFINERY stores it."""
+    stored = cast_to_text(value) if (scope, name) in CAST_TO_TEXT else value
     predefined = name in PREDEFINED[scope] and (scope, name) not in LISTED_YET_CUSTOM
     console_name = ("abx:" if predefined else "c:") + name
     return Property(scope, item, name, console_name, CONSOLE_TYPES[type(stored)], stored)
 
 
 def is_scalar(value: Any) -> bool:
-    """Answer whether the value is one of the four kinds DFINERY stores."""
+    """Return whether the value is of one of the four types that DFINERY stores."""
     if isinstance(value, str):
         return is_unicode(value)
     if isinstance(value, int):
@@ -178,14 +181,14 @@ def is_scalar(value: Any) -> bool:
 
 
 def is_unicode(text: str) -> bool:
-    """Answer whether the text can be written as UTF-8: half a surrogate pair can't."""
+    """Return whether the text can be encoded as UTF-8: a lone surrogate can't."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-# --- The rules, in the order in which they speak
+# --- The rules, in the order in which they apply
 
 MALFORMED = Refusal(400, 4002, "Invalid request format.")
-EMPTY = Refusal(400, 4002, "Required parameters cannot be empty.")
+EMPTY_REQUIRED = Refusal(400, 4002, "Required parameters cannot be empty.")
 NO_DATETIME = Refusal(400, 4002, "Invalid event datetime format.")
 BAD_NAME = Refusal(400, 4007, "Contains unsupported property name.")
 BAD_VALUE = Refusal(400, 4007, "Contains unsupported property value.")
@@ -202,7 +205,7 @@ def refuse_form(body: Any) -> Refusal | None:
 
 def refuse_empty(body: dict[str, Any]) -> Refusal | None:
     given = (body[PARTS[scope]].get(name) for scope, name in REQUIRED)
-    return EMPTY if any(value is None or value == "" for value in given) else None
+    return EMPTY_REQUIRED if any(value is None or value == "" for value in given) else None
 
 
 def refuse_datetime(body: dict[str, Any]) -> Refusal | None:
@@ -210,20 +213,20 @@ def refuse_datetime(body: dict[str, Any]) -> Refusal | None:
 
 
 def refuse_kinds(body: dict[str, Any]) -> Refusal | None:
-    for scope, _, _, value in walk(body):
+    for scope, _, _, value in iter_values(body):
         if not is_scalar(value):
             return Refusal(400, 4002, f"{PARTS_IN_REFUSALS[scope]} contains unsupported value type.")
     return None
 
 
 def refuse_properties(body: dict[str, Any]) -> Refusal | None:
-    for scope, _, name, value in walk(body):
+    for scope, _, name, value in iter_values(body):
         if not name or not is_unicode(name):
             return BAD_NAME
         own_type = PREDEFINED[scope].get(name)
         if own_type and (scope, name) not in CAST_TO_TEXT and CONSOLE_TYPES[type(value)] != own_type:
             return BAD_VALUE
-    is_uuid = UUID_PATTERN.fullmatch(as_text(body["event_attributes"]["event_id"]))
+    is_uuid = UUID_PATTERN.fullmatch(cast_to_text(body["event_attributes"]["event_id"]))
     return None if is_uuid else BAD_VALUE
 
 
@@ -237,10 +240,10 @@ RULES: tuple[Callable[[Any], Refusal | None], ...] = (
 
 
 def warnings_about(body: dict[str, Any], received_at: float, content_type: str) -> Iterator[str]:
-    """Say what was taken and is probably a mistake all the same."""
+    """Yield the probable mistakes in an accepted body."""
     if content_type.partition(";")[0].strip().lower() != "application/json":
         yield f"Content-Type is {content_type!r}; the API documents application/json."
-    for scope, _, name, value in walk(body):
+    for scope, _, name, value in iter_values(body):
         if (scope, name) in CAST_TO_TEXT and not isinstance(value, str):
             yield f"{name} came as {CONSOLE_TYPES[type(value)]} and is cast to String."
     for name in sorted(body.keys() - set(PARTS.values())):

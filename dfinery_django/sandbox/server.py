@@ -1,11 +1,11 @@
-"""A local pretend DFINERY: it answers as the vendor's page says, remembers what arrived and shows it on a page.
+"""A local fake DFINERY: it responds as the vendor's page says, logs what arrives and shows it on a page.
 
 It must not import anything of ``dfinery_django`` outside this folder, needs no configured Django,
-never stores or shows a token, and serves on loopback only: what it holds are customers' data, without a password.
+never stores or shows a token, and serves on loopback only: it shows customers' data without a password.
 
-The page states the answers and the ``X-Rate-Limit-*`` headers. This sandbox's own reading: a token it was not given is
+The page states the responses and the ``X-Rate-Limit-*`` headers. The sandbox's own interpretation: an unknown token is
 400/4001 and a missing or malformed ``Authorization`` header 401, judged before the limit, judged before the body; the
-limit counts in fixed windows that end with the UTC minute. Methods, paths and bodies it can't take are 405, 404, 413.
+limit counts in fixed windows that end with the UTC minute. Wrong methods, unknown paths, large bodies: 405, 404, 413.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
-from .http import Answer, Ask, Server, as_json, done, enveloped, is_form, is_loopback, rendered
-from .memory import Memory
+from .http import Request, Response, Server, acknowledge, api_response, html_page, is_form, is_loopback, json_response
+from .memory import ArrivalLog
 from .rules import Arrival, Refusal, judge
 
 EVENTS_PATH = "/api/v1/events"
@@ -38,10 +38,10 @@ RATE_LIMITED = Refusal(429, 4006, "API RateLimit exceeded.")
 
 @dataclass(frozen=True)
 class Fault:
-    """One scripted answer. Without ``result_code`` its body is ``message`` itself (a gateway's page) or empty.
+    """One scripted response. Without ``result_code`` its body is ``message`` (a gateway's page) or empty.
 
-    200 with 2000 means the ordinary answer. ``accept``: a valid event is remembered nevertheless, its answer was lost
-    on the way. ``drop``: the connection is closed without any answer.
+    200 with 2000 means the ordinary response. ``accept``: a valid event is logged nevertheless, as if its response was
+    lost on the way. ``drop``: the connection is closed without a response.
     """
 
     status: int
@@ -53,7 +53,7 @@ class Fault:
     drop: bool = False
 
 
-#: The faults that have a name over HTTP. 500 carries the text of 4001 on the vendor's page, too.
+#: The faults by their names over HTTP. On the vendor's page, too, 500 has the text of 4001.
 FAULTS: dict[str, Fault] = {
     "401": Fault(401),
     "4001": Fault(*INVALID_TOKEN),
@@ -68,11 +68,11 @@ FAULTS: dict[str, Fault] = {
 
 
 class Sandbox:
-    """The pretend server: ``with Sandbox() as sandbox: …`` and send to ``sandbox.url``.
+    """The fake server: ``with Sandbox() as sandbox: …`` and send to ``sandbox.url``.
 
-    :param tokens: the tokens to take; without any, every token but ``invalid``
+    :param tokens: the tokens to accept; without any, every token but ``invalid``
     :param rate_limit: events per minute and token
-    :param store: a file (JSON lines) that remembers what arrived, for the next run
+    :param store: a file (JSON lines) that keeps arrivals for the next run
     :param now: the clock, in epoch seconds
     :raises ValueError: if ``host`` is not a loopback address
     :raises OSError: if the port is taken or the store can't be written
@@ -89,11 +89,11 @@ class Sandbox:
         now: Callable[[], float] = time.time,
     ) -> None:
         if not is_loopback(host):
-            raise ValueError(f"{host} is no loopback address: the sandbox shows customers' data to whoever asks.")
+            raise ValueError(f"{host} is not a loopback address: the sandbox shows customers' data without a password.")
         self.rate_limit = DOCUMENTED_RATE_LIMIT if rate_limit is None else rate_limit
         self.stopping = threading.Event()
         self._tokens, self._now, self._lock = frozenset(tokens), now, threading.RLock()
-        self._memory = Memory(store)
+        self._log = ArrivalLog(store)
         self._reset()
         self._served = False
         self._server = Server((host, port), self.answer, self.stopping)
@@ -106,13 +106,13 @@ class Sandbox:
 
     @property
     def arrivals(self) -> list[Arrival]:
-        """What was accepted, in order of arrival; a copy."""
+        """Accepted events in order of arrival; a copy."""
         with self._lock:
-            return list(self._memory.arrivals)
+            return list(self._log.arrivals)
 
     @property
     def requests_seen(self) -> int:
-        """Every POST to the events path since the last clear, refused ones included."""
+        """Number of POST requests to the events path since the last clear, refused ones included."""
         return self._requests_seen
 
     def start(self) -> Sandbox:
@@ -130,7 +130,7 @@ class Sandbox:
             self.stop()
 
     def stop(self) -> None:
-        """Close the port and every open connection; what is on its way gets no answer."""
+        """Close the port and every open connection; requests in flight get no response."""
         self.stopping.set()
         if self._served:
             self._server.shutdown()
@@ -144,28 +144,29 @@ class Sandbox:
         self.stop()
 
     def clear(self) -> None:
-        """Forget all: arrivals (also in the store), refusals, counts and armed faults."""
+        """Delete everything: arrivals (also in the store), refusals, counts and armed faults."""
         with self._lock:
-            self._memory.forget(wipe=True)
+            self._log.forget(wipe=True)
             self._reset()
 
     def answer_next(self, *faults: Fault) -> None:
-        """Script the next answers: each request to the events path uses up one."""
+        """Script the next responses: each request to the events path uses one."""
         with self._lock:
             self._faults.extend(faults)
 
     # --- The events path
 
-    def receive(self, ask: Ask) -> Answer:
+    def receive(self, request: Request) -> Response:
+        """Respond to an event."""
         with self._lock:
             self._requests_seen += 1
-            if ask.raw is None:
+            if request.raw is None:
                 return self._refuse(Refusal(413, None, None))
             fault = self._faults.popleft() if self._faults else None
-        return self._judge(ask) if fault is None else self._play(fault, ask)
+        return self._judge(request) if fault is None else self._play(fault, request)
 
-    def _judge(self, ask: Ask, remember: bool = True) -> Answer:
-        token = re.fullmatch(r"Bearer ([!-~]+)", ask.headers.get("Authorization") or "")
+    def _judge(self, request: Request, remember: bool = True) -> Response:
+        token = re.fullmatch(r"Bearer ([!-~]+)", request.headers.get("Authorization") or "")
         with self._lock:
             if token is None:
                 return self._refuse(UNAUTHORIZED)
@@ -174,16 +175,16 @@ class Sandbox:
             left = self._count(token[1])
             if left < 0:
                 return self._refuse(RATE_LIMITED, self._rate_headers(0))
-            verdict = judge(ask.raw or b"", self._now(), ask.headers.get("Content-Type") or "")
+            verdict = judge(request.raw or b"", self._now(), request.headers.get("Content-Type") or "")
             if isinstance(verdict, Refusal):
                 return self._refuse(verdict, self._rate_headers(left))
             if remember:
-                self._memory.keep(verdict)
-            return enveloped(200, 2000, None, {"event_id": verdict.event_id}, self._rate_headers(left))
+                self._log.keep(verdict)
+            return api_response(200, 2000, None, {"event_id": verdict.event_id}, self._rate_headers(left))
 
-    def _play(self, fault: Fault, ask: Ask) -> Answer:
+    def _play(self, fault: Fault, request: Request) -> Response:
         ordinary = (fault.status, fault.result_code) == (200, 2000)
-        judged = self._judge(ask, remember=fault.accept) if ordinary or fault.accept else Answer(0)
+        judged = self._judge(request, remember=fault.accept) if ordinary or fault.accept else Response(0)
         self.stopping.wait(fault.delay_seconds)
         if ordinary and not fault.drop:
             return replace(judged, headers={**judged.headers, **fault.headers})
@@ -194,16 +195,16 @@ class Sandbox:
             answer = self._refuse(refusal, {**headers, **fault.headers})
         return replace(answer, drop=fault.drop)
 
-    def _refuse(self, refusal: Refusal, headers: Mapping[str, str] | None = None) -> Answer:
-        self._memory.refuse(self._now(), refusal)
-        return enveloped(*refusal, None, headers or {})
+    def _refuse(self, refusal: Refusal, headers: Mapping[str, str] | None = None) -> Response:
+        self._log.refuse(self._now(), refusal)
+        return api_response(*refusal, None, headers or {})
 
     def _count(self, token: str) -> int:
-        """Count this call of the token and say how many are left in this minute; negative beyond the limit."""
+        """Count this call of the token and return how many are left in this minute; negative beyond the limit."""
         minute = int(self._now() // 60)
         if minute != self._minute:
             self._minute, self._counted = minute, Counter()
-        key = hashlib.sha256(token.encode()).hexdigest()  # the token itself is kept nowhere
+        key = hashlib.sha256(token.encode()).hexdigest()  # the token itself is not kept
         self._counted[key] += 1
         return self.rate_limit - self._counted[key]
 
@@ -214,64 +215,69 @@ class Sandbox:
     # --- The page and its controls
 
     def _snapshot(self, event_name: str | None = None) -> dict[str, Any]:
-        memory = self._memory
-        wanted = [each for each in memory.arrivals if event_name in (None, each.event_name)]
-        return {"count": len(wanted), "events": wanted, "drift": memory.drift(), "refused": list(memory.refused)}
+        log = self._log
+        wanted = [each for each in log.arrivals if event_name in (None, each.event_name)]
+        return {"count": len(wanted), "events": wanted, "drift": log.drift(), "refused": list(log.refused)}
 
-    def list(self, ask: Ask) -> Answer:
+    def list(self, request: Request) -> Response:
+        """Respond with the arrivals as JSON."""
         with self._lock:
-            found = self._snapshot(dict(parse_qsl(ask.query)).get("event_name"))
-            found["events"] = [self._memory.shown(each) for each in found["events"]]
-        return as_json(200, found)
+            snapshot = self._snapshot(dict(parse_qsl(request.query)).get("event_name"))
+            snapshot["events"] = [self._log.describe(each) for each in snapshot["events"]]
+        return json_response(200, snapshot)
 
-    def show(self, ask: Ask) -> Answer:
+    def show(self, request: Request) -> Response:
+        """Respond with the page."""
         with self._lock:
-            memory, faults = self._memory, len(self._faults)
-            version = f'"{self._version}.{self._requests_seen}.{len(memory.arrivals)}.{memory.refused_count}.{faults}"'
-            if ask.headers.get("If-None-Match") == version:
-                return Answer(304)
+            log, faults = self._log, len(self._faults)
+            version = f'"{self._version}.{self._requests_seen}.{len(log.arrivals)}.{log.refused_count}.{faults}"'
+            if request.headers.get("If-None-Match") == version:
+                return Response(304)
             page = {
                 **self._snapshot(),
                 "requests_seen": self._requests_seen,
                 "armed": faults,
-                "distinct": len(memory.times_arrived),
-                "unprocessed": sum(not each.processed for each in memory.arrivals),
-                "refused_count": memory.refused_count,
+                "distinct": len(log.times_arrived),
+                "unprocessed": sum(not each.processed for each in log.arrivals),
+                "refused_count": log.refused_count,
             }
             newest = list(enumerate(page["events"], 1))[: -SHOWN_ARRIVALS - 1 : -1]
-            page["events"] = [{"number": number, **memory.shown(each), "body": None} for number, each in newest]
+            page["events"] = [{"number": number, **log.describe(each), "body": None} for number, each in newest]
             page |= {"shown": len(newest), "refused_shown": len(page["refused"])}
         page |= {"refused": page["refused"][::-1], "faults": list(FAULTS)}
-        return rendered(page, version)
+        return html_page(page, version)
 
-    def forget(self, ask: Ask) -> Answer:
+    def forget(self, request: Request) -> Response:
+        """Clear everything."""
         self.clear()
-        return done(ask, {"cleared": True})
+        return acknowledge(request, {"cleared": True})
 
-    def arm(self, ask: Ask) -> Answer:
+    def arm(self, request: Request) -> Response:
+        """Arm a fault by its name."""
         try:
-            wanted = dict(parse_qsl((ask.raw or b"").decode())) if is_form(ask) else json.loads(ask.raw or b"")
+            raw = request.raw or b""
+            wanted = dict(parse_qsl(raw.decode())) if is_form(request) else json.loads(raw)
             fault, times = FAULTS[str(wanted["fault"])], int(wanted.get("times", 1))
         except (AttributeError, KeyError, TypeError, ValueError):
-            return as_json(400, {"error": f"Send fault (one of {', '.join(FAULTS)}) and times."})
+            return json_response(400, {"error": f"Send fault (one of {', '.join(FAULTS)}) and times."})
         if not 1 <= times <= MAX_ARMED:
-            return as_json(400, {"error": f"times must be between 1 and {MAX_ARMED}."})
+            return json_response(400, {"error": f"times must be between 1 and {MAX_ARMED}."})
         self.answer_next(*[fault] * times)
-        return done(ask, {"fault": wanted["fault"], "times": times})
+        return acknowledge(request, {"fault": wanted["fault"], "times": times})
 
-    def answer(self, ask: Ask) -> Answer:
+    def answer(self, request: Request) -> Response:
         """Answer one HTTP request."""
-        methods = ROUTES.get(ask.path)
+        methods = ROUTES.get(request.path)
         if methods is None:
-            return Answer(404)
-        if ask.method not in methods:
-            return Answer(405, headers={"Allow": ", ".join(methods)})
-        if ask.path != EVENTS_PATH and not ask.is_from_here():
-            return as_json(403, {"error": "The page and its controls answer to this machine only."})
-        return methods[ask.method](self, ask)
+            return Response(404)
+        if request.method not in methods:
+            return Response(405, headers={"Allow": ", ".join(methods)})
+        if request.path != EVENTS_PATH and not request.is_from_here():
+            return json_response(403, {"error": "The page and its controls are for this machine only."})
+        return methods[request.method](self, request)
 
 
-ROUTES: dict[str, dict[str, Callable[[Sandbox, Ask], Answer]]] = {
+ROUTES: dict[str, dict[str, Callable[[Sandbox, Request], Response]]] = {
     EVENTS_PATH: {"POST": Sandbox.receive},
     "/": {"GET": Sandbox.show},
     "/events.json": {"GET": Sandbox.list, "DELETE": Sandbox.forget},

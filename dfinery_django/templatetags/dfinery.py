@@ -1,4 +1,4 @@
-"""For the admin's templates: numbers and moments in words, and the strip above the event list."""
+"""Template tags of the admin: numbers and times in words, and the strip above the event list."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ register.filter("number", moments.number)
 
 @register.filter("local")
 def local_time(moment: dt.datetime | None) -> dt.datetime | None:
-    """For ``date``, which converts nothing where ``USE_TZ`` is off."""
+    """Convert to local time for ``date``, which does not convert with ``USE_TZ`` off."""
     return moments.local(moment) if moment else None
 
 
-@register.filter
-def point(moment: dt.datetime | None, now: dt.datetime) -> str:
-    """``10:02``, of another day ``Wednesday 10:02``; nothing of nothing."""
-    return moments.point(moment, now) if moment else ""
+@register.filter("point")
+def clock_time(moment: dt.datetime | None, now: dt.datetime) -> str:
+    """Format as ``10:02``, on another day ``Wednesday 10:02``; empty for ``None``."""
+    return moments.point_in_time(moment, now) if moment else ""
 
 
-@register.filter
-def ago(moment: dt.datetime | None, now: dt.datetime) -> str:
-    """``3 seconds ago``, or never."""
-    return moments.ago(moment, now) if moment else pgettext("time", "never")
+@register.filter("ago")
+def time_since(moment: dt.datetime | None, now: dt.datetime) -> str:
+    """Format as ``3 seconds ago``; ``never`` for ``None``."""
+    return moments.time_ago(moment, now) if moment else pgettext("time", "never")
 
 
 @register.inclusion_tag("admin/dfinery_django/strip.html", takes_context=True)
 def dfinery_strip(context: template.Context) -> dict[str, Any]:
-    """Is all well? One line, with a link to the overview."""
+    """Show the health in one line, with a link to the overview."""
     return {"health": assess(look(with_schedules=False)), "request": context.get("request")}

@@ -1,4 +1,4 @@
-"""For the admin's templates: texts of others as text, statuses as badges."""
+"""Template tags of the admin: untrusted text made safe, statuses as badges."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ..models import DeliveryAttempt, Event
 register = template.Library()
 
 register.filter("shown", display.escaped)
-register.filter("moment", standing.moment)
+register.filter("moment", standing.format_datetime)
 
 
 @register.filter
 def status_badge(event: Event) -> str:
-    """The status of an event."""
+    """Return the status of an event as a badge."""
     return display.badge(event.status, event.get_status_display())
 
 
 @register.filter
 def outcome_badge(attempt: DeliveryAttempt) -> str:
-    """What came of an attempt."""
+    """Return the outcome of an attempt as a badge."""
     return display.badge(attempt.outcome, attempt.get_outcome_display())

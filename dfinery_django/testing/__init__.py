@@ -1,8 +1,8 @@
-"""What a site's own tests need: see docs/testing.md. Nothing else of ours imports it.
+"""Helpers for a site's own tests: see docs/testing.md. No other module of this package imports them.
 
-``captured_events()`` shows what would be sent; ``FakeDfinery`` delivers to nobody (needs ``responses``, extra
-``testing``); ``live_dfinery()`` lets tests send for real, which they are refused else; ``no_capture()`` leaves the
-counts of ``assertNumQueries`` alone.
+``captured_events()`` shows what would be sent; ``FakeDfinery`` answers in place of DFINERY (needs ``responses``, extra
+``testing``); ``live_dfinery()`` allows tests to send for real, which is refused otherwise; ``no_capture()`` switches
+capture off, for example for ``assertNumQueries``.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ __all__ = [
 
 
 def no_capture() -> override_settings:
-    """No save is looked at, and nothing of ours is queried or stored: ``with no_capture(): …``, or as a decorator.
+    """Switch capture off, so that this package queries and stores nothing.
 
-    Takes what ``override_settings`` takes: a block, a function, a ``TestCase``.
+    Works like ``override_settings``: on a block, a function or a ``TestCase``.
     """
     from django.conf import settings
     from django.test import override_settings
@@ -41,7 +41,7 @@ def no_capture() -> override_settings:
 
 
 def __getattr__(name: str) -> Any:
-    # Imported when used: before Django is set up there are no models, and not every site has responses.
+    # Imported on use: there are no models before Django is set up, and not every site has responses installed.
     if name == "FakeDfinery":
         from .fake import FakeDfinery
 

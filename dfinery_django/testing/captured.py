@@ -1,7 +1,7 @@
-"""``captured_events()``: what would be sent, as payloads, without network or queue.
+"""``captured_events()``: the payloads that would be sent, without network or queue.
 
-Looks at the outbox of the test's database, so that it sees what any thread captures, and nothing that a rollback took
-back. Payloads are built when they are looked at, as a worker would build them; nothing is stored.
+Reads the outbox of the test's database, so that it sees what any thread captures, and nothing that was rolled back.
+Payloads are built on access, as a worker would build them; nothing is stored.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ..models import Event
 from ..sources import fetch_sources
 from ..states import EventStatus, Reason
 from ..waking import held_back
-from .reasons import Witness
+from .reasons import SaveRecorder
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class CapturedEvent:
     """One event as it would be sent.
 
     :ivar definition: the name of its definition; empty for ``track()``
-    :ivar error: why it would not be sent, in the words that the admin would show; empty if it would
-    :ivar text: its content as canonical JSON; empty if it has an error
+    :ivar error: the reason why it would not be sent, as the admin would show it; empty if it would be sent
+    :ivar text: its payload as canonical JSON; empty if it has an error
     """
 
     event_name: str
@@ -47,24 +47,24 @@ class CapturedEvent:
 
     @property
     def payload(self) -> dict[str, Any]:
-        """The content: ``event_attributes`` (with ``items``) and ``user_attributes``.
+        """The payload: ``event_attributes`` (with ``items``) and ``user_attributes``.
 
         :raises AssertionError: if it could not be built
         """
-        self._refuse_error()
+        self._raise_error()
         content: dict[str, Any] = json.loads(self.text)
         return content
 
     @property
     def body(self) -> Any:
-        """What DFINERY would get as the request's body, decoded.
+        """The body of the request to DFINERY, decoded.
 
         :raises AssertionError: if it could not be built, or has no token
         """
-        self._refuse_error()
+        self._raise_error()
         return json.loads(protocol_for(self.destination, get_settings()).encode([self.text]).body)
 
-    def _refuse_error(self) -> None:
+    def _raise_error(self) -> None:
         if self.error:
             raise AssertionError(f"{self} would not be sent. {self.error}")
 
@@ -73,45 +73,49 @@ class CapturedEvent:
         return f"{name} of {self.source}" if self.source else name
 
     def is_named(self, name: str) -> bool:
+        """Return whether this is the name of the event or of its definition."""
         return name in (self.event_name, self.definition)
 
 
 class CapturedEvents(Sequence[CapturedEvent]):
     """The events, oldest first: those that would be sent, and those that fail, which have an ``error``.
 
-    Guests whom a definition skips are none. Within the block each look reads anew; after it, the first look builds.
+    Events that are skipped (guests) are left out. Within the block every access reads and builds the events again;
+    after it, the first access builds them.
     """
 
     def __init__(self) -> None:
         self._after = dict(_last_keys())
         self._rows: list[Event] | None = None
         self._built: list[CapturedEvent] | None = None
-        self.witness = Witness()
+        self.recorder = SaveRecorder()
 
     def close(self) -> None:
-        """What is captured from here on is none of it."""
+        """Leave out what is captured from now on."""
         self._rows = self._read()
 
     def named(self, name: str) -> list[CapturedEvent]:
-        """Those of that event name, or of the definition of that name."""
+        """Return the events with this event name or of the definition with this name."""
         return [event for event in self if event.is_named(name)]
 
     def only(self, name: str) -> CapturedEvent:
-        """The one event of that name, which can be sent.
+        """Return the only event with this name, which can be sent.
 
-        :raises AssertionError: if there is none, there are several or it could not be built; it says why
+        :raises AssertionError: if there is none, there are several or it could not be built; the message says why
         """
         found = self.named(name)
         if len(found) != 1:
             many = f"{len(found)} events are named {name!r}, not one." if found else f"No event is named {name!r}."
-            raise AssertionError("\n".join([many, *self._list(), *(() if found else self.witness.why_not(name))]))
+            reasons = () if found else self.recorder.diagnose(name)
+            raise AssertionError("\n".join([many, *self._list(), *reasons]))
         if found[0].error:
             raise AssertionError(f"{found[0]} would not be sent. {found[0].error}")
         return found[0]
 
     def none(self, name: str = "") -> None:
-        """
-        :raises AssertionError: if there are any, of that name or at all
+        """Assert that there are no events with this name, or none at all.
+
+        :raises AssertionError: if there are any
         """
         if found := self.named(name) if name else list(self):
             raise AssertionError("\n".join([f"{len(found)} events were captured.", *self._list(found)]))
@@ -163,35 +167,35 @@ class CapturedEvents(Sequence[CapturedEvent]):
 
 @contextmanager
 def captured_events() -> Iterator[CapturedEvents]:
-    """What is captured within, as it would be sent: ``with captured_events() as events: order.save()``.
+    """Collect the events that are captured in a block, as they would be sent.
 
-    No drain is asked for meanwhile, in any thread of the process. Blocks may be nested: each has what is captured
-    within it, whoever captures it.
+    ``with captured_events() as events: order.save()``. No drain is requested meanwhile, in any
+    thread of the process. Blocks may be nested: each has all events that are captured within it.
     """
     with held_back():
         events = CapturedEvents()
-        with events.witness:
+        with events.recorder:
             yield events
         events.close()
 
 
 def _last_keys() -> Iterator[tuple[str, int]]:
-    """The databases of outboxes, and their last key so far."""
+    """Yield the databases of outboxes, each with its last key so far."""
     for using in outbox_databases():
         try:
             yield using, Event.objects.using(using).aggregate(last=Max("pk"))["last"] or 0
-        except AssertionError:  # Django's, for a database that the test has not asked for: nothing is captured there
+        except AssertionError:  # Django's, for a database that the test does not use: nothing is captured there
             continue
 
 
 def _build_all(rows: Iterable[Event]) -> list[CapturedEvent]:
     with translation.override(django_settings.LANGUAGE_CODE):
-        built = [_built(row) for row in rows]
+        built = [_build_copy(row) for row in rows]
     return [_captured(event) for event in built if event.status != EventStatus.CANCELLED]
 
 
-def _built(row: Event) -> Event:
-    """A copy of the row as a worker would build it now."""
+def _build_copy(row: Event) -> Event:
+    """Return a copy of the row, built as a worker would build it now."""
     using = str(row._state.db)
     event: Event = Event.objects.using(using).filter(pk=row.pk).first() or row
     if event.status != EventStatus.CAPTURED:
@@ -204,7 +208,7 @@ def _built(row: Event) -> Event:
         else:
             reason = f"{event.source} {event.source_pk} is gone: it was deleted before the event was built."
             event.finish(EventStatus.FAILED, Reason.SOURCE_GONE, reason, now)
-    except Exception as error:  # noqa: BLE001 - to be told is what it is asked for
+    except Exception as error:  # noqa: BLE001 - errors of the site's code are reported
         event.finish(EventStatus.FAILED, Reason.MAPPING, raised(definition, error), now)
     return event
 

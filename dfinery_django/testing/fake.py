@@ -1,7 +1,7 @@
-"""``FakeDfinery``: answers our requests in place of DFINERY, as a test says. No network, whatever ``BASE_URL`` is.
+"""``FakeDfinery``: answers our requests in place of DFINERY. No network, whatever ``BASE_URL`` is.
 
-Built on ``responses``, which is put before our own adapter alone: other requests of the site go where they went, and a
-``responses`` of the site's own is not disturbed.
+Built on ``responses``, which replaces our own adapter alone: other requests of the site are sent as before, and the
+site's own use of ``responses`` is not disturbed.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ ADAPTER = "dfinery_django.client._Adapter.send"
 ANY_URL = re.compile("")
 METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 
-_Answer = tuple[int, dict[str, str], str]
+_Reply = tuple[int, dict[str, str], str]
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One request that came.
+    """One received request.
 
     :ivar body: its JSON, decoded
-    :ivar status_code: what it was answered with; ``None``: nothing, it timed out
+    :ivar status_code: the status of the answer; ``None`` if the request timed out
     """
 
     url: str
@@ -39,54 +39,55 @@ class Attempt:
 
 
 class FakeDfinery:
-    """``with FakeDfinery() as fake: fake.throttle(); …``. Each call says how the next request is answered.
+    """A double of DFINERY: ``with FakeDfinery() as fake: fake.throttle(); …``.
 
-    What no call says is accepted. Answers that nobody asked for are an ``AssertionError`` at the end of the block.
+    Each call queues the answer to one request; without a queued answer a request is accepted. Queued answers that
+    no request fetched raise an ``AssertionError`` at the end of the block.
 
-    :ivar attempts: the requests that came, in order
+    :ivar attempts: the received requests, in order
     """
 
     def __init__(self) -> None:
         self.attempts: list[Attempt] = []
-        self._script: deque[_Answer | Exception] = deque()
+        self._script: deque[_Reply | Exception] = deque()
         self._lock = threading.Lock()  # requests come from several threads
         self._mock = responses.RequestsMock(assert_all_requests_are_fired=False, target=ADAPTER)
 
     @property
     def events(self) -> list[Any]:
-        """The bodies that were accepted, decoded, in order."""
+        """The bodies of accepted requests, decoded, in order."""
         return [each.body for each in self.attempts if each.status_code == 200]
 
     def accept(self, *, times: int = 1) -> None:
-        """200 and 2000: the event is delivered."""
+        """Answer 200 and 2000: the event is delivered."""
         self.answer(200, 2000, times=times)
 
     def reject(self, code: int | str = 4002, message: str = "Invalid value.", *, times: int = 1) -> None:
-        """400: the event fails. 4002: a format or value; 4007: an unsupported property."""
+        """Answer 400: the event fails. 4002: a format or value; 4007: an unsupported property."""
         self.answer(400, code, message, times=times)
 
     def throttle(self, *, reset_seconds: float = 60, times: int = 1) -> None:
-        """429 and 4006: the destination is closed until the limit resets, so many seconds from now."""
+        """Answer 429 and 4006: delivery to the destination is stopped until the limit resets in ``reset_seconds``."""
         resets_at = str(round((time.time() + reset_seconds) * 1000))
         headers = {"X-Rate-Limit-Remaining": "0", "X-Rate-Limit-Reset": resets_at}
         self.answer(429, 4006, "Rate limit exceeded.", headers, times=times)
 
     def fail(self, status: int = 500, *, times: int = 1) -> None:
-        """5xx and 5001: the event is tried again, after a pause."""
+        """Answer 5xx and 5001: the event is retried after a pause."""
         self.answer(status, 5001, "Internal error.", times=times)
 
     def refuse_token(self, *, times: int = 1) -> None:
-        """401 and 4001: the destination is closed, its events wait."""
+        """Answer 401 and 4001: delivery to the destination is stopped, its events wait."""
         self.answer(401, 4001, "Invalid token.", times=times)
 
     def time_out(self, *, times: int = 1) -> None:
-        """No answer comes; at once, nobody has to wait. The event is tried again, after a pause."""
+        """Time out, without a wait: the event is retried after a pause."""
         self._script.extend(requests.exceptions.ReadTimeout("FakeDfinery timed out") for _ in range(times))
 
     def answer(
         self, status: int, code: int | str, message: str = "", headers: dict[str, str] | None = None, *, times: int = 1
     ) -> None:
-        """Any other answer."""
+        """Give any other answer."""
         body = json.dumps({"result_code": int(code), "result_msg": message})
         self._script.extend([(status, headers or {}, body)] * times)
 
@@ -103,11 +104,11 @@ class FakeDfinery:
         self._mock.reset()
         if self._script and kind is None:
             raise AssertionError(
-                f"{len(self._script)} of the answers were never asked for; {len(self.attempts)} requests came. Was "
-                "everything drained? An event that failed before is due again only after its pause."
+                f"{len(self._script)} queued answers were not used; {len(self.attempts)} requests came. Was "
+                "everything drained? An event that is retried is due only after its pause."
             )
 
-    def _respond(self, request: Any) -> _Answer | Exception:
+    def _respond(self, request: Any) -> _Reply | Exception:
         with self._lock:
             answer = self._script.popleft() if self._script else (200, {}, '{"result_code": 2000, "result_msg": null}')
             status = None if isinstance(answer, Exception) else answer[0]

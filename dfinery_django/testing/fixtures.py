@@ -1,7 +1,7 @@
 """pytest fixtures. In the site's conftest.py: ``pytest_plugins = ["dfinery_django.testing.fixtures"]``.
 
-Asked for by name rather than installed for everybody: a plugin that loads by itself would have Django imported by every
-pytest run of the environment, before coverage and settings are there.
+Not an entry point: a plugin that pytest loads by itself would import Django in every run of the environment, before
+coverage and settings are ready.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(name="captured_events")
 def captured_events_fixture(db: None) -> Iterator[CapturedEvents]:
-    """What the test would have sent: ``captured_events()`` around the whole test."""
+    """Collect what the test would have sent: ``captured_events()`` around the whole test."""
     from .captured import captured_events
 
     with captured_events() as events:
@@ -27,7 +27,7 @@ def captured_events_fixture(db: None) -> Iterator[CapturedEvents]:
 
 @pytest.fixture(name="no_capture")
 def no_capture_fixture() -> Iterator[None]:
-    """``no_capture()`` around the whole test."""
+    """Apply ``no_capture()`` to the whole test."""
     from . import no_capture
 
     with no_capture():
@@ -36,7 +36,7 @@ def no_capture_fixture() -> Iterator[None]:
 
 @pytest.fixture(name="fake_dfinery")
 def fake_dfinery_fixture() -> Iterator[FakeDfinery]:
-    """``FakeDfinery()`` around the whole test."""
+    """Apply ``FakeDfinery()`` to the whole test."""
     from .fake import FakeDfinery
 
     with FakeDfinery() as fake:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dfinery_django.sandbox import Sandbox
-from dfinery_django.sandbox.http import Answer, Ask
+from dfinery_django.sandbox.http import Request, Response
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -38,11 +38,11 @@ class FarSide(Sandbox):
         self.seconds = seconds
         self.senders: Counter[str] = Counter()
 
-    def answer(self, ask: Ask) -> Answer:
+    def answer(self, request: Request) -> Response:
         self.stopping.wait(self.seconds)
         with self._lock:
-            self.senders[(ask.headers.get("Authorization") or "").removeprefix("Bearer ")] += 1
-        return super().answer(ask)
+            self.senders[(request.headers.get("Authorization") or "").removeprefix("Bearer ")] += 1
+        return super().answer(request)
 
     @property
     def event_ids(self) -> Counter[str]:

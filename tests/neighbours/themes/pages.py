@@ -47,7 +47,7 @@ def order() -> Order:
     CustomField.objects.create(
         key="k", scope="event", name="source_type", type="string", first_seen_at=now, last_seen_at=now
     )
-    wish = repair.wish(Action.RESEND, Selection(pks=(event.pk,)), by="root", using="default")
+    wish = repair.new_bulk_action(Action.RESEND, Selection(pks=(event.pk,)), by="root", using="default")
     wish.event_count = 1
     wish.save()
     return order
@@ -63,7 +63,7 @@ def pages() -> dict[str, str]:
     return {
         "/admin/": "Custom fields", ADMIN: "Custom fields",
         **{f"{LIST}?{each}": "Event id, order id or user id" for each in ("", *CHOICES)},
-        **dict.fromkeys((event, f"{event}?_popup=1"), "Where it stands"),
+        **dict.fromkeys((event, f"{event}?_popup=1"), "Current status"),
         event.replace("/change/", "/history/"): "",
         **{event.replace("change/", f"ask/{action}/"): "What will happen" for action in Action},
         f"{ADMIN}overview/": "Why events did not arrive", f"{ADMIN}overview/current/": "Rate limit",
@@ -130,7 +130,7 @@ def test_an_order_shows_its_events(admin_client: Client, order: Order) -> None:
     """On the page of the shop's own model."""
     answer = admin_client.get(f"/admin/shop/order/{order.pk}/change/")
     assert answer.status_code == 200
-    assert "All DFINERY events of it" in text_of(answer)
+    assert "All its DFINERY events" in text_of(answer)
 
 
 def test_who_may_not_see_payloads_reads_no_reason() -> None:

@@ -1,0 +1,226 @@
+"""Resend, rebuild and cancel from a command line: choose events, print a forecast, confirm, act in chunks."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import CommandError, OutputWrapper
+from django.db import connections
+from django.utils.translation import override
+
+from .. import clock, registry, wording
+from ..conf import did_you_mean, get_settings
+from ..destinations import outbox_databases
+from ..models import Event, Repair
+from ..patience import retry
+from ..repair import Forecast, advance, new_bulk_action, stop, wake_all_on_commit
+from ..selection import Selection
+from ..states import ACTIONABLE, Action
+from .exit_codes import FAILED, STOPPED, WRONG_USE
+from .output import progress_bar
+
+#: How long a database fault that passes is retried.
+COMMAND_RETRY_SECONDS = 30.0
+#: The pause before looking again at a bulk action that a worker has locked.
+LOCKED_PAUSE_SECONDS = 0.2
+#: Columns of events that are compared with a value -> the option's name.
+_COLUMN_OPTIONS = {"status": "status", "event_name": "event", "destination": "destination", "reason_code": "reason"}
+
+
+@dataclass(frozen=True)
+class PlannedAction:
+    """A bulk action in one database, not yet stored, with its forecast."""
+
+    repair: Repair
+    forecast: Forecast
+
+    @property
+    def using(self) -> str:
+        """The alias of the database."""
+        return str(self.repair._state.db)
+
+
+def run_bulk_action(action: Action, options: dict[str, Any], stdout: OutputWrapper) -> None:
+    """Run ``resend`` or ``cancel``.
+
+    :param options: those of ``arguments.add_event_filters``
+    :raises CommandError: if no events, or unknown ones, were chosen, or it can't be done, or was stopped
+    """
+    planned = _plan_actions(action, _choose_events(options))
+    if not planned:
+        stdout.write("No event matches.")
+        return
+    stdout.write("\n".join(_forecast_lines(planned)))
+    stdout.flush()
+    planned = [each for each in planned if each.forecast.done]
+    if options["dry_run"] or not planned:
+        stdout.write("Nothing was done: --dry-run." if planned else "Nothing to do.")
+        return
+    if options["interactive"]:
+        _confirm(action, planned, is_all=options["all"])
+    for each in planned:
+        stdout.write("\n".join(_carry_out(each)))
+
+
+def _choose_events(options: dict[str, Any]) -> dict[str, Selection]:
+    """Return the chosen events by database."""
+    values: dict[str, Any] = {column: options[name] or "" for column, name in _COLUMN_OPTIONS.items()}
+    is_filtered = any(values.values()) or any(options[name] for name in ("event_ids", "since", "until", "search"))
+    if is_filtered == options["all"]:
+        problem = (
+            "--all means all events: leave the filters out."
+            if is_filtered
+            else "Choose events by their ids or by filters, or all with --all."
+        )
+        raise CommandError(f"{problem} Nothing was done.", returncode=WRONG_USE)
+    databases = _databases_named(options["database"])
+    _check_values(values, databases)
+    chosen = Selection(**values, since=options["since"], until=options["until"], search=options["search"] or "")
+    by_database = {using: chosen.resolved(Event.objects.using(using)) for using in databases}
+    return _narrow_to_ids(by_database, options["event_ids"]) if options["event_ids"] else by_database
+
+
+def _databases_named(alias: str | None) -> list[str]:
+    known = tuple(outbox_databases())
+    if alias is not None and alias not in known:
+        raise CommandError(f"Database {alias!r} has no events. {did_you_mean(alias, known)}", returncode=WRONG_USE)
+    return [alias] if alias else list(known)
+
+
+def _check_values(values: dict[str, Any], databases: Sequence[str]) -> None:
+    """Refuse an event name or a destination that neither the settings nor any event has."""
+    names, aliases = {each.event_name for each in registry.definitions()}, set(get_settings().TOKENS)
+    for column, verb, known in (("event_name", "is called", names), ("destination", "goes to", aliases)):
+        value = values[column]
+        if value and value not in known:
+            known.update(*(Event.objects.using(using).in_use(column) for using in databases))
+            if value not in known:
+                nearest = did_you_mean(value, tuple(sorted(known)))
+                raise CommandError(f"No event {verb} {value!r}. {nearest}", returncode=WRONG_USE)
+
+
+def _narrow_to_ids(chosen: dict[str, Selection], ids: Sequence[UUID]) -> dict[str, Selection]:
+    """Return the same for these events alone."""
+    narrowed: dict[str, Selection] = {}
+    unknown = set(ids)
+    for using, selection in chosen.items():
+        keys = dict(Event.objects.using(using).filter(event_id__in=ids).values_list("event_id", "pk"))
+        unknown -= set(keys)
+        if keys:
+            narrowed[using] = Selection(**{**dict(selection.conditions()), "pks": tuple(keys.values())})
+    if unknown:
+        others = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+        databases = ", ".join(map(repr, chosen))
+        message = f"There is no event {min(unknown)}{others} in database {databases}. Nothing was done."
+        raise CommandError(message, returncode=WRONG_USE)
+    return narrowed
+
+
+def _plan_actions(action: Action, chosen: dict[str, Selection]) -> list[PlannedAction]:
+    planned = []
+    for using, selection in chosen.items():
+        repair = new_bulk_action(action, selection, by=f"command line ({_user_name()})", using=using)
+        forecast = Forecast(repair)
+        repair.event_count = forecast.total
+        if forecast.total:
+            planned.append(PlannedAction(repair, forecast))
+    return planned
+
+
+def _user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, ImportError, OSError):  # a container's user may have no name
+        return "unknown"
+
+
+@override("en")
+def _forecast_lines(planned: Sequence[PlannedAction]) -> list[str]:
+    """Return what would happen, in the words of the admin's confirmation."""
+    lines = []
+    for each in planned:
+        action = each.repair.action
+        lines += [f"in database {each.using!r}:"] * (len(planned) > 1)
+        lines += map(_tally_line, wording.action_lines(action, each.forecast.tally))
+        lines += filter(None, [wording.unchecked_note(each.forecast, action)])
+    return lines
+
+
+@override("en")
+def _confirm(action: Action, planned: Sequence[PlannedAction], *, is_all: bool) -> None:
+    """Ask at the terminal. Without one, only ``--all`` needs an explicit ``--no-input``."""
+    if not sys.stdin or not sys.stdin.isatty():
+        if not is_all:
+            return
+        message = "Nothing was done: no terminal to confirm at. Add --no-input to do it, or --dry-run for a forecast."
+        raise CommandError(message, returncode=WRONG_USE)
+    question = wording.action_title(action, sum(each.forecast.done for each in planned))
+    try:
+        answer = input(f"{question} [y/N] ")
+    except (EOFError, KeyboardInterrupt):
+        answer = ""
+        print()  # ends the line of the question
+    if answer.strip().lower() not in ("y", "yes"):
+        raise CommandError("Nothing was done.", returncode=FAILED)
+
+
+def _carry_out(planned: PlannedAction) -> list[str]:
+    """Act chunk by chunk, and return what was done. If this process is killed, the next drain does the rest."""
+    repair, using = planned.repair, planned.using
+    repair.save(using=using, force_insert=True)
+    try:
+        with progress_bar("events", title=repair.action, total=planned.forecast.total) as bar:
+            while not repair.is_finished:
+                repair = _do_next_chunk(repair, using)
+                bar.update(repair.seen_count - bar.n)
+    except KeyboardInterrupt as error:
+        raise _stop_after_ctrl_c(repair, using) from error
+    wake_all_on_commit(using)
+    if repair.error:
+        raise CommandError(f"That can't be done: {repair.error}", returncode=FAILED)
+    with override("en"):
+        skipped = [each for each in wording.action_lines(repair.action, repair.tally) if each.kind == "left"]
+        return [_outcome_sentence(repair), *map(_tally_line, skipped)]
+
+
+def _do_next_chunk(repair: Repair, using: str) -> Repair:
+    """Return the bulk action after its next chunk, which a worker may do instead."""
+    until = clock.monotonic() + COMMAND_RETRY_SECONDS
+    advanced = retry(partial(advance, using, pk=repair.pk), using=using, until=until)
+    if advanced:
+        return advanced[0]
+    current = Repair.objects.using(using).get(pk=repair.pk)
+    if not current.is_finished:
+        time.sleep(LOCKED_PAUSE_SECONDS)
+    return current
+
+
+def _stop_after_ctrl_c(repair: Repair, using: str) -> CommandError:
+    """Undo the chunk that was interrupted, and let no worker begin another."""
+    connections[using].close()  # it may be in the middle of a statement
+    was_stopped = stop(repair)
+    repair = Repair.objects.using(using).get(pk=repair.pk)
+    wake_all_on_commit(using)
+    with override("en"):
+        if not was_stopped:
+            return CommandError(f"It was already finished. {_outcome_sentence(repair)}", returncode=STOPPED)
+        progress = f"{repair.seen_count:,} of {repair.event_count:,} events were processed"
+        message = f"Stopped: {progress}. {_outcome_sentence(repair)} The rest is unchanged."
+        return CommandError(message, returncode=STOPPED)
+
+
+def _outcome_sentence(repair: Repair) -> str:
+    tally = Counter(repair.tally)
+    return wording.action_result(repair.action, sum(tally[verdict] for verdict in ACTIONABLE))
+
+
+def _tally_line(line: wording.Line) -> str:
+    return f"{line.number:>7} {line.text}"

@@ -1,0 +1,64 @@
+"""``manage.py dfinery drain``."""
+
+from __future__ import annotations
+
+import time
+from argparse import ArgumentParser
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from django.db import connections
+
+from ...patience import DATABASE_ERRORS, is_transient
+from ..arguments import destinations_named, seconds_type
+from ..exit_codes import one_line
+from .base import Subcommand
+
+#: The pause of ``--forever`` after a drain that found nothing due.
+IDLE_SECONDS = 1.0
+
+
+class DrainCommand(Subcommand):
+    help = "deliver what is due"
+    examples = ("drain", "drain --destination default --budget 20", "drain --forever")
+    requires_system_checks = "__all__"
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--destination", help="alias of TOKENS; default: all")
+        parser.add_argument("--budget", type=seconds_type, help="seconds until it claims no more (DRAIN_SECONDS)")
+        parser.add_argument("--forever", action="store_true", help="keep running until stopped")
+
+    def handle(self, *, destination: str | None, budget: float | None, forever: bool, **options: Any) -> None:
+        from ... import tasks
+
+        destinations_named(destination)
+        with tasks.stop_requested() as should_stop:
+            while not should_stop():
+                counts = self._drain_once(destination, budget, should_stop, forever)
+                if counts or not forever:
+                    self.stdout.write(_summary(counts))
+                    self.stdout.flush()
+                if not forever:
+                    return
+                if not counts:
+                    time.sleep(IDLE_SECONDS)
+
+    def _drain_once(
+        self, destination: str | None, budget: float | None, should_stop: Callable[[], bool], forever: bool
+    ) -> Counter[str]:
+        from ... import delivery
+
+        try:
+            return delivery.drain(destination, budget_seconds=budget, should_stop=should_stop)
+        except DATABASE_ERRORS as error:
+            if not forever or not is_transient(error):
+                raise
+            self.stderr.write(f"The database can't be used; retrying: {one_line(error)}")
+            connections.close_all()
+            return Counter()
+
+
+def _summary(counts: Counter[str]) -> str:
+    """Return ``3 delivered, 1 failed``."""
+    return ", ".join(f"{count} {status}" for status, count in sorted(counts.items()) if count) or "Nothing was due."

@@ -1,0 +1,282 @@
+"""``manage.py dfinery preview``: what an object would become, and why."""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import json
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError
+from django.db import DatabaseError, connections, models, router
+
+from ... import registry
+from ...conf import did_you_mean
+from ...definitions import EventDefinition
+from ...exceptions import ConfigurationError, NotRegistered
+from ...states import EventStatus
+from ..arguments import count_type
+from ..exit_codes import WRONG_USE
+from ..output import INDENT, printable, terminal_width, text_columns, wrap
+from .base import Subcommand
+
+if TYPE_CHECKING:
+    from ...explain import Explanation
+    from ...fieldwise import FieldReading, PayloadPart
+
+#: Lines are as wide as the terminal, within these limits.
+NARROWEST_PREVIEW, WIDEST_PREVIEW = 80, 120
+NARROWEST_COLUMN = 9
+#: The length to which a Python value and a wire value are cut. The JSON has the wire value in full.
+VALUE_LENGTH, WIRE_LENGTH = 36, 60
+_PREVIEW_COLUMNS = ("source", "Python value", "wire value", "type", "console")
+#: So many of the first columns shrink to fit the terminal.
+SHRINKING_COLUMNS = 3
+#: Types that the text of a value shows. '4.00' could also be a Decimal, or one of Django's lazy or safe texts.
+_OBVIOUS_TYPES = ("str", "int", "float", "bool", "NoneType", "datetime", "date", "time")
+#: By the values of ``explain.FiringVerdict``.
+_VERDICT_TEXTS = {
+    "fires": "fires",
+    "captured": "was captured already",
+    "missed": "matches, but has no event",
+    "silent": "does not fire",
+}
+_VERDICT_SUBJECTS = {"captured": "Rebuilt now, it", "silent": "If it fired as it is, its event"}
+_OUTCOME_TEXTS = {
+    EventStatus.PENDING: "would be sent to {destination}.",
+    EventStatus.FAILED: "would fail. {reason}",
+    EventStatus.CANCELLED: "would be skipped. {reason}",
+    EventStatus.EXPIRED: "would be expired. {reason}",
+}
+
+Cells = tuple[str, ...]
+
+
+class PreviewCommand(Subcommand):
+    help = "show what an object would become, and why; stores nothing"
+    examples = ("preview shop.Order 42", "preview shop.Order 42 --definition purchase --json")
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("model", help="app.Model")
+        parser.add_argument("pk", help="primary key of the object")
+        parser.add_argument("--definition", help="default: all that watch the model")
+        parser.add_argument(
+            "--items", type=count_type, default=3, help="show the fields of so many items (%(default)s)"
+        )
+        parser.add_argument("--database", help="alias of DATABASES; default: the one that the model is written to")
+        parser.add_argument("--json", action="store_true", help="machine-readable output")
+
+    def handle(
+        self, *, model: str, pk: str, definition: str | None, items: int, database: str | None, **options: Any
+    ) -> None:
+        from ...explain import explain
+
+        model_class = _model_named(model)
+        definitions = _definitions_watching(model_class, definition)
+        for name, fault in registry.definition_faults().items():
+            self.stderr.write(f"{name} is skipped: {fault}")
+        using = _database_of(model_class, database)
+        instance = _instance_with_key(model_class, pk, using)
+        try:
+            explanations = [explain(each, instance, using=using, items=items) for each in definitions]
+        except LookupError as error:
+            raise CommandError(str(error), returncode=WRONG_USE) from error
+        if options["json"]:
+            self.stdout.write(json.dumps([_explanation_as_json(each) for each in explanations], indent=2))
+            return
+        texts = ["\n".join(_explanation_lines(each, self.style)) for each in explanations]
+        # In one write: a reader that takes only the first lines would break the pipe.
+        self.stdout.write("\n\n".join([f"{model_class._meta.label} {instance.pk} in database {using!r}", *texts]))
+
+
+def _model_named(label: str) -> type[models.Model]:
+    """Return a model.
+
+    :raises CommandError: if there is none, with the nearest label
+    """
+    try:
+        return apps.get_model(label)
+    except (LookupError, ValueError) as error:
+        known = tuple(each._meta.label for each in apps.get_models())
+        is_near = difflib.get_close_matches(label, known, n=1)
+        nearest = did_you_mean(label, known) if is_near else "Write app.Model, as in 'shop.Order'."
+        raise CommandError(f"{label!r} is no installed model. {nearest}", returncode=WRONG_USE) from error
+
+
+def _definitions_watching(model: type[models.Model], name: str | None) -> list[EventDefinition]:
+    """Return the model's definitions, or the named one of them.
+
+    :raises CommandError: if there are none
+    """
+    try:
+        watching = list(registry.definitions_watching(model))
+        chosen = [each for each in watching if each is registry.get(name)] if name else watching
+    except (ConfigurationError, NotRegistered) as error:
+        raise CommandError(str(error), returncode=WRONG_USE) from error
+    if not chosen:
+        subject = f"{name!r} does not watch" if name else "No definition watches"
+        raise CommandError(f"{subject} {model._meta.label}. {_watched_models()}", returncode=WRONG_USE)
+    return chosen
+
+
+def _watched_models() -> str:
+    """Return a sentence with each model and its definitions."""
+    by_model: dict[str, list[str]] = {}
+    for each in registry.definitions():
+        by_model.setdefault(each.source_label, []).append(each.name)
+    watched = "; ".join(f"{label} ({', '.join(names)})" for label, names in sorted(by_model.items()))
+    faults = registry.definition_faults()
+    skipped = f" Skipped for mistakes, see manage.py check: {', '.join(faults)}." if faults else ""
+    return f"Watched: {watched or 'none'}.{skipped}"
+
+
+def _database_of(model: type[models.Model], alias: str | None) -> str:
+    """Return the alias, or without one that of the database to which the model is written."""
+    if alias is not None and alias not in connections:
+        message = f"{alias!r} is no database. {did_you_mean(alias, tuple(connections))}"
+        raise CommandError(message, returncode=WRONG_USE)
+    return alias or router.db_for_write(model)
+
+
+def _instance_with_key(model: type[models.Model], text: str, using: str) -> models.Model:
+    """Return the object with this primary key, past the filters of the shop's own managers.
+
+    :raises CommandError: if the text is no key, or there is no such object
+    """
+    pk = model._meta.pk
+    try:
+        key = pk.to_python(text)
+    except (ValidationError, ValueError, TypeError) as error:
+        message = f"{text!r} is no key of {model._meta.label}, whose {pk.name!r} is a {type(pk).__name__}."
+        raise CommandError(message, returncode=WRONG_USE) from error
+    try:
+        instance = model._base_manager.using(using).filter(pk=key).first()
+    except DatabaseError as error:
+        raise CommandError(f"{model._meta.label} can't be read: {str(error).strip()}") from error
+    if instance is None:
+        message = f"There is no {model._meta.label} {text} in database {using!r}."
+        raise CommandError(message, returncode=WRONG_USE)
+    return instance
+
+
+def _explanation_as_json(explanation: Explanation) -> dict[str, Any]:
+    fields: dict[str, Any] = json.loads(json.dumps(asdict(explanation), default=dt.datetime.isoformat))
+    return fields
+
+
+def _explanation_lines(explanation: Explanation, style: Any) -> Iterator[str]:
+    """Yield the lines for the terminal.
+
+    :param style: a management command's ``self.style``
+    """
+    width = max(NARROWEST_PREVIEW, min(terminal_width() - 1, WIDEST_PREVIEW))
+    yield from _verdict_lines(explanation, style, width)
+    yield ""
+    name_width = max(len(step.name) for step in explanation.steps)
+    for step in explanation.steps:
+        mark, paint = _step_mark(step.holds, style)
+        head = f"{INDENT}{step.name:{name_width}}{INDENT}"
+        first, *rest = wrap(step.words, width - len(head) - 5)
+        yield f"{head}{paint(f'{mark:3}')}{INDENT}{first}"
+        yield from (" " * (len(head) + 5) + line for line in rest)
+    yield ""
+    yield from _table_lines(explanation, style, width - len(INDENT))
+
+
+def _verdict_lines(explanation: Explanation, style: Any, width: int) -> Iterator[str]:
+    name, verdict = explanation.definition, explanation.verdict
+    if explanation.event_name != name:
+        name += f" (event {explanation.event_name})"
+    paint = style.SUCCESS if verdict in ("fires", "captured") else style.WARNING
+    yield f"{style.MIGRATE_HEADING(name)} {paint(_VERDICT_TEXTS[verdict])}"
+    yield from _indented_lines(explanation.why, 1, width)
+    subject = _VERDICT_SUBJECTS.get(verdict, "Its event")
+    outcome = _OUTCOME_TEXTS[EventStatus(explanation.ending)].format(**vars(explanation))
+    paint = style.SUCCESS if explanation.ending == EventStatus.PENDING else style.ERROR
+    yield from _indented_lines(f"{subject} {outcome}", 1, width, paint)
+
+
+def _indented_lines(text: str, depth: int, width: int, paint: Callable[[str], str] = str) -> Iterator[str]:
+    return (INDENT * depth + paint(line) for line in wrap(text, width - len(INDENT) * depth))
+
+
+def _step_mark(holds: bool | None, style: Any) -> tuple[str, Callable[[str], str]]:
+    if holds is None:
+        return "-", style.NOTICE
+    return ("yes", style.SUCCESS) if holds else ("no", style.WARNING)
+
+
+def _table_lines(explanation: Explanation, style: Any, width: int) -> Iterator[str]:
+    """Yield all parts as one table."""
+    rows = [_reading_cells(reading) for part in explanation.parts for reading in part.readings]
+    widths = _column_widths([_PREVIEW_COLUMNS, *rows], width - 2 * len(INDENT))
+    yield from _cell_lines(_PREVIEW_COLUMNS, widths, [style.MIGRATE_LABEL] * len(_PREVIEW_COLUMNS))
+    for part in explanation.parts:
+        start = f", from {part.start}" if part.start else ""
+        yield INDENT + style.MIGRATE_LABEL(part.path + start)
+        yield from _part_lines(part, widths, style, width)
+    shown = sum(part.path.startswith("items[") for part in explanation.parts)
+    if explanation.item_count is not None and explanation.item_count > shown:
+        yield f"{INDENT}and {explanation.item_count - shown} more items (--items)"
+
+
+def _part_lines(part: PayloadPart, widths: Sequence[int], style: Any, width: int) -> Iterator[str]:
+    for reading in part.readings:
+        paint = style.ERROR if reading.fault else str
+        yield from _cell_lines(_reading_cells(reading), widths, [str, str, paint, str, str])
+        if reading.fault:
+            yield from _indented_lines(str(reading.fault), 3, width, style.ERROR)
+    if part.fault:
+        yield from _indented_lines(str(part.fault), 2, width, style.ERROR)
+    elif not part.readings:
+        yield f"{INDENT * 2}nothing is read"
+
+
+def _reading_cells(reading: FieldReading) -> Cells:
+    value, kind = reading.value, reading.value_type
+    if kind and kind not in _OBVIOUS_TYPES and kind not in value:
+        value = f"{kind} {value}"
+    label = reading.wire_type.label if reading.wire_type else ""
+    by = "" if reading.type_from in ("predefined", "") else f" ({reading.type_from})"
+    values = _shortened(value, VALUE_LENGTH), _shortened(_wire_text(reading), WIRE_LENGTH)
+    return printable(reading.source), *values, label, printable(reading.console_name + by)
+
+
+def _wire_text(reading: FieldReading) -> str:
+    if reading.fault:
+        return "fails"
+    if reading.wire is None:
+        return "left out" if reading.value_type else ""
+    return json.dumps(reading.wire, ensure_ascii=False)
+
+
+def _shortened(text: str, length: int) -> str:
+    text = printable(text)
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def _column_widths(rows: Sequence[Cells], width: int) -> list[int]:
+    """Return the widths of the columns; while they are too wide, the widest of the first columns shrinks."""
+    widths = [max(text_columns(cell) for cell in column) for column in zip(*rows, strict=True)]
+    while sum(widths) + len(INDENT) * (len(widths) - 1) > width and max(widths[:SHRINKING_COLUMNS]) > NARROWEST_COLUMN:
+        widths[widths.index(max(widths[:SHRINKING_COLUMNS]))] -= 1
+    return widths
+
+
+def _cell_lines(row: Cells, widths: Sequence[int], paints: Sequence[Callable[[str], str]]) -> Iterator[str]:
+    wrapped = [wrap(cell, width) for cell, width in zip(row, widths, strict=True)]
+    for index in range(max(map(len, wrapped))):
+        line = ""
+        gap = 0
+        for cell, width, paint in zip(wrapped, widths, paints, strict=True):
+            text = cell[index] if index < len(cell) else ""
+            if text:
+                line += " " * gap + paint(text)
+                gap = 0
+            gap += width - text_columns(text) + len(INDENT)
+        yield INDENT * 2 + line

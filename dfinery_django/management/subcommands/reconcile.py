@@ -1,0 +1,62 @@
+"""``manage.py dfinery reconcile``."""
+
+from __future__ import annotations
+
+import datetime as dt
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from ... import clock, reconcile, registry
+from ...conf import get_settings
+from ...definitions import EventDefinition
+from ...exceptions import NotRegistered
+from ..arguments import hours_type
+from ..exit_codes import WRONG_USE
+from ..output import progress_bar
+from .base import Subcommand
+
+
+class ReconcileCommand(Subcommand):
+    help = "capture what signals missed"
+    examples = ("reconcile --dry-run", "reconcile --since 6h")
+    requires_system_checks = "__all__"
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--definition", help="default: all that can be reconciled")
+        parser.add_argument("--since", type=hours_type, metavar="48h", help="how far back (MAX_AGE_HOURS)")
+        parser.add_argument("--dry-run", action="store_true", help="only count what would be captured")
+
+    def handle(self, *, definition: str | None, since: float | None, dry_run: bool, **options: Any) -> None:
+        definitions = _definitions_named(definition)
+        longest = get_settings().MAX_AGE_HOURS
+        if since is not None and since > longest:
+            message = f"DFINERY processes nothing older than {longest:g} hours: --since {longest:g}h"
+            raise CommandError(message, returncode=WRONG_USE)
+        start = clock.now() - dt.timedelta(hours=since) if since else None
+        for each in definitions:
+            if reason := reconcile.obstacle(each):
+                self.stdout.write(f"{each.name}: skipped, {reason}.")
+            elif dry_run:
+                self.stdout.write(f"{each.name}: {_count_missed(each, start)} would be captured.")
+            else:
+                with progress_bar("orders", title=each.name) as bar:
+                    count = reconcile.sweep(each, since=start, progress=bar.update)
+                self.stdout.write(f"{each.name}: {count} captured.")
+
+
+def _definitions_named(name: str | None) -> list[EventDefinition]:
+    try:
+        return [registry.get(name)] if name else list(registry.definitions())
+    except NotRegistered as error:
+        raise CommandError(str(error), returncode=WRONG_USE) from error
+
+
+def _count_missed(definition: EventDefinition, start: dt.datetime | None) -> int:
+    count = 0
+    with progress_bar("orders", title=definition.name) as bar:
+        for page in reconcile.missed(definition, since=start):
+            count += len(page)
+            bar.update(len(page))
+    return count

@@ -1,0 +1,188 @@
+"""``manage.py dfinery status``: the admin's overview for a terminal and for monitors.
+
+It names no order, user or event.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from django.utils.translation import override
+
+from ...moments import number, point_in_time, time_ago
+from ...states import FINISHED, UNFINISHED, DestinationState, Reason
+from ..exit_codes import FAILED
+from ..output import INDENT, terminal_width, wrap
+from .base import Subcommand
+
+if TYPE_CHECKING:
+    from ...health import HealthReport
+    from ...overview import Snapshot
+    from ...reports import DestinationReport
+
+LABEL_WIDTH = 14
+NARROWEST_STATUS, WIDEST_STATUS = 60, 120
+#: The width for a pipe, where each sentence is to be one line.
+UNLIMITED_WIDTH = 10_000
+#: A running cluster of django-q2 runs what is due within this time: it looks about twice a minute.
+SCHEDULER_PAUSE = dt.timedelta(minutes=1)
+#: Django writes it into spans of time.
+NO_BREAK_SPACE = "\xa0"
+#: The command to type when a destination is stopped for this reason.
+_COMMANDS_TO_TYPE = {
+    Reason.TOKEN: "manage.py dfinery check-token --destination {alias}",
+    Reason.BLOCKED: "manage.py dfinery check-token --destination {alias}",
+}
+
+
+class StatusCommand(Subcommand):
+    help = "show whether all is well, what waits, and what to do"
+    examples = ("status", "status --json")
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", help="machine-readable output")
+
+    @override("en")
+    def handle(self, **options: Any) -> None:
+        from ...health import assess
+        from ...overview import look
+
+        overview = look()
+        health = assess(overview)
+        if options["json"]:
+            text = json.dumps(_status_as_json(overview, health), indent=2)
+        else:
+            is_terminal = self.stdout.isatty()
+            width = min(max(terminal_width() - 1, NARROWEST_STATUS), WIDEST_STATUS) if is_terminal else UNLIMITED_WIDTH
+            lines = _status_lines(overview, health, self.style, width)
+            text = "\n".join(line.replace(NO_BREAK_SPACE, " ") for line in lines)
+        self.stdout.write(text)
+        if health.needs_a_person:
+            self.stdout.flush()
+            raise SystemExit(FAILED)
+
+
+def _status_as_json(overview: Snapshot, health: HealthReport) -> dict[str, Any]:
+    """Return what monitors read: the keys never change, the sentences may. Times are ISO 8601 in UTC."""
+    first = overview.first_to_expire
+    return {
+        "level": health.level.name.lower(),
+        "needs_a_person": health.needs_a_person,
+        "headline": health.headline,
+        "deliveries": health.deliveries,
+        "findings": [{**asdict(each), "level": each.level.name.lower()} for each in health.findings],
+        "enabled": overview.settings.ENABLED and not overview.fault,
+        "counts": {str(status): overview.counts.get(status, 0) for status in (*UNFINISHED, *FINISHED)},
+        "last_24_hours": {str(status): overview.lately.get(status, 0) for status in FINISHED},
+        "waiting": overview.waiting,
+        "resendable": overview.resendable,
+        "oldest_waiting_at": _iso_text(overview.oldest_waiting_at),
+        "expires_next_at": _iso_text(first.expires_next_at if first else None),
+        "last_delivered_at": _iso_text(overview.last_delivered_at),
+        "drained_at": _iso_text(overview.drained_at),
+        "destinations": [_destination_as_json(each) for each in overview.destinations],
+        "schedules": [
+            {"name": name, "next_run_at": _iso_text(moment), "is_overdue": _is_overdue(moment, overview)}
+            for name, moment in overview.schedules.items()
+        ],
+    }
+
+
+def _destination_as_json(report: DestinationReport) -> dict[str, Any]:
+    fields = asdict(report) | {"lately": {str(status): report.lately.get(status, 0) for status in FINISHED}}
+    fields["last_24_hours"] = fields.pop("lately")
+    return {name: _iso_text(value) if isinstance(value, dt.datetime) else value for name, value in fields.items()}
+
+
+def _iso_text(moment: dt.datetime | None) -> str | None:
+    return moment.astimezone(dt.timezone.utc).isoformat() if moment else None
+
+
+def _status_lines(overview: Snapshot, health: HealthReport, style: Any, width: int) -> Iterator[str]:
+    """Yield the lines for a terminal.
+
+    :param style: a management command's ``self.style``
+    """
+    from ...findings import Level
+
+    paint = {Level.OK: style.SUCCESS, Level.WARNING: style.WARNING, Level.ALARM: style.ERROR}
+    yield from map(paint[health.level], _wrap_plain(health.headline, width))
+    for index, finding in enumerate(health.findings):
+        if index:
+            yield from map(paint[finding.level], _wrap_plain(finding.text, width))
+        for text in (finding.said, finding.remedy):
+            yield from (INDENT + line for line in _wrap_plain(text, width - len(INDENT)) if text)
+        yield from (f"{INDENT * 2}{command}" for command in finding.commands)
+    yield ""
+    for label, text in _figures(overview):
+        yield f"{label:{LABEL_WIDTH}}{text}"
+    for label, rows in (("destinations", _destination_lines(overview)), ("schedules", _schedule_lines(overview))):
+        for index, row in enumerate(rows):
+            yield f"{'' if index else label:{LABEL_WIDTH}}{row}"
+
+
+def _wrap_plain(text: str, width: int) -> list[str]:
+    return wrap(text.replace(NO_BREAK_SPACE, " "), width)
+
+
+def _figures(overview: Snapshot) -> Iterator[tuple[str, str]]:
+    counts, now = overview.counts, overview.now
+    for label, statuses in (("waiting", UNFINISHED), ("48 hours", FINISHED)):
+        yield label, ", ".join(f"{number(counts.get(each, 0))} {each.value}" for each in statuses)
+    first = overview.first_to_expire
+    if overview.oldest_waiting_at and first and first.expires_next_at:
+        yield "oldest", f"waits since {point_in_time(overview.oldest_waiting_at, now)}"
+        yield "next expiry", f"{point_in_time(first.expires_next_at, now)}, to {first.alias}"
+    yield "last arrival", time_ago(overview.last_delivered_at, now) if overview.last_delivered_at else "none lately"
+    yield "last drain", time_ago(overview.drained_at, now) if overview.drained_at else "none yet"
+
+
+def _destination_lines(overview: Snapshot) -> Iterator[str]:
+    for each in overview.destinations:
+        parts = [_state_text(each, overview), f"{number(each.waiting)} waiting"]
+        if each.expires_next_at:
+            parts.append(f"the first expires {point_in_time(each.expires_next_at, overview.now)}")
+        if each.next_try_at:
+            parts.append(f"tried again {point_in_time(each.next_try_at, overview.now)}")
+        yield f"{each.alias}: {', '.join(parts)}"
+        if command := _command_to_type(each):
+            yield INDENT + command
+
+
+def _state_text(report: DestinationReport, overview: Snapshot) -> str:
+    if not report.has_token:
+        return "has no token"
+    words = str(report.state.label)
+    return (
+        f"{words} since {point_in_time(report.since, overview.now)}" if report.since and _is_stopped(report) else words
+    )
+
+
+def _is_stopped(report: DestinationReport) -> bool:
+    return report.state != DestinationState.OPEN
+
+
+def _command_to_type(report: DestinationReport) -> str:
+    if report.state == DestinationState.PAUSED:
+        return "resume it in the admin"
+    return (
+        _COMMANDS_TO_TYPE[report.code].format(alias=report.alias)
+        if _is_stopped(report) and report.code in _COMMANDS_TO_TYPE
+        else ""
+    )
+
+
+def _schedule_lines(overview: Snapshot) -> Iterator[str]:
+    for name, moment in overview.schedules.items():
+        words = "overdue since" if _is_overdue(moment, overview) else "next"
+        yield f"{name}, " + (f"{words} {point_in_time(moment, overview.now)}" if moment else "missing")
+
+
+def _is_overdue(moment: dt.datetime | None, overview: Snapshot) -> bool:
+    """Return whether no cluster ran a schedule that was due."""
+    return moment is not None and moment < overview.now - SCHEDULER_PAUSE
