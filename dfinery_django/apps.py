@@ -20,10 +20,7 @@ class DfineryConfig(AppConfig):
         from . import checks, custom_fields, django_q2, forks, receivers, registry, waking  # noqa: F401 - checks register themselves
 
         # Without a sender: the receivers use the concrete model, so that proxies and children count.
-        for signal, receiver in (
-            (pre_save, receivers.before_save),
-            (post_save, receivers.after_save),
-        ):
+        for signal, receiver in ((pre_save, receivers.before_save), (post_save, receivers.after_save)):
             signal.connect(receiver, dispatch_uid=f"dfinery_django.{receiver.__name__}", weak=False)
         post_migrate.connect(django_q2.schedule_after_migrate, sender=self, dispatch_uid="dfinery_django.schedules")
         # Tests that empty their tables send this signal, too.

@@ -26,7 +26,7 @@ from .endings import notify
 from .exceptions import NotRegistered, PayloadError, error_line, error_text
 from .logs import log_extra
 from .models import Event
-from .patience import is_transient, retry_transient
+from .patience import is_transient, retry
 from .payloads import Payload
 from .queries import POISON_LAPSES, EventQuerySet
 from .reading import NoUser, ids_of, payload_of
@@ -60,7 +60,7 @@ def build_due(
     now = now or clock.now()
     captured = events.filter(status=EventStatus.CAPTURED)
     in_time = captured.filter(expires_at__gt=now)
-    claimed = retry_transient(lambda: _claim(in_time, now, limit), using=events.db, until=until)
+    claimed = retry(lambda: _claim(in_time, now, limit), using=events.db, until=until)
     if claimed:
         lease = claimed[0].due_at
         assert lease is not None  # noqa: S101 - a claimed event has a lease
@@ -71,7 +71,7 @@ def build_due(
         for event in claimed:
             event.lapse_count = 0
         write = functools.partial(events.record_results, status=EventStatus.CAPTURED, lease=lease)
-        recorded = retry_transient(lambda: write(claimed, BUILT_FIELDS), using=events.db, until=until)
+        recorded = retry(lambda: write(claimed, BUILT_FIELDS), using=events.db, until=until)
         _free_dedup_keys(events, recorded)
         notify(recorded, events.db)
     return len(claimed)

@@ -95,11 +95,8 @@ def setting_problems(raw: object) -> list[Problem]:
     """Return all mistakes except those of tokens: with one of these the setting can't be used at all."""
     if not isinstance(raw, Mapping):
         return [Problem("E001", "DFINERY is not a dict.", 'DFINERY = {"TOKENS": {"default": "<API token>"}}')]
-    found = [
-        Problem("E002", f"DFINERY has an unknown key {key!r}.", did_you_mean(key, KEYS))
-        for key in raw
-        if key not in KEYS
-    ]
+    unknown = [key for key in raw if key not in KEYS]
+    found = [Problem("E002", f"DFINERY has an unknown key {key!r}.", did_you_mean(key, KEYS)) for key in unknown]
     return found + _shape_problems(raw) + _url_problems(raw) + _field_type_problems(raw)
 
 
@@ -184,9 +181,8 @@ def _field_type_problems(raw: Mapping[str, Any]) -> list[Problem]:
         if scope not in SCOPES:
             found.append(Problem("E006", f"{place} is no scope.", did_you_mean(scope, SCOPES)))
         elif not isinstance(fields, Mapping):
-            found.append(
-                Problem("E006", f"{place} is not a dict of field names and types.", 'e.g. {"grade": "string"}')
-            )
+            problem = f"{place} is not a dict of field names and types."
+            found.append(Problem("E006", problem, 'e.g. {"grade": "string"}'))
         else:
             found += [
                 Problem("E006", f"{place}[{name!r}] is {kind!r}, no type.", did_you_mean(kind, FIELD_TYPES))

@@ -27,7 +27,7 @@ from .exchange import Send
 from .lanes import POLL_SECONDS, Completion, Lane
 from .logs import log_extra
 from .models import Destination, Event
-from .patience import DATABASE_ERRORS, STOP_GRACE_SECONDS, retry_transient
+from .patience import DATABASE_ERRORS, STOP_GRACE_SECONDS, retry
 from .states import Outcome
 
 T = TypeVar("T")
@@ -147,7 +147,7 @@ class _Drain:
     def _retry(self, using: str, step: Callable[[], T], otherwise: T) -> T:
         """Run a repeatable step as ``_guarded`` does, and retry it while the database fails."""
         until = max(self._retry_until, clock.monotonic() + STOP_GRACE_SECONDS)
-        retried = functools.partial(retry_transient, step, using=using, until=until, should_stop=self.should_stop)
+        retried = functools.partial(retry, step, using=using, until=until, should_stop=self.should_stop)
         return self._guarded(using, retried, otherwise)
 
     @property

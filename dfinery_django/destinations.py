@@ -88,9 +88,8 @@ def pause(alias: str, *, by: str, using: str) -> None:
     changed = _saved(destination).filter(paused_by="").update(paused_by=by, paused_at=clock.now())
     if changed:
         destination.refresh_from_db()
-        logger.warning(
-            "Delivery to %s is paused by %s", alias, destination.paused_by, extra=log_extra(destination=alias)
-        )
+        extra = log_extra(destination=alias)
+        logger.warning("Delivery to %s is paused by %s", alias, destination.paused_by, extra=extra)
         destination_paused.send_robust(sender=Destination, destination=destination)
 
 

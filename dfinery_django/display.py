@@ -57,7 +57,7 @@ def _is_unsafe_char(char: str) -> bool:
     return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
-def printable(text: str) -> str:
+def escaped_text(text: str) -> str:
     """Return a text with its control characters escaped, for places without markup: attributes, titles, log entries."""
     return text if text.isprintable() else "".join(_escape(char) if _is_unsafe_char(char) else char for char in text)
 

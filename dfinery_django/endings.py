@@ -16,7 +16,7 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from . import incidents, totals
 from .conf import get_settings
-from .display import printable
+from .display import escaped_text
 from .logs import events_logger, log_extra
 from .models import Event
 from .signals import event_delivered, event_expired, event_failed
@@ -108,7 +108,7 @@ def _log_records(ended: Sequence[Event], each: bool) -> None:
     for first, *others in kinds.values():
         events_logger.info(
             "Event %s (%s) %s: %s%s",
-            *(first.event_id, printable(first.event_name), first.status, first.reason_code),
+            *(first.event_id, escaped_text(first.event_name), first.status, first.reason_code),
             f", and {len(others)} more" if others else "",
             extra=_event_log_fields(first) | log_extra(count=1 + len(others)) if others else _event_log_fields(first),
         )
@@ -141,7 +141,7 @@ def _log_incident(subject: tuple[str, ...], group: Sequence[Event]) -> None:
         logger.error(
             "Events for %s expire: they were not delivered while DFINERY would still process them. The first: "
             "%s (%s)%s. See the overview in the admin for the cause. Further ones are not logged as errors.",
-            *(printable(first.destination), first.event_id, printable(first.event_name), source),
+            *(escaped_text(first.destination), first.event_id, escaped_text(first.event_name), source),
             extra=extra,
         )
         return
@@ -149,7 +149,7 @@ def _log_incident(subject: tuple[str, ...], group: Sequence[Event]) -> None:
     logger.error(
         "Events of %s fail, %s%s. The first: %s%s. Its page in the admin says what to fix. "
         "Further ones are not logged as errors.",
-        *(printable(subject[1]), first.reason_code, f" at {place[0]}" if place else "", first.event_id, source),
+        *(escaped_text(subject[1]), first.reason_code, f" at {place[0]}" if place else "", first.event_id, source),
         extra=extra,
         exc_info=first.fault,
     )

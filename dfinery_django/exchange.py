@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from . import clock, totals
 from .backoff import backoff_seconds
 from .conf import get_settings
-from .display import printable, searchable, storable
+from .display import escaped_text, searchable, storable
 from .exceptions import ConfigurationError, TransportError, error_text
 from .logs import events_logger, log_extra
 from .masking import masked_response, masked_text
@@ -156,7 +156,7 @@ def log_attempts(exchanges: Sequence[Exchange], using: str) -> None:
             for event in each.batch:
                 events_logger.info(
                     "Event %s (%s): %s after %s ms",
-                    *(event.event_id, printable(event.event_name), each.result.outcome, each.duration_ms),
+                    *(event.event_id, escaped_text(event.event_name), each.result.outcome, each.duration_ms),
                     extra=_attempt_fields(event, each),
                 )
     for each in exchanges if get_settings().METRICS else ():

@@ -27,7 +27,7 @@ from .display import searchable
 from .exceptions import NotRegistered, PayloadError
 from .expressions import Path
 from .models import DeliveryAttempt, Event, Repair
-from .patience import is_transient, retry_transient
+from .patience import is_transient, retry
 from .payloads import Payload
 from .reading import user_id_of
 from .selection import Selection
@@ -120,7 +120,7 @@ def _forget_in(using: str, people: Collection[str], dry_run: bool) -> Forgotten:
         with transaction.atomic(using=using):
             return _erase(using, people, unbuilt, dry_run)
 
-    erased = retry_transient(erase, using=using, until=clock.monotonic() + ERASE_RETRY_SECONDS)
+    erased = retry(erase, using=using, until=clock.monotonic() + ERASE_RETRY_SECONDS)
     return dataclasses.replace(erased, unread=unread)
 
 

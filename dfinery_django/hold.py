@@ -18,7 +18,7 @@ from .deadlines import margin, warn_of_risk
 from .endings import notify
 from .exchange import Batch, by_lease
 from .models import Destination, Event
-from .patience import STOP_GRACE_SECONDS, retry_transient
+from .patience import STOP_GRACE_SECONDS, retry
 from .queries import POISON_LAPSES, EventQuerySet
 from .states import EventStatus, Reason
 
@@ -82,7 +82,7 @@ class LaneStore:
         return max(self.retry_until, clock.monotonic() + STOP_GRACE_SECONDS)
 
     def retry(self, step: Callable[[], T]) -> T:
-        return retry_transient(step, using=self.using, until=self.retry_deadline, should_stop=self.should_stop)
+        return retry(step, using=self.using, until=self.retry_deadline, should_stop=self.should_stop)
 
     def begin(self, wire: str) -> None:
         """Prepare the destination's row for a drain.

@@ -20,7 +20,7 @@ from .definitions import declared_type
 from .display import searchable
 from .exceptions import DfineryError, PayloadError, error_text
 from .models import Event
-from .patience import is_transient, retry_transient, statement_batches
+from .patience import is_transient, retry, statement_batches
 from .payloads import Payload
 from .protocols.s2s_body import BAD_VALUE, EVENT, NO_DATETIME, Body, Refused, read_body
 from .reading import envelope
@@ -115,7 +115,7 @@ def ingest(
         if plan.rejected and not partial:
             return IngestResult((), tuple(plan.rejected))
         try:
-            retry_transient(plan.store, using=using, until=until)
+            retry(plan.store, using=using, until=until)
             break
         except IntegrityError:  # another request has stored one of them since the plan was made
             if not tries_left:

@@ -18,7 +18,7 @@ from django.utils.translation import pgettext_lazy
 
 from . import clock
 from .columns import MomentField
-from .display import SEARCHABLE_LENGTH, printable, storable
+from .display import SEARCHABLE_LENGTH, escaped_text, storable
 from .incidents import Incident
 from .queries import LONGEST_WAIT, EventQuerySet
 from .states import FINISHED, UNFINISHED, Action, DestinationState, EventStatus, Outcome, Reason
@@ -97,7 +97,7 @@ class Event(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{printable(self.event_name)} {self.event_id}"
+        return f"{escaped_text(self.event_name)} {self.event_id}"
 
     @property
     def is_finished(self) -> bool:

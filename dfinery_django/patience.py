@@ -99,9 +99,7 @@ def _error_code(error: BaseException) -> str | int | None:
     return number if type(number) is int else None
 
 
-def retry_transient(
-    step: Callable[[], T], *, using: str, until: float, should_stop: Callable[[], bool] = lambda: False
-) -> T:
+def retry(step: Callable[[], T], *, using: str, until: float, should_stop: Callable[[], bool] = lambda: False) -> T:
     """Run a step, and retry it after transient database errors.
 
     :param step: safe to repeat, even if it was done and only the answer was lost

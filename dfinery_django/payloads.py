@@ -114,12 +114,8 @@ def _converted(value: Any, scope: Scope, name: str, type_of: TypeOf, path: str, 
 
 
 def _validate_name(name: Any, scope: Scope, path: str) -> None:
-    if (
-        not isinstance(name, str)
-        or not name.strip()
-        or "\x00" in name
-        or name != name.encode(errors="replace").decode()
-    ):
+    is_text = isinstance(name, str) and name.strip() and name == name.encode(errors="replace").decode()
+    if not is_text or "\x00" in name:
         raise PayloadError(f"{path}.{name!r}", "a field's name must be a text that is not empty", "Rename it.")
     reserved = schema.RESERVED[scope].get(name)
     if reserved:

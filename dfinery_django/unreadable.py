@@ -28,10 +28,8 @@ _CHUNK = 500
 class _IsNoDate(models.Func):
     """SQLite's test for a text in a date column that is not a day of the calendar."""
 
-    template, output_field = (
-        "(date(%(expressions)s, '+0 days') IS NOT substr(%(expressions)s, 1, 10))",
-        models.BooleanField(),
-    )
+    template = "(date(%(expressions)s, '+0 days') IS NOT substr(%(expressions)s, 1, 10))"
+    output_field = models.BooleanField()
 
 
 def quarantine(events: models.QuerySet[Any]) -> int:

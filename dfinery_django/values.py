@@ -76,9 +76,7 @@ def epoch_milliseconds(value: Any, path: str = "event_datetime") -> int:
 
 
 def as_moment(value: Any, path: str = "event_datetime") -> dt.datetime:
-    """Return a plain datetime in UTC that every supported database stores and every driver reads.
-
-    A naive one is in the site's time zone.
+    """Return a plain datetime in UTC that every database and driver can handle; a naive one is in the site's time zone.
 
     :raises PayloadError: if it is not a datetime, or not between ``FIRST_MOMENT`` and ``LAST_MOMENT``
     """

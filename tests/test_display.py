@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dfinery_django.display import badge, escaped, has_invisible, printable
+from dfinery_django.display import badge, escaped, escaped_text, has_invisible
 
 
 @pytest.mark.parametrize(
@@ -13,7 +13,7 @@ from dfinery_django.display import badge, escaped, has_invisible, printable
 def test_what_people_write_stays_as_it_is(text: str) -> None:
     """Any script, joined emoji, line ends; isolated, so that it turns nothing beside it around."""
     assert escaped(text) == f"<bdi>{text}</bdi>"
-    assert printable(text) == text
+    assert escaped_text(text) == text
     assert not has_invisible(text)
 
 
@@ -22,7 +22,7 @@ def test_what_hides_or_deceives_is_written_as_its_code(char: str) -> None:
     """Controls of direction, of terminals, and what has no width."""
     assert char not in escaped(f"a{char}b")
     assert f"\\u{ord(char):04x}" in escaped(f"a{char}b")
-    assert printable(f"a{char}b") == f"a\\u{ord(char):04x}b"
+    assert escaped_text(f"a{char}b") == f"a\\u{ord(char):04x}b"
     assert has_invisible(char)
 
 

@@ -23,7 +23,7 @@ from django.db import (
 
 from dfinery_django.delivery import drain
 from dfinery_django.models import Destination, Event
-from dfinery_django.patience import is_transient, retry_transient, statement_batches
+from dfinery_django.patience import is_transient, retry, statement_batches
 from tests.conftest import FarSide
 from tests.settings import DATABASE
 from tests.test_delivery import event
@@ -112,7 +112,7 @@ def failing(*faults: Exception) -> Any:
 def test_a_fault_that_passes(fault: Exception, caplog: Any) -> None:
     """Said once, however often it is tried; then the step's own answer."""
     with caplog.at_level(logging.WARNING):
-        assert retry_transient(failing(fault, fault), using="default", until=time.monotonic() + 5) == "done"
+        assert retry(failing(fault, fault), using="default", until=time.monotonic() + 5) == "done"
     assert len(caplog.records) == 1
 
 
@@ -121,7 +121,7 @@ def test_patience_ends() -> None:
     """When time is up the fault is raised as it came."""
     started = time.monotonic()
     with pytest.raises(OperationalError, match="deadlock"):
-        retry_transient(failing(*FAULTS[:1] * 99), using="default", until=started + 0.3)
+        retry(failing(*FAULTS[:1] * 99), using="default", until=started + 0.3)
     assert time.monotonic() - started < 2
 
 
@@ -129,14 +129,14 @@ def test_patience_ends() -> None:
 def test_no_other_error_is_repeated() -> None:
     """A mistake of ours does not pass."""
     with pytest.raises(ProgrammingError):
-        retry_transient(failing(ProgrammingError("no such column")), using="default", until=time.monotonic() + 5)
+        retry(failing(ProgrammingError("no such column")), using="default", until=time.monotonic() + 5)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_not_in_a_transaction() -> None:
     """The fault has ended it: nothing in it can be done again."""
     with pytest.raises(OperationalError), transaction.atomic():
-        retry_transient(failing(FAULTS[0]), using="default", until=time.monotonic() + 5)
+        retry(failing(FAULTS[0]), using="default", until=time.monotonic() + 5)
 
 
 def test_portions() -> None:

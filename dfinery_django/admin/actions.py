@@ -26,7 +26,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from .. import clock, repair, wording
 from ..models import Event, Repair
-from ..patience import retry_transient
+from ..patience import retry
 from ..rights import redact
 from ..selection import Selection
 from ..states import Action
@@ -185,11 +185,11 @@ class BulkActionsAdmin(ReadOnlyAdmin):
         bulk_action.last_pk, bulk_action.last_attempt_pk = confirmation["last_pk"], confirmation["last_attempt_pk"]
         bulk_action.event_count = confirmation["count"]
         until = clock.monotonic() + ACTION_RETRY_SECONDS
-        bulk_action = retry_transient(
+        bulk_action = retry(
             functools.partial(self._start, request, bulk_action, using), using=using, until=until
         )
         while not bulk_action.is_finished and bulk_action.event_count <= MAX_EVENTS_IN_REQUEST:
-            advanced = retry_transient(
+            advanced = retry(
                 functools.partial(repair.advance, using, pk=bulk_action.pk), using=using, until=until
             )
             if advanced is None:

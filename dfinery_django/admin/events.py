@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from .. import clock
-from ..display import badge, escaped, printable
+from ..display import badge, escaped, escaped_text
 from ..models import Event
 from ..rights import redact
 from ..standing import due_in, format_datetime, time_left
@@ -95,7 +95,7 @@ class EventAdmin(ForgetActionAdmin, EventBase):
 
     @admin.display(description=pgettext_lazy("event", "status"))
     def badge(self, event: Event) -> str:
-        return _badge(event, printable(event.reason[:300]))
+        return _badge(event, escaped_text(event.reason[:300]))
 
     @admin.display(description=pgettext_lazy("event", "status"))
     def badge_alone(self, event: Event) -> str:
@@ -114,7 +114,7 @@ class EventAdmin(ForgetActionAdmin, EventBase):
     def user(self, event: Event) -> str:
         if not event.user_id:
             return ""
-        return format_html('<span title="{}">{}</span>', printable(event.user_id), escaped(event.user_id, chars=13))
+        return format_html('<span title="{}">{}</span>', escaped_text(event.user_id), escaped(event.user_id, chars=13))
 
     @admin.display(description=pgettext_lazy("event", "happened"), ordering="occurred_at")
     def happened(self, event: Event) -> str:

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from .. import clock, repair
 from ..models import Event
-from ..patience import retry_transient
+from ..patience import retry
 from ..selection import Selection
 from ..states import ACTIONABLE, Action, ActionVerdict
 from .base import DfineryView, permission_set
@@ -36,7 +36,7 @@ class EventActionView(DfineryView):
         using = router.db_for_write(Event)
         event = get_event_or_404(Event.objects.using(using).defer("payload"), event_id)
         step = functools.partial(self._carry_out, request, event, using)
-        verdict = retry_transient(step, using=using, until=clock.monotonic() + API_RETRY_SECONDS)
+        verdict = retry(step, using=using, until=clock.monotonic() + API_RETRY_SECONDS)
         if verdict not in ACTIONABLE:
             with translation.override("en"):
                 detail = f"Nothing was done: {verdict.label}."

@@ -20,7 +20,7 @@ from .. import clock, registry, wording
 from ..conf import did_you_mean, get_settings
 from ..destinations import outbox_databases
 from ..models import Event, Repair
-from ..patience import retry_transient
+from ..patience import retry
 from ..repair import Forecast, advance, new_bulk_action, stop, wake_all_on_commit
 from ..selection import Selection
 from ..states import ACTIONABLE, Action
@@ -194,7 +194,7 @@ def _carry_out(planned: PlannedAction) -> list[str]:
 def _do_next_chunk(repair: Repair, using: str) -> Repair:
     """Return the bulk action after its next chunk, which a worker may do instead."""
     until = clock.monotonic() + COMMAND_RETRY_SECONDS
-    advanced = retry_transient(partial(advance, using, pk=repair.pk), using=using, until=until)
+    advanced = retry(partial(advance, using, pk=repair.pk), using=using, until=until)
     if advanced:
         return advanced[0]
     current = Repair.objects.using(using).get(pk=repair.pk)

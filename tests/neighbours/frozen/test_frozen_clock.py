@@ -18,7 +18,7 @@ from django.test import override_settings
 from dfinery_django import clock, track
 from dfinery_django.delivery import drain
 from dfinery_django.models import Event
-from dfinery_django.patience import retry_transient
+from dfinery_django.patience import retry
 from dfinery_django.sandbox import Sandbox
 from dfinery_django.testing import FakeDfinery
 from tests.conftest import dfinery
@@ -135,7 +135,7 @@ def test_patience_ends(frozen: dt.datetime) -> None:
         raise OperationalError("connection refused")
 
     with pytest.raises(OperationalError):
-        retry_transient(fail, using="default", until=clock.monotonic() + 0.3)
+        retry(fail, using="default", until=clock.monotonic() + 0.3)
 
 
 def test_the_tool_is_seen_only_while_it_is_used(tool: Tool) -> None:
