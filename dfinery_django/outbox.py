@@ -53,7 +53,7 @@ def capture(name: str, instance: models.Model, *, using: str | None = None) -> E
     except ConfigurationError as error:
         log_rate_limited("%s was not captured", name, error=error)
         return None
-    return _run_guarded(
+    return run_guarded(
         name, lambda: using or database_of(instance), lambda alias: _capture_by_hand(definition, instance, using=alias)
     )
 
@@ -61,7 +61,7 @@ def capture(name: str, instance: models.Model, *, using: str | None = None) -> E
 def _capture_by_hand(definition: EventDefinition, instance: Any, using: str) -> Event | None:
     if not consent.allows_capture(definition, instance, using):
         return None
-    return _fetch(insert(definition, instance, using=using, by_hand=True), using)
+    return fetch_stored(insert(definition, instance, using=using, by_hand=True), using)
 
 
 def track(
@@ -90,7 +90,7 @@ def track(
     arguments = tracking.TrackArguments(
         event_name, user_id, event_attributes, items, user_attributes, occurred_at, dedup_key, destination
     )
-    return _run_guarded(
+    return run_guarded(
         arguments.name_text, lambda: using or router.db_for_write(Event), lambda alias: _track(arguments, alias)
     )
 
@@ -98,27 +98,27 @@ def track(
 def _track(arguments: tracking.TrackArguments, using: str) -> Event | None:
     if not get_settings().ENABLED:
         return None
-    event, seen = _new_event(arguments.name_text, arguments.alias), SeenFields(using)
+    event, seen = new_event(arguments.name_text, arguments.alias), SeenFields(using)
     event.may_be_known = True
     tracking.fill_event(event, arguments, seen, using)
     try:
-        _store(event, using)
+        store_event(event, using)
     except Exception as error:  # noqa: BLE001 - the call happens only once, so the event is stored at least as failed
         transactions.raise_or_recover(error, using)
         if not is_transient(error):
             tracking.fail_refused(event, error)
-        _store(event, using)
-    _after_store(event, using)
+        store_event(event, using)
+    after_store(event, using)
     seen.save()
-    return _fetch(event.event_id, using)
+    return fetch_stored(event.event_id, using)
 
 
-def _fetch(event_id: Any, using: str) -> Event | None:
+def fetch_stored(event_id: Any, using: str) -> Event | None:
     """Return the event, or ``None`` if it was not inserted because the same one was there before."""
     return Event.objects.using(using).filter(event_id=event_id).first()
 
 
-def _run_guarded(name: str, database: Callable[[], str], store: Callable[[str], T]) -> T | None:
+def run_guarded(name: str, database: Callable[[], str], store: Callable[[str], T]) -> T | None:
     using = ""
     try:
         using = database()
@@ -130,7 +130,7 @@ def _run_guarded(name: str, database: Callable[[], str], store: Callable[[str], 
         return None
 
 
-def _new_event(event_name: str, destination: str) -> Event:
+def new_event(event_name: str, destination: str) -> Event:
     now = clock.now()
     content = _default_values() | {
         "event_id": uuid.uuid4(), "event_name": event_name, "destination": destination, "created_at": now, "due_at": now
@@ -159,7 +159,7 @@ def insert(definition: EventDefinition, instance: Any, *, using: str, by_hand: b
     key = source_key(definition, instance)
     if key is None:
         raise ValueError(f"{definition.source_label} has no key yet: save it first.")
-    event = _new_event(definition.event_name, default_destination())
+    event = new_event(definition.event_name, default_destination())
     event.definition, event.source, event.source_pk = definition.name, definition.source_label, key
     event.may_be_known = by_hand or _may_repeat(definition)
     grace = definition.settle_seconds
@@ -175,8 +175,8 @@ def insert(definition: EventDefinition, instance: Any, *, using: str, by_hand: b
         event.fault, event.source_pk = error, searchable(key)
         reason = f"{definition.name}, at capture, raised {error_text(error)}. Fix it, then rebuild the event."
         event.finish(EventStatus.FAILED, Reason.MAPPING, reason, event.created_at)
-    _store(event, using)
-    _after_store(event, using)
+    store_event(event, using)
+    after_store(event, using)
     # With a grace period the event is not due at the commit: the drain builds it.
     if event.status == EventStatus.CAPTURED and not grace and (definition.build or get_settings().BUILD) == "commit":
         _build_on_commit(event.event_id, using)
@@ -205,12 +205,12 @@ def _fill_from_instance(event: Event, definition: EventDefinition, instance: Any
 def _build_on_commit(event_id: Any, using: str) -> None:
     def build_dfinery_event() -> None:
         built = Event.objects.using(using).filter(event_id=event_id)
-        _run_guarded(str(event_id), lambda: using, lambda _: build_due(built))
+        run_guarded(str(event_id), lambda: using, lambda _: build_due(built))
 
     transactions.after_commit(build_dfinery_event, using)
 
 
-def _store(event: Event, using: str) -> None:
+def store_event(event: Event, using: str) -> None:
     """Insert the event in a savepoint of its own, unless the same one is there."""
     tokens = get_settings().TOKENS
     if event.destination not in tokens and not event.is_finished:
@@ -247,7 +247,7 @@ def _log_if_undrained(using: str) -> None:
         )
 
 
-def _after_store(event: Event, using: str) -> None:
+def after_store(event: Event, using: str) -> None:
     if event.is_finished:
         log_on_commit(event, using)
     else:

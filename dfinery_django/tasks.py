@@ -121,10 +121,10 @@ def prune(progress: Callable[[int], object] | None = None) -> int:
     if _is_uninstalled() or not get_settings().ENABLED:
         return 0
     django_q2.skip_missed_runs("dfinery_django.tasks.prune")
-    return sum(_prune(using, progress) for using in destinations.outbox_databases())
+    return sum(prune_database(using, progress) for using in destinations.outbox_databases())
 
 
-def _prune(using: str, progress: Callable[[int], object] | None) -> int:
+def prune_database(using: str, progress: Callable[[int], object] | None) -> int:
     now = DatabaseClock(using).refresh().now()  # no machine's own clock may decide what is deleted
     days = get_settings().RETENTION_DAYS
     before = None if days is None else now - dt.timedelta(days=days)
