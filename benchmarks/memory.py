@@ -17,7 +17,7 @@ def resident_mb() -> float:
 
 
 def drain_and_watch(count: int) -> None:
-    from dfinery_django.delivery import drain
+    from dfinery_django.delivery.worker import drain
     from dfinery_django.signals import event_delivered
 
     seen, started = 0, time.monotonic()

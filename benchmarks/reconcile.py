@@ -58,7 +58,8 @@ def sweep_often(rounds: int) -> dict[str, Any]:
     from django.db import connection
     from django.test import override_settings
 
-    from dfinery_django import reconcile, registry
+    from dfinery_django.definitions import registry
+    from dfinery_django.outbox import reconcile
 
     with override_settings(DFINERY={"TOKENS": {"default": "x"}, "EVENTS": {"purchase": DEFINITION}}):
         definition = registry.get("purchase")

@@ -9,17 +9,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .definitions import EventDefinition
-from .exceptions import (
-    AlreadyRegistered,
-    ConfigurationError,
-    DfineryError,
-    NotRegistered,
-    PayloadError,
-    TransportError,
-)
-from .expressions import Coalesce, Display, Hashed, Joined, Value
-from .registry import register
+from .definitions.definition import EventDefinition
+from .definitions.expressions import Coalesce, Display, Hashed, Joined, Value
+from .definitions.registry import register
+from .exceptions import AlreadyRegistered, ConfigurationError, DfineryError, NotRegistered, PayloadError, TransportError
 from .signals import (
     destination_blocked,
     destination_closed,
@@ -33,10 +26,11 @@ from .signals import (
 )
 
 if TYPE_CHECKING:
-    from .asynchronous import acapture, atrack
-    from .forgetting import Forgotten, forget
-    from .outbox import capture, track
-    from .reading import preview
+    from .building.payload_reader import preview
+    from .operations.forget import Forgotten, forget
+    from .outbox.aio import acapture, atrack
+    from .outbox.capture import capture
+    from .outbox.track import track
 
 __version__ = "0.1.0"
 
@@ -73,13 +67,13 @@ __all__ = [
 ]
 
 _NEED_MODELS = {
-    "Forgotten": "forgetting",
-    "acapture": "asynchronous",
-    "atrack": "asynchronous",
-    "capture": "outbox",
-    "forget": "forgetting",
-    "preview": "reading",
-    "track": "outbox",
+    "Forgotten": "operations.forget",
+    "acapture": "outbox.aio",
+    "atrack": "outbox.aio",
+    "capture": "outbox.capture",
+    "forget": "operations.forget",
+    "preview": "building.payload_reader",
+    "track": "outbox.track",
 }
 
 

@@ -17,7 +17,11 @@ class DfineryConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, custom_fields, django_q2, forks, receivers, registry, waking  # noqa: F401 - checks register themselves
+        from . import checks, django_q2  # noqa: F401 - the checks register themselves
+        from .building import custom_fields
+        from .db import forks
+        from .definitions import registry
+        from .outbox import receivers, wakeup
 
         # Without a sender: the receivers use the concrete model, so that proxies and children count.
         for signal, receiver in ((pre_save, receivers.before_save), (post_save, receivers.after_save)):
@@ -25,7 +29,7 @@ class DfineryConfig(AppConfig):
         post_migrate.connect(django_q2.schedule_after_migrate, sender=self, dispatch_uid="dfinery_django.schedules")
         # Tests that empty their tables send this signal, too.
         post_migrate.connect(custom_fields.clear_known_fields, sender=self, dispatch_uid="dfinery_django.fields")
-        post_migrate.connect(waking.clear_seen_flags, sender=self, dispatch_uid="dfinery_django.notices")
+        post_migrate.connect(wakeup.clear_seen_flags, sender=self, dispatch_uid="dfinery_django.notices")
         forks.use_own_pools()
         registry.autodiscover()
         try:

@@ -17,10 +17,10 @@ from django.apps import apps
 from django.db import DatabaseError, connections, router, transaction
 from django.utils import timezone
 
-from . import tenants, transactions
 from .conf import get_settings
+from .db import savepoints, tenants
 from .exceptions import ConfigurationError
-from .values import as_moment
+from .schema.types import as_moment
 
 logger = logging.getLogger("dfinery_django")
 
@@ -153,7 +153,7 @@ def planned() -> dict[str, dt.datetime | None]:
 
     using = router.db_for_write(Schedule)
     rows = Schedule.objects.using(using).filter(name__in=list(schedules())).exclude(repeats=0)
-    with transactions.savepoint_guard(using):  # with ATOMIC_REQUESTS, missing tables must not break the page
+    with savepoints.savepoint_guard(using):  # with ATOMIC_REQUESTS, missing tables must not break the page
         runs: dict[Any, Any] = dict(rows.values_list("name", "next_run"))
     # django-q2's moments are naive if USE_TZ is false.
     return {name: as_moment(runs[name]) if runs.get(name) else None for name in schedules()}

@@ -21,12 +21,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from . import clock, outage, totals
+from . import clock
 from .conf import get_settings
-from .destinations import outbox_databases
+from .db import outage
+from .enums import UNFINISHED, DestinationState
 from .exceptions import ConfigurationError
 from .models import Destination, Event
-from .states import UNFINISHED, DestinationState
+from .outbox.databases import outbox_databases
+from .telemetry import counters
 
 logger = logging.getLogger("dfinery_django")
 
@@ -57,7 +59,7 @@ class DfineryCollector(Collector):
     """A collector for a registry of yours: ``prometheus_client.REGISTRY.register(DfineryCollector())``."""
 
     def __init__(self) -> None:
-        self._highest: dict[totals.CounterKey, float] = {}
+        self._highest: dict[counters.CounterKey, float] = {}
 
     def describe(self) -> Iterable[Metric]:
         """Return nothing: registration must not query the database."""
@@ -73,9 +75,9 @@ class DfineryCollector(Collector):
             return ()
 
     def _collect(self) -> Iterator[Metric]:
-        counted: dict[totals.CounterKey, float] = {}
+        counted: dict[counters.CounterKey, float] = {}
         for using in outbox_databases():
-            for key, value in totals.read_totals(Event.objects.using(using)).items():
+            for key, value in counters.read_totals(Event.objects.using(using)).items():
                 counted[key] = counted.get(key, 0) + value
         # Deleted events lower the totals, but a counter that falls would look like a restart.
         self._highest = {key: max(value, self._highest.get(key, 0)) for key, value in counted.items()}
@@ -96,11 +98,11 @@ class _StrictCollector(DfineryCollector):
         return list(self._collect())
 
 
-def _duration_histogram(counted: Mapping[totals.CounterKey, float]) -> Metric:
+def _duration_histogram(counted: Mapping[counters.CounterKey, float]) -> Metric:
     name, words, labels = DURATION
     family = HistogramMetricFamily(name, words, labels=labels)
     metric = "request_duration_seconds"
-    bounds = [*map(str, totals.BUCKETS), "+Inf"]
+    bounds = [*map(str, counters.BUCKETS), "+Inf"]
     for of, values in sorted(counted):
         if of == f"{metric}_sum":
             running, buckets = 0.0, []

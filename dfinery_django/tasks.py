@@ -7,7 +7,6 @@ with a warning.
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import os
 import signal
@@ -21,17 +20,18 @@ from . import django_q2
 from .conf import Settings, get_settings
 
 if apps.is_installed("dfinery_django"):  # else its models can't be imported
-    from . import delivery, destinations, waking
-    from .database_clock import DatabaseClock
-    from .models import Event, Incident, Repair
-    from .patience import DATABASE_ERRORS
-    from .reconcile import sweep_all
+    from .db.database_clock import DatabaseClock
+    from .db.retry import DATABASE_ERRORS
+    from .delivery import circuit, worker
+    from .operations.prune import prune_database
+    from .outbox import wakeup
+    from .outbox.databases import outbox_databases
+    from .outbox.reconcile import sweep_all
 
 logger = logging.getLogger("dfinery_django")
 
 #: Seconds that a drain waits for what is due soon (a just committed order's lines, a first retry) before it ends.
 LINGER_SECONDS = 8.0
-PRUNE_CHUNK = 500
 
 
 def drain(destination: str | None = None) -> dict[str, int]:
@@ -44,13 +44,13 @@ def drain(destination: str | None = None) -> dict[str, int]:
         return {}
     settings = get_settings()
     # A queue that runs the task in the request that queues it: there a drain must not wait.
-    is_inline = waking.is_requesting() or django_q2.runs_inline()
+    is_inline = wakeup.is_requesting() or django_q2.runs_inline()
     linger_seconds = 0 if is_inline else LINGER_SECONDS
     if destination is None:
         django_q2.skip_missed_runs("dfinery_django.tasks.drain")
     with stop_requested() as should_stop:
         try:
-            return dict(delivery.drain(destination, linger_seconds=linger_seconds, should_stop=should_stop))
+            return dict(worker.drain(destination, linger_seconds=linger_seconds, should_stop=should_stop))
         finally:
             if settings.ENABLED and linger_seconds:
                 _request_follow_up(settings, linger_seconds)
@@ -69,14 +69,14 @@ def _is_uninstalled() -> bool:
 
 def _request_follow_up(settings: Settings, within_seconds: float) -> None:
     """Request another drain if there is work for it now or soon."""
-    databases = destinations.outbox_databases()
-    waking.wait_out_seen_flags(databases)
+    databases = outbox_databases()
+    wakeup.wait_out_seen_flags(databases)
     for using in databases:
         try:
             now = DatabaseClock(using).refresh().now()
             for alias in settings.TOKENS:  # all of them: the drain may have adopted others
-                if destinations.has_due(alias, using, within_seconds=within_seconds, now=now):
-                    waking.request_wake(using, alias)
+                if circuit.has_due(alias, using, within_seconds=within_seconds, now=now):
+                    wakeup.request_wake(using, alias)
         except DATABASE_ERRORS:  # the other databases are checked all the same
             logger.warning("Database %r could not be checked for more events; the next scheduled drain will", using)
 
@@ -121,23 +121,7 @@ def prune(progress: Callable[[int], object] | None = None) -> int:
     if _is_uninstalled() or not get_settings().ENABLED:
         return 0
     django_q2.skip_missed_runs("dfinery_django.tasks.prune")
-    return sum(prune_database(using, progress) for using in destinations.outbox_databases())
-
-
-def prune_database(using: str, progress: Callable[[int], object] | None) -> int:
-    now = DatabaseClock(using).refresh().now()  # no machine's own clock may decide what is deleted
-    days = get_settings().RETENTION_DAYS
-    before = None if days is None else now - dt.timedelta(days=days)
-    events, total = Event.objects.using(using), 0
-    events.prune_tombstones(now=now)
-    while before and (chunk := events.prune(before=before, limit=PRUNE_CHUNK, now=now)):
-        total += chunk
-        if progress:
-            progress(chunk)
-    if before:
-        Repair.objects.using(using).filter(finished_at__lt=before).delete()
-        Incident.objects.using(using).filter(last_at__lt=before).delete()
-    return total
+    return sum(prune_database(using, progress) for using in outbox_databases())
 
 
 def wake(destination: str) -> None:
@@ -145,7 +129,7 @@ def wake(destination: str) -> None:
     django_q2.queue_drain(destination)
 
 
-#: With it ``waking`` writes its wake-up flag and the task in one transaction.
+#: With it ``wakeup`` writes its wake-up flag and the task in one transaction.
 wake.queue_database = django_q2.queue_database  # type: ignore[attr-defined]
 #: With it the overview shows missing schedules, for any queue.
 wake.planned = django_q2.planned  # type: ignore[attr-defined]

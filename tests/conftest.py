@@ -74,7 +74,9 @@ def _quick_flush() -> None:
     """
     from django.core.management.commands import flush
 
-    from dfinery_django import custom_fields, django_q2, waking
+    from dfinery_django import django_q2
+    from dfinery_django.building import custom_fields
+    from dfinery_django.outbox import wakeup
 
     kept = {"django_content_type", "auth_permission"}
 
@@ -90,7 +92,7 @@ def _quick_flush() -> None:
     def emit_ours(verbosity: int, interactive: bool, db: str, **kwargs: Any) -> None:
         django_q2.schedule_after_migrate(using=db)
         custom_fields.clear_known_fields()
-        waking.clear_seen_flags()
+        wakeup.clear_seen_flags()
 
     flush.sql_flush = sql_flush
     flush.emit_post_migrate_signal = emit_ours
@@ -99,7 +101,7 @@ def _quick_flush() -> None:
 @pytest.fixture(autouse=True)
 def _no_known_fields() -> None:
     """The ledger is read afresh: each test has one of its own."""
-    from dfinery_django.custom_fields import clear_known_fields
+    from dfinery_django.building.custom_fields import clear_known_fields
 
     clear_known_fields()
 
@@ -107,7 +109,7 @@ def _no_known_fields() -> None:
 @pytest.fixture(autouse=True)
 def _nothing_told() -> None:
     """What a process tells once a minute is told to each test."""
-    from dfinery_django.logs import reset_rate_limit
+    from dfinery_django.text.log_fields import reset_rate_limit
 
     reset_rate_limit()
 

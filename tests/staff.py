@@ -13,8 +13,8 @@ from django.test import Client
 from django.urls import reverse
 
 from dfinery_django import clock
+from dfinery_django.enums import EventStatus
 from dfinery_django.models import Event
-from dfinery_django.states import EventStatus
 
 LIST = "/admin/dfinery_django/event/"
 

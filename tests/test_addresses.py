@@ -14,8 +14,8 @@ from urllib3.util import parse_url
 
 from dfinery_django import ConfigurationError
 from dfinery_django.addresses import Proxy, base_url_fault
-from dfinery_django.client import _prepared_request
 from dfinery_django.conf import get_settings, masked_setting, problems
+from dfinery_django.delivery.http_client import _prepared_request
 
 GOOD = {"TOKENS": {"default": "secret-token-1"}}
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 from benchmarks.growth.filling import fill_finished
 from dfinery_django import track
 from dfinery_django.admin.filters import DestinationFilter, destinations_in_use
-from dfinery_django.delivery import drain
+from dfinery_django.delivery.worker import drain
 from dfinery_django.models import DeliveryAttempt, Destination, Event
 from tests.conftest import PURCHASE, FarSide, answer
 from tests.staff import LIST, client_of, make, page_of, text_of

@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from benchmarks.growth.filling import fill_finished
 from dfinery_django import track
-from dfinery_django.admin import actions
-from dfinery_django.delivery import drain
+from dfinery_django.admin import bulk_actions
+from dfinery_django.delivery.worker import drain
 from dfinery_django.models import Event, Repair
 from tests.conftest import PURCHASE, FarSide, accepted, answer
 from tests.staff import LIST, ask, client_of, confirm, make, page_of, text_of
@@ -210,7 +210,7 @@ def test_a_double_click_does_nothing_twice(refused: Event, admin_client: Any, fa
 def test_a_question_is_not_good_for_ever(refused: Event, admin_client: Any) -> None:
     """What was forged, or asked of another, or hours ago, is not done."""
     act = reverse("admin:dfinery_django_event_act")
-    for text in ("", "x", signing.dumps({"action": "resend"}), signing.dumps({}, salt=f"{actions.ACTION_SALT}.0")):
+    for text in ("", "x", signing.dumps({"action": "resend"}), signing.dumps({}, salt=f"{bulk_actions.ACTION_SALT}.0")):
         answer = admin_client.post(act, {"confirmation": text}, follow=True)
         assert "That page was too old." in text_of(answer)
     assert Event.objects.get().status == "failed"

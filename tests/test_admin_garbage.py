@@ -10,10 +10,10 @@ import pytest
 from django.test import Client
 from django.urls import get_resolver
 
-from dfinery_django import repair
+from dfinery_django.enums import Action
 from dfinery_django.models import Destination, Event, Repair
-from dfinery_django.selection import Selection
-from dfinery_django.states import Action
+from dfinery_django.operations import bulk_action
+from dfinery_django.operations.selection import Selection
 from tests.staff import LIST, make, text_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -46,7 +46,7 @@ def root(configured: Any, admin_client: Client) -> Client:
     for status in ("failed", "pending", "delivered"):
         make(status, definition="purchase", source_pk="1", user_id="u1", order_id="o1")
     Destination.objects.create(alias="default")
-    wish = repair.new_bulk_action(Action.RESEND, Selection(pks=(1,)), by="root", using="default")
+    wish = bulk_action.new_bulk_action(Action.RESEND, Selection(pks=(1,)), by="root", using="default")
     wish.save()
     return admin_client
 

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client, RequestFactory
 
 from dfinery_django.admin import DfineryEventsMixin
-from dfinery_django.delivery import drain
+from dfinery_django.delivery.worker import drain
 from dfinery_django.models import Event
 from tests.conftest import PURCHASE, FarSide
 from tests.shop.models import Order

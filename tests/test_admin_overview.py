@@ -21,13 +21,13 @@ from django_q.models import Schedule
 
 from dfinery_django import django_q2
 from dfinery_django.admin.chart import MIN_SEGMENT_HEIGHT, PLOT_HEIGHT, STACK_ORDER, build_chart
-from dfinery_django.delivery import drain
+from dfinery_django.delivery.worker import drain
+from dfinery_django.enums import FINISHED, EventStatus, Reason
 from dfinery_django.models import Destination, Event
-from dfinery_django.overview import Hour, first_hour, look
+from dfinery_django.monitoring.overview import Hour, first_hour, look
 from dfinery_django.protocols.base import Request
 from dfinery_django.protocols.s2s import S2SEventAPI
 from dfinery_django.sandbox import Sandbox
-from dfinery_django.states import FINISHED, EventStatus, Reason
 from tests.conftest import FarSide, answer
 
 pytestmark = pytest.mark.django_db(transaction=True)

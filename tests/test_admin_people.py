@@ -10,8 +10,8 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from dfinery_django import track
-from dfinery_django.admin import actions, people
-from dfinery_django.delivery import drain
+from dfinery_django.admin import bulk_actions, forget
+from dfinery_django.delivery.worker import drain
 from dfinery_django.models import Event, Repair
 from tests.conftest import PURCHASE, accepted
 from tests.staff import LIST, ask, confirm, make, text_of
@@ -82,7 +82,7 @@ def test_all_that_match(configured: Any, admin_client: Any) -> None:
 def test_too_many_at_once(configured: Any, admin_client: Any, monkeypatch: Any, limit: str) -> None:
     """A whole list is not erased by one click."""
     configured()
-    monkeypatch.setattr(people, limit, 2)
+    monkeypatch.setattr(forget, limit, 2)
     for number in range(3):
         make("delivered", user_id=f"u{number}")
     asked = ask(admin_client, "forget", across=True)
@@ -103,7 +103,7 @@ def test_a_page_that_is_too_old(configured: Any, admin_client: Any) -> None:
 def test_the_log_of_a_repair_names_nobody(configured: Any, admin_client: Any, monkeypatch: Any) -> None:
     """Django's log is kept for good: what was searched for is told by the repair alone, which is pruned."""
     configured()
-    monkeypatch.setattr(actions, "MAX_LOG_ENTRIES", 0)
+    monkeypatch.setattr(bulk_actions, "MAX_LOG_ENTRIES", 0)
     make("failed", user_id="hong@example.com")
     confirm(admin_client, ask(admin_client, "resend", across=True, query="?q=hong@example.com"))
     entry = LogEntry.objects.get()

@@ -10,10 +10,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from dfinery_django import repair
+from dfinery_django.enums import Action
 from dfinery_django.models import Event, Repair
-from dfinery_django.selection import Selection
-from dfinery_django.states import Action
+from dfinery_django.operations import bulk_action
+from dfinery_django.operations.selection import Selection
 from tests.staff import LIST, ask, client_of, confirm, make, page_of, visitor
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -64,7 +64,7 @@ def test_pages(person: tuple[str, Client]) -> None:
     """List, event, history and repairs are for those who may view events."""
     name, client = person
     event = make("failed")
-    made = repair.new_bulk_action(Action.RESEND, Selection(), by="x", using="default")
+    made = bulk_action.new_bulk_action(Action.RESEND, Selection(), by="x", using="default")
     made.save()
     repair_page = reverse("admin:dfinery_django_repair_change", args=[made.pk])
     for url in (
@@ -159,7 +159,7 @@ def test_read_only_staff_see_no_buttons(person: tuple[str, Client]) -> None:
 def test_a_repair_is_stopped_by_those_who_may_take_its_action(person: tuple[str, Client]) -> None:
     """And only by POST."""
     name, client = person
-    made = repair.new_bulk_action(Action.CANCEL, Selection(), by="x", using="default")
+    made = bulk_action.new_bulk_action(Action.CANCEL, Selection(), by="x", using="default")
     made.save()
     url = reverse("admin:dfinery_django_repair_stop", args=[made.pk])
     assert client.get(url).status_code == 405

@@ -18,8 +18,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from dfinery_django.api.parsing import MAX_REQUEST_BYTES
-from dfinery_django.delivery import drain
-from dfinery_django.destinations import pause
+from dfinery_django.delivery.circuit import pause
+from dfinery_django.delivery.worker import drain
 from dfinery_django.models import Destination, Event, Repair
 from tests.conftest import FarSide, answer
 from tests.settings import DATABASE

@@ -19,7 +19,7 @@ from django.test import AsyncClient, override_settings
 from django.urls import path
 
 from dfinery_django import NotRegistered, acapture, atrack
-from dfinery_django.delivery import drain
+from dfinery_django.delivery.worker import drain
 from dfinery_django.models import Event
 from dfinery_django.testing import captured_events
 from tests.conftest import FarSide

@@ -12,10 +12,10 @@ import pytest
 from django.utils import timezone, translation
 
 from dfinery_django import EventDefinition, Hashed, PayloadError, Value, preview, register
-from dfinery_django.building import build_due
+from dfinery_django.building.build import build_due
 from dfinery_django.conf import get_settings
+from dfinery_django.definitions.registry import unregister
 from dfinery_django.models import Event
-from dfinery_django.registry import unregister
 from tests.conftest import PURCHASE
 from tests.shop.models import Line, Order
 
@@ -303,7 +303,7 @@ def test_one_event_never_holds_up_its_batch(configured: Any, shop: Any, mapping:
 
 def test_a_slow_mapping_keeps_its_lease(configured: Any, shop: Any, monkeypatch: Any) -> None:
     """A batch ends in time, and what it has not come to is due again at once."""
-    monkeypatch.setattr("dfinery_django.building.BATCH_SECONDS", 0.05)
+    monkeypatch.setattr("dfinery_django.building.build.BATCH_SECONDS", 0.05)
     configured(EVENTS={"purchase": {**PURCHASE, "event_attributes": {"x": lambda order: time.sleep(0.04) or "fine"}}})
     for name in "abcd":
         shop.place(status="paid", customer=shop.customer(name))

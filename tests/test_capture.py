@@ -265,7 +265,7 @@ def test_a_signal_with_the_instance_as_keyword(configured: Any, shop: Any) -> No
     """A definition may listen to a site's own signal instead of saves."""
     from django.contrib.auth.signals import user_logged_in
 
-    from dfinery_django.receivers import connect_signals
+    from dfinery_django.outbox.receivers import connect_signals
 
     login = {"model": "shop.User", "signal": ("django.contrib.auth.signals.user_logged_in", "user"), "once_per": None}
     configured(EVENTS={"login": login})
@@ -380,7 +380,7 @@ def test_nested_saves_of_one_instance(shop: Any) -> None:
     """A receiver that saves the order again, before ours has seen the outer save, loses no event."""
     from django.db.models.signals import post_save
 
-    from dfinery_django import receivers
+    from dfinery_django.outbox import receivers
 
     def save_again(sender: Any, instance: Any, **kwargs: Any) -> None:
         if instance.note != "again":
@@ -476,7 +476,7 @@ def test_keys_in_another_form_are_the_same_key(configured: Any) -> None:
     """A UUID given as text, a Decimal before and after reload: one event, and its source is found."""
     import uuid
 
-    from dfinery_django.building import build_due
+    from dfinery_django.building.build import build_due
 
     configured(EVENTS={"sign_up": {"model": "shop.User", "when": "created"}})
     user = get_user_model().objects.create(id=uuid.uuid4().hex, username="a")

@@ -14,8 +14,10 @@ from django.db.models.signals import pre_save
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
-from dfinery_django import capture, reconcile, registry, track
+from dfinery_django import capture, track
+from dfinery_django.definitions import registry
 from dfinery_django.models import Event
+from dfinery_django.outbox import reconcile
 from tests.conftest import PURCHASE
 from tests.settings import DATABASE
 from tests.shop.models import Category, Order, Product, User

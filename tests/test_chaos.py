@@ -13,8 +13,8 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from dfinery_django import capture, track
-from dfinery_django.delivery import drain
-from dfinery_django.lanes import POISON_LAPSES
+from dfinery_django.delivery.lane import POISON_LAPSES
+from dfinery_django.delivery.worker import drain
 from dfinery_django.models import Event
 from dfinery_django.protocols.base import Request, Response
 from tests.conftest import accepted

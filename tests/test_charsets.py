@@ -15,10 +15,10 @@ from django.core.management import call_command
 from django.db import connection
 
 from dfinery_django import clock, track
-from dfinery_django.delivery import drain
+from dfinery_django.delivery.worker import drain
 from dfinery_django.models import CustomField, DeliveryAttempt, Event
+from dfinery_django.outbox.reconcile import sweep_all
 from dfinery_django.protocols.base import Response
-from dfinery_django.reconcile import sweep_all
 from tests.conftest import PURCHASE, FarSide, driver_options
 from tests.shop.models import Order
 

@@ -12,7 +12,7 @@ from django.db import models
 from django.test.utils import isolate_apps
 
 from dfinery_django import Coalesce, Hashed, Joined, Value, checks
-from dfinery_django.registry import from_dict
+from dfinery_django.definitions.registry import from_dict
 from tests.conftest import PURCHASE
 
 
@@ -151,7 +151,7 @@ def test_what_reconcile_can_not_cover_is_told_once(configured: Any) -> None:
 
 def test_one_bad_definition_leaves_the_others_in_force(configured: Any) -> None:
     """A mistake costs its own event only."""
-    from dfinery_django import registry
+    from dfinery_django.definitions import registry
 
     configured(EVENTS={"bad": {"model": "no.Model"}, "purchase": PURCHASE})
     assert [each.name for each in registry.definitions()] == ["purchase"]

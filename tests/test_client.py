@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from dfinery_django import TransportError
-from dfinery_django.client import MAX_BODY_BYTES, Client
-from dfinery_django.loopback import live_dfinery
+from dfinery_django.delivery.http_client import MAX_BODY_BYTES, Client
+from dfinery_django.delivery.test_guard import live_dfinery
 from dfinery_django.protocols.base import Request
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Rate-Limit-Limit: 1m\r\n\r\n{}"
@@ -205,7 +205,7 @@ def test_a_connection_closed_while_idle_costs_nothing(client: Client) -> None:
 
 def test_an_idle_connection_is_not_trusted(client: Client, monkeypatch: Any) -> None:
     """After a pause a gateway may have forgotten it without a word, and would swallow what is sent."""
-    monkeypatch.setattr("dfinery_django.connections.REUSE_WITHIN_SECONDS", 0.05)
+    monkeypatch.setattr("dfinery_django.delivery.connections.REUSE_WITHIN_SECONDS", 0.05)
 
     def waits(connection: socket.socket) -> None:
         connection.sendall(OK)
@@ -270,7 +270,7 @@ def test_a_forked_child_has_connections_of_its_own() -> None:
     """Two processes that write into one socket would mix their requests."""
     script = """
 import os
-from dfinery_django.client import shared_client
+from dfinery_django.delivery.http_client import shared_client
 wanted = dict(connections=1, connect_timeout=1, read_timeout=1, user_agent="x")
 shared = shared_client(**wanted)
 assert shared_client(**wanted) is shared

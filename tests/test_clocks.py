@@ -13,11 +13,11 @@ from django.db import connection
 from django.utils import timezone
 
 from dfinery_django import clock, tasks, track
-from dfinery_django.database_clock import DatabaseClock, seconds_ahead
-from dfinery_django.delivery import drain
+from dfinery_django.db.database_clock import DatabaseClock, seconds_ahead
+from dfinery_django.delivery.worker import drain
+from dfinery_django.enums import EventStatus
 from dfinery_django.models import Destination, Event
-from dfinery_django.overview import look
-from dfinery_django.states import EventStatus
+from dfinery_django.monitoring.overview import look
 from tests.conftest import FarSide
 from tests.settings import DATABASE
 from tests.test_delivery import event

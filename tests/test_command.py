@@ -223,7 +223,8 @@ settings.configure(INSTALLED_APPS=["django.contrib.contenttypes", "dfinery_djang
 django.setup()
 from dfinery_django.management.commands.dfinery import Command
 Command().create_parser("manage.py", "dfinery").format_help()
-heavy = "requests", "tqdm", "dfinery_django.delivery", "dfinery_django.sandbox", "dfinery_django.explain"
+ours = "delivery.worker", "sandbox", "diagnostics.explain"
+heavy = "requests", "tqdm", *(f"dfinery_django.{each}" for each in ours)
 print([each for each in heavy if each in sys.modules])
 """
 

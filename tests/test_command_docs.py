@@ -13,11 +13,11 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from dfinery_django import track
+from dfinery_django.enums import Reason
 from dfinery_django.management.commands.dfinery import SUBCOMMANDS, Command
 from dfinery_django.management.exit_codes import EXIT_CODES
 from dfinery_django.models import Destination, Event
 from dfinery_django.sandbox import Sandbox
-from dfinery_django.states import Reason
 from tests.shop.models import Order
 from tests.staff import make
 from tests.test_docs import ROOT, blocks

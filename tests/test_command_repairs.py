@@ -12,12 +12,12 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone, translation
 
-from dfinery_django import wording
-from dfinery_django.delivery import drain
+from dfinery_django.delivery.worker import drain
+from dfinery_django.enums import Action
 from dfinery_django.models import Event, Repair
-from dfinery_django.repair import Forecast, new_bulk_action
-from dfinery_django.selection import Selection
-from dfinery_django.states import Action
+from dfinery_django.operations import messages
+from dfinery_django.operations.bulk_action import Forecast, new_bulk_action
+from dfinery_django.operations.selection import Selection
 from tests.conftest import PURCHASE, FarSide
 from tests.shop.models import Order
 from tests.staff import make
@@ -185,7 +185,7 @@ def test_a_dry_run_speaks_as_the_admin_does(configured: Any, capsys: Any, argume
     forecast = Forecast(new_bulk_action(action, Selection(), by="", using="default"))
     *said, last = capsys.readouterr().out.splitlines()
     assert [line.strip() for line in said] == [
-        f"{each.number} {each.text}" for each in wording.action_lines(action, forecast.tally)
+        f"{each.number} {each.text}" for each in messages.action_lines(action, forecast.tally)
     ]
     assert last == ("Nothing was done: --dry-run." if forecast.done else "Nothing to do.")
     assert statuses() == before

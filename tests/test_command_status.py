@@ -12,12 +12,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone, translation
 
-from dfinery_django import destinations, django_q2
-from dfinery_django.health import assess
+from dfinery_django import django_q2
+from dfinery_django.delivery import circuit
+from dfinery_django.enums import DestinationState, EventStatus, Reason
 from dfinery_django.models import Destination
-from dfinery_django.overview import look
+from dfinery_django.monitoring.health import assess
+from dfinery_django.monitoring.overview import look
 from dfinery_django.sandbox import Sandbox
-from dfinery_django.states import DestinationState, EventStatus, Reason
 from tests.staff import make
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -94,7 +95,7 @@ def test_a_person_is_needed(configured: Any, status: Any) -> None:
     [
         (lambda: alive(), 0, "warning"),  # nothing was captured yet
         (lambda: (alive(), make("failed")), 0, "warning"),
-        (lambda: (alive(), destinations.pause("default", by="kim", using="default"), make("pending")), 1, "alarm"),
+        (lambda: (alive(), circuit.pause("default", by="kim", using="default"), make("pending")), 1, "alarm"),
         (lambda: make("pending"), 1, "alarm"),  # nobody delivers
         (lambda: (alive(), make("pending", hours=40)), 1, "alarm"),  # more than half of its time
     ],

@@ -11,15 +11,17 @@ from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from dfinery_django import capture, preview, reconcile, registry, track
+from dfinery_django import capture, preview, track
 from dfinery_django.checks import check_settings
-from dfinery_django.delivery import drain
-from dfinery_django.difference import rebuild_difference
-from dfinery_django.explain import explain
-from dfinery_django.health import assess
+from dfinery_django.definitions import registry
+from dfinery_django.definitions.registry import from_dict
+from dfinery_django.delivery.worker import drain
+from dfinery_django.diagnostics.explain import explain
+from dfinery_django.diagnostics.rebuild_diff import rebuild_difference
 from dfinery_django.models import Event
-from dfinery_django.overview import look
-from dfinery_django.registry import from_dict
+from dfinery_django.monitoring.health import assess
+from dfinery_django.monitoring.overview import look
+from dfinery_django.outbox import reconcile
 from tests.conftest import PURCHASE, accepted
 from tests.shop.models import Order, User
 

@@ -14,9 +14,16 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from dfinery_django import custom_fields, preview, track
-from dfinery_django.custom_fields import MOST_FIELDS, ListedField, SeenFields, clear_known_fields, list_fields
-from dfinery_django.delivery import drain
+from dfinery_django import preview, track
+from dfinery_django.building import custom_fields
+from dfinery_django.building.custom_fields import (
+    MOST_FIELDS,
+    ListedField,
+    SeenFields,
+    clear_known_fields,
+    list_fields,
+)
+from dfinery_django.delivery.worker import drain
 from dfinery_django.exceptions import PayloadError
 from dfinery_django.models import CustomField, Event
 from tests.conftest import PURCHASE, FarSide

@@ -21,9 +21,9 @@ from dfinery_django import (
     track,
 )
 from dfinery_django.conf import get_settings
-from dfinery_django.delivery import drain
-from dfinery_django.exchange import send_batch
-from dfinery_django.lanes import Lane
+from dfinery_django.delivery.exchange import send_batch
+from dfinery_django.delivery.lane import Lane
+from dfinery_django.delivery.worker import drain
 from dfinery_django.models import DeliveryAttempt, Destination, Event
 from tests.conftest import FarSide, answer
 
@@ -386,7 +386,7 @@ def test_events_of_a_destination_that_was_removed_expire(configured: Any) -> Non
 def test_what_waits_too_long_is_said_once_and_in_time(far_side: FarSide, caplog: Any) -> None:
     """After half of the 48 hours: one ERROR and one signal, and another only when all was well in between."""
     from dfinery_django import events_at_risk
-    from dfinery_django.deadlines import warn_of_risk
+    from dfinery_django.delivery.expiry import warn_of_risk
 
     heard: list[Any] = []
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from dfinery_django import TransportError, destinations, tasks, waking
+from dfinery_django import TransportError, tasks
 from dfinery_django.conf import get_settings
-from dfinery_django.delivery import drain
-from dfinery_django.destinations import (
+from dfinery_django.delivery import circuit
+from dfinery_django.delivery.circuit import (
     destination_row,
     fingerprint,
     has_due,
@@ -24,7 +24,10 @@ from dfinery_django.destinations import (
     resume,
     update_circuit,
 )
+from dfinery_django.delivery.worker import drain
+from dfinery_django.enums import Outcome
 from dfinery_django.models import Destination, Event
+from dfinery_django.outbox import wakeup
 from dfinery_django.protocols.base import Request, Response, Result
 from dfinery_django.signals import (
     destination_blocked,
@@ -33,7 +36,6 @@ from dfinery_django.signals import (
     destination_recovered,
     destination_resumed,
 )
-from dfinery_django.states import Outcome
 from tests.conftest import FarSide, accepted, answer
 from tests.settings import DATABASE
 from tests.test_delivery import event, soon
@@ -482,8 +484,8 @@ def test_a_wake_flag_that_can_not_be_true_counts_as_lost(configured: Any, asked_
     woken.clear()
     configured(WAKE="tests.test_destinations.remember_wake")
     Destination.objects.create(alias="default", wake_requested_at=timezone.now() + asked_at)
-    waking.request_wake("default", "default")
-    waking.request_wake("default", "default")
+    wakeup.request_wake("default", "default")
+    wakeup.request_wake("default", "default")
     assert woken == ["default"]
 
 
@@ -547,7 +549,7 @@ def test_the_task_asks_for_no_drain_that_could_do_nothing(far_side: FarSide, con
     drain("default", send=far_side)
     tasks.drain("default")
     assert woken == []
-    assert destinations.destination_row("default", "default").closed_code == "blocked"
+    assert circuit.destination_row("default", "default").closed_code == "blocked"
     far_side.always = accepted()
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from dfinery_django.delivery import drain
-from dfinery_django.difference import MISSING, rebuild_difference
+from dfinery_django.delivery.worker import drain
+from dfinery_django.diagnostics.rebuild_diff import MISSING, rebuild_difference
 from dfinery_django.models import Event
 from tests.conftest import PURCHASE, FarSide
 from tests.shop.models import Order, Product

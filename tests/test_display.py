@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dfinery_django.display import badge, escaped, escaped_text, has_invisible
+from dfinery_django.text.escape import badge, escaped, escaped_text, has_invisible
 
 
 @pytest.mark.parametrize(

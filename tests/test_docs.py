@@ -16,9 +16,10 @@ from django.core.management import call_command
 from django.dispatch import Signal
 from django.utils import timezone
 
-from dfinery_django import checks, definitions, signals
+from dfinery_django import checks, signals
 from dfinery_django.conf import KEYS, Settings
-from dfinery_django.registry import from_dict
+from dfinery_django.definitions import definition as definitions
+from dfinery_django.definitions.registry import from_dict
 from tests.typed_docs import PAGES, ROOT
 
 

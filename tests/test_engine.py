@@ -23,16 +23,17 @@ from django.utils.connection import ConnectionDoesNotExist
 from django_q.exceptions import TimeoutException
 from django_q.timeout import TimeoutHandler
 
-from dfinery_django import delivery, event_delivered, hold, track
+from dfinery_django import event_delivered, track
 from dfinery_django.conf import get_settings
-from dfinery_django.delivery import drain
-from dfinery_django.exchange import Exchange
-from dfinery_django.lanes import MAX_IN_FLIGHT
+from dfinery_django.delivery import lane_store, worker
+from dfinery_django.delivery.exchange import Exchange
+from dfinery_django.delivery.lane import MAX_IN_FLIGHT
+from dfinery_django.delivery.thread_pool import Job, SenderPool
+from dfinery_django.delivery.worker import drain
+from dfinery_django.enums import Outcome
 from dfinery_django.models import DeliveryAttempt, Destination, Event
 from dfinery_django.protocols.base import Request, Response, Result
 from dfinery_django.protocols.s2s import S2SEventAPI
-from dfinery_django.senders import Job, SenderPool
-from dfinery_django.states import Outcome
 from tests.clusters.processes import eventually
 from tests.conftest import FarSide, accepted, answer
 from tests.misbehaving import OK, Asked, Behaviour, Misbehaving, goes_on, hangs, page, says
@@ -561,7 +562,7 @@ def test_an_outage_of_the_database_within_a_drain(pointed_at: Any, wire: CutWire
 @on_a_server
 def test_an_outage_of_the_database_that_outlasts_the_drain(pointed_at: Any, wire: CutWire, monkeypatch: Any) -> None:
     """The drain ends with the fault; what it had sent is sent again after its lease, with the same id; all arrive."""
-    for module in (hold, delivery):
+    for module in (lane_store, worker):
         monkeypatch.setattr(module, "LAST_PATIENCE_SECONDS", 0.3)
     with Misbehaving() as server:
 
@@ -651,7 +652,7 @@ def test_a_database_that_is_lost_costs_no_other(configured: Any, far_side: FarSi
     """The events of the others arrive; the fault is raised when they have."""
     configured()
     assert track("x", user_id="1")
-    run = delivery._Drain(["nowhere", "default"], get_settings(), far_side, 5, lambda: False)
+    run = worker._Drain(["nowhere", "default"], get_settings(), far_side, 5, lambda: False)
     with pytest.raises(ConnectionDoesNotExist):
         run.run(["default"], 0)
     run.close()
@@ -660,7 +661,7 @@ def test_a_database_that_is_lost_costs_no_other(configured: Any, far_side: FarSi
 
 def test_what_hung_takes_no_place_twice(monkeypatch: Any) -> None:
     """A request that was given up and comes back after all makes room: there are never more than CONCURRENCY."""
-    monkeypatch.setattr("dfinery_django.senders.GRACE_SECONDS", 0.0)
+    monkeypatch.setattr("dfinery_django.delivery.thread_pool.GRACE_SECONDS", 0.0)
     hangs, under_way, most = threading.Event(), [], []
 
     def exchange(batch: Any) -> Any:

@@ -14,12 +14,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
 from dfinery_django import Coalesce, EventDefinition, Hashed, Value, capture, register
-from dfinery_django.building import build
-from dfinery_django.custom_fields import clear_known_fields
-from dfinery_django.explain import Explanation, FiringVerdict, explain
-from dfinery_django.fieldwise import FieldReading, PayloadPart
+from dfinery_django.building.build import build
+from dfinery_django.building.custom_fields import clear_known_fields
+from dfinery_django.definitions.registry import definitions_watching, get, unregister
+from dfinery_django.diagnostics.explain import Explanation, FiringVerdict, explain
+from dfinery_django.diagnostics.fields import FieldReading, PayloadPart
 from dfinery_django.models import CustomField, Event
-from dfinery_django.registry import definitions_watching, get, unregister
 from dfinery_django.signals import event_expired, event_failed
 from tests.conftest import PURCHASE
 from tests.shop.models import Line, Order

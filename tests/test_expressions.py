@@ -14,8 +14,7 @@ from django.utils.translation import gettext_lazy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfinery_django.exceptions import PayloadError
-from dfinery_django.expressions import (
+from dfinery_django.definitions.expressions import (
     Call,
     Coalesce,
     Display,
@@ -28,6 +27,7 @@ from dfinery_django.expressions import (
     is_empty,
     normalised,
 )
+from dfinery_django.exceptions import PayloadError
 from tests.conftest import Shop
 from tests.shop.models import Line, Order, User
 

@@ -14,8 +14,8 @@ import pytest
 from requests.adapters import HTTPAdapter
 
 from dfinery_django import track
-from dfinery_django.delivery import drain
-from dfinery_django.loopback import live_dfinery
+from dfinery_django.delivery.test_guard import live_dfinery
+from dfinery_django.delivery.worker import drain
 from dfinery_django.models import DeliveryAttempt, Destination, Event
 from tests.misbehaving import (
     OK,
@@ -385,7 +385,7 @@ def authority(tmp_path_factory: Any) -> Authority:
 def _trusting(authority: Authority, monkeypatch: Any) -> None:
     """The test's own authority instead of the public ones, by the one way that every version of requests knows."""
     trusting = partialmethod(HTTPAdapter.send, verify=str(authority.path))
-    monkeypatch.setattr("dfinery_django.client._Adapter.send", trusting, raising=False)
+    monkeypatch.setattr("dfinery_django.delivery.http_client._Adapter.send", trusting, raising=False)
 
 
 CERTIFICATES = {

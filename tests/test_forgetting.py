@@ -11,16 +11,19 @@ from django.db import connection, transaction
 from django.test import modify_settings
 from django.utils import timezone
 
-from dfinery_django import Forgotten, Hashed, capture, forget, reconcile, registry, repair, tasks, track
-from dfinery_django.delivery import drain
-from dfinery_django.exchange import Exchange, store_attempts
-from dfinery_django.explain import explain
-from dfinery_django.forgetting import forget_all
-from dfinery_django.hold import DELIVERED_FIELDS
+from dfinery_django import Forgotten, Hashed, capture, forget, tasks, track
+from dfinery_django.definitions import registry
+from dfinery_django.delivery.exchange import Exchange, store_attempts
+from dfinery_django.delivery.lane_store import DELIVERED_FIELDS
+from dfinery_django.delivery.worker import drain
+from dfinery_django.diagnostics.explain import explain
+from dfinery_django.enums import Action, EventStatus, Outcome, Reason
 from dfinery_django.models import DeliveryAttempt, Event, Repair
+from dfinery_django.operations import bulk_action
+from dfinery_django.operations.forget import forget_all
+from dfinery_django.operations.selection import Selection
+from dfinery_django.outbox import reconcile
 from dfinery_django.protocols.base import Result
-from dfinery_django.selection import Selection
-from dfinery_django.states import Action, EventStatus, Outcome, Reason
 from tests.conftest import PURCHASE, FarSide, accepted, answer
 from tests.shop.models import Order
 from tests.staff import make
@@ -199,8 +202,8 @@ def test_a_trace_is_not_brought_back(configured: Any, shop: Any, action: Action)
     kim = shop.customer("kim")
     shop.pay(shop.place(customer=kim))
     forget(kim.pk)
-    wish = repair.new_bulk_action(action, Selection(), by="x", using="default")
-    assert repair.Forecast(wish).tally == {"forgotten": 1}
+    wish = bulk_action.new_bulk_action(action, Selection(), by="x", using="default")
+    assert bulk_action.Forecast(wish).tally == {"forgotten": 1}
     now = timezone.now()
     assert Event.objects.rebuild(now, destination="default") == Event.objects.resend(now) == 0
 
@@ -237,7 +240,7 @@ def test_ledgers_are_blotted_out(configured: Any) -> None:
         Selection(),
     ]
     for selection in [*asked, *kept]:
-        wish = repair.new_bulk_action(Action.RESEND, selection, by="x", using="default")
+        wish = bulk_action.new_bulk_action(Action.RESEND, selection, by="x", using="default")
         wish.finished_at = timezone.now()
         wish.save()
     assert forget("hong@example.com", dry_run=True).repairs == len(asked)
@@ -252,10 +255,10 @@ def test_a_repair_that_has_only_them_to_do_ends(configured: Any) -> None:
     """It would else mean whoever is called like the blot."""
     configured()
     make("failed", user_id="u1")
-    repair.new_bulk_action(Action.RESEND, Selection(search="u1"), by="x", using="default").save()
+    bulk_action.new_bulk_action(Action.RESEND, Selection(search="u1"), by="x", using="default").save()
     assert forget("u1").repairs == 1
     assert Repair.objects.get().is_finished
-    assert repair.advance("default") is None
+    assert bulk_action.advance("default") is None
 
 
 def test_all_or_nothing(configured: Any) -> None:

@@ -15,8 +15,8 @@ from django.utils import timezone
 from benchmarks.growth.filling import DAYS, analyze, fill_finished, fill_unfinished
 from benchmarks.growth.questions import QUESTIONS, plans
 from dfinery_django import track
+from dfinery_django.enums import FINISHED, UNFINISHED, EventStatus
 from dfinery_django.models import DeliveryAttempt, Event
-from dfinery_django.states import FINISHED, UNFINISHED, EventStatus
 from tests.settings import DATABASE
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -16,11 +16,11 @@ from django.utils import timezone
 from django.utils.log import AdminEmailHandler
 
 from dfinery_django import event_failed, track
-from dfinery_django.delivery import drain
-from dfinery_django.incidents import QUIET, begins
-from dfinery_django.logs import LOG_FIELDS
+from dfinery_django.delivery.worker import drain
 from dfinery_django.models import Destination, Event, Incident
 from dfinery_django.sandbox import FAULTS, Sandbox
+from dfinery_django.telemetry.incidents import QUIET, begins
+from dfinery_django.text.log_fields import LOG_FIELDS
 from tests.conftest import PURCHASE, FarSide, answer
 from tests.processes import Workers, ended
 from tests.shop.models import Order

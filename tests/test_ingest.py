@@ -13,11 +13,11 @@ from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from dfinery_django.delivery import drain
+from dfinery_django.delivery.worker import drain
 from dfinery_django.exceptions import PayloadError
-from dfinery_django.ingest import Conflict, IngestResult, SwitchedOff, UnknownDestination, ingest
 from dfinery_django.models import CustomField, Destination, Event
-from dfinery_django.protocols.s2s_body import Refused
+from dfinery_django.outbox.ingest import Conflict, IngestResult, SwitchedOff, UnknownDestination, ingest
+from dfinery_django.protocols.s2s_inbound import Refused
 from dfinery_django.sandbox.rules import Arrival, judge
 from tests.conftest import FarSide
 from tests.settings import DATABASE

@@ -9,12 +9,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from dfinery_django import repair, track
+from dfinery_django import track
 from dfinery_django.admin.event_page import is_offered
-from dfinery_django.delivery import drain
+from dfinery_django.delivery.worker import drain
+from dfinery_django.enums import Action
 from dfinery_django.models import Event
-from dfinery_django.selection import Selection
-from dfinery_django.states import Action
+from dfinery_django.operations import bulk_action
+from dfinery_django.operations.selection import Selection
 from tests.conftest import FarSide, accepted, answer
 from tests.staff import ask, page_of, text_of
 
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def forecast(action: Action) -> dict[str, int]:
-    return dict(repair.Forecast(repair.new_bulk_action(action, Selection(), by="x", using="default")).tally)
+    return dict(bulk_action.Forecast(bulk_action.new_bulk_action(action, Selection(), by="x", using="default")).tally)
 
 
 @pytest.mark.parametrize("keeps", [True, False])
@@ -70,9 +71,9 @@ def test_rebuild_still_works(configured: Any, shop: Any) -> None:
 
     drain("default", send=send)
     assert forecast(Action.REBUILD) == {"delivered": 1}
-    wish = repair.new_bulk_action(Action.REBUILD, Selection(), by="x", using="default")
+    wish = bulk_action.new_bulk_action(Action.REBUILD, Selection(), by="x", using="default")
     wish.save()
-    repair.advance("default")
+    bulk_action.advance("default")
     drain("default", send=send)
     assert sent[0] == sent[1]
     assert Event.objects.get().payload == ""

@@ -20,13 +20,13 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from dfinery_django.admin.events import short_time
-from dfinery_django.findings import join_sentences
-from dfinery_django.health import assess
+from dfinery_django.diagnostics.event_status import explain_status
+from dfinery_django.enums import EventStatus, Outcome, Reason
 from dfinery_django.models import DeliveryAttempt, Destination, Event, Repair
-from dfinery_django.moments import number
-from dfinery_django.overview import look
-from dfinery_django.standing import explain_status
-from dfinery_django.states import EventStatus, Outcome, Reason
+from dfinery_django.monitoring.findings import join_sentences
+from dfinery_django.monitoring.health import assess
+from dfinery_django.monitoring.overview import look
+from dfinery_django.text.times import number
 from tests.catalogues import LANGUAGES, PACKAGE, Message, in_code, in_template, message_of, messages, path_of
 from tests.conftest import PURCHASE
 from tests.staff import LIST, ask, confirm, make, page_of

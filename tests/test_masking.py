@@ -17,13 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfinery_django import destination_blocked, destination_closed, event_failed
-from dfinery_django.delivery import drain
+from dfinery_django.delivery.exchange import BODY_LENGTH
+from dfinery_django.delivery.masking import masked, masked_text
+from dfinery_django.delivery.token_check import check_token
+from dfinery_django.delivery.worker import drain
 from dfinery_django.exceptions import TransportError
-from dfinery_django.exchange import BODY_LENGTH
-from dfinery_django.masking import masked, masked_text
 from dfinery_django.models import DeliveryAttempt, Destination, Event
 from dfinery_django.protocols.base import Response
-from dfinery_django.token_check import check_token
 from tests.conftest import FarSide, answer
 from tests.misbehaving import Misbehaving
 from tests.staff import visitor

@@ -22,12 +22,13 @@ from django.utils import timezone
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from dfinery_django import totals, track
-from dfinery_django.delivery import drain
-from dfinery_django.destinations import pause
+from dfinery_django import track
+from dfinery_django.delivery.circuit import pause
+from dfinery_django.delivery.worker import drain
 from dfinery_django.metrics import COUNTERS, DURATION, GAUGES, DfineryCollector, metrics_view
 from dfinery_django.models import Destination, Event, Total
 from dfinery_django.sandbox import Sandbox
+from dfinery_django.telemetry import counters as totals
 from tests.conftest import PURCHASE, FarSide, answer
 from tests.processes import Workers, ended
 from tests.shop.models import User
@@ -280,7 +281,7 @@ def test_nothing_else_needs_prometheus_client() -> None:
         "import django; django.setup()\n"
         "from django.core.management import call_command; call_command('migrate', verbosity=0)\n"
         "from django.test import override_settings; from django.conf import settings\n"
-        "from dfinery_django import track; from dfinery_django.delivery import drain\n"
+        "from dfinery_django import track; from dfinery_django.delivery.worker import drain\n"
         "with override_settings(DFINERY={**settings.DFINERY, 'METRICS': True}):\n"
         "    track('x', user_id='u'); print(*drain(budget_seconds=5).values())\n"
     )
@@ -308,7 +309,7 @@ def test_the_page_lists_each_metric_with_its_labels() -> None:
     """docs/monitoring.md has a row for each, and for no other; and one for each attribute of a log record."""
     page = (ROOT / "docs/monitoring.md").read_text()
     rows = dict(re.findall(r"^\| `(dfinery_\w+)` \| ([^|]*) \|", page, re.MULTILINE))
-    from dfinery_django.logs import LOG_FIELDS
+    from dfinery_django.text.log_fields import LOG_FIELDS
 
     expected = {f"{name}_total": labels for name, _, labels in COUNTERS.values()}
     expected |= {name: labels for name, _, labels in (DURATION, *GAUGES.values())}

@@ -17,10 +17,10 @@ from django.db import models
 from django.test.utils import isolate_apps
 from django.utils import translation
 
+from dfinery_django.definitions.expressions import Coalesce, Hashed, Joined, Path
 from dfinery_django.exceptions import PayloadError
-from dfinery_django.expressions import Coalesce, Hashed, Joined, Path
-from dfinery_django.modelfields import field_fault, wire_type_of
-from dfinery_django.values import WireType, convert, infer
+from dfinery_django.schema.model_fields import field_fault, wire_type_of
+from dfinery_django.schema.types import WireType, convert, infer
 
 
 class Text:

@@ -10,7 +10,7 @@ import pytest
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
 from django.test import Client
 
-from dfinery_django import outage
+from dfinery_django.db import outage
 from dfinery_django.metrics import DfineryCollector
 from dfinery_django.models import CustomField, DeliveryAttempt, Destination, Event, Repair
 from tests.shop.models import Order

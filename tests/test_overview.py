@@ -13,15 +13,17 @@ from django.db import transaction
 from django.utils import timezone, translation
 from django_q.models import Schedule
 
-from dfinery_django import destinations, django_q2, recent
-from dfinery_django.delivery import drain
-from dfinery_django.findings import Level
-from dfinery_django.health import HealthReport, assess
+from dfinery_django import django_q2
+from dfinery_django.delivery import circuit
+from dfinery_django.delivery.worker import drain
+from dfinery_django.enums import FINISHED, DestinationState, EventStatus, Outcome, Reason
 from dfinery_django.models import Destination, Event
-from dfinery_django.moments import number, point_in_time, span, time_ago
-from dfinery_django.overview import HOURS, Snapshot, look
+from dfinery_django.monitoring import recent
+from dfinery_django.monitoring.findings import Level
+from dfinery_django.monitoring.health import HealthReport, assess
+from dfinery_django.monitoring.overview import HOURS, Snapshot, look
 from dfinery_django.protocols.base import Result
-from dfinery_django.states import FINISHED, DestinationState, EventStatus, Outcome, Reason
+from dfinery_django.text.times import number, point_in_time, span, time_ago
 from tests.conftest import PURCHASE, FarSide, accepted, answer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -171,9 +173,9 @@ def test_the_row_says_since_when(configured: Any, far_side: FarSide, shop: Any) 
     drain(send=far_side)
     assert len(far_side.requests) == 2
     assert Destination.objects.get().closed_at == since
-    destinations.pause("default", by="kim", using="default")
+    circuit.pause("default", by="kim", using="default")
     assert Destination.objects.get().paused_at is not None
-    destinations.resume("default", using="default")
+    circuit.resume("default", using="default")
     far_side.always = accepted()
     drain(send=far_side)
     row = Destination.objects.get()
@@ -183,12 +185,12 @@ def test_the_row_says_since_when(configured: Any, far_side: FarSide, shop: Any) 
 def test_another_reason_begins_anew(configured: Any) -> None:
     """Since when is said of the reason that is told: when an outage ends in a refused token, since the refusal."""
     configured()
-    destination = destinations.destination_row("default", "default")
-    outage = [Result(Outcome.TRANSIENT, "no answer")] * destinations.FAILURES_TO_CLOSE
-    destinations.update_circuit(destination, outage, NOW - HOUR)
-    destinations.update_circuit(destination, [Result(Outcome.TRANSIENT, "no answer")], NOW - MINUTE, was_probe=True)
+    destination = circuit.destination_row("default", "default")
+    outage = [Result(Outcome.TRANSIENT, "no answer")] * circuit.FAILURES_TO_CLOSE
+    circuit.update_circuit(destination, outage, NOW - HOUR)
+    circuit.update_circuit(destination, [Result(Outcome.TRANSIENT, "no answer")], NOW - MINUTE, was_probe=True)
     assert (destination.closed_code, destination.closed_at) == (Reason.TRANSIENT, NOW - HOUR)
-    destinations.update_circuit(
+    circuit.update_circuit(
         destination, [Result(Outcome.BLOCKED, "wrong token", blames_token=True)], NOW, was_probe=True
     )
     assert (destination.closed_code, destination.closed_at) == (Reason.TOKEN, NOW)

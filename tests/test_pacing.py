@@ -10,12 +10,12 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from dfinery_django import pacing
-from dfinery_django.delivery import drain
-from dfinery_django.destinations import destination_row, update_circuit
+from dfinery_django.delivery import rate_limit
+from dfinery_django.delivery.circuit import destination_row, update_circuit
+from dfinery_django.delivery.worker import drain
+from dfinery_django.enums import Outcome, Reason
 from dfinery_django.models import Destination, Event
 from dfinery_django.protocols.base import Result
-from dfinery_django.states import Outcome, Reason
 from tests.conftest import FarSide, answer
 from tests.limited import Limited
 from tests.settings import DATABASE
@@ -164,19 +164,19 @@ def test_slots_are_shared_by_all_workers(configured: Any) -> None:
     """Each worker gets a slice of time of its own, the next one after it, and none too far ahead."""
     Destination.objects.create(alias="default", rate=10, rate_at=NOW)
     one, other = row(), row()
-    assert pacing.reserve_slots(one, 100, NOW) == (5, NOW)
-    assert pacing.reserve_slots(other, 100, NOW) == (5, later(0.5))
-    assert pacing.reserve_slots(one, 100, NOW) == (5, later(1))
-    assert pacing.reserve_slots(other, 100, NOW)[0] == 0
-    assert pacing.reserve_slots(other, 100, later(0.5)) == (5, later(1.5))
+    assert rate_limit.reserve_slots(one, 100, NOW) == (5, NOW)
+    assert rate_limit.reserve_slots(other, 100, NOW) == (5, later(0.5))
+    assert rate_limit.reserve_slots(one, 100, NOW) == (5, later(1))
+    assert rate_limit.reserve_slots(other, 100, NOW)[0] == 0
+    assert rate_limit.reserve_slots(other, 100, later(0.5)) == (5, later(1.5))
 
 
 def test_slots_that_are_not_used_are_given_back(configured: Any) -> None:
     """An event that comes a moment after another does not wait for slots that nobody needs."""
     Destination.objects.create(alias="default", rate=10, rate_at=NOW)
     place = row()
-    places, first = pacing.reserve_slots(place, 100, NOW)
-    pacing.release_slots(place, places - 1)
+    places, first = rate_limit.reserve_slots(place, 100, NOW)
+    rate_limit.release_slots(place, places - 1)
     assert (first, row().paced_until) == (NOW, later(0.1))
 
 
@@ -186,7 +186,7 @@ def test_the_pace_recovers(configured: Any) -> None:
     place, now = row(), NOW
     rates = [10.0]
     for _ in range(3000):
-        pacing.reserve_slots(place, 10_000, now)
+        rate_limit.reserve_slots(place, 10_000, now)
         if place.rate is None:
             break
         rates.append(place.rate)
@@ -199,7 +199,7 @@ def test_the_pace_recovers(configured: Any) -> None:
 def test_a_pace_of_a_clock_that_was_set_back_holds_nobody_up(configured: Any) -> None:
     """Slots that lie further ahead than anything of ours waits were reserved by a clock of tomorrow."""
     Destination.objects.create(alias="default", rate=10, rate_at=later(86400), paced_until=later(86400))
-    assert pacing.reserve_slots(row(), 5, NOW) == (5, NOW)
+    assert rate_limit.reserve_slots(row(), 5, NOW) == (5, NOW)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_a_pace_of_a_clock_that_was_set_back_holds_nobody_up(configured: Any) ->
 )
 def test_which_limits_are_paced(result: Result, short: bool) -> None:
     """Those of at most ten seconds, and those that no header explains; minutes are used up and waited for."""
-    assert pacing.is_short_limit(result, NOW) is short
+    assert rate_limit.is_short_limit(result, NOW) is short
 
 
 def test_who_is_always_refused_learns_no_pace(configured: Any, far_side: FarSide) -> None:
@@ -244,4 +244,4 @@ def test_slots_begin_by_the_database_clock() -> None:
     """What is reserved is a moment: now or later, never one that is over."""
     Destination.objects.create(alias="default", rate=10, rate_at=timezone.now(), paced_until=later(0))
     now = timezone.now()
-    assert pacing.reserve_slots(row(), 1, now) == (1, now)
+    assert rate_limit.reserve_slots(row(), 1, now) == (1, now)

@@ -9,9 +9,15 @@ from django.db import ProgrammingError, connection, models
 from django.db.models.fields.related_descriptors import ReverseManyToOneDescriptor
 from django.test.utils import CaptureQueriesContext, isolate_apps
 
-from dfinery_django.expressions import Path
-from dfinery_django.paths import _log_not_fetched, get_rows, queryset_with_related, trace, wire_type
-from dfinery_django.values import WireType
+from dfinery_django.definitions.expressions import Path
+from dfinery_django.definitions.model_paths import (
+    _log_not_fetched,
+    get_rows,
+    queryset_with_related,
+    trace,
+    wire_type,
+)
+from dfinery_django.schema.types import WireType
 from tests.conftest import Shop
 from tests.shop.models import Category, Line, Order, Product, User, Voucher
 

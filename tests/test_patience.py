@@ -21,9 +21,9 @@ from django.db import (
     transaction,
 )
 
-from dfinery_django.delivery import drain
+from dfinery_django.db.retry import is_transient, retry, statement_batches
+from dfinery_django.delivery.worker import drain
 from dfinery_django.models import Destination, Event
-from dfinery_django.patience import is_transient, retry, statement_batches
 from tests.conftest import FarSide
 from tests.settings import DATABASE
 from tests.test_delivery import event

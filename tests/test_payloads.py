@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from dfinery_django.exceptions import PayloadError
-from dfinery_django.payloads import Payload, convert_properties
-from dfinery_django.schema import Scope
-from dfinery_django.values import WireType
+from dfinery_django.schema.payload import Payload, convert_properties
+from dfinery_django.schema.properties import Scope
+from dfinery_django.schema.types import WireType
 
 FULL = Payload(
     event_attributes={

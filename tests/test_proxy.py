@@ -13,14 +13,14 @@ import pytest
 
 from dfinery_django import checks, track
 from dfinery_django.addresses import Proxy
-from dfinery_django.client import CA_VARIABLES, PROXY_VARIABLES, Client
 from dfinery_django.conf import get_settings
-from dfinery_django.delivery import drain
-from dfinery_django.destinations import fingerprint
+from dfinery_django.delivery.circuit import fingerprint
+from dfinery_django.delivery.http_client import CA_VARIABLES, PROXY_VARIABLES, Client
+from dfinery_django.delivery.token_check import check_token
+from dfinery_django.delivery.worker import drain
 from dfinery_django.exceptions import RefusedInTests, TransportError
 from dfinery_django.models import DeliveryAttempt, Destination, Event
 from dfinery_django.protocols.base import Request
-from dfinery_django.token_check import check_token
 from tests.misbehaving import Authority, Misbehaving, closes, says
 from tests.proxy import LoopbackProxy
 from tests.test_delivery import event, soon

@@ -11,9 +11,11 @@ from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
 
-from dfinery_django import EventDefinition, capture, reconcile, registry, tasks
+from dfinery_django import EventDefinition, capture, tasks
+from dfinery_django.definitions import registry
 from dfinery_django.models import Event
-from dfinery_django.outbox import insert
+from dfinery_django.outbox import reconcile
+from dfinery_django.outbox.capture import insert
 from tests.conftest import PURCHASE
 from tests.shop.models import Order
 

@@ -12,11 +12,12 @@ import pytest
 from django.db import connections, transaction
 from django.utils import timezone
 
-from dfinery_django import repair, tasks
-from dfinery_django.delivery import drain
+from dfinery_django import tasks
+from dfinery_django.delivery.worker import drain
+from dfinery_django.enums import Action, ActionVerdict
 from dfinery_django.models import Event, Repair
-from dfinery_django.selection import Selection
-from dfinery_django.states import Action, ActionVerdict
+from dfinery_django.operations import bulk_action
+from dfinery_django.operations.selection import Selection
 from tests.conftest import PURCHASE, FarSide, accepted
 from tests.processes import Workers, ended
 from tests.settings import DATABASE
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def wish(action: str, selection: Selection | None = None, **fields: Any) -> Repair:
-    made = repair.new_bulk_action(Action(action), selection or Selection(), by="Kim", using="default")
+    made = bulk_action.new_bulk_action(Action(action), selection or Selection(), by="Kim", using="default")
     for name, value in fields.items():
         setattr(made, name, value)
     made.save()
@@ -39,7 +40,7 @@ def wish(action: str, selection: Selection | None = None, **fields: Any) -> Repa
 
 
 def carry_out(made: Repair) -> Counter[str]:
-    while repair.advance("default", pk=made.pk):
+    while bulk_action.advance("default", pk=made.pk):
         pass
     made.refresh_from_db()
     return Counter(made.tally)
@@ -88,7 +89,7 @@ EXPECTED = {
 def test_a_forecast_says_what_is_then_done(of_every_kind: None, action: str) -> None:
     """Each event has one verdict, and the numbers come true."""
     made = wish(action)
-    forecast = repair.Forecast(made)
+    forecast = bulk_action.Forecast(made)
     assert +forecast.tally == EXPECTED[action]
     assert forecast.total == 15
     assert carry_out(made) == EXPECTED[action]
@@ -134,7 +135,7 @@ def test_what_changed_meanwhile_is_left_alone(configured: Any) -> None:
     """An action asked for twice, by a double click or a task that runs again, sends nothing twice."""
     configured()
     event = make("failed")
-    first, second = wish("resend"), repair.new_bulk_action(Action.RESEND, Selection(), by="Kim", using="default")
+    first, second = wish("resend"), bulk_action.new_bulk_action(Action.RESEND, Selection(), by="Kim", using="default")
     assert carry_out(first) == {"ready": 1}
     assert drain(send=lambda request: accepted()) == {"delivered": 1}
     second.save()
@@ -149,7 +150,7 @@ def test_chunks(configured: Any) -> None:
     many(1200)
     made = wish("resend", Selection(status="failed"))
     sizes = []
-    while found := repair.advance("default"):
+    while found := bulk_action.advance("default"):
         sizes.append(len(found[1]))
     assert sizes == [500, 500, 200]
     made.refresh_from_db()
@@ -163,7 +164,7 @@ def test_a_worker_that_dies_in_a_chunk_has_done_nothing_of_it(configured: Any) -
     many(5)
     made = wish("resend")
     with pytest.raises(KeyboardInterrupt), transaction.atomic():
-        assert repair.advance("default")
+        assert bulk_action.advance("default")
         assert Event.objects.filter(status="pending").count() == 5
         raise KeyboardInterrupt
     made.refresh_from_db()
@@ -209,7 +210,7 @@ def test_two_workers_do_no_chunk_twice(configured: Any) -> None:
     def work() -> None:
         try:
             for _ in range(60):
-                found = repair.advance("default")
+                found = bulk_action.advance("default")
                 done.extend(found[1] if found else [])
         finally:
             connections.close_all()
@@ -255,17 +256,17 @@ def test_a_repair_can_be_stopped(configured: Any) -> None:
     configured()
     many(600)
     made = wish("resend")
-    repair.advance("default")
-    assert repair.stop(made)
-    assert not repair.stop(made)
-    assert repair.advance("default") is None
+    bulk_action.advance("default")
+    assert bulk_action.stop(made)
+    assert not bulk_action.stop(made)
+    assert bulk_action.advance("default") is None
     assert Event.objects.filter(status="pending").count() == 500
 
 
 def test_a_forecast_takes_its_time_and_says_so(of_every_kind: None) -> None:
     """Sources of very many events are not all looked for; those without one are left alone all the same."""
     made = wish("rebuild")
-    forecast = repair.Forecast(made, check_seconds=0)
+    forecast = bulk_action.Forecast(made, check_seconds=0)
     assert forecast.checked_sources == 0
     assert forecast.tally[ActionVerdict.SOURCE_GONE] == 0
     assert carry_out(made)["source_gone"] == 2

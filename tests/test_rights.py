@@ -13,10 +13,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from dfinery_django import repair
+from dfinery_django.enums import Action
 from dfinery_django.models import DeliveryAttempt, Destination, Event, Repair
-from dfinery_django.selection import Selection
-from dfinery_django.states import Action
+from dfinery_django.operations import bulk_action
+from dfinery_django.operations.selection import Selection
 from tests.conftest import PURCHASE
 from tests.staff import LIST, ask, client_of, confirm, make, page_of, text_of
 
@@ -45,7 +45,7 @@ def event(configured: Any) -> Event:
         Destination.objects.create(
             alias=alias, closed_code=code, closed_reason=SAID, closed_at=now, closed_until=until
         )  # fmt: skip
-    wish = repair.new_bulk_action(Action.RESEND, Selection(pks=(failed.pk,)), by="root", using="default")
+    wish = bulk_action.new_bulk_action(Action.RESEND, Selection(pks=(failed.pk,)), by="root", using="default")
     wish.error, wish.finished_at = SAID, now
     wish.save()
     return failed

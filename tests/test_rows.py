@@ -17,13 +17,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from dfinery_django import PayloadError, capture, clock, track
-from dfinery_django.building import build_due
-from dfinery_django.deadlines import expire
-from dfinery_django.delivery import drain
-from dfinery_django.ingest import ingest
+from dfinery_django.building.build import build_due
+from dfinery_django.definitions.registry import get
+from dfinery_django.delivery.expiry import expire
+from dfinery_django.delivery.worker import drain
 from dfinery_django.models import DeliveryAttempt, Event
-from dfinery_django.reconcile import sweep
-from dfinery_django.registry import get
+from dfinery_django.outbox.ingest import ingest
+from dfinery_django.outbox.reconcile import sweep
 from tests.conftest import PURCHASE, FarSide, answer, dfinery
 from tests.nasty import moments, readers
 from tests.settings import DATABASE

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dfinery_django.enums import Outcome
 from dfinery_django.protocols.base import Response
 from dfinery_django.protocols.s2s import S2SEventAPI
-from dfinery_django.states import Outcome
 from dfinery_django.tokens import Token
 
 ACCEPTED, TRANSIENT, THROTTLED, REJECTED, BLOCKED = (

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfinery_django.payloads import NO_MEMORY, Payload
-from dfinery_django.protocols.s2s_body import Body, Refused, parse_json, read_body
+from dfinery_django.protocols.s2s_inbound import Body, Refused, parse_json, read_body
 from dfinery_django.sandbox.rules import Arrival, Refusal, judge
-from dfinery_django.schema import Scope
-from dfinery_django.values import WireType
+from dfinery_django.schema.payload import NO_MEMORY, Payload
+from dfinery_django.schema.properties import Scope
+from dfinery_django.schema.types import WireType
 
 EVENT_ID = "0166a71c-caf4-462d-8201-9c30c40f2354"
 NOON = 1_685_620_805.25

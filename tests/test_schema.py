@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dfinery_django.schema import PREDEFINED, RESERVED, Scope, console_name, predefined_type
+from dfinery_django.schema.properties import PREDEFINED, RESERVED, Scope, console_name, predefined_type
 
 #: The S2S Event API page and the type-information page, in the order of the former.
 PAGES: dict[Scope, list[tuple[str, str]]] = {

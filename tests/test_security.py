@@ -15,10 +15,10 @@ from django.views.debug import ExceptionReporter
 from django_q.models import OrmQ, Schedule
 
 from dfinery_django import django_q2, track
-from dfinery_django.delivery import drain
+from dfinery_django.delivery.worker import drain
 from dfinery_django.exceptions import TransportError
 from dfinery_django.models import Event
-from dfinery_django.waking import request_wake
+from dfinery_django.outbox.wakeup import request_wake
 from tests.conftest import PURCHASE, FarSide, answer
 
 ROOT = Path(__file__).parent.parent

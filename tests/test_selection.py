@@ -14,7 +14,7 @@ from benchmarks.growth.filling import analyze, fill_finished, fill_unfinished
 from benchmarks.growth.questions import explain
 from dfinery_django.admin.paging import BoundedPaginator
 from dfinery_django.models import Event
-from dfinery_django.selection import Selection
+from dfinery_django.operations.selection import Selection
 from tests.settings import DATABASE
 from tests.staff import make
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from dfinery_django import event_delivered, event_expired, repair, track
-from dfinery_django.delivery import drain
+from dfinery_django import event_delivered, event_expired, track
+from dfinery_django.delivery.worker import drain
+from dfinery_django.enums import Action
 from dfinery_django.models import Event
-from dfinery_django.selection import Selection
-from dfinery_django.states import Action
+from dfinery_django.operations import bulk_action
+from dfinery_django.operations.selection import Selection
 from tests.conftest import PURCHASE, FarSide
 from tests.test_delivery import event
 
@@ -123,7 +124,7 @@ def test_a_large_repair_starves_nobody(configured: Any, far_side: FarSide) -> No
     first = event(0)
     copies(first, 1500, status="cancelled", due_at=None)
     Event.objects.filter(status="cancelled").update(finished_at=timezone.now() - dt.timedelta(minutes=1))
-    wish = repair.new_bulk_action(Action.RESEND, Selection(status="cancelled"), by="kim", using="default")
+    wish = bulk_action.new_bulk_action(Action.RESEND, Selection(status="cancelled"), by="kim", using="default")
     wish.save()
     event(1)
     finished: list[Any] = []

@@ -8,9 +8,9 @@ import re
 
 import pytest
 
-from dfinery_django import standing
+from dfinery_django.diagnostics import event_status
+from dfinery_django.enums import EventStatus, Outcome, Reason
 from dfinery_django.models import DeliveryAttempt, Destination, Event
-from dfinery_django.states import EventStatus, Outcome, Reason
 
 NOW = dt.datetime(2026, 3, 4, 12, 0, tzinfo=dt.timezone.utc)
 
@@ -29,8 +29,8 @@ def event(status: str, reason: str = "", *, hours: float = 1, definition: str = 
     return made
 
 
-def stands(made: Event, destination: Destination | None = None) -> standing.StatusExplanation:
-    return standing.explain_status(made, destination, NOW)
+def stands(made: Event, destination: Destination | None = None) -> event_status.StatusExplanation:
+    return event_status.explain_status(made, destination, NOW)
 
 
 @pytest.mark.parametrize(("status", "reason"), list(itertools.product(EventStatus, Reason)))
@@ -105,10 +105,10 @@ def test_a_stopped_destination_is_what_an_event_waits_for() -> None:
 def test_what_an_attempt_means(outcome: str, status_code: int | None, result_code: str, words: str) -> None:
     """In plain words, for every outcome."""
     attempt = DeliveryAttempt(outcome=outcome, status_code=status_code, result_code=result_code)
-    assert words in standing.explain_outcome(attempt)
+    assert words in event_status.explain_outcome(attempt)
 
 
 def test_every_outcome_has_words() -> None:
     """With an answer; without one, where that can be."""
     for outcome in Outcome:
-        assert standing.explain_outcome(DeliveryAttempt(outcome=outcome, status_code=200))
+        assert event_status.explain_outcome(DeliveryAttempt(outcome=outcome, status_code=200))

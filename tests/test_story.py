@@ -47,7 +47,7 @@ def test_an_answer_lost_on_its_way(configured: Any, shop: Any) -> None:
     """DFINERY took the event, we never heard: it is sent again with the same id and the same bytes."""
     from django.utils import timezone
 
-    from dfinery_django.delivery import drain
+    from dfinery_django.delivery.worker import drain
 
     with Sandbox() as sandbox:
         configured(BASE_URL=sandbox.url)

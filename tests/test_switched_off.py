@@ -15,13 +15,15 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 
-from dfinery_django import acapture, atrack, capture, django_q2, registry, repair, tasks, track
-from dfinery_django.delivery import drain
-from dfinery_django.destinations import resume
+from dfinery_django import acapture, atrack, capture, django_q2, tasks, track
+from dfinery_django.definitions import registry
+from dfinery_django.delivery.circuit import resume
+from dfinery_django.delivery.worker import drain
+from dfinery_django.enums import Action
 from dfinery_django.models import CustomField, Destination, Event, Repair, Total
-from dfinery_django.reconcile import sweep, sweep_all
-from dfinery_django.selection import Selection
-from dfinery_django.states import Action
+from dfinery_django.operations import bulk_action
+from dfinery_django.operations.selection import Selection
+from dfinery_django.outbox.reconcile import sweep, sweep_all
 from tests.conftest import PURCHASE, Shop
 from tests.shop.models import Line, Order, User
 
@@ -121,8 +123,8 @@ def test_nothing_asks_for_a_drain(configured: Any) -> None:
     off = {"ENABLED": False, "TOKENS": {"default": "t"}, "WAKE": "dfinery_django.tasks.wake"}
     configured(**off)
     Destination.objects.update(wake_requested_at=None)
-    repair.new_bulk_action(Action.CANCEL, Selection(), by="t", using="default").save()
-    repair.wake_all_on_commit("default")
+    bulk_action.new_bulk_action(Action.CANCEL, Selection(), by="t", using="default").save()
+    bulk_action.wake_all_on_commit("default")
     resume("default", using="default")
     assert not OrmQ.objects.exists()
     assert Repair.objects.get().finished_at is None

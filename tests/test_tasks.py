@@ -16,7 +16,7 @@ from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 
 from dfinery_django import django_q2, tasks, track
-from dfinery_django.delivery import drain
+from dfinery_django.delivery.worker import drain
 from dfinery_django.models import Event
 from dfinery_django.sandbox import Sandbox
 from tests.conftest import FarSide

@@ -24,13 +24,13 @@ from django_q.models import OrmQ
 
 import dfinery_django.testing
 from dfinery_django import capture, track
-from dfinery_django.client import Client
 from dfinery_django.conf import Settings
-from dfinery_django.delivery import drain
+from dfinery_django.delivery.http_client import Client
+from dfinery_django.delivery.token_check import check_token
+from dfinery_django.delivery.worker import drain
 from dfinery_django.models import CustomField, Destination, Event
 from dfinery_django.protocols.base import Request
 from dfinery_django.testing import FakeDfinery, RefusedInTests, captured_events, live_dfinery, no_capture
-from dfinery_django.token_check import check_token
 from tests.conftest import PURCHASE, Shop, dfinery
 from tests.shop.models import Line, Order
 
@@ -393,7 +393,7 @@ def test_live_dfinery_lets_it_pass(live: None, nobody_connects: list[Any]) -> No
 
 PROBE = """
 import sys
-from dfinery_django.loopback import are_tests_running, refuse_in_tests
+from dfinery_django.delivery.test_guard import are_tests_running, refuse_in_tests
 if "runner" in sys.argv:
     import django
     django.setup()

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from dfinery_django.delivery.token_check import check_token
+from dfinery_django.enums import Outcome
 from dfinery_django.exceptions import ConfigurationError, TransportError
 from dfinery_django.models import DeliveryAttempt, Destination, Event
 from dfinery_django.sandbox import Sandbox
 from dfinery_django.sandbox.server import Fault
-from dfinery_django.states import Outcome
-from dfinery_django.token_check import check_token
 from tests.conftest import FarSide, answer
 
 

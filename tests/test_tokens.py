@@ -15,9 +15,9 @@ from django.views.debug import ExceptionReporter
 
 from dfinery_django import ConfigurationError, capture, track
 from dfinery_django.conf import get_settings
-from dfinery_django.delivery import drain
+from dfinery_django.delivery.token_check import check_token
+from dfinery_django.delivery.worker import drain
 from dfinery_django.models import DeliveryAttempt, Destination, Event
-from dfinery_django.token_check import check_token
 from dfinery_django.tokens import Token
 from tests.conftest import PURCHASE, FarSide, dfinery
 from tests.shop.models import Order

@@ -18,8 +18,8 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy
 
 from dfinery_django import NotRegistered, atrack, capture, track
+from dfinery_django.definitions.source import dedup_key_from
 from dfinery_django.models import Event
-from dfinery_django.sources import dedup_key_from
 from tests.shop.models import Order, OrderReport, User
 
 pytestmark = pytest.mark.django_db(transaction=True)

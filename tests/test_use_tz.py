@@ -17,16 +17,21 @@ from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 from prometheus_client import CollectorRegistry, generate_latest
 
-from dfinery_django import clock, destinations, django_q2, health, incidents, reconcile, registry, tasks, track, waking
-from dfinery_django.columns import as_site_datetime
-from dfinery_django.delivery import drain
+from dfinery_django import clock, django_q2, tasks, track
+from dfinery_django.db.columns import as_site_datetime
+from dfinery_django.definitions import registry
+from dfinery_django.definitions.source import identity_key
+from dfinery_django.delivery import circuit
+from dfinery_django.delivery.worker import drain
+from dfinery_django.enums import Action, Outcome
 from dfinery_django.metrics import DfineryCollector
 from dfinery_django.models import CustomField, Destination, Event, Repair
-from dfinery_django.overview import look
+from dfinery_django.monitoring import health
+from dfinery_django.monitoring.overview import look
+from dfinery_django.outbox import reconcile, wakeup
 from dfinery_django.protocols.base import Result
 from dfinery_django.sandbox import Sandbox
-from dfinery_django.sources import identity_key
-from dfinery_django.states import Action, Outcome
+from dfinery_django.telemetry import incidents
 from tests.conftest import FarSide, answer
 from tests.settings import DATABASE
 from tests.shop.models import Order
@@ -202,7 +207,7 @@ def test_faults_and_their_times(zone: ZoneInfo, configured: Any, far_side: FarSi
     row = Destination.objects.get()
     assert abs(row.drained_at - before) < HOUR
     result = Result(Outcome.BLOCKED, "x", 401, "4001", blames_token=True)
-    destinations.update_circuit(row, [result], now=before, was_probe=False)
+    circuit.update_circuit(row, [result], now=before, was_probe=False)
     row = Destination.objects.get()
     assert row.is_closed(before + dt.timedelta(seconds=1))
     assert not row.is_closed(before + HOUR)
@@ -219,7 +224,7 @@ def test_a_wake_up_is_asked_for_once(zone: ZoneInfo, configured: Any, shop: Any)
     assert abs(Destination.objects.get().wake_requested_at - clock.now()) < dt.timedelta(minutes=1)
     assert OrmQ.objects.count() == 1
     Destination.objects.update(wake_requested_at=clock.now() - dt.timedelta(minutes=2))
-    waking.clear_seen_flags()
+    wakeup.clear_seen_flags()
     shop.place(status="paid", customer=shop.customer("lee"))
     assert OrmQ.objects.count() == 2
 

@@ -25,9 +25,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfinery_django.exceptions import PayloadError
-from dfinery_django.payloads import Payload, convert_properties
-from dfinery_django.schema import PREDEFINED, Scope
-from dfinery_django.values import WireType, as_moment, convert, epoch_milliseconds, infer
+from dfinery_django.schema.payload import Payload, convert_properties
+from dfinery_django.schema.properties import PREDEFINED, Scope
+from dfinery_django.schema.types import WireType, as_moment, convert, epoch_milliseconds, infer
 from tests.shop.models import Order
 
 S, L, D, B = WireType.STRING, WireType.LONG, WireType.DOUBLE, WireType.BOOLEAN

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dfinery_django import Value
-from dfinery_django.building import build_due
+from dfinery_django.building.build import build_due
 from dfinery_django.models import Event
 from tests.shop.models import Line, Order
 

@@ -16,8 +16,10 @@ from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.signals import pre_enqueue
 
-from dfinery_django import capture, delivery, django_q2, tasks, waking
+from dfinery_django import capture, django_q2, tasks
+from dfinery_django.delivery import worker
 from dfinery_django.models import Destination, Event
+from dfinery_django.outbox import wakeup
 from tests.conftest import driver_options
 from tests.settings import DATABASE
 from tests.shop.models import Order
@@ -32,7 +34,7 @@ def queued(configured: Any) -> None:
 
 def statements() -> list[str]:
     with CaptureQueriesContext(connection) as queries:
-        waking.request_wake("default", "default")
+        wakeup.request_wake("default", "default")
     return [query["sql"].split()[0] for query in queries.captured_queries]
 
 
@@ -105,11 +107,11 @@ def test_in_a_rush_the_next_checkout_does_not_even_ask(queued: None) -> None:
             Order.objects.create(status="paid")
         return any("SELECT extract(epoch" in query["sql"] for query in queries.captured_queries)
 
-    waking.clear_seen_flags()
+    wakeup.clear_seen_flags()
     assert [asks(), asks(), asks()] == [True, False, False]
-    time.sleep(waking.TRUSTED_SECONDS / 2)
+    time.sleep(wakeup.TRUSTED_SECONDS / 2)
     assert [asks(), asks()] == [True, False]
-    delivery.drain(budget_seconds=0.1)
+    worker.drain(budget_seconds=0.1)
     Destination.objects.update(wake_requested_at=timezone.now())
     assert asks()
     assert not OrmQ.objects.exists()
@@ -120,7 +122,7 @@ def test_a_test_that_is_rolled_back_leaves_no_notice(configured: Any) -> None:
     """In a TestCase nothing is ever committed, and the next test must ask anew."""
     asked.clear()
     configured(WAKE="tests.test_waking.note_wake")
-    waking.clear_seen_flags()
+    wakeup.clear_seen_flags()
     for noted_at in (timezone.now(), None):
         with transaction.atomic():
             Destination.objects.create(alias="default", wake_requested_at=noted_at)
@@ -149,7 +151,7 @@ def prepends_and_skips(execute: Any, sql: str, parameters: Any, many: bool, cont
 @pytest.mark.parametrize("is_atomic", [True, False], ids=["transaction", "autocommit"])
 def test_who_wraps_what_is_executed_breaks_no_checkout(queued: None, wrapper: Any, is_atomic: bool) -> None:
     """They may put statements before ours, whose results come first; so nothing is asked along."""
-    waking.clear_seen_flags()
+    wakeup.clear_seen_flags()
     order = Order.objects.create(status="pending")
     with connection.execute_wrapper(wrapper), transaction.atomic() if is_atomic else nullcontext():
         capture("purchase", order)
@@ -161,18 +163,18 @@ def test_who_wraps_what_is_executed_breaks_no_checkout(queued: None, wrapper: An
 def test_a_drain_whose_own_statements_are_wrapped_looks_late_all_the_same(monkeypatch: Any) -> None:
     """Those who trust what they saw are in other processes, which need not be wrapped."""
     slept: list[float] = []
-    monkeypatch.setattr("dfinery_django.waking.time.sleep", slept.append)
+    monkeypatch.setattr("dfinery_django.outbox.wakeup.time.sleep", slept.append)
     with connection.execute_wrapper(prepends):
-        waking.wait_out_seen_flags(["default"])
-    assert slept == [waking.TRUSTED_SECONDS + 0.05]
+        wakeup.wait_out_seen_flags(["default"])
+    assert slept == [wakeup.TRUSTED_SECONDS + 0.05]
 
 
 @along_with_the_insert
 def test_a_note_that_can_t_be_read_costs_no_event(queued: None, monkeypatch: Any) -> None:
     """The INSERT is tried once more without the question."""
-    waking.clear_seen_flags()
+    wakeup.clear_seen_flags()
     unanswerable = "SELECT no_such_column FROM dfinery_django_destination"
-    monkeypatch.setattr(waking, "_flag_time_query", lambda destination: (unanswerable, []))
+    monkeypatch.setattr(wakeup, "_flag_time_query", lambda destination: (unanswerable, []))
     with transaction.atomic():
         Order.objects.create(status="paid")
     Order.objects.create(status="paid")
@@ -187,7 +189,7 @@ def test_a_tenant_does_not_trust_the_note_of_another(queued: None, monkeypatch: 
     asks = []
     for tenant in ("one", "one", "two"):
         connection.schema_name = tenant
-        asks.append(waking.flag_query("default", "default") is not None)
+        asks.append(wakeup.flag_query("default", "default") is not None)
         Order.objects.create(status="paid")
     assert asks == [True, False, True]
 
@@ -206,7 +208,7 @@ def test_a_drain_in_the_request_waits_for_nothing(configured: Any, monkeypatch: 
     """In Celery's eager mode, say: neither for what is due in a few seconds, nor for other checkouts."""
     seconds.clear()
     configured(WAKE="tests.test_waking.drain_at_once", SETTLE_SECONDS=5)
-    monkeypatch.setattr(waking, "TRUSTED_SECONDS", 60)
+    monkeypatch.setattr(wakeup, "TRUSTED_SECONDS", 60)
     Order.objects.create(status="paid")
     assert len(seconds) == 1
     assert seconds[0] < 4
@@ -216,7 +218,7 @@ def test_a_drain_in_the_request_waits_for_nothing(configured: Any, monkeypatch: 
 def test_a_checkout_that_takes_long_looks_again(queued: None) -> None:
     """A drain may have answered the note meanwhile."""
     Destination.objects.create(alias="default", wake_requested_at=timezone.now())
-    assert after_the_insert(seconds=waking.TRUSTED_SECONDS) == ["COMMIT", "SELECT"]
+    assert after_the_insert(seconds=wakeup.TRUSTED_SECONDS) == ["COMMIT", "SELECT"]
 
 
 @along_with_the_insert
@@ -235,7 +237,7 @@ def test_a_checkout_that_sees_the_past_looks_again(queued: None) -> None:
 def test_a_serializable_checkout_does_not_read_what_drains_write(queued: None) -> None:
     """Or PostgreSQL would end it, as one of those that can't have happened one after the other."""
     Destination.objects.create(alias="default", wake_requested_at=timezone.now())
-    waking.clear_seen_flags()
+    wakeup.clear_seen_flags()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
         Order.objects.create(status="paid")
@@ -270,14 +272,14 @@ def test_a_cursor_that_puts_a_statement_before_ours(queued: None, caplog: Any) -
 def test_a_drain_between_the_look_and_the_commit(configured: Any, monkeypatch: Any) -> None:
     """It found no event, which was not committed yet, and was not asked for again: it looks once more by itself."""
     asked.clear()
-    has_found_nothing, outlast = threading.Event(), waking.wait_out_seen_flags
+    has_found_nothing, outlast = threading.Event(), wakeup.wait_out_seen_flags
 
     def wait_out_seen_flags(databases: list[str]) -> None:
         has_found_nothing.set()
         outlast(databases)
 
-    monkeypatch.setattr(waking, "TRUSTED_SECONDS", 2)
-    monkeypatch.setattr(waking, "wait_out_seen_flags", wait_out_seen_flags)
+    monkeypatch.setattr(wakeup, "TRUSTED_SECONDS", 2)
+    monkeypatch.setattr(wakeup, "wait_out_seen_flags", wait_out_seen_flags)
     configured(WAKE="tests.test_waking.note_wake")
     Destination.objects.create(alias="default", wake_requested_at=timezone.now())
     with ThreadPoolExecutor(1) as elsewhere:

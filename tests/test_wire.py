@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dfinery_django.delivery import drain
+from dfinery_django.delivery.worker import drain
 from dfinery_django.models import DeliveryAttempt, Event
 from tests.misbehaving import OK, Authority, Behaviour, Misbehaving, closes, envelope, page, says
 from tests.test_delivery import event, soon

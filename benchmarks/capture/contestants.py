@@ -136,7 +136,7 @@ def _drain_is(contestant: str) -> None:
     Each contestant writes it, so that each comes from a commit: to go on with a warm connection is an advantage.
     """
     if contestant == "ours, busy":  # the last order was a while ago
-        from dfinery_django.waking import clear_seen_flags
+        from dfinery_django.outbox.wakeup import clear_seen_flags
 
         clear_seen_flags()
 

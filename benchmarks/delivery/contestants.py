@@ -83,7 +83,7 @@ def bare(count: int) -> dict[str, Any]:
 
 def client(count: int) -> dict[str, Any]:
     """The same with this app's client: what going around ``requests.Session`` saves."""
-    from dfinery_django.client import Client
+    from dfinery_django.delivery.http_client import Client
     from dfinery_django.protocols.base import Request
 
     ours = Client(connections=CONNECTIONS, connect_timeout=3, read_timeout=10, user_agent="benchmark")
@@ -119,7 +119,7 @@ def _in_threads(post: Callable[[str], bool], count: int) -> int:
 
 def ours(count: int) -> dict[str, Any]:
     """A drain, with all its bookkeeping."""
-    from dfinery_django.delivery import drain
+    from dfinery_django.delivery.worker import drain
     from dfinery_django.models import DeliveryAttempt, Event
 
     found = measured(count, lambda: drain("default", budget_seconds=3600)["delivered"])

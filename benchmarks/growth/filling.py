@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db import connection
 
+from dfinery_django.enums import EventStatus
 from dfinery_django.models import DeliveryAttempt, Destination, Event
-from dfinery_django.states import EventStatus
 
 CHUNK = 100_000
 #: Finished events are this old at most, evenly spread.

@@ -11,10 +11,11 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
-from dfinery_django import deadlines, destinations, overview, recent
+from dfinery_django.delivery import circuit, expiry
+from dfinery_django.enums import EventStatus
 from dfinery_django.models import Event
-from dfinery_django.states import EventStatus
-from dfinery_django.waking import request_wake
+from dfinery_django.monitoring import overview, recent
+from dfinery_django.outbox.wakeup import request_wake
 
 from .filling import DAYS
 
@@ -31,7 +32,7 @@ def _claim(status: EventStatus, into: EventStatus, limit: int) -> Question:
 
 
 def _has_due() -> None:
-    assert destinations.has_due("default", "default")
+    assert circuit.has_due("default", "default")
 
 
 def _expire() -> None:
@@ -59,8 +60,8 @@ QUESTIONS: dict[str, Question] = {
     "has_due": _has_due,
     "request_wake": lambda: request_wake("default", "default"),
     "expire, none late": _expire,
-    "expire strays, none": lambda: deadlines.expire_strays("default"),
-    "warn_of_risk": lambda: deadlines.warn_of_risk("default", "default", timezone.now()),
+    "expire strays, none": lambda: expiry.expire_strays("default"),
+    "warn_of_risk": lambda: expiry.warn_of_risk("default", "default", timezone.now()),
     "oldest waiting": _oldest_waiting,
     "prune 500": _prune,
     "overview": overview.look,

@@ -15,7 +15,7 @@ from django.utils.formats import localize
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from ..moments import local
+from ..text.times import local
 from .guard import with_database_guard
 
 if TYPE_CHECKING:

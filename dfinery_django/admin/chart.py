@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from ..overview import Hour
+from ..monitoring.overview import Hour
 
 PLOT_HEIGHT = 150
 #: Pixels above the plot, for small segments that are drawn larger than to scale.

@@ -10,8 +10,8 @@ from django.utils.translation import pgettext_lazy
 
 from .. import clock
 from ..models import Destination
-from ..moments import local
-from ..rights import redact
+from ..operations.permissions import redact
+from ..text.times import local
 from .base import ReadOnlyAdmin, datetime_column
 
 if TYPE_CHECKING:

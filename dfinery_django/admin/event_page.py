@@ -15,14 +15,16 @@ from django.contrib.admin.utils import quote
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
-from .. import clock, difference, schema, standing
-from ..deadlines import FAR_AHEAD
-from ..display import has_invisible
+from .. import clock
+from ..diagnostics import event_status, rebuild_diff
+from ..enums import Action, EventStatus, Reason
 from ..models import Destination, Event
-from ..payloads import Payload
-from ..rights import may_see_payload, redact
-from ..states import Action, EventStatus, Reason
-from ..values import infer
+from ..monitoring.overview import FAR_AHEAD
+from ..operations.permissions import may_see_payload, redact
+from ..schema.payload import Payload
+from ..schema.properties import Scope, console_name
+from ..schema.types import infer
+from ..text.escape import has_invisible
 
 #: The page shows no more attempts and items than this.
 MAX_ATTEMPTS_SHOWN, MAX_ITEMS_SHOWN = 50, 200
@@ -59,13 +61,13 @@ def event_context(request: HttpRequest, event: Event, allowed: list[Action]) -> 
     return {
         "event": event,
         "reason": redact(request, event.reason, event.get_reason_code_display()),
-        "standing": standing.explain_status(event, _redacted_destination(request, destination), now),
-        "left": standing.time_left(event, now),
+        "standing": event_status.explain_status(event, _redacted_destination(request, destination), now),
+        "left": event_status.time_left(event, now),
         "is_dated_ahead": event.occurred_at - event.created_at > FAR_AHEAD,
-        "due": standing.due_in(event.due_at, now) if event.due_at else "",
+        "due": event_status.due_in(event.due_at, now) if event.due_at else "",
         "offered": [(str(action), action.label) for action in offered],
         "attempts": [
-            (attempt, standing.explain_outcome(attempt), redact(request, attempt.error, ""))
+            (attempt, event_status.explain_outcome(attempt), redact(request, attempt.error, ""))
             for attempt in reversed(attempts[:MAX_ATTEMPTS_SHOWN])
         ],
         "has_more_attempts": len(attempts) > MAX_ATTEMPTS_SHOWN,
@@ -116,9 +118,9 @@ def _sections(payload: Payload) -> Iterator[PayloadSection]:
         yield PayloadSection("item", number, list(_rows("item", item)))
 
 
-def _rows(scope: schema.Scope, properties: Mapping[str, Any]) -> Iterator[PropertyRow]:
+def _rows(scope: Scope, properties: Mapping[str, Any]) -> Iterator[PropertyRow]:
     for name, value in properties.items():
-        yield PropertyRow(schema.console_name(scope, name), _type_label(value), _value_text(value))
+        yield PropertyRow(console_name(scope, name), _type_label(value), _value_text(value))
 
 
 def _type_label(value: Any) -> str:
@@ -136,7 +138,7 @@ def rebuild_context(request: HttpRequest, event: Event) -> dict[str, Any]:
     is_dropped = event.status == EventStatus.DELIVERED and not event.payload
     if not may_see_payload(request) or is_dropped:
         return {}
-    rebuild = difference.rebuild_difference(event, event._state.db or "default")
+    rebuild = rebuild_diff.rebuild_difference(event, event._state.db or "default")
     return {
         "difference": rebuild,
         "changes": [
@@ -146,7 +148,7 @@ def rebuild_context(request: HttpRequest, event: Event) -> dict[str, Any]:
 
 
 def _difference_cell(value: Any) -> tuple[str, str] | None:
-    return None if value is difference.MISSING else (_value_text(value), _type_label(value))
+    return None if value is rebuild_diff.MISSING else (_value_text(value), _type_label(value))
 
 
 def source_url(request: HttpRequest, site: AdminSite, event: Event) -> str:

@@ -16,15 +16,16 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from .. import clock
-from ..display import badge, escaped, escaped_text
+from ..diagnostics.event_status import due_in, time_left
 from ..models import Event
-from ..rights import redact
-from ..standing import due_in, format_datetime, time_left
+from ..operations.permissions import redact
+from ..text.escape import badge, escaped, escaped_text
+from ..text.times import format_datetime
 from .base import is_key
 from .event_page import event_context, source_url
 from .filters import FILTER_PARAMETERS, FILTERS, LAST_HOURS, SEARCH, SINCE, UNTIL, destinations_in_use, read_selection
+from .forget import ForgetActionAdmin
 from .paging import BoundedPaginator
-from .people import ForgetActionAdmin
 
 if TYPE_CHECKING:
     EventBase = admin.ModelAdmin[Event]

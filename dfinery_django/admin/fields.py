@@ -12,10 +12,10 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from .. import custom_fields
-from ..destinations import outbox_databases
+from ..building import custom_fields
 from ..models import CustomField
-from ..values import WireType
+from ..outbox.databases import outbox_databases
+from ..schema.types import WireType
 from .base import ReadOnlyAdmin
 
 if TYPE_CHECKING:

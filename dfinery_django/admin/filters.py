@@ -19,11 +19,11 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from .. import clock
-from ..display import escaped
+from ..enums import EventStatus, Reason
 from ..models import Event
-from ..queries import EventQuerySet
-from ..selection import Selection
-from ..states import EventStatus, Reason
+from ..models.queryset import EventQuerySet
+from ..operations.selection import Selection
+from ..text.escape import escaped
 
 #: Query parameters, named as Django's own filters would name them.
 STATUS, EVENT, DESTINATION, REASON = "status__exact", "event_name", "destination", "reason_code__exact"

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.cache import add_never_cache_headers
 
-from .. import outage
+from ..db import outage
 
 logger = logging.getLogger("dfinery_django")
 

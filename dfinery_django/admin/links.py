@@ -13,12 +13,13 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
-from .. import outage, registry
-from ..display import badge, escaped
+from ..db import outage
+from ..db.savepoints import savepoint_guard
+from ..definitions import registry
+from ..definitions.source import source_key
 from ..exceptions import ConfigurationError
 from ..models import Event
-from ..sources import source_key
-from ..transactions import savepoint_guard
+from ..text.escape import badge, escaped
 from .filters import DEFINITIONS, SOURCE
 
 if TYPE_CHECKING:

@@ -22,15 +22,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 from django.views.decorators.http import require_POST, require_safe
 
-from .. import destinations, overview, recent
+from ..delivery import circuit
+from ..delivery.token_check import check_token
+from ..enums import FINISHED, UNFINISHED, EventStatus
 from ..exceptions import ConfigurationError
-from ..health import HealthReport, assess
 from ..models import Destination, Overview
-from ..moments import span
-from ..rights import redact
-from ..states import FINISHED, UNFINISHED, EventStatus
-from ..token_check import check_token
-from ..waking import wake_on_commit
+from ..monitoring import overview, recent
+from ..monitoring.health import HealthReport, assess
+from ..operations.permissions import redact
+from ..outbox.wakeup import wake_on_commit
+from ..text.times import span
 from .base import ReadOnlyAdmin, site_language
 from .chart import build_chart
 from .filters import without_nul
@@ -141,7 +142,7 @@ class OverviewAdmin(ReadOnlyAdmin, OverviewBase):
         """Pause delivery to a destination."""
         alias = self._posted_destination(request, "pause_destination")
         for using in overview.databases():
-            destinations.pause(alias, by=request.user.get_username(), using=using)
+            circuit.pause(alias, by=request.user.get_username(), using=using)
         self._log_change(request, alias, lambda: pgettext("destination", "Paused."))
         self.message_user(request, _("Delivery to %(destination)s is paused.") % {"destination": alias})
         return self._redirect_back()
@@ -150,7 +151,7 @@ class OverviewAdmin(ReadOnlyAdmin, OverviewBase):
         """Resume delivery to a destination, or close its circuit."""
         alias = self._posted_destination(request, "pause_destination")
         for using in overview.databases():
-            destinations.resume(alias, using=using)
+            circuit.resume(alias, using=using)
             wake_on_commit(using, alias)
         self._log_change(request, alias, lambda: pgettext("destination", "Resumed."))
         self.message_user(request, _("Delivery to %(destination)s is resumed.") % {"destination": alias})
@@ -186,7 +187,7 @@ class OverviewAdmin(ReadOnlyAdmin, OverviewBase):
     def _log_change(self, request: HttpRequest, alias: str, words: Callable[[], str]) -> None:
         """Log the change in Django's admin log."""
         with site_language():
-            self.log_change(request, destinations.destination_row(alias, overview.databases()[0]), words())
+            self.log_change(request, circuit.destination_row(alias, overview.databases()[0]), words())
 
     def _redirect_back(self) -> HttpResponse:
         url = reverse("admin:dfinery_django_overview_changelist", current_app=self.admin_site.name)

@@ -17,12 +17,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 from django.views.decorators.http import require_POST
 
-from .. import repair, wording
-from ..display import escaped
 from ..models import Event, Repair
-from ..moments import number
-from ..rights import redact
-from ..selection import Selection
+from ..operations.bulk_action import stop
+from ..operations.messages import action_lines, describe_selection
+from ..operations.permissions import redact
+from ..operations.selection import Selection
+from ..text.escape import escaped
+from ..text.times import number
 from .base import ReadOnlyAdmin, datetime_column, is_key, site_language
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class RepairAdmin(ReadOnlyAdmin, RepairBase):
             "which": _selection_text(bulk_action),
             "error": redact(request, bulk_action.error, _("It can't be done: see the log.")),
             "seen": number(bulk_action.seen_count), "count": number(bulk_action.event_count),
-            "lines": list(wording.action_lines(bulk_action.action, bulk_action.tally)),
+            "lines": list(action_lines(bulk_action.action, bulk_action.tally)),
             "may_stop": not bulk_action.is_finished and self._may_take(request, bulk_action),
             **(extra_context or {}),
         }  # fmt: skip
@@ -93,7 +94,7 @@ class RepairAdmin(ReadOnlyAdmin, RepairBase):
         bulk_action = get_object_or_404(Repair.objects.using(router.db_for_write(Event)), pk=pk)
         if not self.has_view_permission(request) or not self._may_take(request, bulk_action):
             raise PermissionDenied
-        if repair.stop(bulk_action):
+        if stop(bulk_action):
             with site_language():
                 self.log_change(request, bulk_action, pgettext("repair", "Stopped."))
             self.message_user(request, _("Stopped. What was already done is not undone."), messages.SUCCESS)
@@ -106,6 +107,6 @@ class RepairAdmin(ReadOnlyAdmin, RepairBase):
 
 def _selection_text(bulk_action: Repair) -> str:
     try:
-        return wording.describe_selection(Selection.from_json(bulk_action.selection))
+        return describe_selection(Selection.from_json(bulk_action.selection))
     except (ValueError, TypeError):  # stored by another version
         return bulk_action.selection

@@ -13,15 +13,16 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from .. import clock, repair
+from .. import clock
+from ..db.retry import retry
+from ..enums import ACTIONABLE, Action, ActionVerdict
 from ..models import Event
-from ..patience import retry
-from ..selection import Selection
-from ..states import ACTIONABLE, Action, ActionVerdict
+from ..operations.bulk_action import advance, new_bulk_action, wake_all_on_commit
+from ..operations.selection import Selection
 from .base import DfineryView, permission_set
 from .errors import ApiError, unavailable
 from .events import get_event_or_404
-from .shapes import event_detail
+from .serializers import event_detail
 
 #: How long a request retries on a database fault.
 API_RETRY_SECONDS = 2.0
@@ -41,17 +42,17 @@ class EventActionView(DfineryView):
             with translation.override("en"):
                 detail = f"Nothing was done: {verdict.label}."
             raise ApiError(status.HTTP_409_CONFLICT, detail, verdict=str(verdict))
-        repair.wake_all_on_commit(using)
+        wake_all_on_commit(using)
         return Response(event_detail(Event.objects.using(using).get(pk=event.pk), request))
 
     def _carry_out(self, request: Request, event: Event, using: str) -> ActionVerdict:
         """Store the bulk action, run it and log it, in one transaction."""
         by = request.user.get_username()
         with transaction.atomic(using=using):
-            bulk_action = repair.new_bulk_action(self.action, Selection(pks=(event.pk,)), by=by, using=using)
+            bulk_action = new_bulk_action(self.action, Selection(pks=(event.pk,)), by=by, using=using)
             bulk_action.event_count = 1
             bulk_action.save(using=using, force_insert=True)
-            done = repair.advance(using, pk=bulk_action.pk)
+            done = advance(using, pk=bulk_action.pk)
             assert done is not None  # noqa: S101 - not committed yet: no worker sees it
             if done[0].error:
                 raise unavailable("It can't be done: see the log.")  # rolls the transaction back

@@ -17,8 +17,8 @@ from rest_framework.settings import api_settings
 from rest_framework.throttling import BaseThrottle, ScopedRateThrottle
 from rest_framework.views import APIView, exception_handler
 
-from .. import outage
 from ..conf import did_you_mean
+from ..db import outage
 from ..exceptions import ConfigurationError
 from .errors import ApiError, bad_request, restore_types, unavailable
 from .parsing import EventParser

@@ -12,10 +12,10 @@ from typing import Any
 from rest_framework import status
 from rest_framework.exceptions import APIException, ErrorDetail
 
+from ..db.outage import RETRY_AFTER_SECONDS
 from ..exceptions import PayloadError
-from ..ingest import RejectedEvent
-from ..outage import RETRY_AFTER_SECONDS
-from ..protocols.s2s_body import Refused
+from ..outbox.ingest import RejectedEvent
+from ..protocols.s2s_inbound import Refused
 
 #: Our own text: DFINERY has no error for it.
 ID_CONFLICT = "This event_id belongs to another event."

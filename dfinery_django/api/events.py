@@ -10,15 +10,15 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ..ingest import SwitchedOff, UnknownDestination, ingest
 from ..models import Event
-from ..protocols.s2s_body import MALFORMED, Refused
-from ..queries import EventQuerySet
+from ..models.queryset import EventQuerySet
+from ..outbox.ingest import SwitchedOff, UnknownDestination, ingest
+from ..protocols.s2s_inbound import MALFORMED, Refused
 from .base import DfineryView, permission_set
 from .errors import bad_request, error_entry, events_refused, malformed_body, unavailable
 from .filters import QUERY_PARAMETERS, filter_events
-from .paging import EventPagination
-from .shapes import EventSerializer, IngestedSerializer, event_detail
+from .pagination import EventPagination
+from .serializers import EventSerializer, IngestedSerializer, event_detail
 
 #: Limits the transaction, which locks for about a second.
 MAX_EVENTS_PER_REQUEST = 500

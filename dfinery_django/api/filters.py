@@ -10,10 +10,10 @@ from uuid import UUID
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from ..display import searchable
-from ..queries import EventQuerySet
-from ..selection import Selection
-from ..states import EventStatus, Reason
+from ..enums import EventStatus, Reason
+from ..models.queryset import EventQuerySet
+from ..operations.selection import Selection
+from ..text.escape import searchable
 from .errors import bad_request
 
 STATUSES = EventStatus.values

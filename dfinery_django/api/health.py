@@ -12,14 +12,14 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ..findings import Finding
-from ..health import assess
-from ..outage import is_unmigrated
-from ..overview import Snapshot, look
-from ..states import EventStatus
+from ..db.outage import is_unmigrated
+from ..enums import EventStatus
+from ..monitoring.findings import Finding
+from ..monitoring.health import assess
+from ..monitoring.overview import Snapshot, look
 from .base import DfineryView, permission_set
 from .errors import unavailable
-from .shapes import HealthSerializer
+from .serializers import HealthSerializer
 
 logger = logging.getLogger("dfinery_django")
 

@@ -16,16 +16,16 @@ from drf_spectacular.utils import (
     extend_schema_view,
 )
 
-from .. import schema
-from ..protocols.s2s_body import EVENT, USER
-from ..registry import EVENT_NAME_LENGTH
-from ..schema import Scope
-from ..values import LONG_MAX, LONG_MIN, WireType
+from ..definitions.registry import EVENT_NAME_LENGTH
+from ..protocols.s2s_inbound import EVENT, USER
+from ..schema import properties
+from ..schema.properties import Scope
+from ..schema.types import LONG_MAX, LONG_MIN, WireType
 from .events import FALSE_WORDS, MAX_EVENTS_PER_REQUEST, TRUE_WORDS
 from .filters import REASONS, STATUSES
-from .paging import MAX_PAGE_SIZE, EventPagination
+from .pagination import MAX_PAGE_SIZE, EventPagination
 from .parsing import MAX_REQUEST_BYTES
-from .shapes import (
+from .serializers import (
     ActionErrorSerializer,
     ErrorSerializer,
     EventDetailSerializer,
@@ -46,7 +46,7 @@ _ACCEPTED: dict[WireType, dict[str, Any]] = {WireType.STRING: _ANY, WireType.LON
 
 
 def _object_schema(scope: Scope, required: tuple[str, ...], **more: Any) -> dict[str, Any]:
-    own = {name: _ACCEPTED[entry.type] for name, entry in schema.PREDEFINED[scope].items()}
+    own = {name: _ACCEPTED[entry.type] for name, entry in properties.PREDEFINED[scope].items()}
     whole = {"type": "object", "properties": {**own, **more}, "additionalProperties": _ANY}
     return whole | ({"required": list(required)} if required else {})
 
@@ -63,25 +63,25 @@ _EVENT = {
     "required": [EVENT, USER],
     "properties": {
         EVENT: _object_schema(
-            "event", (schema.EVENT_NAME, schema.EVENT_DATETIME),
-            **{schema.EVENT_ID: _ID, schema.EVENT_NAME: _NAME, schema.ITEMS: _ITEMS},
+            "event", (properties.EVENT_NAME, properties.EVENT_DATETIME),
+            **{properties.EVENT_ID: _ID, properties.EVENT_NAME: _NAME, properties.ITEMS: _ITEMS},
         ),
-        USER: _object_schema("user", (schema.USER_ID,), **{schema.USER_ID: _USER}),
+        USER: _object_schema("user", (properties.USER_ID,), **{properties.USER_ID: _USER}),
     },
 }  # fmt: skip
 BODY = {"oneOf": [_EVENT, {"type": "array", "items": _EVENT, "minItems": 1, "maxItems": MAX_EVENTS_PER_REQUEST}]}
 
 EXAMPLE = {
     EVENT: {
-        schema.EVENT_ID: "0166a71c-caf4-462d-8201-9c30c40f2354",
-        schema.EVENT_NAME: "purchase",
-        schema.EVENT_DATETIME: 1685672905000,
-        schema.ORDER_ID: "123456789",
+        properties.EVENT_ID: "0166a71c-caf4-462d-8201-9c30c40f2354",
+        properties.EVENT_NAME: "purchase",
+        properties.EVENT_DATETIME: 1685672905000,
+        properties.ORDER_ID: "123456789",
         "order_sales": 4000000.0,
-        schema.ITEMS: [{"product_id": "123456789", "quantity": 1, "price": 4000000.0}],
+        properties.ITEMS: [{"product_id": "123456789", "quantity": 1, "price": 4000000.0}],
         "source_type": "POS",
     },
-    USER: {schema.USER_ID: "user1"},
+    USER: {properties.USER_ID: "user1"},
 }
 
 _TEXT = {"type": "string", "minLength": 1, "pattern": "^[^\\u0000]+$"}

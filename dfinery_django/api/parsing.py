@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import status
 from rest_framework.parsers import BaseParser
 
-from ..protocols.s2s_body import Refused, parse_json
+from ..protocols.s2s_inbound import Refused, parse_json
 from .errors import ApiError, malformed_body
 
 #: 500 events of 10 KB each; an order with 20 lines has about 4 KB.

@@ -46,10 +46,11 @@ from django.apps import AppConfig
 from django.core.checks import CheckMessage, Tags, register
 from django.utils.module_loading import import_string
 
-from .. import registry, schema
 from ..conf import get_settings, masked_setting, problems
-from ..receivers import connect_signals
-from ..reconcile import obstacle
+from ..definitions import registry
+from ..outbox.receivers import connect_signals
+from ..outbox.reconcile import obstacle
+from ..schema import properties
 from .definitions import check_consent, check_definition
 from .messages import message_of
 from .site import check_ca_bundle, check_lease, check_queue, check_sqlite, check_tenants, check_texts
@@ -117,7 +118,7 @@ def _check_reconcile() -> Iterator[CheckMessage]:
 
 
 def _check_custom_types() -> Iterator[CheckMessage]:
-    types: dict[tuple[schema.Scope, str], dict[str, str]] = {}
+    types: dict[tuple[properties.Scope, str], dict[str, str]] = {}
     for definition in registry.definitions():
         for scope, name in definition.custom_names():
             if found := definition.type_of(scope, name):

@@ -10,13 +10,15 @@ from django.core.checks import CheckMessage
 from django.core.exceptions import FieldError
 from django.db import models, router
 
-from .. import consent, schema, tenants
 from ..conf import did_you_mean, get_settings
-from ..definitions import EventDefinition
-from ..modelfields import field_fault
+from ..db import tenants
+from ..definitions import consent
+from ..definitions.definition import EventDefinition
+from ..definitions.model_paths import trace
 from ..models import Event
-from ..paths import trace
-from ..reconcile import database_of_sources
+from ..outbox.reconcile import database_of_sources
+from ..schema import properties
+from ..schema.model_fields import field_fault
 from .messages import message_of
 
 
@@ -101,14 +103,14 @@ def _field_names(model: Any) -> Iterator[str]:
 
 
 def _check_names(definition: EventDefinition) -> Iterator[CheckMessage]:
-    parts: Sequence[tuple[schema.Scope, Mapping[str, Any]]] = (
+    parts: Sequence[tuple[properties.Scope, Mapping[str, Any]]] = (
         ("event", definition.event_expressions),
         ("item", definition.item_expressions),
         ("user", definition.user_expressions),
     )
     for scope, names in parts:
         for name in names:
-            reserved = schema.RESERVED[scope].get(name)
+            reserved = properties.RESERVED[scope].get(name)
             if reserved:
                 yield message_of("E010", f"Event {definition.name!r} maps {name!r}.", f"Leave it out: {reserved}.")
 

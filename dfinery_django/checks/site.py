@@ -13,10 +13,11 @@ from django.conf import settings as django_settings
 from django.core.checks import CheckMessage
 from django.db import DatabaseError, InterfaceError, connections, router
 
-from .. import charsets, registry, tenants
 from ..conf import did_you_mean, get_settings
-from ..destinations import outbox_databases
+from ..db import charsets, tenants
+from ..definitions import registry
 from ..models import Event
+from ..outbox.databases import outbox_databases
 from .messages import message_of
 
 #: Seconds in which a drain may still record results after its last answer, retries included.

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from .. import clock
 from ..conf import did_you_mean, get_settings
-from ..states import EventStatus, Reason
+from ..enums import EventStatus, Reason
 from .exit_codes import WRONG_USE
 
 TIME_FORMATS = "2026-05-14, 2026-05-14T10:00, or 24h for 24 hours ago"

@@ -16,14 +16,16 @@ from django.core.management.base import CommandError, OutputWrapper
 from django.db import connections
 from django.utils.translation import override
 
-from .. import clock, registry, wording
+from .. import clock
 from ..conf import did_you_mean, get_settings
-from ..destinations import outbox_databases
+from ..db.retry import retry
+from ..definitions import registry
+from ..enums import ACTIONABLE, Action
 from ..models import Event, Repair
-from ..patience import retry
-from ..repair import Forecast, advance, new_bulk_action, stop, wake_all_on_commit
-from ..selection import Selection
-from ..states import ACTIONABLE, Action
+from ..operations import messages
+from ..operations.bulk_action import Forecast, advance, new_bulk_action, stop, wake_all_on_commit
+from ..operations.selection import Selection
+from ..outbox.databases import outbox_databases
 from .exit_codes import FAILED, STOPPED, WRONG_USE
 from .output import progress_bar
 
@@ -149,8 +151,8 @@ def _forecast_lines(planned: Sequence[PlannedAction]) -> list[str]:
     for each in planned:
         action = each.repair.action
         lines += [f"in database {each.using!r}:"] * (len(planned) > 1)
-        lines += map(_tally_line, wording.action_lines(action, each.forecast.tally))
-        lines += filter(None, [wording.unchecked_note(each.forecast, action)])
+        lines += map(_tally_line, messages.action_lines(action, each.forecast.tally))
+        lines += filter(None, [messages.unchecked_note(each.forecast, action)])
     return lines
 
 
@@ -162,7 +164,7 @@ def _confirm(action: Action, planned: Sequence[PlannedAction], *, is_all: bool) 
             return
         message = "Nothing was done: no terminal to confirm at. Add --no-input to do it, or --dry-run for a forecast."
         raise CommandError(message, returncode=WRONG_USE)
-    question = wording.action_title(action, sum(each.forecast.done for each in planned))
+    question = messages.action_title(action, sum(each.forecast.done for each in planned))
     try:
         answer = input(f"{question} [y/N] ")
     except (EOFError, KeyboardInterrupt):
@@ -187,7 +189,7 @@ def _carry_out(planned: PlannedAction) -> list[str]:
     if repair.error:
         raise CommandError(f"That can't be done: {repair.error}", returncode=FAILED)
     with override("en"):
-        skipped = [each for each in wording.action_lines(repair.action, repair.tally) if each.kind == "left"]
+        skipped = [each for each in messages.action_lines(repair.action, repair.tally) if each.kind == "left"]
         return [_outcome_sentence(repair), *map(_tally_line, skipped)]
 
 
@@ -219,8 +221,8 @@ def _stop_after_ctrl_c(repair: Repair, using: str) -> CommandError:
 
 def _outcome_sentence(repair: Repair) -> str:
     tally = Counter(repair.tally)
-    return wording.action_result(repair.action, sum(tally[verdict] for verdict in ACTIONABLE))
+    return messages.action_result(repair.action, sum(tally[verdict] for verdict in ACTIONABLE))
 
 
-def _tally_line(line: wording.Line) -> str:
+def _tally_line(line: messages.Line) -> str:
     return f"{line.number:>7} {line.text}"

@@ -83,7 +83,7 @@ def _database_command_error(error: BaseException) -> CommandError:
 
 def _apps_by_database() -> Iterator[tuple[str, str]]:
     """Yield each app and database that should have its tables."""
-    from ..overview import databases
+    from ..monitoring.overview import databases
 
     yield from (("dfinery_django", using) for using in databases())
     if apps.is_installed("django_q"):

@@ -1,1 +1,4 @@
-"""Wire protocols: payloads to and from the bytes of one API. Pure: no I/O, no ORM."""
+"""The wire APIs: payloads to bytes and answers to results, one module per API.
+
+They do no I/O, so that they can be tested with literals. ``outbox``, ``delivery`` and the REST API import them.
+"""

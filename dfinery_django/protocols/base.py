@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from ..states import Outcome
+from ..enums import Outcome
 from ..tokens import Token
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..states import Outcome
+from ..enums import Outcome
 from .base import Request, Response, Result, WireProtocol
 
 ACCEPTED_CODE = 2000

@@ -8,31 +8,31 @@ from typing import Any
 from django import template
 from django.utils.translation import pgettext
 
-from .. import moments
-from ..health import assess
-from ..overview import look
+from ..monitoring.health import assess
+from ..monitoring.overview import look
+from ..text import times
 
 register = template.Library()
 
-register.filter("number", moments.number)
+register.filter("number", times.number)
 
 
 @register.filter("local")
 def local_time(moment: dt.datetime | None) -> dt.datetime | None:
     """Convert to local time for ``date``, which does not convert with ``USE_TZ`` off."""
-    return moments.local(moment) if moment else None
+    return times.local(moment) if moment else None
 
 
 @register.filter("point")
 def clock_time(moment: dt.datetime | None, now: dt.datetime) -> str:
     """Format as ``10:02``, on another day ``Wednesday 10:02``; empty for ``None``."""
-    return moments.point_in_time(moment, now) if moment else ""
+    return times.point_in_time(moment, now) if moment else ""
 
 
 @register.filter("ago")
 def time_since(moment: dt.datetime | None, now: dt.datetime) -> str:
     """Format as ``3 seconds ago``; ``never`` for ``None``."""
-    return moments.time_ago(moment, now) if moment else pgettext("time", "never")
+    return times.time_ago(moment, now) if moment else pgettext("time", "never")
 
 
 @register.inclusion_tag("admin/dfinery_django/strip.html", takes_context=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..delivery.test_guard import live_dfinery
 from ..exceptions import RefusedInTests
-from ..loopback import live_dfinery
 
 if TYPE_CHECKING:
     from django.test import override_settings

@@ -16,17 +16,18 @@ from django.conf import settings as django_settings
 from django.db.models import Max
 from django.utils import translation
 
-from .. import clock, registry
-from ..building import mapping_error_reason, try_to_build
+from .. import clock
+from ..building.build import mapping_error_reason, try_to_build
+from ..building.custom_fields import SeenFields
 from ..conf import default_destination, get_settings
-from ..custom_fields import SeenFields
-from ..destinations import outbox_databases
-from ..lanes import protocol_for
+from ..definitions import registry
+from ..definitions.source import fetch_sources
+from ..enums import EventStatus, Reason
 from ..models import Event
-from ..sources import fetch_sources
-from ..states import EventStatus, Reason
-from ..waking import wakeups_suppressed
-from .reasons import SaveRecorder
+from ..outbox.databases import outbox_databases
+from ..outbox.wakeup import wakeups_suppressed
+from ..protocols.load import protocol_for
+from .diagnosis import SaveRecorder
 
 
 @dataclass(frozen=True)

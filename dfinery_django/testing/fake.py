@@ -18,7 +18,7 @@ from typing import Any
 import requests
 import responses
 
-ADAPTER = "dfinery_django.client._Adapter.send"
+ADAPTER = "dfinery_django.delivery.http_client._Adapter.send"
 ANY_URL = re.compile("")
 METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 

@@ -17,7 +17,7 @@ from django.db.models import F
 from django.test.utils import override_settings
 from django.utils import timezone
 
-from dfinery_django import delivery
+from dfinery_django.delivery import worker
 from dfinery_django.models import DeliveryAttempt, Destination, Event
 
 from . import services
@@ -53,7 +53,7 @@ class Past:
             groups = self._sell_everything()
             for pks in groups.values():
                 Event.objects.filter(pk__in=pks).update(due_at=self.now + HOUR)  # each has its turn
-        delivery.drain()
+        worker.drain()
         self._an_outage(_due(groups["outage"]))
         _due(groups["wrong"])
         self._a_wrong_mapping()
@@ -90,7 +90,7 @@ class Past:
         with override_settings(DFINERY={**settings.DFINERY, "BASE_URL": NOWHERE}):
             for _ in range(ROUNDS_IN_VAIN):
                 events.unfinished().update(due_at=timezone.now())
-                delivery.drain()
+                worker.drain()
                 # Several failures in a row have stopped it. In half an hour it would have been tried again and again.
                 Destination.objects.update(closed_until=None, failure_count=0)
         for minutes, event in enumerate(events.unfinished(), start=9):
@@ -103,14 +103,14 @@ class Past:
     def _a_wrong_mapping(self):
         """Somebody wrote the buyer's name where the sum belongs; after an hour somebody else saw it."""
         with mapped_wrongly():
-            delivery.drain()
+            worker.drain()
 
     def _refused(self, count):
         wanted = {"fault": "4007", "times": count}
         with requests.Session() as session:
             session.trust_env = False
             session.post(f"{self._sandbox_url}/faults", json=wanted, timeout=10).raise_for_status()
-        delivery.drain()
+        worker.drain()
 
     def _sign_up(self, number, name, membership):
         email = f"{name.lower().replace(' ', '.')}@example.com"

@@ -18,7 +18,7 @@ from rest_framework.authtoken.models import Token
 from schemathesis.core import NOT_SET
 from schemathesis.specs.openapi import checks
 
-from dfinery_django.values import LONG_MAX, LONG_MIN
+from dfinery_django.schema.types import LONG_MAX, LONG_MIN
 from tests.staff import make
 
 CONFIG = schemathesis.Config.from_dict({"seed": 20260101, "generation": {"max-examples": 100, "deterministic": True}})

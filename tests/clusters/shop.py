@@ -102,7 +102,7 @@ def minutes_pass(minutes: float) -> None:
     from django.db.models import F
 
     from dfinery_django.models import Destination
-    from dfinery_django.waking import clear_seen_flags
+    from dfinery_django.outbox.wakeup import clear_seen_flags
 
     clear_seen_flags()
     for place in Destination.objects.exclude(wake_requested_at=None):

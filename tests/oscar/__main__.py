@@ -53,9 +53,9 @@ def run(orders: int, seed: int) -> list[str]:
 
     :returns: a line for each difference
     """
-    from dfinery_django.delivery import drain
+    from dfinery_django.delivery.worker import drain
     from dfinery_django.models import Event
-    from dfinery_django.reconcile import sweep_all
+    from dfinery_django.outbox.reconcile import sweep_all
     from dfinery_django.sandbox import Sandbox
     from dfinery_django.tasks import LINGER_SECONDS
     from tests.oscar import judge

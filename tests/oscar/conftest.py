@@ -51,7 +51,7 @@ class Deliveries:
 
     def __call__(self, name: str = "") -> list[Any]:
         """:returns: the bodies so far, all or those of one event name"""
-        from dfinery_django.delivery import drain
+        from dfinery_django.delivery.worker import drain
         from dfinery_django.models import Event
 
         Event.objects.unfinished().update(due_at=timezone.now())  # nobody waits for what the shop might still write

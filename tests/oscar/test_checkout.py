@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from dfinery_django import Coalesce, Hashed, preview
-from dfinery_django.building import build_due
+from dfinery_django.building.build import build_due
 from dfinery_django.models import Event
 from tests.oscar import judge, wakes
 from tests.oscar.shop import FREE, TOMORROW, Clerk, Customer

@@ -13,7 +13,7 @@ from oscar.apps.order.models import Order
 from oscar.apps.order.signals import order_placed
 
 from dfinery_django.models import Event
-from dfinery_django.reconcile import sweep_all
+from dfinery_django.outbox.reconcile import sweep_all
 from tests.oscar import judge
 from tests.oscar.checkout.views import InvoiceFailed
 from tests.oscar.shop import Customer

@@ -9,9 +9,9 @@ import pytest
 from oscar.apps.order.models import Order
 from oscar.apps.order.signals import order_placed
 
-from dfinery_django import registry
+from dfinery_django.definitions import registry
 from dfinery_django.models import Event
-from dfinery_django.reconcile import obstacle
+from dfinery_django.outbox.reconcile import obstacle
 from tests.oscar import judge
 from tests.oscar.settings import PAGE
 from tests.oscar.shop import Customer

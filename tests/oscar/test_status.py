@@ -9,8 +9,9 @@ from django.db import transaction
 from oscar.apps.order.exceptions import InvalidOrderStatus
 from oscar.apps.order.models import Order, PaymentEventType
 
-from dfinery_django import capture, registry
-from dfinery_django.reconcile import obstacle
+from dfinery_django import capture
+from dfinery_django.definitions import registry
+from dfinery_django.outbox.reconcile import obstacle
 from tests.oscar import judge
 from tests.oscar.shop import Clerk, Customer
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dfinery_django.delivery import drain
+from dfinery_django.delivery.worker import drain
 from tests.conftest import FarSide
 
 far_side = FarSide()

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from dfinery_django.building import build_due
+from dfinery_django.building.build import build_due
 from dfinery_django.models import Event
 
 

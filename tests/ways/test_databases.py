@@ -8,8 +8,10 @@ import pytest
 from django.core.checks import run_checks
 from django.db import transaction
 
-from dfinery_django import capture, delivery, destinations, outbox, tasks, track
+from dfinery_django import capture, tasks, track
+from dfinery_django.delivery import worker
 from dfinery_django.models import Destination, Event
+from dfinery_django.outbox import databases, store
 from tests.shop.models import Category, Line, Order, Product, User
 from tests.ways import built, keys
 
@@ -51,10 +53,10 @@ def routed(settings: Any, shop: Any) -> Any:
 
     def use(router: type) -> None:
         settings.DATABASE_ROUTERS = [router()]
-        outbox._log_if_undrained.cache_clear()
+        store._log_if_undrained.cache_clear()
 
     yield use
-    outbox._log_if_undrained.cache_clear()
+    store._log_if_undrained.cache_clear()
 
 
 def place_in_other() -> Order:
@@ -73,7 +75,7 @@ def test_a_router_that_sends_the_shop_elsewhere(routed: Any) -> None:
     routed(ShopInOther)
     order = place_in_other()
     assert (keys(using="other"), keys()) == ([str(order.pk)], [])
-    assert destinations.outbox_databases() == ["default", "other"]
+    assert databases.outbox_databases() == ["default", "other"]
     (payload,) = built(using="other")
     assert payload["event_attributes"]["items"][0]["product_name"] == "Book"
     assert Destination.objects.using("other").get().wake_requested_at is not None
@@ -163,7 +165,7 @@ def test_a_database_without_an_outbox(routed: Any, caplog: Any, far_side: Any) -
         assert Order.objects.get().number == "kept"
         assert "purchase was not captured" in caplog.text
         track("coupon", user_id="u1")
-        assert delivery.drain(send=far_side)["delivered"] == 1
+        assert worker.drain(send=far_side)["delivered"] == 1
     finally:
         with connections["other"].schema_editor() as editor:
             editor.create_model(Event)

@@ -15,7 +15,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.migrations.state import ModelState, ProjectState
 from django.db.models.signals import ModelSignal, post_save, pre_delete, pre_save
 
-from dfinery_django import registry
+from dfinery_django.definitions import registry
 from tests.conftest import PURCHASE
 from tests.shop.models import Order, Voucher
 from tests.ways import built, keys

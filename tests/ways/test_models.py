@@ -15,9 +15,9 @@ from django.test.utils import isolate_apps
 from django.utils import timezone
 
 from dfinery_django import EventDefinition, Value, capture, register, tasks
+from dfinery_django.definitions.registry import definition_faults, unregister
+from dfinery_django.definitions.source import key_of, source_key
 from dfinery_django.models import Event
-from dfinery_django.registry import definition_faults, unregister
-from dfinery_django.sources import key_of, source_key
 from tests.conftest import PURCHASE
 from tests.shop.models import Booking, BranchOrder, GiftOrder, NoScopeError, Order, OrderReport, Priced, Ticket, Voucher
 from tests.ways import built, keys

@@ -11,8 +11,9 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from dfinery_django import clock, registry
-from dfinery_django.building import build_due
+from dfinery_django import clock
+from dfinery_django.building.build import build_due
+from dfinery_django.definitions import registry
 from dfinery_django.models import Event
 from tests.conftest import PURCHASE
 from tests.shop.models import Line, Order

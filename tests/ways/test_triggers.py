@@ -14,9 +14,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from dfinery_django import capture, clock, track
-from dfinery_django.building import build_due
+from dfinery_django.building.build import build_due
 from dfinery_django.models import Event
-from dfinery_django.receivers import connect_signals
+from dfinery_django.outbox.receivers import connect_signals
 from tests.conftest import PURCHASE
 from tests.shop.models import Line, Order, User
 from tests.ways import built, keys

@@ -11,8 +11,9 @@ from django.db.models import F
 from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy
 
-from dfinery_django import Coalesce, Display, Joined, preview, registry, track
-from dfinery_django.building import build_due
+from dfinery_django import Coalesce, Display, Joined, preview, track
+from dfinery_django.building.build import build_due
+from dfinery_django.definitions import registry
 from dfinery_django.models import Event
 from tests.conftest import PURCHASE
 from tests.shop.models import Booking, Line, Order, Stage, Ticket, Voucher

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from ...states import Action
+from ...enums import Action
 from ..arguments import add_event_filters
 from .base import Subcommand
 

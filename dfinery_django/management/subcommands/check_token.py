@@ -22,7 +22,7 @@ class CheckTokenCommand(Subcommand):
         parser.add_argument("--destination", help="alias of TOKENS; default: all, one request each")
 
     def handle(self, *, destination: str | None, **options: Any) -> None:
-        from ...token_check import AGE, EVENT_NAME
+        from ...delivery.token_check import AGE, EVENT_NAME
 
         aliases = destinations_named(destination)
         date = f"{clock.now() - AGE:%Y-%m-%d}"
@@ -36,7 +36,7 @@ class CheckTokenCommand(Subcommand):
     @override("en")
     def _check(self, alias: str) -> bool:
         """Print what DFINERY answers, and return whether it accepts the token."""
-        from ...token_check import check_token
+        from ...delivery.token_check import check_token
 
         result = check_token(alias)
         paint = self.style.SUCCESS if result.is_accepted else self.style.ERROR

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import connections
 
-from ...patience import DATABASE_ERRORS, is_transient
+from ...db.retry import DATABASE_ERRORS, is_transient
 from ..arguments import destinations_named, seconds_type
 from ..exit_codes import one_line
 from .base import Subcommand
@@ -47,10 +47,10 @@ class DrainCommand(Subcommand):
     def _drain_once(
         self, destination: str | None, budget: float | None, should_stop: Callable[[], bool], forever: bool
     ) -> Counter[str]:
-        from ... import delivery
+        from ...delivery import worker
 
         try:
-            return delivery.drain(destination, budget_seconds=budget, should_stop=should_stop)
+            return worker.drain(destination, budget_seconds=budget, should_stop=should_stop)
         except DATABASE_ERRORS as error:
             if not forever or not is_transient(error):
                 raise

@@ -10,9 +10,9 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 
-from ... import custom_fields
-from ...custom_fields import ListedField
-from ...destinations import outbox_databases
+from ...building import custom_fields
+from ...building.custom_fields import ListedField
+from ...outbox.databases import outbox_databases
 from .base import Subcommand
 
 _FIELD_COLUMNS = ("console name", "scope", "type", "type from", "first seen", "last seen", "drift", "mapped by")

@@ -12,12 +12,12 @@ from django.core.management.base import CommandError
 from django.db import connections
 
 from ...conf import get_settings
-from ...states import EventStatus
+from ...enums import EventStatus
 from ..exit_codes import WRONG_USE
 from .base import Subcommand
 
 if TYPE_CHECKING:
-    from ...forgetting import Forgotten
+    from ...operations.forget import Forgotten
 
 
 class ForgetCommand(Subcommand):
@@ -31,7 +31,7 @@ class ForgetCommand(Subcommand):
         parser.add_argument("--json", action="store_true", help="machine-readable output")
 
     def handle(self, *, user_id: str, database: str | None, dry_run: bool, **options: Any) -> None:
-        from ...forgetting import forget
+        from ...operations.forget import forget
 
         if database is not None and database not in connections:
             raise CommandError(f"{database!r} is no alias of DATABASES.", returncode=WRONG_USE)
@@ -48,7 +48,7 @@ class ForgetCommand(Subcommand):
 
 def _erasure_lines(erased: Forgotten, dry_run: bool) -> Iterator[str]:
     """Yield what was or would be erased, without any id."""
-    from ...forgetting import MARGIN
+    from ...operations.forget import MARGIN
 
     if not erased.total:
         yield "There is no event of this user_id. Write it exactly as DFINERY got it."

@@ -15,19 +15,19 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 from django.db import DatabaseError, connections, models, router
 
-from ... import registry
 from ...conf import did_you_mean
-from ...definitions import EventDefinition
+from ...definitions import registry
+from ...definitions.definition import EventDefinition
+from ...enums import EventStatus
 from ...exceptions import ConfigurationError, NotRegistered
-from ...states import EventStatus
 from ..arguments import count_type
 from ..exit_codes import WRONG_USE
 from ..output import INDENT, printable, terminal_width, text_columns, wrap
 from .base import Subcommand
 
 if TYPE_CHECKING:
-    from ...explain import Explanation
-    from ...fieldwise import FieldReading, PayloadPart
+    from ...diagnostics.explain import Explanation
+    from ...diagnostics.fields import FieldReading, PayloadPart
 
 #: Lines are as wide as the terminal, within these limits.
 NARROWEST_PREVIEW, WIDEST_PREVIEW = 80, 120
@@ -74,7 +74,7 @@ class PreviewCommand(Subcommand):
     def handle(
         self, *, model: str, pk: str, definition: str | None, items: int, database: str | None, **options: Any
     ) -> None:
-        from ...explain import explain
+        from ...diagnostics.explain import explain
 
         model_class = _model_named(model)
         definitions = _definitions_watching(model_class, definition)

@@ -8,10 +8,12 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from ... import clock, reconcile, registry
+from ... import clock
 from ...conf import get_settings
-from ...definitions import EventDefinition
+from ...definitions import registry
+from ...definitions.definition import EventDefinition
 from ...exceptions import NotRegistered
+from ...outbox import reconcile
 from ..arguments import hours_type
 from ..exit_codes import WRONG_USE
 from ..output import progress_bar

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import override
 
-from ...moments import number, point_in_time, time_ago
-from ...states import FINISHED, UNFINISHED, DestinationState, Reason
+from ...enums import FINISHED, UNFINISHED, DestinationState, Reason
+from ...text.times import number, point_in_time, time_ago
 from ..exit_codes import FAILED
 from ..output import INDENT, terminal_width, wrap
 from .base import Subcommand
 
 if TYPE_CHECKING:
-    from ...health import HealthReport
-    from ...overview import Snapshot
-    from ...reports import DestinationReport
+    from ...monitoring.destination_report import DestinationReport
+    from ...monitoring.health import HealthReport
+    from ...monitoring.overview import Snapshot
 
 LABEL_WIDTH = 14
 NARROWEST_STATUS, WIDEST_STATUS = 60, 120
@@ -49,8 +49,8 @@ class StatusCommand(Subcommand):
 
     @override("en")
     def handle(self, **options: Any) -> None:
-        from ...health import assess
-        from ...overview import look
+        from ...monitoring.health import assess
+        from ...monitoring.overview import look
 
         overview = look()
         health = assess(overview)
@@ -108,7 +108,7 @@ def _status_lines(overview: Snapshot, health: HealthReport, style: Any, width: i
 
     :param style: a management command's ``self.style``
     """
-    from ...findings import Level
+    from ...monitoring.findings import Level
 
     paint = {Level.OK: style.SUCCESS, Level.WARNING: style.WARNING, Level.ALARM: style.ERROR}
     yield from map(paint[health.level], _wrap_plain(health.headline, width))

@@ -15,10 +15,10 @@ from django.utils import translation
 from djmoney.money import Money
 
 from dfinery_django import Coalesce, Hashed, Joined, PayloadError, preview
-from dfinery_django.building import build_due
+from dfinery_django.building.build import build_due
+from dfinery_django.definitions.registry import get
+from dfinery_django.definitions.source import fetch_sources
 from dfinery_django.models import Event
-from dfinery_django.registry import get
-from dfinery_django.sources import fetch_sources
 from tests.conftest import dfinery
 from tests.neighbours.fields.models import Brand, Line, Mug, Product, Sale, Shirt
 from tests.shop.models import User

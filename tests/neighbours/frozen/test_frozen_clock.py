@@ -16,9 +16,9 @@ from django.db import OperationalError
 from django.test import override_settings
 
 from dfinery_django import clock, track
-from dfinery_django.delivery import drain
+from dfinery_django.db.retry import retry
+from dfinery_django.delivery.worker import drain
 from dfinery_django.models import Event
-from dfinery_django.patience import retry
 from dfinery_django.sandbox import Sandbox
 from dfinery_django.testing import FakeDfinery
 from tests.conftest import dfinery

@@ -20,8 +20,9 @@ import pytest
 from django.db import connection, connections, transaction
 from django.urls import reverse
 
-from dfinery_django import reconcile, tasks, track
+from dfinery_django import tasks, track
 from dfinery_django.models import Event
+from dfinery_django.outbox import reconcile
 from dfinery_django.sandbox import Sandbox
 from tests.conftest import PURCHASE, Shop, dfinery
 from tests.settings import DATABASE

@@ -12,8 +12,8 @@ from django.db import connection, transaction
 from django_q.models import OrmQ, Schedule
 from django_tenants.utils import schema_context
 
-from dfinery_django import reconcile
 from dfinery_django.models import CustomField, Event
+from dfinery_django.outbox import reconcile
 from dfinery_django.sandbox import Sandbox
 from tests.conftest import dfinery
 from tests.neighbours.tenants.settings import DFINERY, SHARED_APPS, TENANT_APPS
@@ -124,8 +124,8 @@ def test_what_can_not_work_is_refused(settings: Any) -> None:
 
 def test_shared_by_mistake_no_order_is_swallowed(tenants: list[str]) -> None:
     """Even so, keys of two schemas are told apart."""
-    from dfinery_django import registry
-    from dfinery_django.sources import identity_key
+    from dfinery_django.definitions import registry
+    from dfinery_django.definitions.source import identity_key
 
     keys = set()
     for schema in tenants:

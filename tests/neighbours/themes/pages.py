@@ -9,10 +9,11 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from dfinery_django import clock, repair
+from dfinery_django import clock
+from dfinery_django.enums import Action, EventStatus
 from dfinery_django.models import CustomField, DeliveryAttempt, Destination, Event, Repair
-from dfinery_django.selection import Selection
-from dfinery_django.states import Action, EventStatus
+from dfinery_django.operations import bulk_action
+from dfinery_django.operations.selection import Selection
 from tests.shop.models import Order
 from tests.staff import LIST, ask, client_of, confirm, make, page_of, text_of
 
@@ -47,7 +48,7 @@ def order() -> Order:
     CustomField.objects.create(
         key="k", scope="event", name="source_type", type="string", first_seen_at=now, last_seen_at=now
     )
-    wish = repair.new_bulk_action(Action.RESEND, Selection(pks=(event.pk,)), by="root", using="default")
+    wish = bulk_action.new_bulk_action(Action.RESEND, Selection(pks=(event.pk,)), by="root", using="default")
     wish.event_count = 1
     wish.save()
     return order

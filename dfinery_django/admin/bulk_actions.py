@@ -1,0 +1,279 @@
+"""Resend, rebuild and cancel events: confirm with a forecast, run, log who did it.
+
+The confirmation page carries the selection in a signed form field. A small bulk action is done in the request; a large
+one is left to the workers (``repair``), with a page that shows its progress.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.core import signing
+from django.core.exceptions import PermissionDenied
+from django.db import router, transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_POST
+
+from .. import clock
+from ..db.retry import retry
+from ..enums import Action
+from ..models import Event, Repair
+from ..operations.bulk_action import Forecast, advance, new_bulk_action, wake_all_on_commit
+from ..operations.messages import (
+    Line,
+    action_button,
+    action_lines,
+    action_log_message,
+    action_result,
+    action_title,
+    describe_selection,
+    unchecked_note,
+)
+from ..operations.permissions import redact
+from ..operations.selection import Selection
+from .base import ReadOnlyAdmin, is_key, site_language
+from .event_page import rebuild_context
+from .filters import read_selection
+
+ACTION_SALT = "dfinery_django.operations.bulk_action"
+#: A confirmation page expires after this.
+CONFIRMATION_SECONDS = 3600
+#: With more events than this, only the first chunk is done in the request.
+MAX_EVENTS_IN_REQUEST = 1000
+#: How long a request retries on a database fault.
+ACTION_RETRY_SECONDS = 2.0
+#: With more events than this, Django's log gets one entry for the whole bulk action.
+MAX_LOG_ENTRIES = 100
+MAX_LISTED_EVENTS = 10
+
+
+class BulkActionsAdmin(ReadOnlyAdmin):
+    """Base of the admin of ``Event``: the three bulk actions, on the list and on an event's page."""
+
+    actions: tuple[str, ...] = ("resend", "rebuild", "cancel")
+
+    def has_resend_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("dfinery_django.resend_event")
+
+    def has_rebuild_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("dfinery_django.rebuild_event")
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("dfinery_django.cancel_event")
+
+    @admin.action(description=gettext_lazy("Resend: the same content again"), permissions=["resend"])
+    def resend(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        return self._confirm_selection(request, Action.RESEND)
+
+    @admin.action(
+        description=gettext_lazy("Rebuild and resend: after a mapping was fixed"), permissions=["rebuild"]
+    )  # fmt: skip
+    def rebuild(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        return self._confirm_selection(request, Action.REBUILD)
+
+    @admin.action(description=gettext_lazy("Cancel: never send them"), permissions=["cancel"])
+    def cancel(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        return self._confirm_selection(request, Action.CANCEL)
+
+    def get_urls(self) -> Any:
+        confirm, run = self.admin_site.admin_view(self.confirm_view), self.admin_site.admin_view(self.run_view)
+        own = [
+            path("<int:pk>/ask/<slug:action>/", require_GET(confirm), name="dfinery_django_event_ask"),
+            path("act/", require_POST(run), name="dfinery_django_event_act"),
+        ]
+        return [*own, *super().get_urls()]
+
+    def allowed_actions(self, request: HttpRequest) -> list[Action]:
+        """Return the actions that the user may take."""
+        return [action for action in Action if getattr(self, f"has_{action}_permission")(request)]
+
+    # ── confirm ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def response_action(self, request: HttpRequest, queryset: Any, *args: Any, **options: Any) -> HttpResponse | None:
+        # Django's filter raises for a value that is not a key.
+        form = request.POST.copy()
+        form.setlist(ACTION_CHECKBOX_NAME, list(map(str, _checked_pks(request))))
+        request.POST = form  # type: ignore[assignment]
+        return super().response_action(request, queryset, *args, **options)
+
+    def _confirm_selection(self, request: HttpRequest, action: Action) -> HttpResponse | None:
+        selection = self._selection(request, router.db_for_write(Event))
+        return self._confirm(request, action, selection, back=self._list_url(request)) if selection else None
+
+    def _selection(self, request: HttpRequest, using: str) -> Selection | None:
+        """Return the selection of the list's action form: the checked rows, or all that match the filters."""
+        if request.POST.get("select_across") == "1":
+            return read_selection(request.GET.dict()).resolved(Event.objects.using(using))
+        pks = _checked_pks(request)
+        return Selection(pks=pks) if pks else None
+
+    def _list_url(self, request: HttpRequest) -> str:
+        """Return the URL of the list as it was filtered."""
+        return f"{self.admin_url('event_changelist')}?{request.GET.urlencode()}"
+
+    def confirm_view(self, request: HttpRequest, pk: int, action: str) -> HttpResponse:
+        """Show the confirmation page for one event."""
+        if action not in Action.values:
+            raise Http404
+        self._check_permission(request, Action(action))
+        event = get_object_or_404(Event.objects.defer("payload"), pk=pk)
+        back = self.admin_url("event_change", pk)
+        return self._confirm(request, Action(action), Selection(pks=(event.pk,)), back=back, event=event)
+
+    def _confirm(
+        self, request: HttpRequest, action: Action, selection: Selection, *, back: str, event: Event | None = None
+    ) -> HttpResponse:
+        using = router.db_for_write(Event)
+        bulk_action = new_bulk_action(action, selection, by=request.user.get_username(), using=using)
+        forecast = Forecast(bulk_action)
+        confirmation = {
+            "action": action, "selection": bulk_action.selection, "seen_at": bulk_action.seen_at.isoformat(),
+            "last_pk": bulk_action.last_pk, "last_attempt_pk": bulk_action.last_attempt_pk,
+            "count": forecast.total, "back": back,
+        }  # fmt: skip
+        first = selection.narrow(Event.objects.using(using)).defer("payload").order_by("-pk")[:MAX_LISTED_EVENTS]
+        context = {
+            "lines": list(action_lines(action, forecast.tally)),
+            "note": unchecked_note(forecast, action),
+            "button": action_button(action, forecast.done) if forecast.done else "",
+            "act": self.admin_url("event_act"),
+            "listed": list(first),
+            "unlisted": max(0, forecast.total - MAX_LISTED_EVENTS),
+            "event": event,
+            "action": str(action),
+            **(rebuild_context(request, event) if event and action == Action.REBUILD and forecast.done else {}),
+        }
+        return self._confirmation_page(request, action_title(action, forecast.total), confirmation, context)
+
+    def _confirmation_page(
+        self,
+        request: HttpRequest,
+        title: str,
+        signed: dict[str, Any],
+        context: dict[str, Any],
+        *,
+        salt: str = ACTION_SALT,
+    ) -> HttpResponse:
+        """Return the confirmation page.
+
+        :param signed: what ``_load_confirmation`` returns after the post; its ``back`` is the URL of the cancel link
+        """
+        common = {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "opts": self.model._meta,
+            "media": self.media,
+            "original": context.get("event") or title,
+            "confirmation": signing.dumps(signed, salt=_user_salt(salt, request)),
+            "back": signed["back"],
+        }
+        return TemplateResponse(request, "admin/dfinery_django/event/question.html", common | context)
+
+    # ── run ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def run_view(self, request: HttpRequest) -> HttpResponse:
+        """Run the bulk action that was confirmed."""
+        confirmation = self._load_confirmation(request)
+        if confirmation is None:
+            return HttpResponseRedirect(self.admin_url("event_changelist"))
+        self._check_permission(request, Action(confirmation["action"]))
+        using = router.db_for_write(Event)
+        bulk_action = new_bulk_action(
+            Action(confirmation["action"]), Selection.from_json(confirmation["selection"]),
+            by=request.user.get_username(), using=using,
+        )  # fmt: skip
+        bulk_action.seen_at = dt.datetime.fromisoformat(confirmation["seen_at"])
+        bulk_action.last_pk, bulk_action.last_attempt_pk = confirmation["last_pk"], confirmation["last_attempt_pk"]
+        bulk_action.event_count = confirmation["count"]
+        until = clock.monotonic() + ACTION_RETRY_SECONDS
+        bulk_action = retry(functools.partial(self._start, request, bulk_action, using), using=using, until=until)
+        while not bulk_action.is_finished and bulk_action.event_count <= MAX_EVENTS_IN_REQUEST:
+            advanced = retry(functools.partial(advance, using, pk=bulk_action.pk), using=using, until=until)
+            if advanced is None:
+                break  # a worker is running it
+            bulk_action = advanced[0]
+        wake_all_on_commit(using)
+        if not bulk_action.is_finished:
+            return HttpResponseRedirect(self.admin_url("repair_change", bulk_action.pk))
+        self._report(request, bulk_action)
+        return HttpResponseRedirect(confirmation["back"])
+
+    def _load_confirmation(self, request: HttpRequest, *, salt: str = ACTION_SALT) -> dict[str, Any] | None:
+        """Return the signed confirmation; ``None``, and a message, if it expired or is another user's."""
+        try:
+            confirmation: dict[str, Any] = signing.loads(
+                request.POST.get("confirmation", ""), salt=_user_salt(salt, request), max_age=CONFIRMATION_SECONDS
+            )
+        except signing.BadSignature:
+            self.message_user(request, _("That page was too old. Nothing was done: choose again."), messages.ERROR)
+            return None
+        return confirmation
+
+    def _start(self, request: HttpRequest, bulk_action: Repair, using: str) -> Repair:
+        """Store the bulk action, do its first chunk and log it, in one transaction."""
+        with transaction.atomic(using=using):
+            bulk_action.pk = None
+            bulk_action.save(using=using, force_insert=True)
+            advanced = advance(using, pk=bulk_action.pk)
+            assert advanced is not None  # noqa: S101 - not committed yet: no other worker sees it
+            started, done = advanced
+            with site_language():
+                if started.is_finished and len(done) <= MAX_LOG_ENTRIES:
+                    events = Event.objects.using(using).filter(pk__in=done).defer("payload")
+                    self._log(request, list(events), action_log_message(started.action))
+                else:
+                    words = describe_selection(Selection.from_json(bulk_action.selection).without_ids())
+                    self._log(request, [started], f"{started}: {words}")
+        return started
+
+    def _log(self, request: HttpRequest, objects: list[Any], message: str) -> None:
+        if objects and (user_pk := request.user.pk):
+            LogEntry.objects.log_actions(
+                user_id=user_pk, queryset=objects, action_flag=CHANGE, change_message=message
+            )  # fmt: skip
+
+    def _report(self, request: HttpRequest, bulk_action: Repair) -> None:
+        if bulk_action.error:
+            words = _("That can't be done: %(why)s") % {"why": bulk_action.error}
+            self.message_user(request, redact(request, words, _("It can't be done: see the log.")), messages.ERROR)
+            return
+        described = list(action_lines(bulk_action.action, bulk_action.tally))
+        changed = sum(line.count for line in described if line.kind != "left")
+        if changed:
+            self.message_user(request, action_result(bulk_action.action, changed), messages.SUCCESS)
+        for line in described:
+            if line.kind == "left":
+                self._warn_about(request, line)
+
+    def _warn_about(self, request: HttpRequest, line: Line) -> None:
+        text = _("%(number)s %(text)s.") % {"number": line.number, "text": line.text}
+        self.message_user(request, text, messages.WARNING)
+
+    def _check_permission(self, request: HttpRequest, action: Action) -> None:
+        """Check that the user may view events and take the action.
+
+        :raises PermissionDenied: if not
+        """
+        if not self.has_view_permission(request) or action not in self.allowed_actions(request):
+            raise PermissionDenied
+
+
+def _checked_pks(request: HttpRequest) -> tuple[int, ...]:
+    """Return the keys of the rows checked in the list; values that are no keys are dropped."""
+    given = dict.fromkeys(filter(is_key, request.POST.getlist(ACTION_CHECKBOX_NAME)))
+    return tuple(dict.fromkeys(map(int, given)))
+
+
+def _user_salt(salt: str, request: HttpRequest) -> str:
+    """Return a salt of the user's own, so that nobody confirms another's confirmation page."""
+    return f"{salt}.{request.user.pk}"

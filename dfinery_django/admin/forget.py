@@ -1,0 +1,157 @@
+"""Forget people: confirm with a forecast, erase in one transaction, log who did it but not whom it erased."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.models import DELETION, LogEntry
+from django.contrib.admin.options import get_content_type_for_model
+from django.core.exceptions import PermissionDenied
+from django.db import router
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path
+from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_POST
+
+from ..enums import EventStatus
+from ..models import Event
+from ..operations.forget import Forgotten, forget_all, people_of
+from ..operations.messages import Line
+from ..text.times import number
+from .base import site_language
+from .bulk_actions import MAX_LISTED_EVENTS, BulkActionsAdmin
+
+FORGET_SALT = "dfinery_django.forget"
+#: Limits, since all is erased in one transaction in the request.
+MAX_FORGOTTEN_EVENTS, MAX_FORGOTTEN_PEOPLE = 1000, 50
+
+
+class ForgetActionAdmin(BulkActionsAdmin):
+    """Base of the admin of ``Event``: forget the people whom the selected events are about."""
+
+    actions = (*BulkActionsAdmin.actions, "forget")
+
+    def has_forget_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("dfinery_django.forget_user")
+
+    @admin.action(
+        description=gettext_lazy("Forget these people: erase all of their events"), permissions=["forget"]
+    )  # fmt: skip
+    def forget(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        using = router.db_for_write(Event)
+        selection = self._selection(request, using)
+        if selection is None:
+            return None
+        events = list(selection.narrow(Event.objects.using(using)).order_by("-pk")[: MAX_FORGOTTEN_EVENTS + 1])
+        people, unread = people_of(events[:MAX_FORGOTTEN_EVENTS], using)
+        if len(events) > MAX_FORGOTTEN_EVENTS or len(people) > MAX_FORGOTTEN_PEOPLE:
+            text = _("Choose fewer: at most %(events)s events of %(people)s people at once. Nothing was done.")
+            words = text % {"events": number(MAX_FORGOTTEN_EVENTS), "people": number(MAX_FORGOTTEN_PEOPLE)}
+            self.message_user(request, words, messages.ERROR)
+            return None
+        return self._confirm_forget(request, people, events, unread, using)
+
+    def get_urls(self) -> Any:
+        act = require_POST(self.admin_site.admin_view(self.forget_view))
+        return [path("forget/", act, name="dfinery_django_event_forget"), *super().get_urls()]
+
+    def forget_view(self, request: HttpRequest) -> HttpResponse:
+        """Erase the people that were confirmed."""
+        confirmation = self._load_confirmation(request, salt=FORGET_SALT)
+        if confirmation is None:
+            return HttpResponseRedirect(self.admin_url("event_changelist"))
+        if not self.has_view_permission(request) or not self.has_forget_permission(request):
+            raise PermissionDenied
+        using = router.db_for_write(Event)
+        people, _unread = people_of(_events_by_pk(confirmation["events"], using), using)
+        if not constant_time_compare(_people_digest(people), confirmation["people_digest"]):
+            text = _("These events are not about the same people any more. Nothing was done: choose again.")
+            self.message_user(request, text, messages.ERROR)
+            return HttpResponseRedirect(confirmation["back"])
+        erased = forget_all(people, using=using)
+        self._log_forgotten(request, erased, using)
+        self.message_user(request, forget_outcome(erased), messages.SUCCESS)
+        for line in [*describe_forgotten(erased), *describe_unattributable(erased.unread)]:
+            if line.kind != "done":
+                self._warn_about(request, line)
+        return HttpResponseRedirect(confirmation["back"])
+
+    def _confirm_forget(
+        self, request: HttpRequest, people: list[str], events: list[Event], unread: int, using: str
+    ) -> HttpResponse:
+        erased = forget_all(people, using=using, dry_run=True)
+        context = {
+            "lines": [*describe_forgotten(erased), *describe_unattributable(unread)],
+            "note": _("DFINERY keeps what it received: have it erased there, too.") if people else "",
+            "button": forget_button(len(people)) if people else "",
+            "act": self.admin_url("event_forget"),
+            "listed": events[:MAX_LISTED_EVENTS],
+            "unlisted": max(0, len(events) - MAX_LISTED_EVENTS),
+            "action": "forget",
+        }
+        # Not the people: users without view_payload could read their ids in the page.
+        keys = [event.pk for event in events]
+        confirmation = {"events": keys, "people_digest": _people_digest(people), "back": self._list_url(request)}
+        return self._confirmation_page(request, forget_question(len(people)), confirmation, context, salt=FORGET_SALT)
+
+    def _log_forgotten(self, request: HttpRequest, erased: Forgotten, using: str) -> None:
+        """Log the erasure and its user, not the people."""
+        if not request.user.pk:
+            return
+        with site_language():
+            LogEntry.objects.create(
+                user_id=request.user.pk, content_type_id=get_content_type_for_model(Event).pk, object_id=None,
+                object_repr=str(self.opts.verbose_name_plural), action_flag=DELETION,
+                change_message=forget_outcome(erased),
+            )  # fmt: skip
+
+
+def _events_by_pk(pks: list[int], using: str) -> list[Event]:
+    return list(Event.objects.using(using).filter(pk__in=pks).order_by("-pk"))
+
+
+def _people_digest(people: list[str]) -> str:
+    """Return a digest that identifies the same people without revealing them."""
+    return salted_hmac(FORGET_SALT, json.dumps(sorted(people)), algorithm="sha256").hexdigest()
+
+
+def forget_question(count: int) -> str:
+    """Return the title of the confirmation page."""
+    return ngettext("Forget %(count)s person?", "Forget %(count)s people?", count) % {"count": number(count)}
+
+
+def forget_button(count: int) -> str:
+    """Return the label of the confirmation button."""
+    return ngettext("Yes, forget them", "Yes, forget %(count)s people", count) % {"count": number(count)}
+
+
+def forget_outcome(erased: Forgotten) -> str:
+    """Return the message that says how much was erased."""
+    text = ngettext("Forgotten: %(count)s event was erased.", "Forgotten: %(count)s events were erased.", erased.total)
+    return text % {"count": number(erased.total)}
+
+
+def describe_forgotten(erased: Forgotten) -> Iterator[Line]:
+    """Describe what is erased, what remains and what may still arrive."""
+    if erased.total:
+        yield Line(erased.total, _("erased: all their events, with content, ids and attempts"), "done")
+    if erased.traces:
+        words = _("of these leave a tombstone without any id for about two days, so that they are not captured again")
+        yield Line(erased.traces, words, "done")
+    if erased.repairs + erased.log_entries:
+        yield Line(
+            erased.repairs + erased.log_entries, _("entries of ledgers and logs: the ids in them are removed"), "done"
+        )
+    if sending := erased.events.get(EventStatus.SENDING, 0):
+        yield Line(sending, _("being sent at this moment and can't be recalled: may still arrive"), "doubtful")
+
+
+def describe_unattributable(count: int) -> Iterator[Line]:
+    """Describe the events whose person is unknown."""
+    if count:
+        yield Line(count, _("skipped: their source can't be read, so it is unknown whom they are about"), "left")

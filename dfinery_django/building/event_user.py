@@ -1,0 +1,154 @@
+"""The user of an event, decided at capture.
+
+Between capture and build a user may be deleted, and a mapping with a fallback would then name another person. So
+the ``user_id`` that the instance itself has (a foreign key's column, a column of its own) is stored with the event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models
+
+from ..definitions.definition import EventDefinition
+from ..definitions.expressions import Coalesce, Expression, Hashed, Path, Value, is_empty
+from ..models import Event
+from ..schema import properties
+from ..schema.model_fields import column_value
+from ..schema.payload import Properties, convert_properties
+from ..text.escape import searchable
+
+#: The maximum length of a source's label, the width of ``Event.user_source``.
+SOURCE_LENGTH = 255
+
+
+@dataclass(frozen=True)
+class _UserIdSource:
+    """One source of ``user_id`` in the mapping.
+
+    :ivar label: unique among the sources of its definition, and of a mapping that was changed since
+    :ivar read: returns the instance's value; raises ``LookupError`` if it is not loaded. ``None``: it takes a query
+    :ivar is_reference: whether the value is the key of another row, the user's
+    """
+
+    label: str
+    read: Callable[[Any], Any] | None
+    is_reference: bool = False
+
+
+def known_user(definition: EventDefinition, instance: Any) -> tuple[str, str]:
+    """Return the source's label and ``user_id`` if the instance has it without a query, else two empty texts."""
+    for source in _user_id_sources(definition):
+        try:
+            if source.read is None:
+                break
+            value = source.read(instance)
+            if is_empty(value):
+                continue
+            user_id = _as_sent(definition, value)
+        except Exception:  # noqa: BLE001 - building reports it
+            break
+        return (source.label, user_id) if user_id.strip() and searchable(user_id) == user_id else ("", "")
+    return "", ""
+
+
+def with_known_user(event: Event, definition: EventDefinition, instance: Any, user: Properties) -> Properties:
+    """Return the attributes of the user at capture.
+
+    If an earlier source of the mapping has a value since (a guest order got its user), that user is returned.
+
+    :param user: the attributes as read from the row now
+    """
+    place = _captured_source_index(event, definition)
+    if place is None or user.get(properties.USER_ID) == event.user_id:
+        return user
+    sources = _user_id_sources(definition)
+    if any(not is_empty(_read_source(source, instance)) for source in sources[:place]):
+        event.user_source, _ = known_user(definition, instance)
+        return user
+    is_another = sources[place].is_reference and not is_empty(_read_source(sources[place], instance))
+    return {properties.USER_ID: event.user_id} if is_another else {**user, properties.USER_ID: event.user_id}
+
+
+def _captured_source_index(event: Event, definition: EventDefinition) -> int | None:
+    """Return the index in the mapping of the event's user source, if the mapping still has it."""
+    labels = [source.label for source in _user_id_sources(definition)] if event.user_source and event.user_id else []
+    return labels.index(event.user_source) if event.user_source in labels else None
+
+
+def _as_sent(definition: EventDefinition, value: Any) -> str:
+    sent = convert_properties({properties.USER_ID: value}, "user", definition.type_of, properties.PATHS["user"])
+    return str(sent.get(properties.USER_ID, ""))
+
+
+def _read_source(source: _UserIdSource, instance: Any) -> Any:
+    try:
+        return source.read(instance) if source.read else None
+    except LookupError:  # not loaded
+        return None
+
+
+@lru_cache(maxsize=256)
+def _user_id_sources(definition: EventDefinition) -> tuple[_UserIdSource, ...]:
+    """Return the sources of ``user_id``, in order; none where hooks of the site override the mapping."""
+    kind, prefix = type(definition), definition.prefix_of("user")
+    is_mapped = kind.get_user_attributes is EventDefinition.get_user_attributes
+    is_mapped = is_mapped and kind.get_user_source is EventDefinition.get_user_source
+    mapped = definition.user_expressions.get(properties.USER_ID)
+    if not is_mapped or prefix is None or mapped is None:
+        return ()
+    found = (_user_id_source(definition.model_class, prefix, each) for each in _alternatives(mapped))
+    return tuple(source for source in found if len(source.label) <= SOURCE_LENGTH)
+
+
+def _alternatives(mapped: Expression) -> Iterator[Expression]:
+    if isinstance(mapped, Coalesce):
+        for each in mapped.sources:
+            yield from _alternatives(each)
+    else:
+        yield mapped
+
+
+def _user_id_source(model: type[models.Model], prefix: str, mapped: Expression) -> _UserIdSource:
+    label = f"{prefix}{mapped!r}"
+    if isinstance(mapped, Value):
+        return _UserIdSource(label, mapped.resolve)
+    is_hashed = isinstance(mapped, Hashed)
+    path = mapped.sources[0] if isinstance(mapped, Hashed) else mapped
+    column = _source_column(model, prefix + path.path) if isinstance(path, Path) else None
+    if column is None:
+        return _UserIdSource(label, None)
+    attname, field, is_reference = column
+
+    def read(instance: Any) -> Any:
+        value = instance.__dict__[attname]  # a deferred field is a KeyError
+        if hasattr(value, "resolve_expression"):
+            raise LookupError(attname)
+        value = column_value(field, field.to_python(value))
+        return Hashed(Value(value)).resolve(instance) if is_hashed else value
+
+    return _UserIdSource(label, read, is_reference)
+
+
+def _source_column(model: type[models.Model], path: str) -> tuple[str, models.Field[Any, Any], bool] | None:
+    """Return (attname, field, is another row's key) of a path that ends in a column of the model."""
+    first, _, rest = path.partition(".")
+    try:
+        field: Any = model._meta.pk if first == "pk" else model._meta.get_field(first)
+    except FieldDoesNotExist:
+        return None
+    if not isinstance(field, models.Field) or not field.concrete or field.many_to_many:
+        return None
+    if not field.is_relation:
+        return None if rest else (field.attname, field, False)
+    target: Any = field.target_field  # type: ignore[attr-defined]
+    names = {target.name, target.attname, *(["pk"] if target.primary_key else [])}
+    if rest not in names if first == field.name != "pk" else bool(rest):
+        return None
+    while target.is_relation:
+        target = target.target_field
+    return field.attname, target, True

@@ -1,0 +1,262 @@
+"""Evaluation of a dict ``when`` around a save: in memory where that is certain, otherwise by one query.
+
+The state before a save is read from the database, never kept on instances: real shops have two instances of one order
+at once, and snapshots would be stale. Conditions compare raw database values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
+from functools import lru_cache
+from inspect import getattr_static
+from typing import Any
+
+from django.core.exceptions import EmptyResultSet, FieldDoesNotExist
+from django.db import connections, models
+from django.db.models import lookups as builtin
+from django.db.models.constants import LOOKUP_SEP
+from django.db.models.fields.related_descriptors import ForeignKeyDeferredAttribute
+from django.db.models.fields.related_lookups import RelatedExact, RelatedIn, RelatedIsNull
+from django.db.models.query_utils import DeferredAttribute
+
+from ..db.retry import is_transient
+from ..db.savepoints import before_reading, savepoint_guard
+from ..db.sql import literal, with_literals
+from .definition import EventDefinition
+from .source import by_key, key_of, source_key
+
+#: Lookups that are evaluated in memory, where the field's lookup class is one of Django's plain ones: JSON, arrays and
+#: the like compare in ways that only the database knows.
+_IN_MEMORY_LOOKUPS = frozenset({"exact", "in", "isnull"})
+_PLAIN_LOOKUP_CLASSES = frozenset(
+    {builtin.Exact, builtin.In, builtin.IsNull, builtin.IntegerFieldExact, RelatedExact, RelatedIn, RelatedIsNull}
+)
+
+
+def lookups(definition: EventDefinition) -> Mapping[str, Any] | None:
+    """Return the lookups of a definition whose ``when`` is a dict."""
+    condition = definition.condition
+    return condition if isinstance(condition, Mapping) else None
+
+
+def held_before(definition: EventDefinition, instance: models.Model, using: str, update_fields: Any) -> bool:
+    """Return, in ``pre_save``, whether the stored row already matches. One query, only if the instance matches now.
+
+    Also ``True`` if this save can't make the condition true.
+    """
+    if not _touches(definition, update_fields):
+        return True
+    if _is_new(definition, instance) or _matches_in_memory(definition, instance, update_fields) is False:
+        return False  # a receiver that runs after this one may still change the instance
+    return _stored_matches(definition, instance, using)
+
+
+def holds_after(definition: EventDefinition, instance: models.Model, using: str, update_fields: Any) -> bool:
+    """Return, in ``post_save``, whether the stored row matches now. No query where the instance is enough."""
+    matches = _matches_in_memory(definition, instance, update_fields)
+    return _stored_matches(definition, instance, using) if matches is None else matches
+
+
+def still_holds(definition: EventDefinition, instance: Any, using: str) -> bool:
+    """Return whether the condition of a signal's definition holds for the row as it is stored now.
+
+    A signal may announce a change that is never stored. Conditions of saves are not evaluated again. A callable that
+    fails on a fresh instance counts as true.
+    """
+    when = definition.condition if definition.signal else None
+    if isinstance(when, Mapping):
+        return holds_after(definition, instance, using, None)
+    if not callable(when):
+        return True
+    try:
+        with savepoint_guard(using):
+            return bool(when(instance, False) or when(instance, True))  # created is not known any more
+    except Exception as error:
+        if is_transient(error):
+            raise
+        return True  # it may read an attribute that only the signal's instance had
+
+
+def _is_new(definition: EventDefinition, instance: models.Model) -> bool:
+    """Return whether the save can only insert. An instance with a key set by hand may overwrite a row."""
+    keys = definition.model_class._meta.pk_fields
+    return instance._state.adding and all(field.has_default() or field.has_db_default() for field in keys)
+
+
+def _touches(definition: EventDefinition, update_fields: Any) -> bool:
+    """Return whether a save of these fields can change the result of the condition."""
+    if update_fields is None:
+        return True
+    wanted, own = lookups(definition) or {}, list(_own_fields(definition))
+    # The database computes generated fields and expressions from other fields.
+    reads_others = any(hasattr(value, "resolve_expression") for value in wanted.values())
+    return reads_others or not own or any(field.generated or _is_among(field, update_fields) for field in own)
+
+
+def _is_among(field: models.Field[Any, Any], update_fields: Any) -> bool:
+    return field.name in update_fields or field.attname in update_fields
+
+
+def _own_fields(definition: EventDefinition) -> Iterable[models.Field[Any, Any]]:
+    for key in lookups(definition) or ():
+        field = _own_field(definition.model_class, key.split(LOOKUP_SEP)[0])
+        if field is not None:
+            yield field
+
+
+def _own_field(model: type[models.Model], name: str) -> models.Field[Any, Any] | None:
+    try:
+        field = model._meta.pk if name == "pk" else model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return None
+    return field if isinstance(field, models.Field) and field.concrete and not field.many_to_many else None
+
+
+def _matches_in_memory(definition: EventDefinition, instance: models.Model, update_fields: Any) -> bool | None:
+    """Return whether the values that a save writes match; ``None`` if only the database knows."""
+    conditions = (lookups(definition) or {}).items()
+    results = [_compare_in_memory(definition, instance, key, wanted, update_fields) for key, wanted in conditions]
+    return False if False in results else None if None in results else True
+
+
+def _compare_in_memory(
+    definition: EventDefinition, instance: models.Model, key: str, wanted: Any, update_fields: Any
+) -> bool | None:
+    field, lookup = _plain_field(definition, key)
+    if field is None or field.attname not in instance.__dict__:
+        return None
+    if update_fields is not None and not _is_among(field, update_fields):
+        return None  # another instance may have written it since this one was loaded
+    value = instance.__dict__[field.attname]
+    try:
+        if _descriptor_disagrees(field, instance, value):
+            return None
+        if hasattr(value, "resolve_expression") or hasattr(wanted, "resolve_expression"):
+            return None
+        if lookup == "isnull" or wanted is None:
+            return (value is None) == (wanted is not False)
+        choices = [choice for choice in wanted if choice is not None] if lookup == "in" else [wanted]
+        return _column_value(field, value) in [_column_value(field, choice) for choice in choices]
+    except Exception:  # noqa: BLE001 - the database compares it instead
+        return None
+
+
+@lru_cache(maxsize=1024)
+def _plain_field(definition: EventDefinition, key: str) -> tuple[models.Field[Any, Any] | None, str]:
+    """Return the field of a lookup, if it can be compared in memory, and the lookup's name."""
+    name, _, lookup = key.partition(LOOKUP_SEP)
+    field = _own_field(definition.model_class, name)
+    return (field if field is not None and _is_plain_lookup(field, lookup) else None), lookup
+
+
+def _is_plain_lookup(field: models.Field[Any, Any], lookup: str) -> bool:
+    """Return whether a field of the instance can be compared in memory; a generated one has no value yet."""
+    lookup = lookup or "exact"
+    if lookup not in _IN_MEMORY_LOOKUPS or field.generated or field.get_lookup(lookup) not in _PLAIN_LOOKUP_CLASSES:
+        return False
+    return type(field).pre_save.__module__.startswith("django.")  # others may save another value than the instance's
+
+
+def _descriptor_disagrees(field: Any, instance: models.Model, value: Any) -> bool:
+    """Return whether the field's descriptor, which a save reads, has another value, like a translated field's."""
+    if _has_djangos_descriptor(type(instance), field.attname):
+        return False
+    return bool(_column_value(field, getattr(instance, field.attname)) != _column_value(field, value))
+
+
+@lru_cache(maxsize=1024)
+def _has_djangos_descriptor(model: type[models.Model], attname: str) -> bool:
+    return type(getattr_static(model, attname, None)) in (DeferredAttribute, ForeignKeyDeferredAttribute)
+
+
+def _column_value(field: Any, value: Any) -> Any:
+    """Return the value as stored in the column: an enum member's value, a related object's key."""
+    if isinstance(value, models.Model):
+        value = getattr(value, field.target_field.attname)
+    return field.get_prep_value(value)
+
+
+def _stored_matches(definition: EventDefinition, instance: models.Model, using: str) -> bool:
+    text = source_key(definition, instance)
+    if text is None:
+        return False
+    query, key = _match_query(definition, using), key_of(definition, text)
+    if not query.is_plain:
+        with savepoint_guard(using):
+            return query.rows(key).exists()
+    try:
+        sql, parameters = query.statement(key)
+    except EmptyResultSet:  # {"status__in": []}
+        return False
+    before_reading(using)
+    connection = connections[using]
+    # In atomic() the shop notices if an error ends it; a transaction that it commits by hand needs the savepoint guard.
+    with nullcontext() if connection.in_atomic_block else savepoint_guard(using), connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.fetchone() is not None
+
+
+class _MatchQuery:
+    """The query whether the row of a key matches the lookups; its cost is part of the checkout.
+
+    For plain lookups the ORM takes longer to compile it than the database to answer, so the SQL is cached: it is
+    compiled for two keys, and the parameter in which they differ is the key's place.
+    """
+
+    def __init__(self, definition: EventDefinition, using: str) -> None:
+        self.definition, self.using = definition, using
+        self._wanted = lookups(definition) or {}
+        self.is_plain = all(_is_plain_condition(definition, each, value) for each, value in self._wanted.items())
+        self._compiled: list[tuple[str, tuple[Any, ...]]] = []
+        #: The statement, its parameters, and the index of the key among them.
+        self._cached: tuple[str, tuple[Any, ...], int] | None = None
+
+    def rows(self, key: Any) -> models.QuerySet[models.Model]:
+        """Return the queryset of the row, if it matches."""
+        return by_key(self.definition, key, self.using).filter(**self._wanted)
+
+    def statement(self, key: Any) -> tuple[str, tuple[Any, ...]]:
+        """Return SQL and parameters."""
+        if self._cached is None:
+            query = self.rows(key).query.exists()
+            sql, parameters = query.get_compiler(self.using).as_sql()
+            if len(self._compiled) < 2:
+                self._learn(key, (sql, tuple(parameters)))
+            return sql, tuple(parameters)
+        sql, parameters, place = self._cached
+        return sql, (*parameters[:place], self._parameter(key), *parameters[place + 1 :])
+
+    def _parameter(self, key: Any) -> Any:
+        return self.definition.model_class._meta.pk.get_db_prep_value(key, connections[self.using])
+
+    def _learn(self, key: Any, compiled: tuple[str, tuple[Any, ...]]) -> None:
+        model = self.definition.model_class
+        # A site's own manager may filter by tenant; a composite key has several places.
+        if type(model._base_manager) is not models.Manager or len(model._meta.pk_fields) > 1:
+            return
+        if compiled in self._compiled:
+            return
+        self._compiled.append(compiled)
+        if len(self._compiled) == 2:
+            (sql, first), (other_sql, second) = self._compiled
+            places = [place for place, pair in enumerate(zip(first, second, strict=False)) if pair[0] != pair[1]]
+            if sql == other_sql and len(places) == 1 and second[places[0]] == self._parameter(key):
+                self._cached = _inlined(sql, first, places[0])
+
+
+_match_query = lru_cache(maxsize=256)(_MatchQuery)
+
+
+def _inlined(sql: str, parameters: tuple[Any, ...], place: int) -> tuple[str, tuple[Any, ...], int]:
+    """Return the statement with literals for other parameters than the key, those left, and the key's index in them."""
+    if sql.count("%s") != len(parameters):  # a literal per cent sign
+        return sql, parameters, place
+    literals = [None if number == place else literal(each) for number, each in enumerate(parameters)]
+    rest = tuple(each for each, inlined in zip(parameters, literals, strict=True) if inlined is None)
+    return with_literals(sql, literals), rest, literals[:place].count(None)
+
+
+def _is_plain_condition(definition: EventDefinition, key: str, wanted: Any) -> bool:
+    field, _ = _plain_field(definition, key)
+    return field is not None and not hasattr(wanted, "resolve_expression")

@@ -1,0 +1,109 @@
+"""The check of a destination's token: one real request that leaves nothing behind. No ORM, no retries.
+
+Documented: a bad token returns 401 or 4001, and no event older than 48 hours is processed. So the test event is
+complete and valid, but dated 30 days back: DFINERY has no reason to refuse it before it checks the token, and does not
+process it. Not documented is the answer to an old event: 200, or a refusal that is not the token's.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from .. import __version__, clock
+from ..building.payload_reader import envelope
+from ..conf import Settings, get_settings
+from ..enums import Outcome
+from ..exceptions import ConfigurationError
+from ..models import Event
+from ..protocols.load import protocol_for
+from ..schema import properties
+from ..schema.payload import Payload
+from .exchange import Send, send_batch
+from .http_client import Client, options_of, refuse_live_host
+
+EVENT_NAME = "dfinery_django_test"
+USER_ID = "dfinery_django_test"
+#: Well beyond the 48 hours, in case DFINERY is lenient.
+AGE = dt.timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class TokenCheck:
+    """The result of a token check.
+
+    :ivar said: the answer of DFINERY, word for word
+    """
+
+    destination: str
+    outcome: Outcome
+    blames_token: bool
+    said: str
+    duration_ms: int
+
+    @property
+    def is_accepted(self) -> bool | None:
+        """``None`` if the answer does not show it."""
+        return _judgement(self.outcome, self.blames_token)[0]
+
+    @property
+    def text(self) -> str:
+        """The result in the current language."""
+        return _judgement(self.outcome, self.blames_token)[1] % {"destination": self.destination}
+
+
+def check_token(alias: str, *, send: Send | None = None) -> TokenCheck:
+    """Send a test event. Waits for the network, so no transaction may be open.
+
+    :param send: exchanges a request for a response; default: a new connection
+    :raises ConfigurationError: if the settings are wrong, DFINERY is switched off, or the destination has no token
+    :raises RefusedInTests: if tests run, and the host is not this machine
+    """
+    settings = get_settings()
+    if not settings.ENABLED:
+        raise ConfigurationError("DFINERY is switched off (ENABLED is False): nothing is sent.")
+    if alias not in settings.TOKENS:
+        raise ConfigurationError(f"DFINERY['TOKENS'] has no token for {alias!r}.")
+    if fault := settings.TOKENS[alias].fault:
+        raise ConfigurationError(f"DFINERY['TOKENS'][{alias!r}] is {fault}.")
+    try:
+        protocol = protocol_for(alias, settings)
+    except ImportError as error:
+        raise ConfigurationError(f"DFINERY['PROTOCOL'] can't be imported: {error}") from error
+    if send is None:
+        refuse_live_host(settings.BASE_URL)
+    client = _single_client(settings)
+    try:
+        exchange = send_batch(protocol, send or client.send, [_test_event()])
+    finally:
+        client.close()
+    result = exchange.result
+    return TokenCheck(alias, result.outcome, result.blames_token, result.message, exchange.duration_ms)
+
+
+def _single_client(settings: Settings) -> Client:
+    return Client(connections=1, user_agent=f"dfinery-django/{__version__}", **options_of(settings))
+
+
+def _test_event() -> Event:
+    event = Event(event_name=EVENT_NAME, occurred_at=clock.now() - AGE)
+    event.payload = Payload(envelope(event), {properties.USER_ID: USER_ID}).to_json()
+    return event
+
+
+def _judgement(outcome: Outcome, blames_token: bool) -> tuple[bool | None, str]:
+    if outcome == Outcome.ACCEPTED:
+        return True, _("DFINERY takes the API token of %(destination)s.")
+    if outcome == Outcome.REJECTED:
+        return True, _("DFINERY accepts the API token of %(destination)s, and rejects only the old test event.")
+    if outcome == Outcome.THROTTLED:
+        return None, _("DFINERY's rate limit for %(destination)s is used up: try again later.")
+    if outcome == Outcome.BLOCKED and blames_token:
+        return False, _("DFINERY refuses the API token of %(destination)s.")
+    if outcome == Outcome.BLOCKED:
+        return None, _(
+            "The API token of %(destination)s can't be checked: no API accepts events at DFINERY['BASE_URL']."
+        )
+    return None, _("The API token of %(destination)s can't be checked: DFINERY gives no proper answer.")

@@ -1,0 +1,210 @@
+"""The decisions on whether an object becomes an event, and on the event: a ``Step`` for each, with an explanation.
+
+Checks the same conditions as capture, building and reconcile. Reads only; errors of the site's own code are reported.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Field
+from django.db.models.constants import LOOKUP_SEP
+from django.utils import timezone
+
+from ..building.build import is_ready
+from ..conf import get_settings
+from ..definitions import conditions, consent
+from ..definitions.definition import EventDefinition
+from ..models import Event
+from ..outbox import reconcile
+from ..schema import properties
+from .fields import SAVE_TIME, PayloadPart, datetime_source, overrides_hook, short_repr, source_text, try_call
+
+#: Number of values of a to-many relation that an explanation names.
+SHOWN_VALUES = 3
+
+_TRIGGERS = {"created": "its insertion", "saved": "every save", "deleted": "its deletion"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One decision.
+
+    :ivar holds: true if it lets the event pass; ``None`` if it decides nothing
+    """
+
+    name: str
+    holds: bool | None
+    words: str
+
+
+def firing_steps(definition: EventDefinition, row: Any, using: str) -> Iterator[Step]:
+    """Yield the decisions on whether a signal would fire the definition for this row as it is."""
+    if not get_settings().ENABLED:
+        yield Step("ENABLED", False, "DFINERY['ENABLED'] is False: nothing is captured.")
+    when, signal = definition.condition, definition.signal
+    if signal is not None:
+        yield Step("signal", None, f"{signal[0]} fires it; {signal[1]!r} carries the object.")
+    if isinstance(when, Mapping):
+        yield from _lookup_steps(definition, when, row, using)
+    elif callable(when):
+        yield _hook_step("when", source_text(when), lambda created: when(row, created))
+    elif signal is None:
+        yield Step("when", True, f"{when!r}: {_TRIGGERS[when]} fires it.")
+    if overrides_hook(definition, "should_capture"):
+        yield _hook_step("should_capture", "It", lambda created: definition.should_capture(row, created=created))
+    yield from _consent_step(definition, row)
+
+
+def _consent_step(definition: EventDefinition, row: Any) -> Iterator[Step]:
+    """Yield the decision on the person's consent, if the definition or the settings require it."""
+    if definition.consent is None and not get_settings().CONSENT:
+        return
+    answer, fault = try_call("", lambda: consent.is_given(definition, row))
+    if fault:
+        words = f"It counts as refused: {fault.problem}. Nothing is captured, and the log says so."
+        yield Step("consent", False, words)
+    else:
+        yield Step("consent", answer, f"It says {_yes_or_no(bool(answer))}.")
+
+
+def _lookup_steps(definition: EventDefinition, when: Mapping[str, Any], row: Any, using: str) -> Iterator[Step]:
+    rows = definition.model_class._base_manager.using(using).filter(pk=row.pk)
+    steps = [_lookup_step(rows, key, wanted) for key, wanted in when.items()]
+    yield from steps
+    held, _ = try_call("", lambda: conditions.holds_after(definition, row, using, None))
+    if not held and all(step.holds for step in steps):
+        yield Step("when", False, "Each condition is true, but not all of them for the same related object.")
+
+
+def _lookup_step(rows: Any, key: str, wanted: Any) -> Step:
+    path, _, lookup = key.rpartition(LOOKUP_SEP)
+    if not path or lookup not in Field.class_lookups:
+        path, lookup = key, "exact"
+    values, _ = try_call("", lambda: list(rows.values_list(path, flat=True)[: SHOWN_VALUES + 1]))
+    holds, fault = try_call("", lambda: bool(rows.filter(**{key: wanted}).exists()))
+    if fault:
+        return Step("when", False, f"{key} can't be evaluated: {fault.problem}.")
+    texts = [short_repr(value) for value in values or ()]
+    found = ", ".join([*texts[:SHOWN_VALUES], *("…" for _ in texts[SHOWN_VALUES:])])
+    comparison = "" if lookup == "exact" else f"{lookup} "
+    return Step("when", holds, f"{path} is {found}, wanted {comparison}{short_repr(wanted)}.")
+
+
+def _hook_step(name: str, called: str, ask: Callable[[bool], Any]) -> Step:
+    """Call a callable of the site as an update and as an insertion would."""
+    save, fault = try_call("", lambda: bool(ask(False)))
+    insertion, second = try_call("", lambda: bool(ask(True)))
+    if fault or second:
+        problem = (fault or second).problem  # type: ignore[union-attr]
+        return Step(name, False, f"{called}: {problem}. Nothing is captured, and the log says so.")
+    if save == insertion:
+        return Step(name, save, f"{called} says {_yes_or_no(save)}.")
+    return Step(name, True, f"{called} says {_yes_or_no(save)} to a save, {_yes_or_no(insertion)} to an insertion.")
+
+
+def _yes_or_no(answer: bool) -> str:
+    return "yes" if answer else "no"
+
+
+def once_per_step(definition: EventDefinition, captured: Event | None) -> Step:
+    """Return the decision of the once-only rule."""
+    known = captured and f"Event {captured.event_id} of {site_time(captured.created_at)}: {captured.status}."
+    if definition.identity is None:
+        last = f" The last: {known}" if known else ""
+        return Step("once_per", True, f"It is None: every firing is an event of its own.{last}")
+    return Step("once_per", not known, known or "There is no event yet.")
+
+
+def readiness_steps(definition: EventDefinition, row: Any, item_count: int | None) -> Iterator[Step]:
+    """Yield the decision on whether building would wait."""
+    if definition.condition == "deleted" or (item_count is None and not overrides_hook(definition, "is_ready")):
+        return
+    answer, fault = try_call("items", lambda: is_ready(definition, row))
+    counted = "" if item_count is None else f"{item_count} item{'' if item_count == 1 else 's'}."
+    wait = f"Building waits for {get_settings().READY_SECONDS:g} s at most, then goes on."
+    if fault:
+        yield Step("is_ready", False, str(fault))
+    elif answer:
+        yield Step("is_ready", True, counted or "It says yes.")
+    else:
+        yield Step("is_ready", False, f"{counted if item_count == 0 else 'It says no.'} {wait}")
+
+
+def datetime_step(definition: EventDefinition, envelope: PayloadPart, now: dt.datetime) -> Step:
+    """Return the decision on the event's age: whether any of its 48 hours is left."""
+    hours = get_settings().MAX_AGE_HOURS
+    reading = next(each for each in envelope.readings if each.name == properties.EVENT_DATETIME)
+    if reading.fault:
+        return Step("event_datetime", False, str(reading.fault))
+    if datetime_source(definition) == SAVE_TIME:
+        return Step("event_datetime", True, f"{SAVE_TIME.capitalize()}: {hours:g} h from then.")
+    happened = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc) + dt.timedelta(milliseconds=int(reading.wire or 0))
+    age = now - happened
+    left = dt.timedelta(hours=hours) - age
+    if left > dt.timedelta(0):
+        return Step("event_datetime", True, f"{site_time(happened)}: {_rough_duration(left)} left of {hours:g} h.")
+    words = f"{site_time(happened)}: {_rough_duration(age)} ago. DFINERY processes nothing older than {hours:g} h."
+    return Step("event_datetime", False, words)
+
+
+def user_step(definition: EventDefinition, part: PayloadPart) -> Step:
+    """Return the decision on the user_id, without which DFINERY accepts no event."""
+    reading = next((each for each in part.readings if each.name == properties.USER_ID), None)
+    fault = part.fault or (reading and reading.fault)
+    if fault:
+        return Step("user_id", False, str(fault))
+    if reading and str(reading.wire or "").strip():
+        return Step("user_id", True, f"It has one, from {reading.source}{f' of {part.start}' if part.start else ''}.")
+    if definition.guests == "skip":
+        return Step("user_id", False, 'It is empty: a guest, whom the definition skips ("guests": "skip").')
+    return Step("user_id", False, "It is empty, and DFINERY accepts no event without a user.")
+
+
+def destination_step(definition: EventDefinition, row: Any) -> Step:
+    """Return the decision on the destination: whether it has a token."""
+    alias, fault = try_call("destination", lambda: definition.destination_for(row))
+    if fault:
+        return Step("destination", False, str(fault))
+    if alias in get_settings().TOKENS:
+        return Step("destination", True, f"{alias}, which has a token.")
+    return Step("destination", False, f"{alias!r} has no token: add it to DFINERY['TOKENS'].")
+
+
+def reconcile_step(definition: EventDefinition, row: Any, using: str, *, is_wanted: bool, has_event: bool) -> Step:
+    """Return the decision on whether reconcile would capture the row if no signal had fired.
+
+    :param is_wanted: whether a signal would fire the definition
+    """
+    settings, obstacle = get_settings(), reconcile.obstacle(definition)
+    if obstacle:
+        return Step("reconcile", False, f"It can't find it: {obstacle}.")
+    if using != reconcile.database_of_sources(definition):
+        return Step("reconcile", False, f"It does not read database {using!r}.")
+    if has_event:
+        return Step("reconcile", False, "It captures only what has no event.")
+    if not is_wanted or not reconcile.candidate_keys(definition).filter(pk=row.pk).exists():
+        window = f"{reconcile.MARGIN_SECONDS} s to {settings.MAX_AGE_HOURS:g} h ago"
+        return Step("reconcile", False, f"It skips it: it captures what matches and happened {window}.")
+    if not settings.RECONCILE_MINUTES:
+        return Step("reconcile", True, "It captures it when it is run: manage.py dfinery reconcile.")
+    return Step("reconcile", True, f"It captures it; it runs every {settings.RECONCILE_MINUTES} min.")
+
+
+def site_time(moment: dt.datetime) -> str:
+    """Format a datetime in the site's time zone, if the calendar reaches that far."""
+    try:
+        moment = timezone.localtime(moment, timezone.get_default_timezone())
+    except OverflowError:  # year 1 or 9999, as shops use for "never"
+        pass
+    return f"{moment:%Y-%m-%d %H:%M:%S %Z}"
+
+
+def _rough_duration(time: dt.timedelta) -> str:
+    minutes = int(time.total_seconds() // 60)
+    if minutes >= 72 * 60:
+        return f"{minutes // 1440} d"
+    return f"{minutes // 60} h {minutes % 60:02} min"

@@ -1,0 +1,185 @@
+"""An explanation of whether an object would become an event, why or why not, and of each field.
+
+Runs capture and building on an event that is never saved. Reads only: nothing is stored, sent or notified.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.db import DatabaseError
+from django.utils import translation
+
+from .. import clock
+from ..building.build import mapping_error_reason, try_to_build
+from ..building.custom_fields import SeenFields
+from ..conf import get_settings
+from ..definitions.definition import EventDefinition
+from ..definitions.source import fetch_sources, identity_key, source_key
+from ..enums import EventStatus, Reason
+from ..models import Event
+from . import decisions
+from .decisions import Step
+from .fields import PayloadPart, envelope_part, event_part, item_parts, try_call, user_part
+
+
+class FiringVerdict(str, enum.Enum):
+    """The decision on whether a definition fires for an object as it is."""
+
+    FIRES = "fires"
+    CAPTURED = "captured"  # it fired, and does not fire again
+    MISSED = "missed"  # it matches but has no event, and no save will capture one
+    SILENT = "silent"  # it does not match
+
+
+@dataclass(frozen=True)
+class StoredEvent:
+    """An event that is stored."""
+
+    event_id: str
+    status: str
+    reason: str
+    captured_at: dt.datetime
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The result of a definition for one object.
+
+    :ivar captured: the event that the object has; with ``once_per=None`` the last of them
+    :ivar ending: the status that building would give an event now, whatever the verdict: "pending" (it is sent),
+        "failed", "cancelled" or "expired"
+    :ivar reason: the reason for ``ending``
+    :ivar parts: the event with its envelope, the user, the first items
+    :ivar item_count: number of all items
+    """
+
+    definition: str
+    event_name: str
+    source: str
+    source_pk: str
+    database: str
+    verdict: FiringVerdict
+    why: str
+    captured: StoredEvent | None
+    ending: str
+    reason: str
+    destination: str
+    steps: tuple[Step, ...]
+    parts: tuple[PayloadPart, ...]
+    item_count: int | None
+
+
+def explain(definition: EventDefinition, instance: Any, *, using: str, items: int = 3) -> Explanation:
+    """Explain the result of a definition for a stored object. Errors of the site's code are reported, not raised.
+
+    :param instance: of the definition's model, or a child or proxy of it; only its key is used
+    :param items: maximum number of items whose fields are read
+    :raises LookupError: if the object does not exist, or building could not read it
+    """
+    key = source_key(definition, instance) or ""
+    with translation.override(django_settings.LANGUAGE_CODE):
+        found, fault = try_call(definition.source_label, lambda: fetch_sources(definition, [key], using))
+        if fault:
+            raise LookupError(str(fault))
+        if key not in found:
+            raise LookupError(f"There is no {definition.source_label} {key} in database {using!r}.")
+        return _explanation(definition, found[key], key, using, items)
+
+
+def _explanation(definition: EventDefinition, row: Any, key: str, using: str, limit: int) -> Explanation:
+    now = clock.now()
+    built = _dry_build(definition, row, key, using, now)
+    captured, once = _once(definition, key, built.dedup_key, using)
+    seen = SeenFields(using)
+    envelope, user = envelope_part(definition, row, now), user_part(definition, row, seen)
+    item_count, items = item_parts(definition, row, seen, limit)
+    firing = list(decisions.firing_steps(definition, row, using))
+    is_wanted = all(step.holds is not False for step in firing)
+    reconciled = decisions.reconcile_step(definition, row, using, is_wanted=is_wanted, has_event=captured is not None)
+    verdict, why = _firing_verdict(definition, firing, once, captured, reconciled)
+    return Explanation(
+        definition=definition.name,
+        event_name=definition.event_name,
+        source=definition.source_label,
+        source_pk=key,
+        database=using,
+        verdict=verdict,
+        why=why,
+        captured=captured,
+        ending=built.status,
+        reason=built.reason,
+        destination=built.destination,
+        steps=(
+            *firing,
+            once,
+            *decisions.readiness_steps(definition, row, item_count),
+            decisions.datetime_step(definition, envelope, now),
+            decisions.user_step(definition, user),
+            decisions.destination_step(definition, row),
+            reconciled,
+        ),
+        parts=(_with_envelope(envelope, event_part(definition, row, seen)), user, *items),
+        item_count=item_count,
+    )
+
+
+def _with_envelope(envelope: PayloadPart, event: PayloadPart) -> PayloadPart:
+    return replace(event, readings=(*envelope.readings, *event.readings))
+
+
+def _dry_build(definition: EventDefinition, row: Any, key: str, using: str, now: dt.datetime) -> Event:
+    """Return an unsaved event, built. The types of its custom fields are not remembered."""
+    event = Event(definition=definition.name, event_name=definition.event_name, created_at=now)
+    event.set_occurred_at(now, get_settings().MAX_AGE_HOURS)
+    try:
+        event.dedup_key = identity_key(definition, key, row, using)
+        try_to_build(event, definition, row, SeenFields(using), now, waits=False)
+    except Exception as error:  # noqa: BLE001 - errors of the site's code are reported
+        event.finish(EventStatus.FAILED, Reason.MAPPING, mapping_error_reason(definition, error), now)
+    return event
+
+
+def _once(definition: EventDefinition, key: str, dedup_key: str | None, using: str) -> tuple[StoredEvent | None, Step]:
+    events = Event.objects.using(using).filter(definition=definition.name, source_pk=key)
+    if dedup_key is not None:
+        events = Event.objects.using(using).filter(dedup_key=dedup_key)
+    try:
+        event = events.order_by("-pk").first()
+    except DatabaseError as error:
+        return None, Step("once_per", None, f"The outbox can't be read ({str(error).strip()}): run manage.py migrate.")
+    known = event and StoredEvent(str(event.event_id), event.status, event.reason, event.created_at)
+    return known, decisions.once_per_step(definition, event)
+
+
+def _firing_verdict(
+    definition: EventDefinition, firing: Sequence[Step], once: Step, captured: StoredEvent | None, reconciled: Step
+) -> tuple[FiringVerdict, str]:
+    stopped = next((step for step in firing if step.holds is False), None)
+    if stopped:
+        return FiringVerdict.SILENT, stopped.words
+    if captured and once.holds is False:
+        return FiringVerdict.CAPTURED, f"Status of its event: {captured.status}. {captured.reason}".strip()
+    if definition.signal is not None:
+        return FiringVerdict.FIRES, f"{definition.signal[0]} fires it."
+    when = definition.condition
+    if isinstance(when, Mapping) or when == "created":
+        if captured:
+            return FiringVerdict.CAPTURED, f"Status of its last event: {captured.status}. {captured.reason}".strip()
+        remedy = "Reconcile does." if reconciled.holds else "Only capture() would."
+        return FiringVerdict.MISSED, f"{_MISSED_TEXT} {remedy}"
+    if when == "deleted":
+        return FiringVerdict.FIRES, "Its deletion fires it."
+    why = "A save for which 'when' says yes fires it." if callable(when) else "Its next save fires it."
+    return FiringVerdict.FIRES, why
+
+
+_MISSED_TEXT = (
+    "It came to match before this definition existed, or without a signal (update(), bulk_create(), SQL), or its "
+    "event was pruned since. Saving it again captures nothing."
+)

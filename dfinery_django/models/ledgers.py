@@ -1,0 +1,71 @@
+"""Tables keyed by a hash: custom fields, incidents, totals."""
+
+from __future__ import annotations
+
+import hashlib
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from ..db.columns import MomentField
+
+
+class CustomField(models.Model):
+    """A custom field that was sent, with its type so far; or, without a scope, a custom event."""
+
+    # A hash: MariaDB and MySQL compare text without regard to case, DFINERY does not.
+    key = models.CharField(max_length=64, primary_key=True, editable=False)
+    scope = models.CharField(pgettext_lazy("custom field", "scope"), max_length=5, blank=True)
+    name = models.TextField(pgettext_lazy("custom field", "name"))
+    type = models.CharField(pgettext_lazy("custom field", "type"), max_length=7, blank=True)
+    first_seen_at = MomentField(_("first seen at"))
+    last_seen_at = MomentField(_("last seen at"))
+    # How often a value had another type, which DFINERY stores as another field; the last such type, and when.
+    drift_count = models.PositiveIntegerField(pgettext_lazy("custom field", "drifts"), default=0)
+    drift_type = models.CharField(_("other type"), max_length=7, blank=True)
+    drifted_at = MomentField(_("drifted at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("custom field")
+        verbose_name_plural = _("custom fields")
+
+    def __str__(self) -> str:
+        return f"{self.scope} {self.name}".strip()
+
+    @staticmethod
+    def key_of(scope: str, name: str) -> str:
+        return hashlib.sha256(f"{scope}\x1f{name}".encode()).hexdigest()
+
+
+class Incident(models.Model):
+    """A fault that goes on: events of one definition that fail for one reason, events that expire."""
+
+    # A hash: MariaDB and MySQL compare text without regard to case.
+    key = models.CharField(max_length=64, primary_key=True, editable=False)
+    subject = models.TextField()
+    last_at = MomentField()
+
+    class Meta:
+        app_label = "dfinery_django"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.subject
+
+
+class Total(models.Model):
+    """The total of one metric with its labels (a JSON list)."""
+
+    # A hash: MariaDB and MySQL compare text without regard to case.
+    key = models.CharField(max_length=64, primary_key=True, editable=False)
+    metric = models.CharField(max_length=40)
+    labels = models.TextField()
+    value = models.FloatField(default=0)
+
+    class Meta:
+        app_label = "dfinery_django"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.metric} {self.labels}"

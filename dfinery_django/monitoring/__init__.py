@@ -1,0 +1,9 @@
+"""The state of delivery: numbers, reports, findings, health.
+
+It changes nothing, and imports no ``delivery``: what watches does not know what sends. Only the doors import it.
+"""
+
+from .health import assess
+from .overview import look
+
+__all__ = ["assess", "look"]

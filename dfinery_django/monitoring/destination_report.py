@@ -1,0 +1,107 @@
+"""A report on each destination: the state of its circuit, since when and why, and its waiting events. No queries."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..conf import Settings
+from ..enums import DestinationState, Reason
+from ..models import Destination
+
+_BY_SEVERITY = (DestinationState.OPEN, DestinationState.HALF_OPEN, DestinationState.CLOSED, DestinationState.PAUSED)
+
+#: The result of a grouped query: a dict per group, with ``alias``, ``status`` and counts.
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class DestinationReport:
+    """The state of one destination.
+
+    :ivar state: the state of its circuit
+    :ivar code: the reason for which delivery is stopped
+    :ivar why: the same reason in words, as they came from the wire
+    :ivar since: the time since when delivery is stopped for this reason, or paused
+    :ivar next_try_at: the time of the next try with one event
+    :ivar drained_at: the time when a drain last began; the earliest, if there are several databases
+    :ivar waiting: number of unfinished events
+    :ivar at_risk: number of waiting events that have used more than half of their time
+    :ivar expires_next_at: the time when the first waiting event expires
+    :ivar lately: number of events that finished within 24 hours, by status
+    """
+
+    alias: str
+    has_token: bool
+    state: DestinationState = DestinationState.OPEN
+    code: Reason = Reason.NONE
+    why: str = ""
+    since: dt.datetime | None = None
+    next_try_at: dt.datetime | None = None
+    paused_by: str = ""
+    quota_left: int | None = None
+    quota_resets_at: dt.datetime | None = None
+    drained_at: dt.datetime | None = None
+    waiting: int = 0
+    at_risk: int = 0
+    expires_next_at: dt.datetime | None = None
+    lately: Mapping[str, int] = field(default_factory=dict)
+
+
+def sum_by_status(rows: Rows, of: str) -> Mapping[str, int]:
+    """Add up one count of grouped rows by status."""
+    counts: Counter[str] = Counter()
+    for row in rows:
+        counts[row["status"]] += row[of]
+    return counts
+
+
+def report_all(
+    rows: Iterable[Destination], waiting: Rows, finished: Rows, now: dt.datetime, settings: Settings
+) -> tuple[DestinationReport, ...]:
+    """Report on every destination that is configured or has a row."""
+    by_alias: dict[str, list[Destination]] = {alias: [] for alias in settings.TOKENS}
+    for row in rows:
+        by_alias.setdefault(row.alias, []).append(row)
+    return tuple(
+        _report(
+            alias,
+            its_rows,
+            [row for row in waiting if row["alias"] == alias],
+            [row for row in finished if row["alias"] == alias],
+            now,
+            settings,
+        )
+        for alias, its_rows in by_alias.items()
+    )
+
+
+def _report(
+    alias: str, rows: list[Destination], waiting: Rows, finished: Rows, now: dt.datetime, settings: Settings
+) -> DestinationReport:
+    # The state may differ between databases: report the worst.
+    row = max(rows, key=lambda each: _BY_SEVERITY.index(each.state(now)), default=Destination(alias=alias))
+    state = row.state(now)
+    is_closed = row.closed_until is not None
+    has_quota = row.has_quota(now)
+    drained = [each.drained_at for each in rows]
+    return DestinationReport(
+        alias,
+        has_token=alias in settings.TOKENS,
+        state=state,
+        code=Reason(row.closed_code),
+        why=row.closed_reason if is_closed else "",
+        since=row.paused_at if state == DestinationState.PAUSED else row.closed_at,
+        next_try_at=row.closed_until if state == DestinationState.CLOSED else None,
+        paused_by=row.paused_by,
+        quota_left=row.quota_left if has_quota else None,
+        quota_resets_at=row.quota_resets_at if has_quota else None,
+        drained_at=min(each for each in drained if each) if drained and all(drained) else None,
+        waiting=sum(each["count"] for each in waiting),
+        at_risk=sum(each["at_risk"] for each in waiting),
+        expires_next_at=min((each["expires_next_at"] for each in waiting), default=None),
+        lately=sum_by_status(finished, "lately"),
+    )

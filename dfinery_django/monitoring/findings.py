@@ -1,0 +1,296 @@
+"""Problems of delivery, in plain sentences with a remedy each.
+
+Text only: no queries, no HTML. Sentences are in the reader's language; codes are for machines and don't change.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+from django.apps import apps
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from ..conf import Settings
+from ..enums import DestinationState, EventStatus, Reason
+from ..text.times import is_same_day, number, point_in_time
+from .destination_report import DestinationReport
+from .overview import Snapshot
+
+#: A longer outage may be our own (a firewall, a resolver), and not DFINERY's.
+LONG_OUTAGE = dt.timedelta(hours=1)
+#: An event that waits for longer is reported.
+LONG_WAIT = dt.timedelta(hours=1)
+
+
+class Level(IntEnum):
+    """The severity of a finding."""
+
+    OK = 0
+    #: Worth a look.
+    WARNING = 1
+    #: Does not recover on its own: a person is needed.
+    ALARM = 2
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One problem.
+
+    :ivar code: for machines
+    :ivar text: for people
+    :ivar said: the original message from the wire or the settings
+    :ivar remedy: advice on what to do
+    :ivar commands: commands to type
+    """
+
+    code: str
+    level: Level
+    text: str
+    said: str = ""
+    remedy: str = ""
+    commands: tuple[str, ...] = ()
+    destination: str = ""
+
+
+def findings(overview: Snapshot) -> Iterator[Finding]:
+    """Yield the problems; those of one level in the order of severity."""
+    if overview.fault:
+        text = _("The DFINERY setting is wrong: nothing is captured and nothing is sent.")
+        yield Finding("misconfigured", Level.ALARM, text, said=overview.fault, commands=("python manage.py check",))
+        return
+    if not overview.settings.ENABLED:
+        text = _("DFINERY is switched off: nothing is captured and nothing is sent.")
+        remedy = _("The setting DFINERY['ENABLED'] is False. Take it out to switch it on.")
+        yield Finding("disabled", Level.WARNING, text, remedy=remedy)
+        return
+    yield from _refusals(overview)
+    yield from _pauses(overview)
+    yield from _undrained(overview)
+    yield from _unscheduled(overview)
+    yield from _at_risk(overview)
+    yield from _unusable_tokens(overview)
+    yield from _broken_definitions(overview)
+    yield from _temporary_stops(overview)
+    yield from _failed(overview)
+    yield from _long_waiting(overview)
+    yield from _no_events_yet(overview)
+
+
+def _refusals(overview: Snapshot) -> Iterator[Finding]:
+    for each in overview.destinations:
+        if each.state not in (DestinationState.CLOSED, DestinationState.HALF_OPEN):
+            continue
+        if _token_fault(each, overview):
+            continue  # reported by _unusable_tokens
+        if each.code == Reason.TOKEN:
+            text = _("Delivery to %(destination)s is stopped: DFINERY refuses the API token since %(time)s.")
+            remedy = _("Put a valid token into DFINERY['TOKENS'] and restart the workers: it is then tried at once.")
+        elif each.code == Reason.BLOCKED:
+            text = _("Delivery to %(destination)s is stopped: DFINERY refuses us since %(time)s.")
+            remedy = _("Check DFINERY['BASE_URL'], and whether a proxy or firewall answers in its place.")
+        else:
+            continue
+        yield _stop_finding(each, overview.now, text, code="refused", level=Level.ALARM, remedy=remedy)
+
+
+def _pauses(overview: Snapshot) -> Iterator[Finding]:
+    for each in overview.destinations:
+        if each.state == DestinationState.PAUSED:
+            text = _("Delivery to %(destination)s is paused by %(who)s since %(time)s.")
+            remedy = _("Resume it to go on.")
+            yield _stop_finding(each, overview.now, text, code="paused", level=Level.ALARM, remedy=remedy)
+
+
+def _temporary_stops(overview: Snapshot) -> Iterator[Finding]:
+    for each in overview.destinations:
+        if each.state not in (DestinationState.CLOSED, DestinationState.HALF_OPEN):
+            continue
+        is_long = each.since is not None and overview.now - each.since >= LONG_OUTAGE
+        if each.code == Reason.THROTTLED:
+            text = _("DFINERY's rate limit for %(destination)s is used up since %(time)s; it resumes automatically.")
+            yield _stop_finding(each, overview.now, text, code="throttled", level=Level.WARNING)
+        elif each.code == Reason.TRANSIENT:
+            text = _("DFINERY gives %(destination)s no proper answer since %(time)s; it is retried every minute.")
+            remedy = _("After an outage delivery resumes automatically. If it lasts, check network, firewall and DNS.")
+            level = Level.ALARM if is_long else Level.WARNING
+            yield _stop_finding(each, overview.now, text, code="outage", level=level, remedy=remedy)
+
+
+def _stop_finding(
+    report: DestinationReport, now: dt.datetime, text: str, *, code: str, level: Level, remedy: str = ""
+) -> Finding:
+    since = point_in_time(report.since or now, now)
+    words = text % {"destination": report.alias, "time": since, "who": report.paused_by}
+    words, said = join_sentences(words, _queue(report, now)), "" if code == "paused" else report.why
+    return Finding(code, level, words, said, remedy, destination=report.alias)
+
+
+def join_sentences(*sentences: str) -> str:
+    """Join sentences by spaces, but not after a Japanese full stop."""
+    return " ".join(filter(None, sentences)).replace("。 ", "。")
+
+
+def _queue(report: DestinationReport, now: dt.datetime) -> str:
+    return _waiting_sentence(report.waiting, report.expires_next_at, now)
+
+
+def _waiting_sentence(count: int, expiry: dt.datetime | None, now: dt.datetime) -> str:
+    """Return a sentence such as "311 events wait; the first expires on Wednesday 09:40."."""
+    if not count or expiry is None:
+        return ""
+    if expiry <= now:
+        text = ngettext(
+            "%(count)s event waits; it has expired already.",
+            "%(count)s events wait; the first has expired already.",
+            count,
+        )
+    elif is_same_day(expiry, now):
+        text = ngettext(
+            "%(count)s event waits; it expires at %(time)s.",
+            "%(count)s events wait; the first expires at %(time)s.",
+            count,
+        )
+    else:
+        text = ngettext(
+            "%(count)s event waits; it expires on %(time)s.",
+            "%(count)s events wait; the first expires on %(time)s.",
+            count,
+        )
+    return text % {"count": number(count), "time": point_in_time(expiry, now)}
+
+
+def _undrained(overview: Snapshot) -> Iterator[Finding]:
+    late = overview.undrained
+    if not late:
+        return
+    drained = [each.drained_at for each in late if each.drained_at]
+    if drained:
+        text = _("No events are delivered: no worker has looked for events since %(time)s.")
+        words = text % {"time": point_in_time(max(drained), overview.now)}
+    else:
+        words = _("No events are delivered: no worker has ever looked for events.")
+    if len(late) < sum(each.has_token for each in overview.destinations):
+        names = ", ".join(each.alias for each in late)
+        words = join_sentences(words, _("This concerns: %(names)s.") % {"names": names})
+    waiting = sum(each.waiting for each in late)
+    expiry = min((each.expires_next_at for each in late if each.expires_next_at), default=None)
+    words = join_sentences(words, _waiting_sentence(waiting, expiry, overview.now))
+    remedy, commands = _worker_remedy(overview.settings)
+    yield Finding("undrained", Level.ALARM if waiting else Level.WARNING, words, remedy=remedy, commands=commands)
+
+
+def _unscheduled(overview: Snapshot) -> Iterator[Finding]:
+    """Yield missing schedules: their tasks would never run."""
+    if overview.schedules_fault:
+        text = _("django-q2's schedules can't be read.")
+        remedy, commands = _("If its tables are missing, create them:"), ("python manage.py migrate",)
+        yield Finding("unscheduled", Level.ALARM, text, overview.schedules_fault, remedy, commands)
+    elif missing := [name for name, moment in overview.schedules.items() if moment is None]:
+        names = ", ".join(name.removeprefix("dfinery: ") for name in missing)
+        text = _("django-q2 lacks schedules: %(names)s.") % {"names": names}
+        commands = ("python manage.py dfinery schedule",)
+        yield Finding("unscheduled", Level.ALARM, text, remedy=_("Create them again."), commands=commands)
+
+
+def _worker_remedy(settings: Settings) -> tuple[str, tuple[str, ...]]:
+    if settings.WAKE == Settings.WAKE and apps.is_installed("django_q"):
+        remedy = _("Run a worker permanently, beside the web server. If one runs, create its schedules again.")
+        return remedy, ("python manage.py qcluster", "python manage.py dfinery schedule")
+    remedy = _("Let your queue run dfinery_django.tasks.drain every minute, or run this permanently:")
+    return remedy, ("python manage.py dfinery drain --forever",)
+
+
+def _at_risk(overview: Snapshot) -> Iterator[Finding]:
+    for each in overview.destinations:
+        if each.at_risk:
+            text = ngettext(
+                "%(count)s event for %(destination)s has waited for more than half of its time.",
+                "%(count)s events for %(destination)s have waited for more than half of their time.",
+                each.at_risk,
+            ) % {"count": number(each.at_risk), "destination": each.alias}
+            words = join_sentences(text, _queue(each, overview.now))
+            yield Finding("at_risk", Level.ALARM, words, destination=each.alias)
+
+
+def _unusable_tokens(overview: Snapshot) -> Iterator[Finding]:
+    for each in overview.destinations:
+        if each.waiting and not each.has_token:
+            text = _("Nothing is sent to %(destination)s: it has no token.") % {"destination": each.alias}
+            remedy = _("Put its token into DFINERY['TOKENS'] again.")
+            words = join_sentences(text, _queue(each, overview.now))
+            yield Finding("no_token", Level.ALARM, words, remedy=remedy, destination=each.alias)
+        elif fault := _token_fault(each, overview):
+            text = _("Nothing is sent to %(destination)s: its API token can't be used.") % {"destination": each.alias}
+            remedy = _("Put a valid token into DFINERY['TOKENS'] and restart the workers: it is then tried at once.")
+            words = join_sentences(text, _queue(each, overview.now))
+            yield Finding("unusable_token", Level.ALARM, words, fault, remedy, destination=each.alias)
+
+
+def _token_fault(report: DestinationReport, overview: Snapshot) -> str:
+    token = overview.settings.TOKENS.get(report.alias)
+    return f"DFINERY['TOKENS'][{report.alias!r}] is {token.known_fault}." if token and token.known_fault else ""
+
+
+def _broken_definitions(overview: Snapshot) -> Iterator[Finding]:
+    if overview.definition_faults:
+        names = ", ".join(overview.definition_faults)
+        text = _("Definitions with mistakes capture nothing: %(names)s.") % {"names": names}
+        said = "; ".join(overview.definition_faults.values())
+        yield Finding("broken_definitions", Level.ALARM, text, said=said, commands=("python manage.py check",))
+
+
+def _failed(overview: Snapshot) -> Iterator[Finding]:
+    expired, failed = overview.lately.get(EventStatus.EXPIRED, 0), overview.lately.get(EventStatus.FAILED, 0)
+    if expired:
+        text = ngettext(
+            "%(count)s event was not delivered in time and expired in the last 24 hours.",
+            "%(count)s events were not delivered in time and expired in the last 24 hours.",
+            expired,
+        )
+        yield Finding("expired", Level.WARNING, text % {"count": number(expired)})
+    if failed:
+        text = ngettext(
+            "%(count)s event failed in the last 24 hours.", "%(count)s events failed in the last 24 hours.", failed
+        )
+        remedy = ""
+        if overview.resendable:
+            remedy = ngettext(
+                "Fix the cause, then rebuild or resend: %(count)s event can still be sent.",
+                "Fix the cause, then rebuild or resend: %(count)s events can still be sent.",
+                overview.resendable,
+            ) % {"count": number(overview.resendable)}
+        yield Finding("failed", Level.WARNING, text % {"count": number(failed)}, remedy=remedy)
+
+
+def _long_waiting(overview: Snapshot) -> Iterator[Finding]:
+    """Yield events that wait for long although no finding on destinations or workers explains it."""
+    oldest = overview.oldest_waiting_at
+    is_explained = overview.undrained or any(
+        each.waiting and (each.state != DestinationState.OPEN or not each.has_token) for each in overview.destinations
+    )
+    if oldest is not None and overview.now - oldest >= LONG_WAIT and not is_explained:
+        text = ngettext(
+            "%(count)s event waits, since %(time)s.",
+            "%(count)s events wait, the oldest since %(time)s.",
+            overview.waiting,
+        )
+        words = text % {"count": number(overview.waiting), "time": point_in_time(oldest, overview.now)}
+        yield Finding("waiting", Level.WARNING, words, remedy=_("The reason is on each event's page."))
+
+
+def _no_events_yet(overview: Snapshot) -> Iterator[Finding]:
+    if not overview.is_empty:
+        return
+    commands: tuple[str, ...] = ()
+    if overview.definition_count:
+        remedy = _(
+            "Save something that a definition watches, or see how many orders of the last 48 hours would be captured:"
+        )
+        commands = ("python manage.py dfinery reconcile --dry-run",)
+    else:
+        remedy = _("No definition says what to capture: write one into DFINERY['EVENTS'].")
+    yield Finding("empty", Level.WARNING, _("No event has been captured yet."), remedy=remedy, commands=commands)

@@ -1,0 +1,266 @@
+"""Bulk actions on events (resend, rebuild, cancel): a forecast of the effect, and the work in chunks.
+
+A bulk action is a row of ``Repair``. Every drain does a chunk of it between deliveries, so that no request and no task
+runs out of time. A chunk and the progress are one transaction under the row's lock: no two workers do the same chunk,
+and a worker that is killed leaves no chunk half done.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
+from django.db.models import Case, CharField, Count, Max, Q, Value, When
+
+from .. import clock
+from ..conf import default_destination, get_settings
+from ..db.retry import is_transient
+from ..definitions import registry
+from ..definitions.source import key_of, key_text
+from ..enums import ACTIONABLE, FINISHED, UNFINISHED, Action, ActionVerdict, EventStatus, Reason
+from ..exceptions import NotRegistered, error_text
+from ..models import DeliveryAttempt, Event, Repair
+from ..models.queryset import EventQuerySet
+from ..outbox.wakeup import clear_seen_flags, request_wake
+from ..text.escape import storable
+from .selection import Selection
+
+logger = logging.getLogger("dfinery_django")
+
+CHUNK = 500
+#: Time that a forecast spends on finding sources that are gone. If there are more events, it counts those it checked.
+SOURCE_CHECK_SECONDS = 3.0
+
+JudgedRow = tuple[int, str, str, str]  # primary key, verdict, definition, source key
+
+
+def new_bulk_action(action: Action, selection: Selection, *, by: str, using: str) -> Repair:
+    """Return an unsaved bulk action on the events as they are now.
+
+    :param by: the operator, for the log
+    """
+    seen = {"last_pk": _last_pk(Event, using), "last_attempt_pk": _last_pk(DeliveryAttempt, using)}
+    bulk_action = Repair(action=action, selection=selection.to_json(), asked_by=by[:255], seen_at=clock.now(), **seen)
+    bulk_action._state.db = using
+    return bulk_action
+
+
+def _last_pk(model: type[models.Model], using: str) -> int:
+    return int(model._base_manager.using(using).aggregate(last=Max("pk"))["last"] or 0)
+
+
+class Forecast:
+    """The effect that a bulk action would have.
+
+    :ivar tally: verdict -> number of events
+    :ivar checked_sources: number of events to rebuild whose source was looked up
+    """
+
+    def __init__(self, bulk_action: Repair, *, check_seconds: float = SOURCE_CHECK_SECONDS) -> None:
+        judged = _with_verdict(bulk_action, clock.now())
+        counts = judged.order_by().values_list("verdict").annotate(Count("pk"))
+        self.tally: Counter[str] = Counter(dict(counts))
+        self.checked_sources = 0
+        if bulk_action.action == Action.REBUILD:
+            self._check_sources(judged, clock.monotonic() + check_seconds)
+
+    @property
+    def total(self) -> int:
+        """Number of selected events."""
+        return sum(self.tally.values())
+
+    @property
+    def done(self) -> int:
+        """Number of events that would be changed."""
+        return sum(self.tally[verdict] for verdict in ACTIONABLE)
+
+    def _check_sources(self, judged: EventQuerySet, until: float) -> None:
+        reached = 0
+        while clock.monotonic() < until:
+            page: list[JudgedRow] = list(_next_page(judged.filter(verdict__in=ACTIONABLE), reached))
+            if not page:
+                break
+            reached = page[-1][0]
+            self.checked_sources += len(page)
+            gone = _without_source(page, judged.db)
+            for pk, verdict, _, _ in page:
+                if pk in gone:
+                    self.tally[verdict] -= 1
+                    self.tally[ActionVerdict.SOURCE_GONE] += 1
+
+
+def advance(using: str, *, pk: int | None = None) -> tuple[Repair, list[int]] | None:
+    """Do one chunk of an unfinished bulk action.
+
+    :param pk: of the bulk action; default: the oldest that no other worker has locked
+    :returns: the bulk action after the chunk and the keys of the events that were changed; ``None`` if there is none
+    """
+    with transaction.atomic(using=using):
+        skip_locked = connections[using].features.has_select_for_update_skip_locked
+        waiting = Repair.objects.using(using).filter(finished_at=None).order_by("pk")
+        waiting = waiting.filter(pk=pk) if pk else waiting
+        bulk_action = waiting.select_for_update(skip_locked=skip_locked).first()
+        if bulk_action is None:
+            return None
+        try:
+            with transaction.atomic(using=using):
+                done = _do_chunk(bulk_action)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            logger.exception("Bulk action %s failed", bulk_action.pk)
+            bulk_action.error, bulk_action.finished_at, done = storable(error_text(error)), clock.now(), []
+        bulk_action.save(using=using, update_fields=["reached_pk", "tally", "error", "finished_at"])
+    if bulk_action.is_finished:
+        details = (bulk_action.pk, bulk_action.action, bulk_action.asked_by, bulk_action.tally)
+        logger.info("Bulk action %s (%s by %s) ended: %s", *details)
+    return bulk_action, done
+
+
+def stop(bulk_action: Repair) -> bool:
+    """End a bulk action after the chunks that are done. Return false if it was finished before."""
+    rows = Repair.objects.using(_database(bulk_action)).filter(pk=bulk_action.pk, finished_at=None)
+    return bool(rows.update(finished_at=clock.now()))
+
+
+def wake_all_on_commit(using: str) -> None:
+    """Request drains after commit, for events that are due again and for unfinished bulk actions."""
+
+    def wake_all() -> None:
+        try:
+            clear_seen_flags()  # the cached flag may be of a drain that only looks once more for events
+            for alias in get_settings().TOKENS:
+                request_wake(using, alias)
+        except Exception:
+            logger.exception("No drain could be requested; the next scheduled drain does the work")
+
+    transaction.on_commit(wake_all, using=using)
+
+
+def _database(bulk_action: Repair) -> str:
+    return bulk_action._state.db or DEFAULT_DB_ALIAS
+
+
+def _do_chunk(bulk_action: Repair) -> list[int]:
+    now = clock.now()
+    using = _database(bulk_action)
+    rows: list[JudgedRow] = list(_next_page(_with_verdict(bulk_action, now), bulk_action.reached_pk))
+    if not rows:
+        bulk_action.finished_at = now
+        return []
+    gone = _without_source(rows, using) if bulk_action.action == Action.REBUILD else frozenset()
+    verdicts = {pk: ActionVerdict.SOURCE_GONE if pk in gone else verdict for pk, verdict, _, _ in rows}
+    wanted = [pk for pk, verdict in verdicts.items() if verdict in ACTIONABLE]
+    locked = _still_eligible(bulk_action, wanted, now).select_for_update()
+    done = list(locked.values_list("pk", flat=True))
+    _apply(bulk_action, Event.objects.using(using).filter(pk__in=done), now)
+    for pk in set(wanted).difference(done):
+        verdicts[pk] = ActionVerdict.CHANGED
+    bulk_action.tally = dict(Counter(bulk_action.tally) + Counter(map(str, verdicts.values())))
+    bulk_action.reached_pk = rows[-1][0]
+    if len(rows) < CHUNK:
+        bulk_action.finished_at = now
+    return done
+
+
+def _apply(bulk_action: Repair, events: EventQuerySet, now: dt.datetime) -> None:
+    if bulk_action.action == Action.RESEND:
+        events.resend(now)
+    elif bulk_action.action == Action.REBUILD:
+        # Any destination with a token will do: its drain builds the events, and building sets the right destination.
+        aliases = list(get_settings().TOKENS)
+        fallback = default_destination() if default_destination() in aliases else aliases[0]
+        events.exclude(destination__in=aliases).update(destination=fallback)
+        events.rebuild(now, destination=fallback)
+    else:
+        events.cancel(now, by=bulk_action.asked_by)
+
+
+def _next_page(judged: EventQuerySet, reached: int) -> Any:
+    following = judged.filter(pk__gt=reached).order_by("pk")
+    return following.values_list("pk", "verdict", "definition", "source_pk")[:CHUNK]
+
+
+def _with_verdict(bulk_action: Repair, now: dt.datetime) -> EventQuerySet:
+    """Return the selected events, annotated with their ``verdict``."""
+    events = Event.objects.using(_database(bulk_action)).filter(pk__lte=bulk_action.last_pk)
+    whens = [When(condition, then=Value(str(verdict))) for verdict, condition in _verdict_conditions(bulk_action, now)]
+    verdict = Case(*whens, default=Value(str(ActionVerdict.READY)), output_field=CharField())
+    judged: EventQuerySet = Selection.from_json(bulk_action.selection).narrow(events).annotate(verdict=verdict)
+    return judged
+
+
+def _verdict_conditions(bulk_action: Repair, now: dt.datetime) -> list[tuple[ActionVerdict, Q]]:
+    """Return the condition of each verdict; the first that matches an event counts."""
+    if bulk_action.action == Action.CANCEL:
+        in_flight = Q(status=EventStatus.SENDING, due_at__gt=now, lapse_count=0)
+        return [
+            (ActionVerdict.FINISHED, Q(status__in=FINISHED)),
+            (ActionVerdict.IN_FLIGHT, in_flight),
+            (ActionVerdict.UNSURE, Q(status=EventStatus.SENDING)),
+        ]
+    common = [
+        (ActionVerdict.UNFINISHED, Q(status__in=UNFINISHED)),
+        (ActionVerdict.CHANGED, _sent_since(bulk_action)),
+        (ActionVerdict.FORGOTTEN, Q(reason_code=Reason.FORGOTTEN)),
+        (ActionVerdict.TOO_OLD, Q(expires_at__lte=now)),
+    ]
+    if bulk_action.action == Action.RESEND:
+        common.append((ActionVerdict.DROPPED, Q(payload="", status=EventStatus.DELIVERED)))
+        common.append((ActionVerdict.NOT_BUILT, Q(payload="")))
+        common.append((ActionVerdict.NO_DESTINATION, ~Q(destination__in=list(get_settings().TOKENS))))
+    else:
+        in_force = [definition.name for definition in registry.definitions()]
+        common.append((ActionVerdict.NO_DEFINITION, ~Q(definition__in=in_force)))
+    return [*common, (ActionVerdict.DELIVERED, Q(status=EventStatus.DELIVERED))]
+
+
+def _still_eligible(bulk_action: Repair, pks: Iterable[int], now: dt.datetime) -> EventQuerySet:
+    """Return the events that the action may still change: workers may have sent them since their verdict."""
+    events = Event.objects.using(_database(bulk_action)).filter(pk__in=pks)
+    if bulk_action.action == Action.CANCEL:
+        return events.cancellable(now)
+    return events.filter(~_sent_since(bulk_action), status__in=FINISHED)
+
+
+def _sent_since(bulk_action: Repair) -> Q:
+    """Match events that were sent after the operator saw them.
+
+    Compares keys of attempts: the clocks of the operator's and the workers' hosts may differ.
+    """
+    since = DeliveryAttempt.objects.using(_database(bulk_action)).filter(pk__gt=bulk_action.last_attempt_pk)
+    return Q(pk__in=since.values("event_id"))
+
+
+def _without_source(rows: Iterable[JudgedRow], using: str) -> frozenset[int]:
+    """Return the keys of events that can't be rebuilt only because their source is gone."""
+    by_definition: dict[str, dict[int, str]] = defaultdict(dict)
+    for pk, verdict, definition, source_pk in rows:
+        if verdict in ACTIONABLE:
+            by_definition[definition][pk] = source_pk
+    gone: set[int] = set()
+    for name, keys in by_definition.items():
+        present = _existing_sources(name, set(keys.values()), using)
+        gone.update(pk for pk, key in keys.items() if key not in present)
+    return frozenset(gone)
+
+
+def _existing_sources(name: str, keys: Iterable[str], using: str) -> set[str]:
+    """Return the keys of those sources that exist."""
+    try:
+        definition = registry.get(name)
+    except NotRegistered:
+        return set()
+    valid = []
+    for key in keys:
+        try:
+            valid.append(key_of(definition, key))
+        except (ValidationError, ValueError, TypeError):  # the type of the model's key has changed
+            continue
+    rows = definition.model_class._base_manager.using(using).filter(pk__in=valid)
+    return {key_text(definition, pk) for pk in rows.values_list("pk", flat=True)}

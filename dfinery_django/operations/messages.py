@@ -1,0 +1,137 @@
+"""The effect of a bulk action, before and after, in sentences with numbers. No HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, pgettext
+
+from ..enums import ACTIONABLE, Action, ActionVerdict, EventStatus, Reason
+from ..text.times import format_datetime
+from ..text.times import number as grouped
+from .bulk_action import Forecast
+from .selection import WILDCARD, Selection
+
+
+@dataclass(frozen=True)
+class Line:
+    """A number of events and what happens to them."""
+
+    count: int
+    text: str
+    kind: str  # done, doubtful, or left (skipped)
+
+    @property
+    def number(self) -> str:
+        """The count with the grouping of the reader's language."""
+        return grouped(self.count)
+
+
+def action_title(action: str, count: int) -> str:
+    """Return the title of the confirmation page."""
+    return {
+        Action.RESEND: ngettext("Resend %(count)s event?", "Resend %(count)s events?", count),
+        Action.REBUILD: ngettext(
+            "Rebuild and resend %(count)s event?", "Rebuild and resend %(count)s events?", count
+        ),
+        Action.CANCEL: ngettext("Cancel %(count)s event?", "Cancel %(count)s events?", count),
+    }[Action(action)] % {"count": grouped(count)}  # fmt: skip
+
+
+def action_button(action: str, count: int) -> str:
+    """Return the label of the confirmation's button."""
+    return {
+        Action.RESEND: ngettext("Yes, resend it", "Yes, resend %(count)s events", count),
+        Action.REBUILD: ngettext(
+            "Yes, rebuild and resend it", "Yes, rebuild and resend %(count)s events", count
+        ),
+        Action.CANCEL: ngettext("Yes, cancel it", "Yes, cancel %(count)s events", count),
+    }[Action(action)] % {"count": grouped(count)}  # fmt: skip
+
+
+def _effect(action: str, verdict: str) -> str:
+    if verdict == ActionVerdict.UNSURE:
+        return _("cancelled after an attempt whose answer is unknown: may have arrived anyway")
+    if verdict == ActionVerdict.DELIVERED:
+        return {
+            Action.RESEND: _(
+                "delivered already, and sent again, with the same event_id and the same content: "
+                "DFINERY may count this twice"
+            ),
+            Action.REBUILD: _(
+                "delivered already, and built anew from the source and sent, with the same event_id: "
+                "DFINERY may count this twice"
+            ),
+        }[Action(action)]
+    return {
+        Action.RESEND: _("sent again, with the same event_id and the same content"),
+        Action.REBUILD: _("built anew from the source and sent, with the same event_id"),
+        Action.CANCEL: _("cancelled, and never sent"),
+    }[Action(action)]
+
+
+def action_lines(action: str, tally: Mapping[str, int]) -> Iterator[Line]:
+    """Yield a line for every verdict: first for events that are changed, then for those that are skipped."""
+    for verdict in ActionVerdict:
+        count = tally.get(verdict, 0)
+        if count and verdict in ACTIONABLE:
+            yield Line(count, _effect(action, verdict), "done" if verdict == ActionVerdict.READY else "doubtful")
+    for verdict in ActionVerdict:
+        count = tally.get(verdict, 0)
+        if count and verdict not in ACTIONABLE:
+            yield Line(count, _("left alone: %(why)s") % {"why": verdict.label}, "left")
+
+
+def unchecked_note(forecast: Forecast, action: str) -> str:
+    """Return a note if a forecast did not look up all sources, else an empty text."""
+    gone = forecast.tally[ActionVerdict.SOURCE_GONE]
+    if action != Action.REBUILD or forecast.checked_sources >= forecast.done + gone:
+        return ""
+    text = ngettext(
+        "The source of %(count)s of these was looked up; others without a source are left alone, too.",
+        "The sources of %(count)s of these were looked up; others without a source are left alone, too.",
+        forecast.checked_sources,
+    )
+    return text % {"count": grouped(forecast.checked_sources)}
+
+
+def action_result(action: str, count: int) -> str:
+    """Return the result of an action in a sentence."""
+    return {
+        Action.RESEND: ngettext(
+            "%(count)s event is on its way again.", "%(count)s events are on their way again.", count
+        ),
+        Action.REBUILD: ngettext(
+            "%(count)s event is built anew and sent.", "%(count)s events are built anew and sent.", count
+        ),
+        Action.CANCEL: ngettext("%(count)s event is cancelled.", "%(count)s events are cancelled.", count),
+    }[Action(action)] % {"count": grouped(count)}  # fmt: skip
+
+
+def action_log_message(action: str) -> str:
+    """Return the text for an event's entry in Django's admin log."""
+    return {
+        Action.RESEND: _("Resent: the same event_id and content again."),
+        Action.REBUILD: _("Rebuilt from its source and resent."),
+        Action.CANCEL: pgettext("event", "Cancelled."),
+    }[Action(action)]
+
+
+def describe_selection(selection: Selection) -> str:
+    """Describe a selection in words: "status: failed, event: purchase"."""
+    conditions = [
+        (_("status: %(value)s"), dict(EventStatus.choices).get(selection.status, selection.status)),
+        (_("event: %(value)s"), selection.event_name),
+        (_("destination: %(value)s"), selection.destination),
+        (_("reason: %(value)s"), dict(Reason.choices).get(selection.reason_code, selection.reason_code)),
+        (_("definition: %(value)s"), ", ".join(selection.definitions)),
+        (_("source: %(value)s"), selection.source_pk),
+        (_("happened from %(value)s"), selection.since and format_datetime(selection.since)),
+        (_("happened before %(value)s"), selection.until and format_datetime(selection.until)),
+        (_("searched for: %(value)s"), selection.search + WILDCARD * selection.is_prefix),
+    ]
+    parts = [_("chosen one by one")] if selection.pks else []
+    parts += [text % {"value": value} for text, value in conditions if value]
+    return ", ".join(parts) or _("all events")

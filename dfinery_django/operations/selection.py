@@ -1,0 +1,127 @@
+"""The selection of events that a list shows or a bulk action changes. One value, stored as JSON.
+
+Every condition is served by an index, however many events there are.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import connections
+from django.db.models import Q
+
+from ..enums import EventStatus
+from ..models.queryset import EventQuerySet
+from ..text.escape import searchable
+
+#: At the end of a search term: match every id with this prefix.
+WILDCARD = "*"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Conditions that an event must all match; an empty selection matches every event.
+
+    :ivar search: an event id, order id or user id; with ``is_prefix``, the prefix of an order id or user id
+    :ivar since: match events that happened at this time or later
+    :ivar until: match events that happened before this time
+    """
+
+    pks: tuple[int, ...] = ()
+    status: str = ""
+    event_name: str = ""
+    destination: str = ""
+    reason_code: str = ""
+    definitions: tuple[str, ...] = ()
+    source_pk: str = ""
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    search: str = ""
+    is_prefix: bool = False
+
+    def narrow(self, events: EventQuerySet, destinations: Sequence[str] | None = None) -> EventQuerySet:
+        """Filter a queryset down to the selected events.
+
+        :param destinations: the destinations that events have; default: they are queried
+        """
+        plain = {field: getattr(self, field) for field in ("status", "event_name", "destination", "source_pk")}
+        plain |= {"pk__in": self.pks, "definition__in": self.definitions, "reason_code": self.reason_code}
+        plain |= {"occurred_at__gte": self.since, "occurred_at__lt": self.until}
+        events = events.filter(**{lookup: wanted for lookup, wanted in plain.items() if wanted})
+        if self.reason_code and not self.status:
+            # Delivered events are the most and have no reason: the index can skip them.
+            events = events.filter(status__in=[each for each in EventStatus if each != EventStatus.DELIVERED])
+        if (self.status or self.reason_code) and not self.destination and not self.pks:
+            # The claim's index starts with the destination.
+            known = events.in_use("destination") if destinations is None else destinations
+            events = events.filter(destination__in=known)
+        return events.filter(_matches(self.search, self.is_prefix, events.db)) if self.search else events
+
+    def resolved(self, events: EventQuerySet) -> Selection:
+        """Return a copy with ``is_prefix`` set: false if an event has exactly this id, else true."""
+        term = searchable(self.search.strip())
+        if term.endswith(WILDCARD):
+            return dataclasses.replace(self, search=term.removesuffix(WILDCARD), is_prefix=True)
+        is_whole = not term or events.filter(_matches(term, False, events.db)).exists()
+        return dataclasses.replace(self, search=term, is_prefix=self.is_prefix or not is_whole)
+
+    def conditions(self) -> Iterator[tuple[str, Any]]:
+        """Yield the name and value of every condition that is set."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value:
+                yield field.name, value
+
+    def without_ids(self) -> Selection:
+        """Return a copy for a log that outlives its events: ids of orders and users are masked."""
+        given = [name for name in ("search", "source_pk") if getattr(self, name)]
+        hidden: dict[str, Any] = dict.fromkeys(given, "…")
+        return dataclasses.replace(self, is_prefix=False, **hidden)
+
+    def to_json(self) -> str:
+        """Return the conditions that are set, as a JSON object."""
+        return json.dumps(dict(self.conditions()), default=dt.datetime.isoformat)
+
+    @classmethod
+    def from_json(cls, text: str) -> Selection:
+        """Parse what ``to_json`` returned.
+
+        :raises ValueError, TypeError: if the text was not made by ``to_json``
+        """
+        stored = json.loads(text)
+        for name in ("pks", "definitions"):
+            stored[name] = tuple(stored.get(name, ()))
+        for name in ("since", "until"):
+            stored[name] = dt.datetime.fromisoformat(stored[name]) if name in stored else None
+        return cls(**stored)
+
+
+def _matches(term: str, is_prefix: bool, using: str) -> Q:
+    if is_prefix:
+        vendor = connections[using].vendor
+        return _starts_with("order_id", term, vendor) | _starts_with("user_id", term, vendor)
+    found = Q(order_id=term) | Q(user_id=term)
+    event_id = _as_uuid(term)
+    return found | Q(event_id=event_id) if event_id else found
+
+
+def _starts_with(field: str, prefix: str, vendor: str) -> Q:
+    """Match a column's prefix with the lookup for which each database uses its index."""
+    if vendor == "mysql":
+        return Q(**{f"{field}__istartswith": prefix})  # LIKE BINARY would read every row
+    if vendor == "sqlite":
+        return Q(**{f"{field}__gte": prefix, f"{field}__lt": f"{prefix}\U0010ffff"})  # its LIKE ignores case
+    return Q(**{f"{field}__startswith": prefix})
+
+
+def _as_uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -1,0 +1,120 @@
+"""Capture: one INSERT in the shop's own transaction, and the wake-up after commit.
+
+Rule: nothing here raises into the shop's code or breaks its transaction, unless the database has ended it.
+Capture stores only *that* something happened. The content is read later (``building``), because at ``post_save`` a shop
+has not stored an order's lines yet.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import connections, models
+
+from .. import clock
+from ..building.build import build, build_due
+from ..building.event_user import known_user
+from ..conf import default_destination, get_settings
+from ..db import savepoints
+from ..db.retry import is_transient
+from ..definitions import consent, registry
+from ..definitions.definition import EventDefinition
+from ..definitions.source import database_of, identity_key, is_source, source_key
+from ..enums import EventStatus, Reason
+from ..exceptions import ConfigurationError, error_text
+from ..models import Event
+from ..text.escape import SEARCHABLE_LENGTH, searchable, storable
+from ..text.log_fields import log_rate_limited
+from .store import after_store, fetch_stored, new_event, run_guarded, store_event
+
+
+def capture(name: str, instance: models.Model, *, using: str | None = None) -> Event | None:
+    """Fire a definition by hand, for code that sends no signals (``bulk_create``, ``update()``).
+
+    Joins the caller's transaction. An event that was captured before is not captured again.
+
+    :returns: the event; ``None`` if it was captured before, if ``consent`` says no, or if it could not be stored (which
+        is logged)
+    :raises NotRegistered: if no definition has that name
+    """
+    try:
+        definition = registry.get(name)
+        if not get_settings().ENABLED:
+            return None
+    except ConfigurationError as error:
+        log_rate_limited("%s was not captured", name, error=error)
+        return None
+    return run_guarded(
+        name, lambda: using or database_of(instance), lambda alias: _capture_by_hand(definition, instance, using=alias)
+    )
+
+
+def _capture_by_hand(definition: EventDefinition, instance: Any, using: str) -> Event | None:
+    if not consent.allows_capture(definition, instance, using):
+        return None
+    return fetch_stored(insert(definition, instance, using=using, by_hand=True), using)
+
+
+def insert(definition: EventDefinition, instance: Any, *, using: str, by_hand: bool = False) -> Any:
+    """Store an event of this definition, unless the same one is there. May raise: callers must guard the shop's code.
+
+    :returns: the event's id
+    :raises TypeError: if the instance is of another model
+    :raises ValueError: if it has no key yet
+    """
+    if not is_source(definition, instance):
+        raise TypeError(f"{definition.name} is made of {definition.source_label}, not of {type(instance).__name__}.")
+    key = source_key(definition, instance)
+    if key is None:
+        raise ValueError(f"{definition.source_label} has no key yet: save it first.")
+    event = new_event(definition.event_name, default_destination())
+    event.definition, event.source, event.source_pk = definition.name, definition.source_label, key
+    event.may_be_known = by_hand or _may_repeat(definition)
+    grace = definition.settle_seconds
+    if grace is None and not connections[using].in_atomic_block:
+        grace = get_settings().SETTLE_SECONDS  # committed already, before its lines: wait until they are written
+    event.due_at = event.created_at + dt.timedelta(seconds=grace or 0)
+    try:
+        savepoints.retry_once(using, _fill_from_instance, event, definition, instance, using)
+    except Exception as error:
+        savepoints.raise_or_recover(error, using)
+        if is_transient(error) and definition.condition != "deleted":
+            raise  # not the mapping's error, and reconcile finds the row again; a deleted one it can't
+        event.fault, event.source_pk = error, searchable(key)
+        reason = f"{definition.name}, at capture, raised {error_text(error)}. Fix it, then rebuild the event."
+        event.finish(EventStatus.FAILED, Reason.MAPPING, reason, event.created_at)
+    store_event(event, using)
+    after_store(event, using)
+    # With a grace period the event is not due at the commit: the drain builds it.
+    if event.status == EventStatus.CAPTURED and not grace and (definition.build or get_settings().BUILD) == "commit":
+        _build_on_commit(event.event_id, using)
+    return event.event_id
+
+
+def _may_repeat(definition: EventDefinition) -> bool:
+    """Return ``True`` if it may fire again for the same source; a dict compares with the state before the save."""
+    is_guarded = isinstance(definition.condition, Mapping) or definition.condition in ("created", "deleted")
+    return definition.signal is not None or not is_guarded
+
+
+def _fill_from_instance(event: Event, definition: EventDefinition, instance: Any, using: str) -> None:
+    with savepoints.savepoint_guard(using, instance):
+        event.dedup_key = identity_key(definition, event.source_pk, instance, using)
+        event.user_source, event.user_id = known_user(definition, instance)
+        event.destination = storable(definition.destination_for(instance))[:64]
+        if len(event.source_pk) > SEARCHABLE_LENGTH:
+            raise ValueError(f"its key has more than {SEARCHABLE_LENGTH} characters")
+        if definition.condition == "deleted":  # its source is about to be deleted
+            build([event], using=using, now=clock.now(), waits=False)
+            if event.status == EventStatus.CAPTURED:  # the database failed, and a later retry would find no source
+                event.finish(EventStatus.FAILED, Reason(event.reason_code), event.reason, event.created_at)
+
+
+def _build_on_commit(event_id: Any, using: str) -> None:
+    def build_dfinery_event() -> None:
+        built = Event.objects.using(using).filter(event_id=event_id)
+        run_guarded(str(event_id), lambda: using, lambda _: build_due(built))
+
+    savepoints.after_commit(build_dfinery_event, using)

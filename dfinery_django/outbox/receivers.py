@@ -1,0 +1,248 @@
+"""The receivers of signals: they capture events on saves, deletions and a site's own signals.
+
+Rule: nothing here raises into the shop's code, unless the database has ended its transaction.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID
+
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.db import models
+from django.db.models.signals import pre_delete
+from django.dispatch import Signal
+from django.utils.module_loading import import_string
+
+from ..conf import get_settings
+from ..db import savepoints
+from ..definitions import conditions, consent, registry
+from ..definitions.definition import EventDefinition
+from ..definitions.source import database_of, is_source
+from ..exceptions import NotRegistered
+from ..models import Event
+from ..text.log_fields import log_rate_limited
+from .capture import insert
+
+logger = logging.getLogger("dfinery_django")
+
+_DEFAULT_SHOULD_CAPTURE = EventDefinition.should_capture
+#: The attribute in which an instance keeps its ``_HeldBefore`` between pre_save and post_save. A stack: saves nest.
+_SAVE_STACK = "_dfinery_saves"
+#: Definition -> ``True`` if its condition held before the save, or the id of the event that a nested save has captured.
+_HeldBefore = dict[str, bool | UUID]
+
+
+# A site may send these signals by hand, with any arguments: none is required.
+def before_save(sender: Any = None, instance: Any = None, using: str = "", raw: bool = False, **kwargs: Any) -> None:
+    """Remember at ``pre_save`` which dict conditions already hold."""
+    held: _HeldBefore = {}
+    for definition in _definitions_for(sender, instance, raw):
+        if conditions.lookups(definition) is not None:
+            alias = using or database_of(instance)
+            held[definition.name] = _held_before(definition, instance, alias, kwargs.get("update_fields"))
+    if held:
+        instance.__dict__.setdefault(_SAVE_STACK, []).append(held)
+
+
+def _held_before(definition: EventDefinition, instance: Any, using: str, update_fields: Any) -> bool:
+    try:
+        return savepoints.retry_once(using, conditions.held_before, definition, instance, using, update_fields)
+    except Exception as error:  # noqa: BLE001 - logged; the shop goes on
+        savepoints.swallow(error, using, "The condition of %s can't be evaluated", definition.name)
+        return True
+
+
+def after_save(
+    sender: Any = None,
+    instance: Any = None,
+    using: str = "",
+    created: bool = False,
+    raw: bool = False,
+    **kwargs: Any,
+) -> None:
+    """Capture at ``post_save`` the events whose condition this save made true."""
+    definitions = _definitions_for(sender, instance, raw)
+    held = _pop_held(instance) if definitions else {}
+    for definition in definitions:
+        alias = using or database_of(instance)
+        try:
+            # A post_save that is sent by hand had no pre_save: unless created, the condition counts as held before.
+            held_before = _is_already_captured(held.get(definition.name, not created), alias)
+            if savepoints.retry_once(alias, _fires, definition, instance, created, held_before, alias, kwargs):
+                event_id = insert(definition, instance, using=alias)
+                for outer in instance.__dict__.get(_SAVE_STACK, ()):  # the saves around this one must not capture again
+                    outer[definition.name] = event_id
+        except Exception as error:  # noqa: BLE001 - logged; the shop goes on
+            savepoints.swallow(error, alias, "%s was not captured", definition.name)
+
+
+def _is_already_captured(held: bool | UUID, using: str) -> bool:
+    """Return ``True`` if the condition held before, or a nested save has captured it and was not rolled back."""
+    return Event.objects.using(using).filter(event_id=held).exists() if isinstance(held, UUID) else held
+
+
+def _definitions_for(sender: Any, instance: Any, raw: bool) -> tuple[EventDefinition, ...]:
+    if raw or not isinstance(instance, models.Model):  # raw: loaddata
+        return ()
+    try:
+        return registry.definitions_watching(sender) if get_settings().ENABLED else ()
+    except Exception as error:  # noqa: BLE001 - any mistake in the setting
+        log_rate_limited("DFINERY captures nothing: the setting is wrong, see manage.py check", error=error)
+        return ()
+
+
+def _pop_held(instance: models.Model) -> _HeldBefore:
+    saves = instance.__dict__.get(_SAVE_STACK)
+    held: _HeldBefore = saves.pop() if saves else {}
+    if not saves:
+        instance.__dict__.pop(_SAVE_STACK, None)
+    return held
+
+
+def _fires(
+    definition: EventDefinition, instance: Any, created: bool, held: bool, using: str, kwargs: Mapping[str, Any]
+) -> bool:
+    is_met = _is_condition_met(definition, instance, created, held, using, kwargs)
+    return is_met and _should_capture(definition, instance, created, using)
+
+
+def _is_condition_met(
+    definition: EventDefinition, instance: Any, created: bool, held: bool, using: str, kwargs: Mapping[str, Any]
+) -> bool:
+    when = definition.condition
+    if isinstance(when, Mapping):
+        return not held and conditions.holds_after(definition, instance, using, kwargs.get("update_fields"))
+    if callable(when):
+        with savepoints.savepoint_guard(using, instance):
+            return bool(when(instance, created))
+    return when == "saved" or (when == "created" and created)
+
+
+def _should_capture(definition: EventDefinition, instance: Any, created: bool, using: str) -> bool:
+    hook = definition.should_capture
+    if getattr(hook, "__func__", None) is not _DEFAULT_SHOULD_CAPTURE:  # the site's own code
+        with savepoints.savepoint_guard(using, instance):
+            if not hook(instance, created=created):
+                return False
+    return consent.allows_capture(definition, instance, using)
+
+
+def before_delete(sender: Any = None, instance: Any = None, using: str = "", **kwargs: Any) -> None:
+    """Capture at ``pre_delete`` the events of an instance that is about to be deleted."""
+    for definition in _definitions_for(sender, instance, raw=False):
+        if definition.condition == "deleted":
+            alias = using or database_of(instance)
+            try:
+                if savepoints.retry_once(alias, _should_capture, definition, instance, False, alias):
+                    insert(definition, instance, using=alias)
+            except Exception as error:  # noqa: BLE001 - logged; the shop goes on
+                savepoints.swallow(error, alias, "%s was not captured", definition.name)
+
+
+def connect_signals() -> dict[str, str]:
+    """Connect the signals that definitions name, and ``pre_delete`` of the models that need it.
+
+    :returns: definition name -> why its signal can't be connected
+    """
+    faults = {}
+    for definition in registry.definitions():
+        if definition.signal is None:
+            if definition.condition == "deleted":
+                _connect_deletions(definition, is_wanted=get_settings().ENABLED)
+        else:
+            try:
+                path, _ = definition.signal
+                signal: Signal = import_string(path)
+                uid = f"dfinery_django.{definition.name}.{path}"
+                signal.connect(_on_signal(definition.name, path), dispatch_uid=uid, weak=False)
+            except Exception as error:  # noqa: BLE001 - some signals refuse foreign receivers; E014 reports it
+                faults[definition.name] = f"{type(error).__name__}: {error}"
+    return faults
+
+
+def _connect_deletions(definition: EventDefinition, *, is_wanted: bool) -> None:
+    # Per model: a receiver without a sender would disable Django's fast deletes for every model of the site. While
+    # ENABLED is false none is connected.
+    concrete = definition.model_class._meta.concrete_model
+    for model in apps.get_models():
+        if model._meta.concrete_model is concrete:
+            uid = f"dfinery_django.before_delete.{model._meta.label}"
+            if is_wanted:
+                pre_delete.connect(before_delete, sender=model, dispatch_uid=uid, weak=False)
+            else:
+                pre_delete.disconnect(sender=model, dispatch_uid=uid)
+
+
+def _reconnect(*, setting: str, **kwargs: Any) -> None:
+    if setting == "DFINERY":
+        try:
+            connect_signals()
+        except ImproperlyConfigured:
+            pass  # the system checks report it
+
+
+setting_changed.connect(_reconnect, dispatch_uid="dfinery_django.outbox.receivers")
+
+
+def _on_signal(name: str, path: str) -> Callable[..., None]:
+    def capture_signal(sender: Any = None, **kwargs: Any) -> None:
+        using = ""
+        try:
+            definition = _connected_definition(name, path)
+            instance = _carried_instance(definition, sender, kwargs) if definition else None
+            if definition and instance is not None:
+                using = database_of(instance)
+                created = kwargs.get("created")
+                if savepoints.retry_once(using, _fires_on_signal, definition, instance, created, using):
+                    insert(definition, instance, using=using)
+        except Exception as error:  # noqa: BLE001 - logged; the shop goes on
+            if using:
+                savepoints.raise_or_recover(error, using)
+            log_rate_limited("%s was not captured", name, error=error)
+
+    return capture_signal
+
+
+def _connected_definition(name: str, path: str) -> EventDefinition | None:
+    """Return the definition if it still names that signal: settings may have changed since it was connected."""
+    if not get_settings().ENABLED:
+        return None
+    try:
+        definition = registry.get(name)
+    except NotRegistered:
+        return None
+    return definition if definition.signal and definition.signal[0] == path else None
+
+
+def _carried_instance(definition: EventDefinition, sender: Any, kwargs: Mapping[str, Any]) -> Any:
+    """Return the instance that a signal carries, or ``None`` if it carries none of this model: many signals serve all.
+
+    :raises LookupError: if it has no such keyword
+    """
+    path, keyword = definition.signal or ("", "")
+    if keyword != "sender" and keyword not in kwargs:
+        raise LookupError(f"{path} carries no {keyword!r}, but: sender, {', '.join(kwargs)}.")
+    instance = sender if keyword == "sender" else kwargs[keyword]
+    if is_source(definition, instance):
+        return instance
+    if instance is not None:
+        logger.debug("%s: %s carried a %s", definition.name, path, type(instance).__name__)
+    return None
+
+
+def _fires_on_signal(definition: EventDefinition, instance: Any, created: bool | None, using: str) -> bool:
+    when = definition.condition
+    if isinstance(when, Mapping):
+        fires = conditions.holds_after(definition, instance, using, None)
+    elif callable(when):
+        with savepoints.savepoint_guard(using, instance):
+            fires = bool(when(instance, bool(created)))
+    else:
+        # A signal without "created" (order_placed) is sent for new objects.
+        fires = when != "created" or created is not False
+    return fires and _should_capture(definition, instance, bool(created), using)

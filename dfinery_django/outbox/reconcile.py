@@ -1,0 +1,180 @@
+"""Reconcile: find source rows without a signal (``update()``, ``bulk_create()``, raw SQL, other services).
+
+Reads the keys of rows of the last 48 hours that match a definition's ``when``, page by page, and captures those without
+an event. On the day of installation it captures the last 48 hours.
+
+An anti-join in the database excludes the rows that have an event, if the database writes a key as the same text as
+Python. SQLite does not for UUIDs, and MariaDB's collations do not compare exactly: so each page is compared once more,
+on exact texts. Elsewhere that costs nothing, since a sweep that finds nothing reads an empty page.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from django.db import connections, models, router, transaction
+from django.db.models import CharField, Exists, F, OuterRef, Q
+from django.db.models.functions import Cast
+
+from .. import clock
+from ..conf import get_settings
+from ..db.columns import as_site_datetime
+from ..db.savepoints import savepoint_guard, swallow
+from ..definitions import consent, registry
+from ..definitions.definition import EventDefinition
+from ..definitions.expressions import Path
+from ..definitions.model_paths import trace
+from ..definitions.source import identity_key, key_text
+from ..models import Event
+from ..schema.types import as_moment
+from .capture import insert
+
+#: Younger rows are skipped: the transaction that captures them may not be committed yet.
+MARGIN_SECONDS = 60
+PAGE_SIZE = 500
+
+_WHOLE_NUMBERS = frozenset({
+    models.AutoField, models.BigAutoField, models.SmallAutoField, models.IntegerField, models.BigIntegerField,
+    models.SmallIntegerField, models.PositiveIntegerField, models.PositiveBigIntegerField,
+    models.PositiveSmallIntegerField,
+})  # fmt: skip
+#: Database -> key fields that it writes as the same text as Python, and compares exactly. Only Django's own classes: a
+#: subclass may return another value to Python.
+_JOINABLE = {
+    "postgresql": _WHOLE_NUMBERS | {models.UUIDField, models.CharField, models.TextField, models.SlugField},
+    "sqlite": _WHOLE_NUMBERS | {models.CharField, models.TextField, models.SlugField},
+    "mysql": _WHOLE_NUMBERS,
+}
+
+Progress = Callable[[int], object]
+
+
+def obstacle(definition: EventDefinition) -> str:
+    """Return why a definition can't be reconciled; empty if it can."""
+    if definition.signal is not None:
+        return "it listens to a signal, which leaves no trace in a table"
+    if not isinstance(definition.condition, Mapping) and definition.condition != "created":
+        return "its 'when' can't be written as a query"
+    if definition.identity != ():
+        return "its 'once_per' allows several events per row"
+    if _moment_lookup(definition) is None:
+        return "its 'event_datetime' is no DateTimeField, so no column shows which rows are recent"
+    return ""
+
+
+def missed(definition: EventDefinition, *, since: dt.datetime | None = None) -> Iterator[list[Any]]:
+    """Yield pages of source rows that match, are recent and have no event; the oldest first.
+
+    :param since: default: as far back as DFINERY still processes
+    """
+    using = database_of_sources(definition)
+    candidates = candidate_keys(definition, since=since)
+    after = Q()
+    while page := list(candidates.filter(after)[:PAGE_SIZE]):
+        moment, last = page[-1]
+        if connections[using].features.supports_timezones:
+            moment = as_moment(moment)  # a naive one may lie in a repeated hour; the driver knows which one
+        after = Q(dfinery_moment__gt=moment) | Q(dfinery_moment=moment, pk__gt=last)
+        keys = _without_event(definition, [key for _, key in page], using)
+        rows = definition.model_class._base_manager.using(using).filter(pk__in=keys).order_by("pk") if keys else ()
+        if wanted := [row for row in rows if _is_wanted(definition, row)]:
+            yield wanted
+
+
+def sweep(definition: EventDefinition, *, since: dt.datetime | None = None, progress: Progress | None = None) -> int:
+    """Capture the events that a definition has missed; none while ``ENABLED`` is false.
+
+    :param progress: called with the number of rows of each page after they are captured
+    :returns: how many rows
+    """
+    captured = 0
+    for page in missed(definition, since=since) if get_settings().ENABLED else ():
+        # One transaction, and so one wake-up, per page. Each row has a savepoint of its own.
+        with transaction.atomic(using=database_of_sources(definition)):
+            captured += sum(_capture_row(definition, row) for row in page)
+        if progress:
+            progress(len(page))
+    return captured
+
+
+def sweep_all() -> dict[str, int]:
+    """Sweep every definition that can be reconciled; return definition name -> how many events were captured."""
+    if not get_settings().ENABLED:
+        return {}
+    return {each.name: sweep(each) for each in registry.definitions() if not obstacle(each)}
+
+
+def database_of_sources(definition: EventDefinition) -> str:
+    """Return the database that a definition's model is written to."""
+    return router.db_for_write(definition.model_class)
+
+
+def _moment_lookup(definition: EventDefinition) -> str | None:
+    """Return ``event_datetime`` as a lookup: ``payment.paid_at`` becomes ``payment__paid_at``."""
+    if not isinstance(definition.moment, Path):
+        return None
+    followed = trace(definition.model_class, definition.moment.path)
+    is_column = isinstance(followed.field, models.DateTimeField) and not any(hop.is_many for hop in followed.hops)
+    return definition.moment.path.replace(".", "__") if is_column else None
+
+
+def candidate_keys(definition: EventDefinition, *, since: dt.datetime | None = None) -> Any:
+    """Return a query for ``(moment, key)`` of the rows that match and are recent, in the order of the pages.
+
+    Rows that have an event are excluded if the database can compare the keys exactly.
+
+    :raises PayloadError: if ``since`` is no moment
+    """
+    now, using = clock.now(), database_of_sources(definition)
+    since = as_moment(since or now - dt.timedelta(hours=get_settings().MAX_AGE_HOURS), "since")
+    wanted = definition.condition if isinstance(definition.condition, Mapping) else {}
+    rows = definition.model_class._base_manager.using(using).filter(**wanted)
+    rows = rows.annotate(dfinery_moment=F(str(_moment_lookup(definition)))).filter(
+        dfinery_moment__gte=as_site_datetime(since, using),
+        dfinery_moment__lt=as_site_datetime(now - dt.timedelta(seconds=MARGIN_SECONDS), using),
+    )
+    if _joins_exactly(definition, using):
+        own_events = Event.objects.filter(definition=definition.name, source_pk=Cast(OuterRef("pk"), CharField()))
+        rows = rows.filter(~Exists(own_events))
+    return rows.order_by("dfinery_moment", "pk").values_list("dfinery_moment", "pk")
+
+
+def _joins_exactly(definition: EventDefinition, using: str) -> bool:
+    key: Any = definition.model_class._meta.pk
+    while key.is_relation:  # a child's link to its parent, a profile's to its user
+        key = key.target_field
+    return type(key) in _JOINABLE.get(connections[using].vendor, ())
+
+
+def _without_event(definition: EventDefinition, keys: list[Any], using: str) -> list[Any]:
+    """Return the keys that have neither an event nor the tombstone of a forgotten person's (a hash of its key)."""
+    texts = [key_text(definition, key) for key in keys]
+    own_events = Event.objects.using(using).filter(definition=definition.name)
+    captured = set(own_events.filter(source_pk__in=texts).values_list("source_pk", flat=True))
+    hashes = {text: identity_key(definition, text, None, using) for text in texts if text not in captured}
+    by_hash = Event.objects.using(using).filter(dedup_key__in=list(hashes.values())) if hashes else Event.objects.none()
+    forgotten = set(by_hash.values_list("dedup_key", flat=True))
+    return [key for key, text in zip(keys, texts, strict=True) if text in hashes and hashes[text] not in forgotten]
+
+
+def _is_wanted(definition: EventDefinition, row: Any) -> bool:
+    using = database_of_sources(definition)
+    try:
+        with savepoint_guard(using, row):
+            is_wanted = definition.should_capture(row, created=definition.condition == "created")
+        return is_wanted and consent.allows_capture(definition, row, using)
+    except Exception as error:  # noqa: BLE001 - logged; the sweep goes on
+        swallow(error, using, "%s %s was not captured", definition.source_label, row.pk)
+        return False
+
+
+def _capture_row(definition: EventDefinition, row: Any) -> bool:
+    using = database_of_sources(definition)
+    try:
+        insert(definition, row, using=using)
+    except Exception as error:  # noqa: BLE001 - logged; the sweep goes on
+        swallow(error, using, "%s %s was not captured", definition.source_label, row.pk)
+        return False
+    return True

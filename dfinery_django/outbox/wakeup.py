@@ -1,0 +1,225 @@
+"""The wake-up: a drain is requested after the commit, unless the destination's wake-up flag is set already.
+
+The flag is the column ``wake_requested_at``. A wake-up must cost a checkout next to nothing, and a failed one costs
+nothing: the scheduled drain finds the event as well. The statements are raw SQL, since the ORM takes longer to compile
+them than the database to execute them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from django.db import connections, transaction
+from django.utils.module_loading import import_string
+
+from .. import clock
+from ..conf import get_settings
+from ..db import savepoints
+from ..db.sql import literal, with_literals
+from ..db.tenants import database_and_schema
+from ..models import Destination
+from ..text.log_fields import log_rate_limited
+from .insert import supports_piggyback
+
+#: A flag that was set this long ago and not cleared by a drain counts as lost.
+LOST_AFTER = dt.timedelta(seconds=60)
+#: How long a seen flag (``remember_flag``) is trusted at commit before it is read again. A drain that begins in between
+#: clears the flag and finds no event yet, so it claims once more after this time.
+TRUSTED_SECONDS = 0.25
+
+_TABLE = Destination._meta.db_table
+_REQUESTED_AT: Any = Destination._meta.get_field("wake_requested_at")
+_FLAG_IS_SET = f"SELECT 1 FROM {_TABLE} WHERE alias = %s AND wake_requested_at BETWEEN %s AND %s"  # noqa: S608  # nosec B608
+#: For PostgreSQL. A transaction with a snapshot (repeatable read) may see a flag that is cleared since, and a
+#: serializable one must not read the row that each drain writes, or it would be aborted.
+_FLAG_SET_AT = (
+    f"SELECT extract(epoch FROM wake_requested_at)::float8 FROM {_TABLE} WHERE alias = %s "  # noqa: S608  # nosec B608
+    "AND current_setting('transaction_isolation') = 'read committed'"
+)
+_SET_FLAG = (
+    f"UPDATE {_TABLE} SET wake_requested_at = %s "  # noqa: S608  # nosec B608
+    "WHERE alias = %s AND (wake_requested_at IS NULL OR wake_requested_at NOT BETWEEN %s AND %s)"
+)
+
+#: The attribute of a connection with the flags that it has seen.
+_SEEN_FLAGS = "_dfinery_seen_flags"
+
+_thread = threading.local()
+_suppressors: set[object] = set()
+
+
+@contextmanager
+def wakeups_suppressed() -> Iterator[None]:
+    """Suppress wake-ups in all threads of the process, so that tests can look at what would be sent."""
+    suppressor = object()
+    _suppressors.add(suppressor)
+    try:
+        yield
+    finally:
+        _suppressors.discard(suppressor)
+
+
+def wake_on_commit(using: str, destination: str) -> None:
+    """Request a drain when the caller's transaction commits, or at once outside a transaction."""
+    hook = _wake_hook(database_and_schema(using), destination)
+    # One wake-up per transaction, however many events it captures. A hook that is registered already can only be
+    # dropped by a rollback that drops this event as well.
+    if not savepoints.is_hook_pending(hook, hook, connections[using]):
+        savepoints.after_commit(hook, using)
+
+
+@lru_cache(maxsize=256)
+def _wake_hook(place: tuple[str, str | None], destination: str) -> Callable[[], None]:
+    # Not a partial: when one fails, Django 5.2's robust on_commit raises and drops later callbacks.
+    def wake_dfinery() -> None:
+        try:
+            request_wake(place[0], destination)
+        except Exception as error:  # noqa: BLE001 - logged
+            savepoints.restore_autocommit(place[0])
+            for alias in connections:  # the queue may have a database of its own
+                savepoints.raise_or_recover(error, alias)
+            log_rate_limited("No drain could be requested; the next scheduled one will deliver", error=error)
+
+    return wake_dfinery
+
+
+@lru_cache(maxsize=256)
+def _flag_time_query(destination: str) -> tuple[str, list[Any]]:
+    written = literal(destination)
+    return (with_literals(_FLAG_SET_AT, [written]), []) if written else (_FLAG_SET_AT, [destination])
+
+
+def flag_query(using: str, destination: str) -> tuple[str, list[Any]] | None:
+    """Return the SELECT of the flag to send along with the INSERT, which saves a query after commit; or ``None``."""
+    connection = connections[using]
+    # Execute wrappers may put their own statements before ours (django-pghistory does).
+    if not supports_piggyback(connection) or connection.execute_wrappers:
+        return None
+    seen = _seen_flags(connection).get(_flag_key(connection, destination))
+    if seen and seen.outlives and clock.monotonic() - seen.looked_at < TRUSTED_SECONDS / 2:
+        return None  # a busy shop: the last order has just seen it
+    return _flag_time_query(destination)
+
+
+def remember_flag(using: str, destination: str, answer: tuple[Any, ...] | None, looked_at: float) -> None:
+    """Remember the result of ``flag_query``; a missing or unexpected row clears what was remembered.
+
+    :param looked_at: ``clock.monotonic()`` before the query
+    """
+    connection = connections[using]
+    key = _flag_key(connection, destination)
+    match answer:
+        case (None,):
+            _seen_flags(connection)[key] = _SeenFlag(False, looked_at)
+        case (float() as asked_at,):
+            is_set = abs(clock.now().timestamp() - asked_at) <= LOST_AFTER.total_seconds()
+            _seen_flags(connection)[key] = _SeenFlag(is_set, looked_at)
+        case _:
+            _seen_flags(connection).pop(key, None)
+
+
+@dataclass
+class _SeenFlag:
+    is_set: bool
+    looked_at: float
+    #: Whether it may be used beyond its transaction.
+    outlives: bool = False
+
+
+def _seen_flags(connection: Any) -> dict[Any, _SeenFlag]:
+    found: dict[Any, _SeenFlag] = connection.__dict__.setdefault(_SEEN_FLAGS, {})
+    return found
+
+
+def _flag_key(connection: Any, destination: str) -> Any:
+    return database_and_schema(connection.alias), destination
+
+
+def _seen_flag(using: str, destination: str) -> bool | None:
+    connection = connections[using]
+    key = _flag_key(connection, destination)
+    seen = _seen_flags(connection).get(key)
+    if seen is None:
+        return None
+    # Still in a transaction means a test, and the next one must not see its flags. A flag that was not set is of no
+    # further use, since it is set now.
+    seen.outlives = seen.is_set and not connection.in_atomic_block
+    if not seen.outlives:
+        del _seen_flags(connection)[key]
+    return seen.is_set if clock.monotonic() - seen.looked_at < TRUSTED_SECONDS else None
+
+
+def clear_seen_flags(**kwargs: object) -> None:
+    """Clear the seen flags of this thread's connections: a drain begins here, or a test has emptied its tables."""
+    for connection in connections.all(initialized_only=True):
+        connection.__dict__.pop(_SEEN_FLAGS, None)
+
+
+def wait_out_seen_flags(databases: Iterable[str]) -> None:
+    """Wait until flags seen before now are trusted no more: their transactions have committed, or read them again."""
+    if any(supports_piggyback(connections[using]) for using in databases):
+        time.sleep(TRUSTED_SECONDS + 0.05)
+
+
+def request_wake(using: str, destination: str) -> None:
+    """Request a drain, unless the wake-up flag is set already."""
+    if _suppressors or not get_settings().ENABLED:
+        return
+    # A SELECT before the UPDATE: in a busy shop it is the only cost of a save.
+    seen = _seen_flag(using, destination)
+    if _flag_is_set(using, destination) if seen is None else seen:
+        return
+    wake = import_string(get_settings().WAKE)
+    # A queue in this very database is written in one transaction with the flag, which saves the shop a commit.
+    # Other queues are not: the lock of the destination's row must not wait for a network.
+    is_here = getattr(wake, "queue_database", _no_queue_database)() == using
+    with transaction.atomic(using=using) if is_here else nullcontext():
+        if _set_flag(using, destination):
+            _thread.is_requesting = True
+            try:
+                wake(destination)
+            finally:
+                _thread.is_requesting = False
+
+
+def is_requesting() -> bool:
+    """Return whether this thread is requesting a drain: then a drain that begins here runs in the shop's request."""
+    return getattr(_thread, "is_requesting", False)
+
+
+def _no_queue_database() -> str | None:
+    return None
+
+
+def _flag_is_set(using: str, destination: str) -> bool:
+    with connections[using].cursor() as cursor:
+        cursor.execute(_FLAG_IS_SET, [destination, *_not_lost_range(using)])
+        return cursor.fetchone() is not None
+
+
+def _set_flag(using: str, destination: str) -> bool:
+    """Set the wake-up flag; return ``False`` if it was set already."""
+    with connections[using].cursor() as cursor:
+        cursor.execute(_SET_FLAG, [_moment_parameter(clock.now(), using), destination, *_not_lost_range(using)])
+        if cursor.rowcount:
+            return True
+    known = Destination.objects.using(using)
+    return known.get_or_create(alias=destination, defaults={"wake_requested_at": clock.now()})[1]
+
+
+def _not_lost_range(using: str) -> list[Any]:
+    """Return the range of times of a flag that is not lost, as parameters."""
+    now = clock.now()
+    # A flag far in the future was written before the clock was set back.
+    return [_moment_parameter(now - LOST_AFTER, using), _moment_parameter(now + LOST_AFTER, using)]
+
+
+def _moment_parameter(moment: dt.datetime, using: str) -> Any:
+    return _REQUESTED_AT.get_db_prep_value(moment, connections[using], prepared=True)

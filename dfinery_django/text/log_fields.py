@@ -1,0 +1,77 @@
+"""The extra fields of our log records, and a rate limit for errors. Never payloads, never tokens.
+
+The logger is ``dfinery_django``. Its child ``dfinery_django.events`` has one INFO record per event, so that a busy shop
+can silence it alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.db import DatabaseError, InterfaceError
+
+from .. import clock
+from ..exceptions import error_line
+
+logger = logging.getLogger("dfinery_django")
+events_logger = logging.getLogger("dfinery_django.events")
+
+#: Attributes of the records, and their meaning.
+LOG_FIELDS = {
+    "dfinery_event_id": "the event's id, as DFINERY knows it",
+    "dfinery_event_name": "its name",
+    "dfinery_definition": "its definition; empty for `track()`",
+    "dfinery_destination": "alias of `TOKENS`",
+    "dfinery_status": "what became of the event: delivered, failed, expired, cancelled",
+    "dfinery_reason_code": "why, in a word",
+    "dfinery_outcome": "what came of the request: accepted, transient, throttled, rejected, blocked",
+    "dfinery_attempt": "the number of the attempt",
+    "dfinery_duration_ms": "how long the request took, or the drain",
+    "dfinery_status_code": "the answer's HTTP status, if one came",
+    "dfinery_result_code": "DFINERY's own code",
+    "dfinery_count": "how many events it is about",
+}
+#: A process logs the same error once in this time.
+QUIET_SECONDS = 60.0
+MAX_SUBJECTS = 1000
+
+#: Subject -> (time of the last record, errors suppressed since).
+_last_logged: dict[Any, tuple[float, int]] = {}
+
+
+def reset_rate_limit(**kwargs: Any) -> None:
+    """Log every error again: the setting has changed, or another test begins."""
+    _last_logged.clear()
+
+
+setting_changed.connect(reset_rate_limit, dispatch_uid="dfinery_django.text.log_fields")
+
+
+def log_rate_limited(words: str, *names: Any, error: Exception) -> None:
+    """Log an error that may occur in every request: once a minute per process, with the number of suppressed ones.
+
+    All database errors are one subject, since one order meets unwritable tables at several places. Errors of the
+    database or the setting are one line; an error of the site's own code has its traceback.
+    """
+    is_of_database = isinstance(error, (DatabaseError, InterfaceError))
+    subject = "database" if is_of_database else (words, type(error), *names[:1])
+    now = clock.monotonic()
+    logged_at, suppressed = _last_logged.get(subject, (now - QUIET_SECONDS, 0))
+    if now - logged_at < QUIET_SECONDS:
+        _last_logged[subject] = logged_at, suppressed + 1
+        return
+    if len(_last_logged) >= MAX_SUBJECTS:
+        _last_logged.clear()
+    _last_logged[subject] = now, 0
+    more = f" ({suppressed} more like it since the last such line)" if suppressed else ""
+    has_traceback = not is_of_database and not isinstance(error, ImproperlyConfigured)
+    template = f"{words}: %s%s"  # error trackers group records by their template
+    logger.error(template, *names, error_line(error), more, exc_info=error if has_traceback else None)
+
+
+def log_extra(**facts: Any) -> dict[str, Any]:
+    """Return the ``extra`` of a record: ``log_extra(destination="default")`` sets ``dfinery_destination``."""
+    return {f"dfinery_{name}": value for name, value in facts.items()}
