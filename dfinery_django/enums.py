@@ -17,12 +17,23 @@ In every unfinished state ``due_at`` is the time before which no worker looks at
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models.enums import TextChoices
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 
-class EventStatus(TextChoices):
+class CallableChoices(TextChoices):
+    """Choices that a field takes as a callable, so that a changed label asks for no migration."""
+
+    @classmethod
+    def as_choices(cls) -> list[tuple[Any, Any]]:
+        """Return (value, label) pairs: a field's ``choices``."""
+        return cls.choices
+
+
+class EventStatus(CallableChoices):
     """The states in the diagram above."""
 
     CAPTURED = "captured", pgettext_lazy("event status", "captured")
@@ -38,7 +49,7 @@ UNFINISHED = (EventStatus.CAPTURED, EventStatus.PENDING, EventStatus.SENDING)
 FINISHED = (EventStatus.DELIVERED, EventStatus.FAILED, EventStatus.EXPIRED, EventStatus.CANCELLED)
 
 
-class DestinationState(TextChoices):
+class DestinationState(CallableChoices):
     """The circuit of a destination. The table of ``Outcome`` says what changes it."""
 
     OPEN = "open", pgettext_lazy("destination state", "open")
@@ -47,7 +58,7 @@ class DestinationState(TextChoices):
     PAUSED = "paused", pgettext_lazy("destination state", "paused")
 
 
-class Outcome(TextChoices):
+class Outcome(CallableChoices):
     """The result of one request, in five words.
 
     ============  ==============================  ===========================================================
@@ -69,7 +80,7 @@ class Outcome(TextChoices):
     BLOCKED = "blocked", pgettext_lazy("outcome", "blocked")
 
 
-class Reason(TextChoices):
+class Reason(CallableChoices):
     """The values of ``Event.reason_code``: why an event is not (yet) delivered. ``Event.reason`` has the details.
 
     ``Destination.closed_code`` has the same values for a stopped destination; ``token`` occurs only there.
@@ -97,7 +108,7 @@ class Reason(TextChoices):
     FORGOTTEN = "forgotten", _("its person was forgotten")
 
 
-class Action(TextChoices):
+class Action(CallableChoices):
     """An operation that an operator can apply to events."""
 
     RESEND = "resend", pgettext_lazy("action", "resend")
@@ -105,7 +116,7 @@ class Action(TextChoices):
     CANCEL = "cancel", pgettext_lazy("action", "cancel")
 
 
-class ActionVerdict(TextChoices):
+class ActionVerdict(CallableChoices):
     """The result of an ``Action`` for one event, or the reason why it is skipped. Labels continue "12 left alone: "."""
 
     READY = "ready", _("nothing speaks against it")

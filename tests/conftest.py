@@ -1,21 +1,17 @@
-"""Shared pieces: a shop with goods, orders placed as real shops do, and a far side that is a plain function."""
+"""Fixtures of all tests, and what makes them quick."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from decimal import Decimal
+from collections.abc import Callable
 from typing import Any
 
 import hypothesis
 import pytest
-from django.db import connection, transaction
 
-from dfinery_django.protocols.base import Request, Response
+from tests.support.doubles import FarSide, Shop, dfinery
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     # Started with "&" by a script: processes that tests start would inherit that Ctrl-C is not heard.
@@ -26,43 +22,8 @@ hypothesis.settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     hypothesis.settings.load_profile("ci")
 
-#: What needs packages and settings of its own (``pytest tests/oscar``), or a browser (``pytest tests/browser``).
-collect_ignore = ["api", "browser", "neighbours", "oscar"]
-
-PURCHASE = {
-    "model": "shop.Order",
-    "when": {"status": "paid"},
-    "event_attributes": {
-        "order_id": "number",
-        "order_sales": "total",
-        "payment_method": "get_payment_method_display",
-        "discount": "discount",
-    },
-    "items": "lines",
-    "item_attributes": {
-        "product_id": "product.sku",
-        "product_name": "product.name",
-        "category1": "product.category.name",
-        "quantity": "quantity",
-        "price": "unit_price",
-    },
-    "user": "customer",
-}
-
-
-def dfinery(**changes: Any) -> dict[str, Any]:
-    """A DFINERY setting: the suite's own, with a purchase, and these changes."""
-    return {
-        "TOKENS": {"default": "test-token"},
-        "BASE_URL": "http://127.0.0.1:9",
-        "WAKE": "tests.conftest.no_wake",
-        "EVENTS": {"purchase": PURCHASE},
-        **changes,
-    }
-
-
-def no_wake(destination: str) -> None:
-    """A WAKE that leaves draining to the test."""
+#: What needs packages and settings of its own (``pytest tests/system/oscar``), or a browser.
+collect_ignore = [f"system/{each}" for each in ("browser", "neighbours", "oscar", "schema")]
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -124,35 +85,6 @@ def configured(settings: Any) -> Callable[..., None]:
     return configure
 
 
-class FarSide:
-    """A client that is a function: remembers requests and answers as told, else accepts."""
-
-    def __init__(self) -> None:
-        self.requests: list[Request] = []
-        self.answers: list[Response | Exception] = []
-        self.always: Response | Exception | None = None
-
-    def __call__(self, request: Request) -> Response:
-        self.requests.append(request)
-        answer = self.answers.pop(0) if self.answers else self.always or accepted()
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    @property
-    def bodies(self) -> list[Any]:
-        return [json.loads(request.body) for request in self.requests]
-
-
-def answer(status: int, code: int | None = None, message: str | None = None, **headers: str) -> Response:
-    body = b"" if code is None else json.dumps({"result_code": code, "result_msg": message}).encode()
-    return Response(status, {name.replace("_", "-").lower(): value for name, value in headers.items()}, body)
-
-
-def accepted() -> Response:
-    return answer(200, 2000)
-
-
 @pytest.fixture
 def far_side() -> FarSide:
     return FarSide()
@@ -162,57 +94,3 @@ def far_side() -> FarSide:
 def shop(configured: Callable[..., None]) -> Shop:
     configured()
     return Shop()
-
-
-class Shop:
-    """Customers and orders of the test shop."""
-
-    def __init__(self) -> None:
-        self._number = 0
-
-    def customer(self, name: str = "hong", **fields: Any) -> Any:
-        from tests.shop.models import User
-
-        return User.objects.create(username=name, **fields)
-
-    def product(
-        self, sku: str = "123456789", name: str = "Macbook Air 13", category: str = "Macbook Air", **f: Any
-    ) -> Any:
-        from tests.shop.models import Category, Product
-
-        return Product.objects.create(sku=sku, name=name, category=Category.objects.create(name=category), **f)
-
-    def place(self, *, lines: int = 1, status: str = "pending", customer: Any = None, **fields: Any) -> Any:
-        """An order as real shops write it: first the order, then its lines, in one transaction."""
-        from tests.shop.models import Line, Order
-
-        with transaction.atomic():
-            self._number += 1
-            fields = {"number": f"2026-{self._number:05}", "total": Decimal("4000000"), **fields}
-            order = Order.objects.create(customer=customer, status=status, **fields)
-            for _ in range(lines):
-                Line.objects.create(order=order, product=self.product(), unit_price=Decimal("1900000"))
-        return order
-
-    def pay(self, order: Any) -> None:
-        with transaction.atomic():
-            order.status = "paid"
-            order.save()
-
-
-@contextmanager
-def driver_options(**options: Any) -> Iterator[None]:
-    """Connect with these ``OPTIONS``, and without them afterwards."""
-    given = connection.settings_dict["OPTIONS"]
-    given.update(options)
-    connection.close()
-    try:
-        yield
-    finally:
-        for name in options:
-            del given[name]
-        connection.close()
-
-
-def is_ci() -> bool:
-    return os.environ.get("CI") == "true"

@@ -2,6 +2,7 @@
 
 import dfinery_django.clock
 import dfinery_django.db.columns
+import dfinery_django.enums
 import django.db.models.deletion
 import uuid
 from typing import Any
@@ -49,7 +50,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('alias', models.CharField(max_length=64, primary_key=True, serialize=False, verbose_name='alias')),
                 ('closed_until', dfinery_django.db.columns.MomentField(blank=True, null=True, verbose_name='closed until')),
-                ('closed_code', models.CharField(blank=True, choices=[('', ''), ('payload', "a value can't be sent"), ('mapping', 'the mapping raised an error'), ('no_user', 'no user_id'), ('guest', 'guest, skipped by the definition'), ('no_consent', 'no consent'), ('source_gone', 'the source object is gone'), ('not_registered', 'its definition is gone'), ('no_destination', 'its destination is not configured'), ('not_ready', 'its items are not there yet'), ('untrue', 'its condition does not hold'), ('rejected', 'refused by DFINERY'), ('transient', 'no proper answer yet'), ('throttled', 'rate limit'), ('blocked', 'the destination refuses us'), ('token', 'DFINERY refuses the API token'), ('too_old', 'older than DFINERY processes'), ('worker_lost', 'its workers died while sending it'), ('by_hand', 'cancelled by hand'), ('forgotten', 'its person was forgotten')], max_length=20)),
+                ('closed_code', models.CharField(blank=True, choices=dfinery_django.enums.Reason.as_choices, max_length=20)),
                 ('closed_reason', models.TextField(blank=True, verbose_name='why')),
                 ('closed_at', dfinery_django.db.columns.MomentField(blank=True, null=True, verbose_name='closed since')),
                 ('failure_count', models.PositiveIntegerField(default=0, verbose_name='failures in a row')),
@@ -89,7 +90,7 @@ class Migration(migrations.Migration):
             name='Repair',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('action', models.CharField(choices=[('resend', 'resend'), ('rebuild', 'rebuild and resend'), ('cancel', 'cancel')], max_length=10, verbose_name='action')),
+                ('action', models.CharField(choices=dfinery_django.enums.Action.as_choices, max_length=10, verbose_name='action')),
                 ('selection', models.TextField(help_text='which events, as JSON', verbose_name='selection')),
                 ('asked_by', models.CharField(max_length=255, verbose_name='asked by')),
                 ('asked_at', dfinery_django.db.columns.MomentField(default=dfinery_django.clock.now, verbose_name='asked at')),
@@ -131,7 +132,7 @@ class Migration(migrations.Migration):
                 ('source', models.CharField(blank=True, max_length=120, verbose_name='source model')),
                 ('source_pk', models.CharField(blank=True, max_length=191, verbose_name='source key')),
                 ('dedup_key', models.CharField(editable=False, max_length=64, null=True)),
-                ('status', models.CharField(choices=[('captured', 'captured'), ('pending', 'pending'), ('sending', 'sending'), ('delivered', 'delivered'), ('failed', 'failed'), ('expired', 'expired'), ('cancelled', 'cancelled')], default='captured', max_length=10, verbose_name='status')),
+                ('status', models.CharField(choices=dfinery_django.enums.EventStatus.as_choices, default='captured', max_length=10, verbose_name='status')),
                 ('payload', models.TextField(blank=True, verbose_name='payload')),
                 ('user_id', models.CharField(blank=True, max_length=191, verbose_name='user id')),
                 ('user_source', models.CharField(blank=True, editable=False, max_length=255)),
@@ -141,7 +142,7 @@ class Migration(migrations.Migration):
                 ('due_at', dfinery_django.db.columns.MomentField(blank=True, null=True, verbose_name='due at')),
                 ('attempt_count', models.PositiveIntegerField(default=0, verbose_name='attempts')),
                 ('lapse_count', models.PositiveIntegerField(default=0, editable=False)),
-                ('reason_code', models.CharField(blank=True, choices=[('', ''), ('payload', "a value can't be sent"), ('mapping', 'the mapping raised an error'), ('no_user', 'no user_id'), ('guest', 'guest, skipped by the definition'), ('no_consent', 'no consent'), ('source_gone', 'the source object is gone'), ('not_registered', 'its definition is gone'), ('no_destination', 'its destination is not configured'), ('not_ready', 'its items are not there yet'), ('untrue', 'its condition does not hold'), ('rejected', 'refused by DFINERY'), ('transient', 'no proper answer yet'), ('throttled', 'rate limit'), ('blocked', 'the destination refuses us'), ('token', 'DFINERY refuses the API token'), ('too_old', 'older than DFINERY processes'), ('worker_lost', 'its workers died while sending it'), ('by_hand', 'cancelled by hand'), ('forgotten', 'its person was forgotten')], max_length=20, verbose_name='reason')),
+                ('reason_code', models.CharField(blank=True, choices=dfinery_django.enums.Reason.as_choices, max_length=20, verbose_name='reason')),
                 ('reason', models.TextField(blank=True, verbose_name='reason in words')),
                 ('finished_at', dfinery_django.db.columns.MomentField(blank=True, null=True, verbose_name='finished at')),
                 ('created_at', dfinery_django.db.columns.MomentField(default=dfinery_django.clock.now, verbose_name='captured at')),
@@ -161,7 +162,7 @@ class Migration(migrations.Migration):
                 ('number', models.PositiveIntegerField(verbose_name='number')),
                 ('started_at', dfinery_django.db.columns.MomentField(verbose_name='started at')),
                 ('duration_ms', models.PositiveIntegerField(verbose_name='duration (ms)')),
-                ('outcome', models.CharField(choices=[('accepted', 'accepted'), ('transient', 'transient'), ('throttled', 'throttled'), ('rejected', 'rejected'), ('blocked', 'blocked')], max_length=10, verbose_name='outcome')),
+                ('outcome', models.CharField(choices=dfinery_django.enums.Outcome.as_choices, max_length=10, verbose_name='outcome')),
                 ('status_code', models.PositiveSmallIntegerField(blank=True, null=True, verbose_name='HTTP status')),
                 ('result_code', models.CharField(blank=True, max_length=20, verbose_name='result code')),
                 ('response_body', models.TextField(blank=True, verbose_name='response body')),

@@ -14,7 +14,7 @@ from ..enums import Action
 class Repair(models.Model):
     """A bulk action: an operator's action on a selection of events, with its progress. It is done in chunks."""
 
-    action = models.CharField(pgettext_lazy("repair", "action"), max_length=10, choices=Action.choices)
+    action = models.CharField(pgettext_lazy("repair", "action"), max_length=10, choices=Action.as_choices)
     selection = models.TextField(pgettext_lazy("repair", "selection"), help_text=_("which events, as JSON"))
     asked_by = models.CharField(_("asked by"), max_length=255)
     asked_at = MomentField(_("asked at"), default=clock.now)

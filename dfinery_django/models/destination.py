@@ -18,7 +18,7 @@ class Destination(models.Model):
 
     alias = models.CharField(pgettext_lazy("destination", "alias"), max_length=64, primary_key=True)
     closed_until = MomentField(_("closed until"), null=True, blank=True)
-    closed_code = models.CharField(max_length=20, choices=Reason.choices, blank=True)
+    closed_code = models.CharField(max_length=20, choices=Reason.as_choices, blank=True)
     closed_reason = models.TextField(pgettext_lazy("destination", "why"), blank=True)
     # When it stopped for this reason; probes that fail for the same one don't change it.
     closed_at = MomentField(_("closed since"), null=True, blank=True)

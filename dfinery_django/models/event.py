@@ -35,7 +35,7 @@ class Event(models.Model):
     # A hash: MariaDB and MySQL compare text without regard to case and trailing blanks.
     dedup_key = models.CharField(max_length=64, null=True, editable=False)
     status = models.CharField(
-        pgettext_lazy("event", "status"), max_length=10, choices=EventStatus.choices, default=EventStatus.CAPTURED
+        pgettext_lazy("event", "status"), max_length=10, choices=EventStatus.as_choices, default=EventStatus.CAPTURED
     )
     # Text, not JSON: a jsonb column turns 1e22 into an integer. What is stored is what is sent, byte for byte.
     payload = models.TextField(pgettext_lazy("event", "payload"), blank=True)
@@ -50,7 +50,7 @@ class Event(models.Model):
     attempt_count = models.PositiveIntegerField(pgettext_lazy("event", "attempts"), default=0)
     # Leases in a row that lapsed without a result: it may be a poison event, of which its workers died.
     lapse_count = models.PositiveIntegerField(default=0, editable=False)
-    reason_code = models.CharField(pgettext_lazy("event", "reason"), max_length=20, choices=Reason.choices, blank=True)
+    reason_code = models.CharField(pgettext_lazy("event", "reason"), max_length=20, choices=Reason.as_choices, blank=True)
     reason = models.TextField(_("reason in words"), blank=True)
     finished_at = MomentField(_("finished at"), null=True, blank=True)
     created_at = MomentField(_("captured at"), default=clock.now)
@@ -128,7 +128,7 @@ class DeliveryAttempt(models.Model):
     number = models.PositiveIntegerField(pgettext_lazy("attempt", "number"))
     started_at = MomentField(_("started at"))
     duration_ms = models.PositiveIntegerField(_("duration (ms)"))
-    outcome = models.CharField(pgettext_lazy("attempt", "outcome"), max_length=10, choices=Outcome.choices)
+    outcome = models.CharField(pgettext_lazy("attempt", "outcome"), max_length=10, choices=Outcome.as_choices)
     status_code = models.PositiveSmallIntegerField(_("HTTP status"), null=True, blank=True)
     result_code = models.CharField(_("result code"), max_length=20, blank=True)
     response_body = models.TextField(_("response body"), blank=True)

@@ -1,8 +1,7 @@
 from django.contrib import admin
 
 from dfinery_django.admin import DfineryEventsMixin
-
-from .models import Order, User
+from tests.shop.models import Order, User
 
 
 @admin.register(Order)

@@ -1,0 +1,235 @@
+"""``manage.py dfinery`` as it is typed."""
+
+from __future__ import annotations
+
+import json
+import os
+import pkgutil
+import re
+import signal
+import subprocess
+import sys
+from typing import Any
+from unicodedata import east_asian_width
+
+import pytest
+import requests
+from django.core.management import CommandError, call_command
+from django.core.management.base import SystemCheckError
+
+from dfinery_django import Value, track
+from dfinery_django.management import subcommands
+from dfinery_django.management.commands.dfinery import SUBCOMMANDS
+from dfinery_django.models import Event
+from dfinery_django.sandbox import Sandbox
+from tests.support.doubles import PURCHASE
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_drain_needs_no_cluster(configured: Any, capsys: Any) -> None:
+    """What is due is delivered by hand, and the line says what was done."""
+    with Sandbox(tokens=["test-token"]) as sandbox:
+        configured(BASE_URL=sandbox.url)
+        track("coupon", user_id="u1")
+        call_command("dfinery", "drain")
+        call_command("dfinery", "drain")
+        assert [arrival.event_name for arrival in sandbox.arrivals] == ["coupon"]
+    assert capsys.readouterr().out == "1 delivered\nNothing was due.\n"
+    assert Event.objects.get().status == "delivered"
+
+
+def test_schedule_and_prune_say_what_they_did(configured: Any, capsys: Any) -> None:
+    """One line for each thing done."""
+    configured()
+    call_command("dfinery", "schedule")
+    call_command("dfinery", "prune")
+    assert capsys.readouterr().out.splitlines() == [
+        "dfinery: drain: dfinery_django.tasks.drain, every 1 min",
+        "dfinery: prune: dfinery_django.tasks.prune, every 1440 min",
+        "dfinery: reconcile: dfinery_django.tasks.reconcile, every 10 min",
+        "0 finished events deleted.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["reconcile", "--definition", "purchas"], "Did you mean 'purchase'"),
+        (["drain", "--destination", "brand_b"], "'brand_b' is no alias"),
+        (["sandbox", "--host", "0.0.0.0"], "can't listen"),
+        (["preview", "shop.Ordr", "1"], "'shop.Ordr' is no installed model. Did you mean 'shop.Order'?"),
+        (["preview", "Bestellung", "1"], r"no installed model. Write app.Model"),
+        (["preview", "shop.Product", "1"], r"No definition watches shop.Product. Watched: shop.Order \(purchase\)"),
+        (["preview", "shop.Order", "1"], "There is no shop.Order 1 in database 'default'"),
+        (["preview", "shop.Order", "2026-1"], "'2026-1' is no key of shop.Order, whose 'id' is a BigAutoField"),
+        (["preview", "shop.Order", "1", "--definition", "purchas"], "Did you mean 'purchase'"),
+        (["preview", "shop.Order", "1", "--database", "defaul"], "'defaul' is no database. Did you mean 'default'"),
+    ],
+)
+def test_wrong_use_ends_with_one_line(configured: Any, arguments: list[str], words: str) -> None:
+    """A clear line and exit code 2, no traceback."""
+    configured()
+    with pytest.raises(CommandError, match=words) as caught:
+        call_command("dfinery", *arguments)
+    assert caught.value.returncode == 2
+
+
+def test_a_definition_that_watches_another_model(configured: Any) -> None:
+    """It is said which model it watches, and what is left out for mistakes."""
+    signs_up = {"model": "shop.User", "when": "created"}
+    configured(EVENTS={"sign_up": signs_up, "purchase": PURCHASE, "broken": {"model": "shop.Nothing"}})
+    with pytest.raises(CommandError) as caught:
+        call_command("dfinery", "preview", "shop.Order", "1", "--definition", "sign_up")
+    assert str(caught.value) == (
+        "'sign_up' does not watch shop.Order. Watched: shop.Order (purchase); shop.User (sign_up). "
+        "Skipped for mistakes, see manage.py check: broken."
+    )
+
+
+# The checks of Django 6.1 ask each database what it can do.
+@pytest.mark.django_db(transaction=True, databases=["default", "other"])
+def test_preview_looks_at_what_the_checks_refuse(configured: Any, shop: Any, monkeypatch: Any, capsys: Any) -> None:
+    """A mapping with a mistake is what one looks at; only a setting that can't be read at all ends it, with a line."""
+    monkeypatch.setenv("COLUMNS", "120")
+    wrong = {**PURCHASE, "event_attributes": {"order_id": "number", "order_sales": "totl"}}
+    configured(EVENTS={"purchase": wrong, "broken": {"model": "shop.Nothing"}})
+    order = shop.place(customer=shop.customer())
+    with pytest.raises(SystemCheckError, match="totl"):
+        call_command("dfinery", "prune", skip_checks=False)
+    call_command("dfinery", "preview", "shop.Order", str(order.pk), skip_checks=False)
+    printed = capsys.readouterr()
+    assert "event_attributes.order_sales: path 'totl': 'Order' object has no attribute 'totl'" in printed.out
+    assert '"2026-00001"' in printed.out
+    assert printed.err.startswith("broken is skipped: Event 'broken' watches 'shop.Nothing'")
+    configured(TOKEN="x")
+    with pytest.raises(CommandError, match="Did you mean 'TOKENS'") as caught:
+        call_command("dfinery", "preview", "shop.Order", str(order.pk), skip_checks=False)
+    assert caught.value.returncode == 2
+
+
+def test_preview_fits_the_terminal(configured: Any, shop: Any, monkeypatch: Any, capsys: Any) -> None:
+    """No line is wider than the terminal, Korean letters counted as two, and nothing but colour differs in colour."""
+    name = "노트북을 위한 아주 긴 이름의 가방 " * 4
+    mapped = {"order_id": "number", "order_sales": "guest_email", "long": Value("x" * 300), "name": Value(name)}
+    configured(EVENTS={"purchase": {**PURCHASE, "event_attributes": mapped}})
+    order = shop.place(lines=2, customer=shop.customer(first_name=name))
+    for columns in (80, 100, 120):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        call_command("dfinery", "preview", "shop.Order", str(order.pk))
+        plain = capsys.readouterr().out
+        assert max(sum(1 + (east_asian_width(each) in "WF") for each in line) for line in plain.splitlines()) < columns
+        assert all(word in plain for word in ("c:long (value)", "abx:order_id", "fails", "a str is not a Double"))
+        call_command("dfinery", "preview", "shop.Order", str(order.pk), force_color=True)
+        coloured = capsys.readouterr().out
+        assert "\x1b[" in coloured
+        uncoloured = re.sub(r"\x1b\[[\d;]*m", "", coloured)
+        assert re.sub(r"\d", "0", uncoloured) == re.sub(r"\d", "0", plain), "but for the moment of the save"
+
+
+def test_preview_leaves_the_terminal_alone(configured: Any, shop: Any, capsys: Any) -> None:
+    """What a customer calls himself is shown, not done: no escape sequences, no line ends, no change of direction."""
+    name = "Kim\x1b[31m\x9b31m\n\u202e\r"
+    mapped = {"note": "note", name: Value(name), "fails": lambda order: int(order.note)}
+
+    def refuse(order: Any, created: bool) -> bool:
+        raise ValueError(name)
+
+    configured(
+        EVENTS={"purchase": {**PURCHASE, "event_attributes": mapped, "destination": lambda order: name, "when": refuse}}
+    )
+    order = shop.place(customer=shop.customer(), note=name)
+    call_command("dfinery", "preview", "shop.Order", str(order.pk), no_color=True)
+    assert [each for each in capsys.readouterr().out if not each.isprintable() and each != "\n"] == []
+
+
+def test_preview_tells_of_each_definition(configured: Any, shop: Any, monkeypatch: Any, capsys: Any) -> None:
+    """All that watch the model, or the one that was asked for; as text and for machines."""
+    monkeypatch.setenv("COLUMNS", "100")
+    cancel = {**PURCHASE, "when": {"status": "cancelled"}, "event_name": "cancel_order", "guests": "skip"}
+    configured(EVENTS={"purchase": PURCHASE, "cancelled": cancel, "sign_up": {"model": "shop.User"}})
+    order = shop.place(lines=4)
+    call_command("dfinery", "preview", "shop.Order", str(order.pk))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"shop.Order {order.pk} in database 'default'"
+    assert [line for line in lines[1:] if line and not line.startswith(" ")] == [
+        "purchase does not fire",
+        "cancelled (event cancel_order) does not fire",
+    ]
+    assert "  If it fired as it is, its event would be skipped. A guest: the definition skips guests." in lines
+    assert lines.count("    nothing is read") == 2, "a guest has no user to read from"
+    assert lines.count("  and 1 more items (--items)") == 2
+    call_command(
+        "dfinery", "preview", "shop.Order", str(order.pk), "--definition", "cancelled", "--json", "--items", "0"
+    )
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["definition"], told["verdict"], told["ending"], told["item_count"]) == (
+        "cancelled",
+        "silent",
+        "cancelled",
+        4,
+    )
+    assert told["steps"][0] == {"name": "when", "holds": False, "words": "status is 'pending', wanted 'cancelled'."}
+    assert [part["path"] for part in told["parts"]] == ["event_attributes", "user_attributes"]
+    (total,) = [each for each in told["parts"][0]["readings"] if each["name"] == "order_sales"]
+    assert (total["source"], total["wire"], total["wire_type"]) == ("total", 4000000.0, "double")
+    assert not Event.objects.exists()
+
+
+def test_preview_finds_a_uuid(configured: Any, shop: Any, capsys: Any) -> None:
+    """However it is typed; what is no UUID is told."""
+    configured(EVENTS={"sign_up": {"model": "shop.User"}})
+    customer = shop.customer()
+    for text in (str(customer.pk), customer.pk.hex.upper()):
+        call_command("dfinery", "preview", "shop.User", text)
+        assert capsys.readouterr().out.startswith(f"shop.User {customer.pk} in")
+    with pytest.raises(CommandError, match="is a UUIDField"):
+        call_command("dfinery", "preview", "shop.User", "17")
+
+
+def test_the_sandbox_command_serves_until_it_is_stopped() -> None:
+    """It says where it listens, answers, and ends on Ctrl-C without a traceback."""
+    # SQLite: the command needs no database, but Django 6.1's checks ask the settings' own, which nobody made.
+    environment = {
+        **os.environ, "DATABASE": "sqlite", "DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONUNBUFFERED": "1"
+    }  # fmt: skip
+    command = [sys.executable, "-m", "django", "dfinery", "sandbox", "--port", "0"]
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=os.getcwd()
+    )
+    try:
+        assert process.stdout is not None
+        found = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
+        assert found is not None
+        assert requests.get(f"{found[0]}/events.json", timeout=5).json()["count"] == 0
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert "Traceback" not in errors
+
+
+def test_every_subcommand_is_listed() -> None:
+    """Each module of ``subcommands`` has its line in the dispatcher's list, under its own name."""
+    modules = {each.name for each in pkgutil.iter_modules(subcommands.__path__)} - {"base"}
+    assert modules == {path.partition(".")[0] for path in SUBCOMMANDS.values()}
+    assert all(path.startswith(f"{name.replace('-', '_')}.") for name, path in SUBCOMMANDS.items())
+
+
+HELP = """
+import sys, django
+from django.conf import settings
+settings.configure(INSTALLED_APPS=["django.contrib.contenttypes", "dfinery_django"])
+django.setup()
+from dfinery_django.management.commands.dfinery import Command
+Command().create_parser("manage.py", "dfinery").format_help()
+ours = "delivery.worker", "sandbox", "diagnostics.explain"
+heavy = "requests", "tqdm", *(f"dfinery_django.{each}" for each in ours)
+print([each for each in heavy if each in sys.modules])
+"""
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """Subcommands import what only they need when they run."""
+    done = subprocess.run([sys.executable, "-c", HELP], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "[]\n"

@@ -1,0 +1,174 @@
+"""What no signal told of is found, once."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import override_settings
+from django.utils import timezone
+
+from dfinery_django import EventDefinition, capture, tasks
+from dfinery_django.definitions import registry
+from dfinery_django.models import Event
+from dfinery_django.outbox import reconcile
+from dfinery_django.outbox.capture import insert
+from tests.shop.models import Order
+from tests.support.doubles import PURCHASE
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _reconcilable(shop: Any, configured: Any) -> None:
+    configured(
+        EVENTS={
+            "purchase": {**PURCHASE, "event_datetime": "paid_at"},
+            "sign_up": {"model": "shop.User", "when": "created", "event_datetime": "date_joined"},
+            "callable": {**PURCHASE, "when": lambda order, created: False},
+            "no_moment": PURCHASE,
+            "each_save": {**PURCHASE, "once_per": None, "event_datetime": "paid_at"},
+        }
+    )
+
+
+def unseen(hours: float, **fields: Any) -> Order:
+    """A paid order that no signal told of."""
+    fields = {"status": "paid", "paid_at": timezone.now() - dt.timedelta(hours=hours), **fields}
+    return Order.objects.bulk_create([Order(**fields)])[0]
+
+
+def captured() -> set[str]:
+    return set(Event.objects.filter(definition="purchase").values_list("source_pk", flat=True))
+
+
+def test_bulk_writes_are_found() -> None:
+    """Recent rows that match and have no event: captured once, however often it runs."""
+    wanted = {str(unseen(1).pk), str(unseen(47).pk)}
+    unseen(49)  # too old
+    unseen(1, status="pending")  # does not match
+    unseen(0.001)  # its transaction may still be under way
+    assert tasks.reconcile()["purchase"] == 2
+    assert captured() == wanted
+    assert tasks.reconcile()["purchase"] == 0
+    assert Event.objects.filter(definition="purchase").count() == 2
+
+
+def test_pages_with_equal_moments(monkeypatch: Any) -> None:
+    """Paging by moment and key skips nothing and repeats nothing."""
+    monkeypatch.setattr(reconcile, "PAGE_SIZE", 3)
+    moment = timezone.now() - dt.timedelta(hours=2)
+    orders = [unseen(0, paid_at=moment) for _ in range(8)]
+    definition = registry.get("purchase")
+    assert reconcile.sweep(definition) == 8
+    assert captured() == {str(order.pk) for order in orders}
+
+
+def test_what_the_definition_turns_down_is_not_asked_forever() -> None:
+    """A row that should_capture refuses ends the sweep all the same."""
+    unseen(1)
+    definition = registry.get("purchase")
+    definition.should_capture = lambda instance, *, created: False  # type: ignore[method-assign]
+    assert reconcile.sweep(definition) == 0
+    assert captured() == set()
+
+
+def test_uuid_keys(shop: Any) -> None:
+    """Keys are compared as the text that is stored, on every database."""
+    customer = shop.customer(date_joined=timezone.now() - dt.timedelta(hours=1))
+    assert Event.objects.get().source_pk == str(customer.pk)
+    assert tasks.reconcile()["sign_up"] == 0
+    Event.objects.all().delete()
+    assert tasks.reconcile()["sign_up"] == 1
+
+
+def test_a_sweep_that_finds_nothing_costs_one_query(django_assert_num_queries: Any) -> None:
+    """However many rows are recent: the database itself leaves out those that have their event."""
+    for _ in range(5):
+        unseen(1)
+    definition = registry.get("purchase")
+    reconcile.sweep(definition)
+    with django_assert_num_queries(1):
+        assert reconcile.sweep(definition) == 0
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite shows no anti-join")
+def test_the_anti_join_walks_the_index_of_the_sources() -> None:
+    """A probe per recent row, never a scan of all events."""
+    Event.objects.bulk_create(
+        Event(event_name="x", definition="purchase", source="shop.Order", source_pk=str(n), destination="default",
+              status="delivered", occurred_at=timezone.now(), expires_at=timezone.now(), finished_at=timezone.now())
+        for n in range(2000)
+    )  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE dfinery_django_event" if connection.vendor == "postgresql" else
+                       "ANALYZE TABLE dfinery_django_event")  # fmt: skip
+        if connection.vendor == "mysql":
+            cursor.fetchall()
+    unseen(1)
+    assert "dfinery_event_source" in reconcile.candidate_keys(registry.get("purchase")).explain()
+
+
+def test_rows_that_should_not_be_captured_are_not_counted(configured: Any, capsys: Any) -> None:
+    """should_capture is asked for the dry run, too, and its error leaves the others alone."""
+    order = unseen(1)
+    configured(EVENTS={"purchase": f"{__name__}.Picky"})
+    assert tasks.reconcile() == {"purchase": 0}
+    Order.objects.filter(pk=order.pk).update(number="taken")
+    Order.objects.filter(pk=unseen(1).pk).update(number="raises")
+    call_command("dfinery", "reconcile", "--dry-run")
+    assert capsys.readouterr().out == "purchase: 1 would be captured.\n"
+    assert tasks.reconcile() == {"purchase": 1}
+
+
+class Picky(EventDefinition):
+    model = "shop.Order"
+    when = {"status": "paid"}
+    event_datetime = "paid_at"
+
+    def should_capture(self, order: Any, *, created: bool) -> bool:
+        if order.number == "raises":
+            raise RuntimeError("our own fault")
+        return bool(order.number == "taken")
+
+
+def test_nothing_is_swept_that_dfinery_would_not_process(configured: Any) -> None:
+    """A longer --since is refused with the longest."""
+    with pytest.raises(CommandError, match="--since 48h") as refused:
+        call_command("dfinery", "reconcile", "--since", "72h")
+    assert refused.value.returncode == 2
+
+
+def test_a_save_and_a_sweep_at_once_are_one_event(configured: Any) -> None:
+    """Whoever comes second meets the key of the first."""
+    order = unseen(1)
+    page = next(reconcile.missed(registry.get("purchase")))
+    capture("purchase", order)
+    assert [row.pk for row in page] == [order.pk]
+    reconcile.sweep(registry.get("purchase"))
+    insert(registry.get("purchase"), page[0], using="default")
+    assert Event.objects.filter(definition="purchase").count() == 1
+
+
+def test_the_command_says_what_is_left_out_and_why(capsys: Any) -> None:
+    """--dry-run captures nothing."""
+    unseen(1)
+    unseen(30)
+    call_command("dfinery", "reconcile", "--dry-run", "--since", "24h")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "purchase: 1 would be captured."
+    assert lines[2].startswith("callable: skipped, its 'when'")
+    assert lines[3].startswith("no_moment: skipped, its 'event_datetime'")
+    assert lines[4].startswith("each_save: skipped, with its 'once_per'")
+    assert not Event.objects.exists()
+    call_command("dfinery", "reconcile", "--definition", "purchase")
+    assert capsys.readouterr().out == "purchase: 2 captured.\n"
+
+
+def test_disabled() -> None:
+    """ENABLED=False: nothing of ours runs."""
+    with override_settings(DFINERY={"ENABLED": False}):
+        assert tasks.reconcile() == {}

@@ -1,1 +1,0 @@
-"""The REST API under exception handlers of others: ``pytest tests/neighbours/api``."""

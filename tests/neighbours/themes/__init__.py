@@ -1,1 +1,0 @@
-"""Every page of our admin under the common themes, and under none: ``pytest tests/neighbours/themes``."""

@@ -1,7 +1,0 @@
-from __future__ import annotations
-
-from oscar.apps.checkout import apps
-
-
-class CheckoutConfig(apps.CheckoutConfig):
-    name = "tests.oscar.checkout"

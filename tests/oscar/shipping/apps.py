@@ -1,7 +1,0 @@
-from __future__ import annotations
-
-from oscar.apps.shipping import apps
-
-
-class ShippingConfig(apps.ShippingConfig):
-    name = "tests.oscar.shipping"

@@ -1,0 +1,1 @@
+"""The REST API under exception handlers of others: ``pytest tests/system/neighbours/api``."""

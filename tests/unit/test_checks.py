@@ -1,0 +1,272 @@
+"""System checks over definitions."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.checks import messages, run_checks
+from django.db import models
+from django.test.utils import isolate_apps
+
+from dfinery_django import Coalesce, Hashed, Joined, Value, checks
+from dfinery_django.definitions.registry import from_dict
+from tests.support.doubles import PURCHASE
+
+
+def found() -> list[Any]:
+    """What is wrong; I001 is no mistake."""
+    return [message for message in run_checks(tags=["dfinery"]) if message.level > messages.INFO]
+
+
+def test_a_good_setting_is_silent(configured: Any) -> None:
+    """No message for the purchase of the documentation, guests included."""
+    user = {"user_id": Coalesce("customer.pk", Hashed("guest_email")), "grade": "customer.get_grade_display"}
+    attributes = {**PURCHASE["event_attributes"], "first_sku": "lines.first.product.sku", "source_type": Value("WEB")}
+    attributes["coupons"] = Joined("lines", "coupon")
+    configured(
+        EVENTS={
+            "purchase": PURCHASE,
+            "guest": {**PURCHASE, "user": None, "user_attributes": user, "event_attributes": attributes},
+            "sign_up": {"model": "shop.User", "when": "created"},
+        }
+    )
+    assert found() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "number", "words"),
+    [
+        ({"model": "shop.Oder"}, "E007", "shop.Oder"),
+        ({"model": None}, "E007", "not an installed model"),
+        ({"whne": "created"}, "E007", "'when'"),
+        ({"when": "creatd"}, "E007", "'created'"),
+        ({"event_attributes": ["number"]}, "E007", "not a dict"),
+        ({"event_attributes": {"x": 5}}, "E007", "Value(5)"),
+        ({"event_attributes": {"x": "a..b"}}, "E007", "empty part"),
+        ({"event_attributes": {"order_id": "numbr"}}, "E008", "'number'"),
+        ({"item_attributes": {"product_id": "product.skuu"}}, "E008", "'sku'"),
+        ({"user_attributes": {"user_id": "pkk"}}, "E008", "'pkk'"),
+        ({"event_datetime": "payed_at"}, "E008", "'paid_at'"),
+        ({"once_per": "payed_at"}, "E008", "'paid_at'"),
+        ({"event_name": "x" * 300}, "E007", "255 characters"),
+        ({"items": "line"}, "E008", "'lines'"),
+        ({"user": "custmer"}, "E008", "'customer'"),
+        ({"event_attributes": {"x": "customer"}}, "E008", "customer.pk"),
+        ({"event_attributes": {"x": "lines.product.sku"}}, "E008", ".first.product"),
+        ({"event_attributes": {"x": "lines.nope"}}, "E008", "'nope'"),
+        ({"user": None, "user_attributes": {"user_id": "customer.order.number"}}, "E008", "'order_set'"),
+        ({"when": {"statuss": "paid"}}, "E009", "statuss"),
+        ({"event_attributes": {"event_id": "pk"}}, "E010", "event_id"),
+        ({"event_attributes": {"items": Value(1)}}, "E010", "item_attributes"),
+        ({"destination": "brand_b"}, "E011", "default"),
+        ({"event_attributes": {"x": Joined("lines", "product.skuu")}}, "E008", "'sku'"),
+        ({"event_attributes": {"x": Joined("line", "product.sku")}}, "E008", "'lines'"),
+        ({"event_attributes": {"x": Joined("lines", "product")}}, "E008", "product.pk"),
+        ({"settle_seconds": "5"}, "E007", "from 0 to 600"),
+        ({"settle_seconds": 601}, "E007", "settle_seconds=601"),
+        ({"settle_seconds": -1}, "E007", "settle_seconds=-1"),
+        ({"guests": "ignore"}, "E013", "guests"),
+        ({"build": "later"}, "E013", "build"),
+        ({"build": "commit", "settle_seconds": 20}, "W016", "waits for 20 s"),
+        ({"signal": ("no.such.signal", "order")}, "E014", "No module"),
+        ({"user": None}, "W001", "user"),
+    ],
+)
+def test_every_mistake_of_a_definition(configured: Any, changes: Any, number: str, words: str) -> None:
+    """An id, the definition's name, what is wrong, and what to write."""
+    configured(EVENTS={"purchase": {**PURCHASE, **changes}})
+    messages = found()
+    assert messages, "no message"
+    assert {message.id for message in messages} == {f"dfinery.{number}"}
+    assert all("purchase" in message.msg for message in messages)
+    assert words in f"{messages[0].msg} {messages[0].hint}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "number"),
+    [
+        ({"PROTOCOL": "dfinery_django.protocols.nope.API"}, "E012"),
+        ({"WAKE": "nowhere.wake"}, "E012"),
+        ({"DRAIN_SECONDS": 3600}, "W002"),
+        ({"READ_TIMEOUT": 60, "LEASE_SECONDS": 200}, "W002"),
+        ({"LEASE_SECONDS": 20}, "W005"),
+        ({"BASE_URL": "http://example.com"}, "E005"),
+        ({"EVENTS": {"purchase": "nowhere.Purchase"}}, "E007"),
+        ({"EVENTS": {"purchase": 7}}, "E007"),
+    ],
+)
+def test_every_mistake_of_the_setting(configured: Any, changes: Any, number: str) -> None:
+    """What conf can't see by itself: imports, the queue, definitions by path."""
+    configured(**changes)
+    assert [message.id for message in found()] == [f"dfinery.{number}"]
+
+
+def test_the_timeout_is_that_of_the_cluster_which_delivers(configured: Any, settings: Any) -> None:
+    """A cluster of its own, or a timeout of the task, is what W002 judges."""
+    settings.Q_CLUSTER = {"timeout": 60, "ALT_CLUSTERS": {"dfinery": {"timeout": 30}, "late": {"workers": 2}}}
+    configured(Q_OPTIONS={"cluster": "dfinery"})
+    (message,) = found()
+    assert (message.id, "ALT_CLUSTERS" in message.msg, "30 s" in message.msg) == ("dfinery.W002", True, True)
+    configured(Q_OPTIONS={"cluster": "late"})
+    assert found() == []
+    configured(Q_OPTIONS={"cluster": "dfinery", "timeout": 90})
+    assert found() == []
+
+
+def test_a_cluster_that_is_misspelt(configured: Any, settings: Any) -> None:
+    """What is queued for a cluster that nobody runs would wait for ever."""
+    settings.Q_CLUSTER = {"name": "shop", "timeout": 60, "ALT_CLUSTERS": {"dfinery": {"workers": 2}}}
+    configured(Q_OPTIONS={"cluster": "dfinerry"})
+    (message,) = found()
+    assert (message.id, message.hint) == ("dfinery.W004", "Did you mean 'dfinery'?")
+    configured(Q_OPTIONS={"cluster": "shop"})
+    assert found() == []
+
+
+def test_what_reconcile_can_not_cover_is_told_once(configured: Any) -> None:
+    """One message for all definitions, with the reason of each, and how to silence it; none where all is covered."""
+    covered = {**PURCHASE, "event_datetime": "paid_at"}
+    configured(
+        EVENTS={
+            "covered": covered,
+            "no_moment": PURCHASE,
+            "callable": {**covered, "when": lambda order, created: True},
+            "login": {"model": "shop.User", "signal": ("django.contrib.auth.signals.user_logged_in", "user")},
+        }
+    )
+    (message,) = run_checks(tags=["dfinery"])
+    assert (message.id, message.level) == ("dfinery.I001", messages.INFO)
+    assert [name in message.msg for name in ("'covered'", "'no_moment'", "'callable'", "'login'")] == [
+        *(False, True, True, True)
+    ]
+    assert 'SILENCED_SYSTEM_CHECKS = ["dfinery.I001"]' in message.hint
+    configured(EVENTS={"covered": covered})
+    assert run_checks(tags=["dfinery"]) == []
+    configured(RECONCILE_MINUTES=0)
+    assert run_checks(tags=["dfinery"]) == []
+
+
+def test_one_bad_definition_leaves_the_others_in_force(configured: Any) -> None:
+    """A mistake costs its own event only."""
+    from dfinery_django.definitions import registry
+
+    configured(EVENTS={"bad": {"model": "no.Model"}, "purchase": PURCHASE})
+    assert [each.name for each in registry.definitions()] == ["purchase"]
+
+
+def test_every_id_is_listed() -> None:
+    """The table in the module's docstring has each id that the code gives."""
+    from dfinery_django import conf
+
+    paths = [*Path(str(checks.__file__)).parent.glob("*.py"), Path(str(conf.__file__))]
+    source = "".join(path.read_text() for path in paths)
+    given = set(re.findall(r'"([EWI]\d{3})"', source))
+    listed = set(re.findall(r"^([EWI]\d{3})", str(checks.__doc__), re.MULTILINE))
+    assert given == listed
+
+
+@pytest.mark.parametrize(
+    ("cluster", "options", "ids"),
+    [
+        ({"timeout": 60, "retry": 90}, {}, []),
+        ({}, {}, []),  # django-q2's own: a retry of 60 s
+        ({"timeout": 60, "retry": 30}, {}, ["dfinery.W014"]),
+        ({"retry": 30}, {}, ["dfinery.W014"]),
+        ({"retry": 90, "ALT_CLUSTERS": {"slow": {"retry": 10}}}, {"cluster": "slow"}, ["dfinery.W014"]),
+        ({"retry": 10, "ALT_CLUSTERS": {"slow": {"retry": 90}}}, {"cluster": "slow"}, []),
+        ({"sync": True, "retry": 90}, {}, ["dfinery.W015"]),
+        ({"retry": 90}, {"sync": True}, ["dfinery.W015"]),
+    ],
+)
+def test_a_queue_that_gives_a_drain_twice_or_runs_it_in_requests(
+    configured: Any, settings: Any, cluster: Any, options: Any, ids: Any
+) -> None:
+    """``retry`` below a drain's time, and ``sync``, are told."""
+    settings.Q_CLUSTER = cluster
+    configured(Q_OPTIONS=options)
+    assert [each.id for each in found()] == ids
+
+
+def test_one_custom_field_two_types(configured: Any) -> None:
+    """Two definitions that would split a field in DFINERY's reports are told, until the site decides."""
+    events = {
+        name: {**PURCHASE, "event_attributes": {"order_id": "number", "grade": path}}
+        for name, path in (("purchase", "pk"), ("cancelled", "status"))
+    }
+    configured(EVENTS=events)
+    assert [(each.id, "long in 'purchase', string in 'cancelled'" in each.msg) for each in found()] == [
+        ("dfinery.W006", True)
+    ]
+    configured(EVENTS=events, CUSTOM_FIELDS={"event": {"grade": "string"}})
+    assert found() == []
+
+
+def family(on_delete: Any = models.CASCADE) -> tuple[Any, Any]:
+    """A parcel with a duration, and its trips, which go with it."""
+    meta, base = type("Meta", (), {"app_label": "shop"}), {"__module__": __name__}
+    parcel: Any = type("Parcel", (models.Model,), {**base, "Meta": meta, "span": models.DurationField()})
+    key = models.ForeignKey(parcel, on_delete, related_name="trips")
+    trip: Any = type("Trip", (models.Model,), {**base, "Meta": meta, "parcel": key})
+    return parcel, trip
+
+
+def checked(model: Any, **attributes: Any) -> list[Any]:
+    given = {"model": model, "user": None, "user_attributes": {"user_id": "pk"}, **attributes}
+    return list(checks.check_definition(from_dict("moved", given)))
+
+
+@isolate_apps("tests.shop")
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"event_attributes": {"x": "parcel.span"}},
+        {"event_attributes": {"x": Coalesce("pk", Hashed("parcel.span"))}},
+        {"user": "parcel", "user_attributes": {"user_id": "pk", "x": "span"}},
+        {"items": "parcel.trips", "item_attributes": {"x": "parcel.span"}},
+    ],
+)
+def test_a_column_whose_values_can_not_be_sent(attributes: Any) -> None:
+    """Its events would fail one after the other: the check tells before."""
+    _, trip = family()
+    (message,) = checked(trip, **attributes)
+    assert message.id == "dfinery.W010"
+    assert "span' ends in a DurationField (shop.Parcel.span), and a timedelta can't be sent" in message.msg
+
+
+@isolate_apps("tests.shop")
+def test_a_duration_may_tell_events_apart() -> None:
+    """What is not sent need not be sendable."""
+    parcel, _ = family()
+    assert checked(parcel, once_per="span", when="saved") == []
+
+
+@pytest.mark.skipif(not hasattr(models, "DB_CASCADE"), reason="Django 6.1 brings DB_CASCADE")
+@isolate_apps("tests.shop")
+@pytest.mark.parametrize(
+    ("attributes", "is_told"),
+    [
+        ({"when": "deleted"}, True),
+        ({"signal": ("django.db.models.signals.post_delete", "instance")}, True),
+        ({"when": "created"}, False),
+        ({"when": "deleted", "signal": ("shop.signals.left", "trip")}, False),
+    ],
+)
+def test_deletions_of_the_database(attributes: Any, is_told: bool) -> None:
+    """No signal tells of them: the check names the foreign key."""
+    _, trip = family(getattr(models, "DB_CASCADE", None))
+    found = checked(trip, **attributes)
+    assert [each.id for each in found] == ["dfinery.W013"] * is_told
+    assert all("shop.Trip.parcel has on_delete=DB_CASCADE: where a shop.Parcel" in each.msg for each in found)
+
+
+@pytest.mark.parametrize("name", ["CASCADE", "DB_SET_NULL"])
+@isolate_apps("tests.shop")
+def test_deletions_that_signals_tell_of(name: str) -> None:
+    """Django deletes such rows itself, or they stay."""
+    if not hasattr(models, name):
+        pytest.skip("Django 6.1 brings it")
+    _, trip = family(getattr(models, name))
+    assert checked(trip, when="deleted") == []
