@@ -50,7 +50,9 @@ class Event(models.Model):
     attempt_count = models.PositiveIntegerField(pgettext_lazy("event", "attempts"), default=0)
     # Leases in a row that lapsed without a result: it may be a poison event, of which its workers died.
     lapse_count = models.PositiveIntegerField(default=0, editable=False)
-    reason_code = models.CharField(pgettext_lazy("event", "reason"), max_length=20, choices=Reason.as_choices, blank=True)
+    reason_code = models.CharField(
+        pgettext_lazy("event", "reason"), max_length=20, choices=Reason.as_choices, blank=True
+    )
     reason = models.TextField(_("reason in words"), blank=True)
     finished_at = MomentField(_("finished at"), null=True, blank=True)
     created_at = MomentField(_("captured at"), default=clock.now)

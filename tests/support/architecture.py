@@ -1,7 +1,7 @@
 """The picture in docs/architecture.md, drawn from the imports of the code.
 
-    python -m tests.support.architecture            # draw it anew
-    python -m tests.support.architecture --check    # compare, as CI does
+python -m tests.support.architecture            # draw it anew
+python -m tests.support.architecture --check    # compare, as CI does
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import call_command
 from django.db import models
 
-from dfinery_django.enums import Action, DestinationState, EventStatus, Outcome, Reason
+from dfinery_django.enums import Action, EventStatus, Outcome, Reason
 from dfinery_django.models import DeliveryAttempt, Destination, Event, Repair
 
 pytestmark = pytest.mark.django_db
