@@ -125,7 +125,7 @@ def test_the_command_says_what_it_erased(configured: Any, shop: Any, capsys: Any
     out = capsys.readouterr().out
     assert out.splitlines() == [
         "Erased: 1 event (1 delivered), 1 delivery attempt.",
-        "Traces without any id, for 49 h, so that they are not captured again: 1.",
+        "Tombstones without any id, kept for 49 h so that nothing is captured again: 1.",
         "DFINERY itself keeps what was delivered: have it erased there, too.",
     ]
     call_command("dfinery", "forget", str(kim.pk))
