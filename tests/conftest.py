@@ -14,6 +14,7 @@ from typing import Any
 import hypothesis
 import pytest
 from django.db import connection, transaction
+from django.test import TransactionTestCase
 
 from dfinery_django.protocols.base import Request, Response
 
@@ -28,6 +29,9 @@ if os.environ.get("CI"):
 
 #: What needs packages and settings of its own (``pytest tests/oscar``), or a browser (``pytest tests/browser``).
 collect_ignore = ["api", "browser", "neighbours", "oscar"]
+
+#: Whoever requests one of these uses a database, also by way of a fixture of ours.
+DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "django_db_serialized_rollback"}
 
 PURCHASE = {
     "model": "shop.Order",
@@ -59,6 +63,18 @@ def dfinery(**changes: Any) -> dict[str, Any]:
         "EVENTS": {"purchase": PURCHASE},
         **changes,
     }
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what uses a database, so that the rest need not run once per database.
+
+    A test that opens a database of its own, or starts a process that uses one, has the mark ``db`` in its module.
+    """
+    fixtures = getattr(item, "fixturenames", ())
+    test_class = getattr(item, "cls", None)
+    is_case = isinstance(test_class, type) and issubclass(test_class, TransactionTestCase)
+    if item.get_closest_marker("django_db") or is_case or not DATABASE_FIXTURES.isdisjoint(fixtures):
+        item.add_marker("db")
 
 
 def no_wake(destination: str) -> None:

@@ -147,6 +147,7 @@ print(json.dumps([Event.objects.get().status, refusal, "django_q.models" in sys.
 """
 
 
+@pytest.mark.db
 def test_django_q_may_be_left_out() -> None:
     """Without django_q in INSTALLED_APPS the app starts, migrates, checks and delivers through another WAKE."""
     with Sandbox() as sandbox:

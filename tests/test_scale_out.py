@@ -15,7 +15,11 @@ from tests.clusters.processes import Cluster, FarSide, Shop, eventually
 from tests.conftest import is_ci
 from tests.settings import DATABASE
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="django-q2 forks")]
+pytestmark = [
+    pytest.mark.db,
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="django-q2 forks"),
+]
 
 REDIS = (os.environ.get("REDIS_HOST", "127.0.0.1"), int(os.environ.get("REDIS_PORT", "6379")))
 
