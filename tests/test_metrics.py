@@ -32,7 +32,7 @@ from tests.conftest import PURCHASE, FarSide, answer
 from tests.processes import Workers, ended
 from tests.shop.models import User
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 ROOT = Path(__file__).parent.parent
 MINUTE = dt.timedelta(minutes=1)
@@ -67,7 +67,6 @@ def scrape(collector: DfineryCollector | None = None) -> Samples:
     return found
 
 
-@pytest.mark.django_db(transaction=True)
 def test_a_story_in_numbers(far_side: FarSide, configured: Any, shop: Any) -> None:
     """Captured, delivered, failed, expired, attempts by outcome, duration: each counted once where it happens."""
     configured(METRICS=True, EVENTS={"purchase": PURCHASE})
@@ -153,7 +152,6 @@ def test_what_was_there_before_is_not_counted(far_side: FarSide, configured: Any
     assert found["dfinery_events_captured_total", ("new",)] == 1
 
 
-@pytest.mark.django_db(transaction=True)
 def test_absorbing_at_once_counts_once(far_side: FarSide) -> None:
     """Another process that absorbs the same events finds them absorbed."""
     drain(send=far_side)
