@@ -65,6 +65,23 @@ def dfinery(**changes: Any) -> dict[str, Any]:
     }
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Hand tests to whichever process is free; ``-n`` alone would leave some behind a slow one."""
+    if getattr(config.option, "dist", "no") == "load":
+        config.option.dist = "worksteal"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Let ``-n auto`` start one process more than there are cores, since the slow tests mostly wait."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow tests: one process works them off while the others take the rest."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark what uses a database, so that the rest need not run once per database.
 

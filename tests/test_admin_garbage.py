@@ -16,7 +16,7 @@ from dfinery_django.selection import Selection
 from dfinery_django.states import Action
 from tests.staff import LIST, make, text_of
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 ADMIN = "/admin/dfinery_django/"
 #: What is no key.

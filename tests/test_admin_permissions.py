@@ -16,7 +16,7 @@ from dfinery_django.selection import Selection
 from dfinery_django.states import Action
 from tests.staff import LIST, ask, client_of, confirm, make, page_of, visitor
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 VERBS = ("resend", "rebuild", "cancel")
 #: Person -> permissions; whether staff.

@@ -21,13 +21,13 @@ from dfinery_django.api.parsing import MOST_BYTES
 from dfinery_django.delivery import drain
 from dfinery_django.destinations import pause
 from dfinery_django.models import Destination, Event, Repair
+from tests.bodies import BAD, raw
 from tests.conftest import FarSide, answer
+from tests.events import at_once, body
 from tests.settings import DATABASE
 from tests.staff import client_of, make
-from tests.test_ingest import at_once, body
-from tests.test_s2s_body import BAD, raw
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 V1 = "/dfinery/v1/"
 EVENTS = f"{V1}events/"
@@ -469,6 +469,7 @@ def test_health_without_settings_or_database(configured: Any, settings: Any) -> 
     assert found.json() == {"detail": "The outbox can't be read: see the log."}
 
 
+@pytest.mark.django_db(transaction=True)
 def test_what_is_answered_is_committed(client: Client, monkeypatch: Any) -> None:
     """Also where the site wraps each request in a transaction: a deadlock can be tried again."""
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
@@ -482,6 +483,7 @@ def test_what_is_answered_is_committed(client: Client, monkeypatch: Any) -> None
         assert not any(sql.startswith("SAVEPOINT") for sql in statements[:first]), statements
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(DATABASE == "sqlite", reason="SQLite has one writer at a time")
 def test_the_same_action_at_once(client: Client) -> None:
     """One of them does it; the others are told, and nobody fails."""

@@ -19,8 +19,8 @@ from dfinery_django.models import Destination, Event
 from dfinery_django.overview import look
 from dfinery_django.states import EventStatus
 from tests.conftest import FarSide
+from tests.events import event
 from tests.settings import DATABASE
-from tests.test_delivery import event
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -19,11 +19,11 @@ from dfinery_django.sandbox import Sandbox
 from dfinery_django.states import Reason
 from tests.shop.models import Order
 from tests.staff import make
-from tests.test_docs import ROOT, blocks
+from tests.typed_docs import ROOT, blocks_of
 
 PAGE = ROOT / "docs" / "commands.md"
 PROMPT = "$ python manage.py dfinery "
-EXAMPLES = [block for block in blocks(PAGE, "console") if block.startswith(PROMPT)]
+EXAMPLES = [block for block in blocks_of(PAGE, "console") if block.startswith(PROMPT)]
 
 MAPPING = {
     "model": "shop.Order",
@@ -100,7 +100,7 @@ def arrange(shop: Any, subcommand: str) -> None:
         Order.objects.update(status="paid")
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.partition("\n")[0].removeprefix(PROMPT)[:30])
 def test_what_is_printed_is_printed(configured: Any, shop: Any, monkeypatch: Any, capsys: Any, example: str) -> None:
     """But for numbers and times; also the exit code, where the page shows it."""

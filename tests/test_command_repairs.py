@@ -21,7 +21,7 @@ from dfinery_django.states import Action
 from tests.conftest import PURCHASE, FarSide
 from tests.shop.models import Order
 from tests.staff import make
-from tests.ways.test_databases import ShopInOther
+from tests.ways.routers import ShopInOther
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

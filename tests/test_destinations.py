@@ -26,8 +26,8 @@ from dfinery_django.signals import (
 )
 from dfinery_django.states import Outcome
 from tests.conftest import FarSide, accepted, answer
+from tests.events import event, soon
 from tests.settings import DATABASE
-from tests.test_delivery import event, soon
 
 pytestmark = pytest.mark.django_db
 

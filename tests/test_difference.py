@@ -12,7 +12,7 @@ from dfinery_django.models import Event
 from tests.conftest import PURCHASE, FarSide
 from tests.shop.models import Order, Product
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

@@ -35,10 +35,10 @@ from dfinery_django.senders import Job, Senders
 from dfinery_django.states import Outcome
 from tests.clusters.processes import eventually
 from tests.conftest import FarSide, accepted, answer
+from tests.events import event, soon
 from tests.misbehaving import OK, Asked, Behaviour, Misbehaving, goes_on, hangs, page, says
 from tests.processes import DRAIN_FOREVER, CutWire, Workers, ended
 from tests.settings import DATABASE
-from tests.test_delivery import event, soon
 
 T = TypeVar("T")
 

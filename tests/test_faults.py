@@ -17,6 +17,7 @@ from dfinery_django import track
 from dfinery_django.delivery import drain
 from dfinery_django.loopback import live_dfinery
 from dfinery_django.models import DeliveryAttempt, Destination, Event
+from tests.events import event, soon
 from tests.misbehaving import (
     OK,
     Authority,
@@ -30,7 +31,6 @@ from tests.misbehaving import (
     resets,
     says,
 )
-from tests.test_delivery import event, soon
 
 pytestmark = pytest.mark.django_db
 

@@ -25,9 +25,9 @@ from dfinery_django.models import DeliveryAttempt, Destination, Event
 from dfinery_django.protocols.base import Response
 from dfinery_django.token_check import check_token
 from tests.conftest import FarSide, answer
+from tests.events import event, soon
 from tests.misbehaving import Misbehaving
 from tests.staff import visitor
-from tests.test_delivery import event, soon
 
 pytestmark = pytest.mark.django_db
 

@@ -21,7 +21,7 @@ from drf_spectacular.management.commands.spectacular import Command
 from dfinery_django.api.events import MOST_EVENTS
 from dfinery_django.api.filters import PARAMETERS
 from dfinery_django.schema import PREDEFINED
-from tests.test_api_permissions import MAY
+from tests.api_people import MAY
 
 
 @pytest.fixture

@@ -21,20 +21,20 @@ from dfinery_django.models import Event
 from dfinery_django.sandbox import Sandbox
 from tests.clusters.processes import eventually
 from tests.conftest import is_ci
-from tests.test_docs import blocks
+from tests.typed_docs import blocks_of
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs/other-queues.md"
 
 
 def code_that_imports(package: str) -> str:
-    (found,) = [block for block in blocks(PAGE, "python") if f"from {package} import" in block]
+    (found,) = [block for block in blocks_of(PAGE, "python") if f"from {package} import" in block]
     return found
 
 
 def settings_that_name(word: str) -> dict[str, Any]:
     names: dict[str, Any] = {"DFINERY": {}}
-    exec(next(block for block in blocks(PAGE, "python") if word in block), names)
+    exec(next(block for block in blocks_of(PAGE, "python") if word in block), names)
     return names
 
 

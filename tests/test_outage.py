@@ -13,9 +13,9 @@ from django.test import Client
 from dfinery_django import outage
 from dfinery_django.metrics import DfineryCollector
 from dfinery_django.models import CustomField, DeliveryAttempt, Destination, Event, Repair
+from tests.events import body
 from tests.shop.models import Order
 from tests.staff import client_of, text_of
-from tests.test_ingest import body
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

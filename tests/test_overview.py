@@ -24,7 +24,7 @@ from dfinery_django.protocols.base import Result
 from dfinery_django.states import FINISHED, DestinationState, EventStatus, Outcome, Reason
 from tests.conftest import PURCHASE, FarSide, accepted, answer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 #: A Thursday, 10:15 in the suite's time zone (Seoul).
 NOW = dt.datetime(2026, 5, 14, 1, 15, tzinfo=dt.timezone.utc)
@@ -237,6 +237,7 @@ def test_the_event_that_expires_next(overview: Callable[[], Overview]) -> None:
     assert found.oldest_waiting_at == first.occurred_at
 
 
+@pytest.mark.django_db(transaction=True)
 def test_it_costs_three_queries(
     overview: Callable[[], Overview], configured: Any, django_assert_num_queries: Any
 ) -> None:

@@ -17,9 +17,9 @@ from dfinery_django.models import Destination, Event
 from dfinery_django.protocols.base import Result
 from dfinery_django.states import Outcome, Reason
 from tests.conftest import FarSide, answer
+from tests.events import event, soon
 from tests.limited import Limited
 from tests.settings import DATABASE
-from tests.test_delivery import event, soon
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -25,8 +25,8 @@ from dfinery_django.delivery import drain
 from dfinery_django.models import Destination, Event
 from dfinery_django.patience import is_passing, patiently, portions
 from tests.conftest import FarSide
+from tests.events import event
 from tests.settings import DATABASE
-from tests.test_delivery import event
 
 
 class MySQLError(Exception):

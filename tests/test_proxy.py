@@ -21,9 +21,9 @@ from dfinery_django.exceptions import RefusedInTests, TransportError
 from dfinery_django.models import DeliveryAttempt, Destination, Event
 from dfinery_django.protocols.base import Request
 from dfinery_django.token_check import check_token
+from tests.events import event, soon
 from tests.misbehaving import Authority, Misbehaving, closes, says
 from tests.proxy import LoopbackProxy
-from tests.test_delivery import event, soon
 
 pytestmark = pytest.mark.django_db
 

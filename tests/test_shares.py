@@ -14,7 +14,7 @@ from dfinery_django.models import Event
 from dfinery_django.selection import Selection
 from dfinery_django.states import Action
 from tests.conftest import PURCHASE, FarSide
-from tests.test_delivery import event
+from tests.events import event
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -28,10 +28,10 @@ from dfinery_django.sandbox import Sandbox
 from dfinery_django.sources import identity_key
 from dfinery_django.states import Action, Outcome
 from tests.conftest import FarSide, answer
+from tests.events import run_queue
 from tests.settings import DATABASE
 from tests.shop.models import Order
 from tests.staff import LIST, ask, client_of, confirm, make, page_of, text_of
-from tests.test_story import run_queue
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

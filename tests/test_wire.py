@@ -12,8 +12,8 @@ import pytest
 
 from dfinery_django.delivery import drain
 from dfinery_django.models import DeliveryAttempt, Event
+from tests.events import event, soon
 from tests.misbehaving import OK, Authority, Behaviour, Misbehaving, closes, envelope, page, says
-from tests.test_delivery import event, soon
 
 pytestmark = pytest.mark.django_db
 

@@ -12,17 +12,9 @@ from dfinery_django import capture, delivery, destinations, outbox, tasks, track
 from dfinery_django.models import Destination, Event
 from tests.shop.models import Category, Line, Order, Product, User
 from tests.ways import built, keys
+from tests.ways.routers import ShopInOther
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "other"])
-
-
-class ShopInOther:
-    """The shop's tables are in "other", all else in "default"."""
-
-    def db_for_read(self, model: Any, **hints: Any) -> str:
-        return "other" if model._meta.app_label == "shop" else "default"
-
-    db_for_write = db_for_read
 
 
 class OutboxInDefault(ShopInOther):

@@ -13,7 +13,7 @@ from dfinery_django import Coalesce, Hashed, capture, forget
 from dfinery_django.models import Event
 from tests.conftest import PURCHASE
 from tests.shop.models import Order, User
-from tests.ways import built, keys
+from tests.ways import about_to_leave, built, keys
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -276,10 +276,8 @@ def test_a_withdrawal_that_is_rolled_back(configured: Any) -> None:
 
 def test_a_withdrawal_that_anonymises(configured: Any) -> None:
     """A signal of the site's own, sent before the row is overwritten: ``"deleted"`` builds at once there, too."""
-    signal = ("tests.ways.test_triggers.about_to_leave", "user")
+    signal = ("tests.ways.about_to_leave", "user")
     configured(EVENTS={"withdrawal": {**WITHDRAWAL, "signal": signal, "user_attributes": {"user_id": "username"}}})
-    from tests.ways.test_triggers import about_to_leave
-
     user = User.objects.create(username="hong", grade="gold")
     with transaction.atomic():
         about_to_leave.send(sender=None, user=user)
