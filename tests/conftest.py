@@ -10,6 +10,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from django.test import TransactionTestCase
 
 from tests.support.doubles import FarSide, Shop, dfinery
 
@@ -24,6 +25,38 @@ if os.environ.get("CI"):
 
 #: What needs packages and settings of its own (``pytest tests/system/oscar``), or a browser.
 collect_ignore = [f"system/{each}" for each in ("browser", "neighbours", "oscar", "schema")]
+
+#: Whoever requests one of these uses a database, also by way of a fixture of ours.
+DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "django_db_serialized_rollback"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hand tests to whichever process is free; ``-n`` alone would leave some behind a slow one."""
+    if getattr(config.option, "dist", "no") == "load":
+        config.option.dist = "worksteal"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Let ``-n auto`` start one process more than there are cores, since the slow tests mostly wait."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow tests: one process works them off while the others take the rest."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what uses a database, so that the rest need not run once per database.
+
+    A test that opens a database of its own, or starts a process that uses one, has the mark ``db`` in its module.
+    """
+    fixtures = getattr(item, "fixturenames", ())
+    test_class = getattr(item, "cls", None)
+    is_case = isinstance(test_class, type) and issubclass(test_class, TransactionTestCase)
+    if item.get_closest_marker("django_db") or is_case or not DATABASE_FIXTURES.isdisjoint(fixtures):
+        item.add_marker("db")
 
 
 @pytest.fixture(autouse=True, scope="session")

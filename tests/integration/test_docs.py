@@ -20,11 +20,7 @@ from dfinery_django import checks, signals
 from dfinery_django.conf import KEYS, Settings
 from dfinery_django.definitions import definition as definitions
 from dfinery_django.definitions.registry import from_dict
-from tests.support.typed_docs import PAGES, ROOT
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+from tests.support.typed_docs import PAGES, ROOT, blocks_of
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -32,7 +28,7 @@ def test_code_blocks_parse_and_import_what_exists(page: Path) -> None:
     """Every Python block is valid, and what it imports from this app is there."""
     import dfinery_django
 
-    for block in blocks(page, "python"):
+    for block in blocks_of(page, "python"):
         for node in ast.walk(ast.parse(block)):
             if isinstance(node, ast.ImportFrom) and node.module == "dfinery_django":
                 assert all(hasattr(dfinery_django, alias.name) for alias in node.names)
@@ -106,7 +102,7 @@ def test_the_settings_to_copy_are_accepted(page: Path) -> None:
     from dfinery_django.tokens import Token
 
     names: dict[str, object] = {"INSTALLED_APPS": [], "env": lambda name: "token"}
-    for block in blocks(page, "python"):
+    for block in blocks_of(page, "python"):
         if block.startswith("# settings.py\n"):
             exec(block, names)
     setting = names["DFINERY"]
@@ -120,7 +116,7 @@ def test_the_settings_to_copy_are_accepted(page: Path) -> None:
 def any_shop() -> list[dict[str, Any]]:
     """The mappings of docs/any-shop.md, block by block."""
     found = []
-    for block in blocks(ROOT / "docs/any-shop.md", "python"):
+    for block in blocks_of(ROOT / "docs/any-shop.md", "python"):
         names: dict[str, Any] = {}
         if "EVENTS = {" in block:
             exec(block, names)
@@ -141,7 +137,7 @@ def test_every_mapping_of_any_shop_can_be_used(configured: Any, events: dict[str
         assert [each.msg for each in checks.check_settings() if each.level > INFO] == []
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 def test_the_printed_preview_is_what_is_printed(configured: Any, shop: Any, monkeypatch: Any, capsys: Any) -> None:
     """docs/any-shop.md shows what the command says of such an order, but for digits."""
     monkeypatch.setenv("COLUMNS", "120")
@@ -150,7 +146,7 @@ def test_the_printed_preview_is_what_is_printed(configured: Any, shop: Any, monk
     mail, total = "guest@example.com", Decimal("3800000")
     shop.place(pk=42, status="paid", lines=2, guest_email=mail, total=total, paid_at=paid_at)
     configured(EVENTS=any_shop()[0])
-    (block,) = blocks(ROOT / "docs/any-shop.md", "console")
+    (block,) = blocks_of(ROOT / "docs/any-shop.md", "console")
     command, _, shown = block.partition("\n")
     call_command(*command.removeprefix("$ python manage.py ").split())
     assert re.sub(r"\d", "0", capsys.readouterr().out) == re.sub(r"\d", "0", shown)

@@ -233,7 +233,7 @@ def busy(configured: Any) -> None:
         )
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_pages_are_in_the_reader_s_language(busy: None, reader: Any, language: str) -> None:
     """Overview, list, pages of events, destinations and repairs have no sentence in English."""
@@ -251,7 +251,7 @@ def test_pages_are_in_the_reader_s_language(busy: None, reader: Any, language: s
         assert english_in(answer, language) == [], url
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_questions_and_answers_are_in_the_reader_s_language(busy: None, reader: Any, language: str) -> None:
     """What will happen, what has happened, a pause, an event that is gone."""
@@ -270,7 +270,7 @@ def test_questions_and_answers_are_in_the_reader_s_language(busy: None, reader: 
     assert english_in(client.get(f"{LIST}999999/change/", follow=True), language) == []
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 def test_a_missing_translation_would_be_seen(busy: None, reader: Any) -> None:
     """The search for English sentences finds those of the English page."""
     client = reader("en")
@@ -283,7 +283,7 @@ def test_a_missing_translation_would_be_seen(busy: None, reader: Any) -> None:
         assert len(english_in(client.get(url), "ko")) > 3, url
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("language", "headline", "waiting", "day", "tile"),
     [
@@ -347,7 +347,7 @@ def test_sentences_stand_side_by_side() -> None:
     assert join_sentences("一。", "二。") == "一。二。"
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 def test_the_sentence_of_health_is_the_reader_s(configured: Any) -> None:
     """Each time anew, not that of whoever asked first."""
     configured()
@@ -357,7 +357,7 @@ def test_the_sentence_of_health_is_the_reader_s(configured: Any) -> None:
             assert words in " ".join(finding.text for finding in assess(now).findings)
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 def test_django_s_log_is_in_the_site_s_language(configured: Any, reader: Any) -> None:
     """Others read it than whoever was logged; the message beside it is in the reader's."""
     configured()

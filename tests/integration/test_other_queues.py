@@ -19,8 +19,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from dfinery_django.models import Event
 from dfinery_django.sandbox import Sandbox
-from tests.integration.test_docs import blocks
 from tests.support.doubles import is_ci
+from tests.support.typed_docs import blocks_of
 from tests.system.clusters.processes import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -28,13 +28,13 @@ PAGE = ROOT / "docs/other-queues.md"
 
 
 def code_that_imports(package: str) -> str:
-    (found,) = [block for block in blocks(PAGE, "python") if f"from {package} import" in block]
+    (found,) = [block for block in blocks_of(PAGE, "python") if f"from {package} import" in block]
     return found
 
 
 def settings_that_name(word: str) -> dict[str, Any]:
     names: dict[str, Any] = {"DFINERY": {}}
-    exec(next(block for block in blocks(PAGE, "python") if word in block), names)
+    exec(next(block for block in blocks_of(PAGE, "python") if word in block), names)
     return names
 
 
@@ -147,6 +147,7 @@ print(json.dumps([Event.objects.get().status, refusal, "django_q.models" in sys.
 """
 
 
+@pytest.mark.db
 def test_django_q_may_be_left_out() -> None:
     """Without django_q in INSTALLED_APPS the app starts, migrates, checks and delivers through another WAKE."""
     with Sandbox() as sandbox:

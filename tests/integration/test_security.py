@@ -24,7 +24,7 @@ from tests.support.doubles import PURCHASE, FarSide, answer
 ROOT = Path(__file__).parents[2]
 SECRET = "s3cret-token"
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 def plain(value: Any) -> bool:

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import pytest
 from django.urls import reverse
-from django_q.models import OrmQ
 
 from dfinery_django.models import Event
 from dfinery_django.sandbox import FAULTS, Sandbox
+from tests.support.events import run_queue
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def run_queue() -> int:
-    """What a worker does: take each queued task by its dotted path."""
-    tasks = list(OrmQ.objects.order_by("pk"))
-    for queued in tasks:
-        module, _, name = queued.task["func"].rpartition(".")
-        getattr(importlib.import_module(module), name)(*queued.task["args"])
-        queued.delete()
-    return len(tasks)
 
 
 def test_from_a_paid_order_to_the_admin(configured: Any, shop: Any, admin_client: Any) -> None:

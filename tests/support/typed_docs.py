@@ -29,6 +29,11 @@ disable_error_code = var-annotated, annotation-unchecked
 """
 
 
+def blocks_of(page: Path, language: str) -> list[str]:
+    """A page's blocks of code in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
 def blocks() -> Iterator[tuple[str, str]]:
     """A name for each block, and the block."""
     for page in PAGES:

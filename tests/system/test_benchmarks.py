@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.settings import DATABASE
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +23,8 @@ def run(*arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.db
+@pytest.mark.slow
 def test_what_a_checkout_pays() -> None:
     """Each contestant takes part; how often each asks the database is no matter of the machine's mood."""
     lines = run("benchmarks.capture", "--orders", "2", "--block", "1", "--databases", DATABASE).splitlines()

@@ -22,6 +22,7 @@ from tests.shop.models import Order
 from tests.support.doubles import accepted
 
 
+@pytest.mark.db
 @pytest.mark.slow
 def test_a_small_chaos_run_leaves_no_violation() -> None:
     """Workers die, the server misbehaves, the database fails; then all heals and every event is accounted for."""

@@ -15,7 +15,11 @@ from tests.settings import DATABASE
 from tests.support.doubles import is_ci
 from tests.system.clusters.processes import Cluster, FarSide, Shop, eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="django-q2 forks")]
+pytestmark = [
+    pytest.mark.db,
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="django-q2 forks"),
+]
 
 REDIS = (os.environ.get("REDIS_HOST", "127.0.0.1"), int(os.environ.get("REDIS_PORT", "6379")))
 

@@ -16,7 +16,7 @@ from dfinery_django.models import Event, Repair
 from tests.support.doubles import PURCHASE, accepted
 from tests.support.staff import LIST, ask, confirm, make, text_of
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 def test_the_people_of_chosen_events_are_forgotten(configured: Any, admin_client: Any) -> None:

@@ -30,7 +30,7 @@ from dfinery_django.protocols.s2s import S2SEventAPI
 from dfinery_django.sandbox import Sandbox
 from tests.support.doubles import FarSide, answer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 PAGE = "admin:dfinery_django_overview_changelist"
 ACTIONS = ("pause", "resume", "test")
@@ -169,6 +169,7 @@ def test_pause_and_resume(shop_at_work: None, staff: Any) -> None:
     assert LogEntry.objects.first().get_admin_url() is not None
 
 
+@pytest.mark.django_db(transaction=True)
 def test_resume_tries_a_closed_destination_at_once(shop_at_work: None, admin_client: Any, far_side: FarSide) -> None:
     """Its button says so, and asks for a drain."""
     page = text_of(admin_client)
@@ -228,6 +229,7 @@ class InTransaction(S2SEventAPI):
         return super().encode(batch)
 
 
+@pytest.mark.django_db(transaction=True)
 def test_the_network_never_waits_inside_a_transaction(configured: Any, sandbox: Sandbox, admin_client: Any) -> None:
     """Not even on a site with ATOMIC_REQUESTS."""
     configured(BASE_URL=sandbox.url, PROTOCOL="tests.integration.admin.test_admin_overview.InTransaction")

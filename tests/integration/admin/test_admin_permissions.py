@@ -16,7 +16,7 @@ from dfinery_django.operations import bulk_action
 from dfinery_django.operations.selection import Selection
 from tests.support.staff import LIST, ask, client_of, confirm, make, page_of, visitor
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 VERBS = ("resend", "rebuild", "cancel")
 #: Person -> permissions; whether staff.

@@ -20,7 +20,7 @@ from dfinery_django.models import Event, Repair
 from tests.support.doubles import PURCHASE, FarSide, accepted, answer
 from tests.support.staff import LIST, ask, client_of, confirm, make, page_of, text_of
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -224,6 +224,7 @@ def test_nothing_chosen_is_nothing_done(refused: Event, admin_client: Any) -> No
     assert not Repair.objects.exists()
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_queue_that_is_down_loses_no_action(configured: Any, refused: Event, admin_client: Any, caplog: Any) -> None:
     """The rows are due; the next scheduled drain will do."""
     configured(WAKE="tests.integration.admin.test_bulk_actions.broken_wake")

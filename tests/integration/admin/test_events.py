@@ -22,7 +22,7 @@ from dfinery_django.models import DeliveryAttempt, Destination, Event
 from tests.support.doubles import PURCHASE, FarSide, answer
 from tests.support.staff import LIST, client_of, make, page_of, text_of
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 EVIL = "<script>alert(1)</script>"
 

@@ -16,7 +16,7 @@ from dfinery_django.operations import bulk_action
 from dfinery_django.operations.selection import Selection
 from tests.support.staff import LIST, make, text_of
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 ADMIN = "/admin/dfinery_django/"
 #: What is no key.

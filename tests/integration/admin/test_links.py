@@ -16,7 +16,7 @@ from tests.shop.models import Order
 from tests.support.doubles import PURCHASE, FarSide
 from tests.support.staff import LIST, page_of, text_of
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 class PaidOrder(Order):

@@ -21,13 +21,13 @@ from dfinery_django.api.parsing import MAX_REQUEST_BYTES
 from dfinery_django.delivery.circuit import pause
 from dfinery_django.delivery.worker import drain
 from dfinery_django.models import Destination, Event, Repair
-from tests.integration.outbox.test_ingest import at_once, body
 from tests.settings import DATABASE
+from tests.support.bodies import BAD, raw
 from tests.support.doubles import FarSide, answer
+from tests.support.events import at_once, body
 from tests.support.staff import client_of, make
-from tests.unit.protocols.test_s2s_inbound import BAD, raw
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 V1 = "/dfinery/v1/"
 EVENTS = f"{V1}events/"
@@ -469,6 +469,7 @@ def test_health_without_settings_or_database(configured: Any, settings: Any) -> 
     assert found.json() == {"detail": "The outbox can't be read: see the log."}
 
 
+@pytest.mark.django_db(transaction=True)
 def test_what_is_answered_is_committed(client: Client, monkeypatch: Any) -> None:
     """Also where the site wraps each request in a transaction: a deadlock can be tried again."""
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
@@ -482,6 +483,7 @@ def test_what_is_answered_is_committed(client: Client, monkeypatch: Any) -> None
         assert not any(sql.startswith("SAVEPOINT") for sql in statements[:first]), statements
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(DATABASE == "sqlite", reason="SQLite has one writer at a time")
 def test_the_same_action_at_once(client: Client) -> None:
     """One of them does it; the others are told, and nobody fails."""

@@ -13,33 +13,12 @@ from django.test import Client
 from django.urls import get_resolver
 
 from dfinery_django.models import Event
-from tests.integration.outbox.test_ingest import body
+from tests.support.api_people import MAY, PEOPLE
+from tests.support.events import body
 from tests.support.staff import make, visitor
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
-#: Person -> permissions; whether staff.
-PEOPLE: dict[str, tuple[list[str], bool]] = {
-    "customer": ([], False),
-    "clerk": ([], True),
-    "till": (["add_event"], False),
-    "viewer": (["view_event"], True),
-    "reader": (["view_event", "view_payload"], True),
-    "monitor": (["view_destination"], False),
-    "resender": (["view_event", "resend_event"], False),
-    "canceller": (["view_event", "cancel_event"], False),
-    "blind": (["resend_event", "cancel_event", "rebuild_event", "view_payload", "change_event", "delete_event"], True),
-    "operator": (["view_event", "view_payload", "resend_event", "rebuild_event", "cancel_event", "add_event"], True),
-}
-VIEWERS = {"viewer", "reader", "resender", "canceller", "operator", "root"}
-#: Address -> method -> who may.
-MAY: dict[str, dict[str, set[str]]] = {
-    "events/": {"GET": VIEWERS, "POST": {"till", "operator", "root"}},
-    "events/<str:event_id>/": {"GET": VIEWERS},
-    "events/<str:event_id>/resend/": {"POST": {"resender", "operator", "root"}},
-    "events/<str:event_id>/cancel/": {"POST": {"canceller", "operator", "root"}},
-    "health/": {"GET": VIEWERS | {"monitor"}},
-}
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
 

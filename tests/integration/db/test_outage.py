@@ -13,8 +13,8 @@ from django.test import Client
 from dfinery_django.db import outage
 from dfinery_django.metrics import DfineryCollector
 from dfinery_django.models import CustomField, DeliveryAttempt, Destination, Event, Repair
-from tests.integration.outbox.test_ingest import body
 from tests.shop.models import Order
+from tests.support.events import body
 from tests.support.staff import client_of, text_of
 
 pytestmark = pytest.mark.django_db(transaction=True)

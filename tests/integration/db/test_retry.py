@@ -24,9 +24,9 @@ from django.db import (
 from dfinery_django.db.retry import is_transient, retry, statement_batches
 from dfinery_django.delivery.worker import drain
 from dfinery_django.models import Destination, Event
-from tests.integration.delivery.test_worker import event
 from tests.settings import DATABASE
 from tests.support.doubles import FarSide
+from tests.support.events import event
 
 
 class MySQLError(Exception):

@@ -32,10 +32,10 @@ from dfinery_django.outbox import reconcile, wakeup
 from dfinery_django.protocols.base import Result
 from dfinery_django.sandbox import Sandbox
 from dfinery_django.telemetry import incidents
-from tests.integration.test_story import run_queue
 from tests.settings import DATABASE
 from tests.shop.models import Order
 from tests.support.doubles import FarSide, answer
+from tests.support.events import run_queue
 from tests.support.staff import LIST, ask, client_of, confirm, make, page_of, text_of
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -36,9 +36,9 @@ from dfinery_django.signals import (
     destination_recovered,
     destination_resumed,
 )
-from tests.integration.delivery.test_worker import event, soon
 from tests.settings import DATABASE
 from tests.support.doubles import FarSide, accepted, answer
+from tests.support.events import event, soon
 
 pytestmark = pytest.mark.django_db
 

@@ -18,9 +18,9 @@ from dfinery_django.delivery.worker import drain
 from dfinery_django.enums import EventStatus
 from dfinery_django.models import Destination, Event
 from dfinery_django.monitoring.overview import look
-from tests.integration.delivery.test_worker import event
 from tests.settings import DATABASE
 from tests.support.doubles import FarSide
+from tests.support.events import event
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

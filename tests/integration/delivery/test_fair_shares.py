@@ -14,8 +14,8 @@ from dfinery_django.enums import Action
 from dfinery_django.models import Event
 from dfinery_django.operations import bulk_action
 from dfinery_django.operations.selection import Selection
-from tests.integration.delivery.test_worker import event
 from tests.support.doubles import PURCHASE, FarSide
+from tests.support.events import event
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

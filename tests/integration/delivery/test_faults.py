@@ -17,7 +17,7 @@ from dfinery_django import track
 from dfinery_django.delivery.test_guard import live_dfinery
 from dfinery_django.delivery.worker import drain
 from dfinery_django.models import DeliveryAttempt, Destination, Event
-from tests.integration.delivery.test_worker import event, soon
+from tests.support.events import event, soon
 from tests.support.misbehaving import (
     OK,
     Authority,

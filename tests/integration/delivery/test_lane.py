@@ -34,9 +34,9 @@ from dfinery_django.enums import Outcome
 from dfinery_django.models import DeliveryAttempt, Destination, Event
 from dfinery_django.protocols.base import Request, Response, Result
 from dfinery_django.protocols.s2s import S2SEventAPI
-from tests.integration.delivery.test_worker import event, soon
 from tests.settings import DATABASE
 from tests.support.doubles import FarSide, accepted, answer
+from tests.support.events import event, soon
 from tests.support.misbehaving import OK, Asked, Behaviour, Misbehaving, goes_on, hangs, page, says
 from tests.support.processes import DRAIN_FOREVER, CutWire, Workers, ended
 from tests.system.clusters.processes import eventually

@@ -24,8 +24,8 @@ from dfinery_django.delivery.worker import drain
 from dfinery_django.exceptions import TransportError
 from dfinery_django.models import DeliveryAttempt, Destination, Event
 from dfinery_django.protocols.base import Response
-from tests.integration.delivery.test_worker import event, soon
 from tests.support.doubles import FarSide, answer
+from tests.support.events import event, soon
 from tests.support.misbehaving import Misbehaving
 from tests.support.staff import visitor
 

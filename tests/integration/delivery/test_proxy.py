@@ -21,7 +21,7 @@ from dfinery_django.delivery.worker import drain
 from dfinery_django.exceptions import RefusedInTests, TransportError
 from dfinery_django.models import DeliveryAttempt, Destination, Event
 from dfinery_django.protocols.base import Request
-from tests.integration.delivery.test_worker import event, soon
+from tests.support.events import event, soon
 from tests.support.misbehaving import Authority, Misbehaving, closes, says
 from tests.support.proxy import LoopbackProxy
 

@@ -16,9 +16,9 @@ from dfinery_django.delivery.worker import drain
 from dfinery_django.enums import Outcome, Reason
 from dfinery_django.models import Destination, Event
 from dfinery_django.protocols.base import Result
-from tests.integration.delivery.test_worker import event, soon
 from tests.settings import DATABASE
 from tests.support.doubles import FarSide, answer
+from tests.support.events import event, soon
 from tests.support.limited import Limited
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -22,7 +22,7 @@ from dfinery_django.tokens import Token
 from tests.shop.models import Order
 from tests.support.doubles import PURCHASE, FarSide, dfinery
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 SECRET = "s3cret-token"
 UNUSABLE = [None, "", "  \n", "two words", "비밀", b"bytes", 7, ["x"], lambda: None, lambda: 1 / 0]

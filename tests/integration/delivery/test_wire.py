@@ -12,7 +12,7 @@ import pytest
 
 from dfinery_django.delivery.worker import drain
 from dfinery_django.models import DeliveryAttempt, Event
-from tests.integration.delivery.test_worker import event, soon
+from tests.support.events import event, soon
 from tests.support.misbehaving import OK, Authority, Behaviour, Misbehaving, closes, envelope, page, says
 
 pytestmark = pytest.mark.django_db

@@ -26,6 +26,7 @@ from dfinery_django.delivery.lane import Lane
 from dfinery_django.delivery.worker import drain
 from dfinery_django.models import DeliveryAttempt, Destination, Event
 from tests.support.doubles import FarSide, answer
+from tests.support.events import event, soon
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -58,21 +59,6 @@ def heard() -> Any:
         signal.disconnect(dispatch_uid=f"test {name}")
     destination_blocked.disconnect(dispatch_uid="test blocked")
     destination_recovered.disconnect(dispatch_uid="test recovered")
-
-
-def event(number: int = 1) -> Event:
-    stored = track("coupon", user_id=f"u{number}")
-    assert stored is not None
-    return stored
-
-
-def soon(seconds: float) -> Any:
-    """Move every wait that far into the past."""
-    shift = dt.timedelta(seconds=seconds)
-    for row in Event.objects.exclude(due_at=None):
-        Event.objects.filter(pk=row.pk).update(due_at=row.due_at - shift)  # type: ignore[operator]
-    for place in Destination.objects.exclude(closed_until=None):
-        Destination.objects.filter(pk=place.pk).update(closed_until=place.closed_until - shift)  # type: ignore[operator]
 
 
 def test_accepted(far_side: FarSide, heard: Any) -> None:

@@ -24,7 +24,7 @@ from dfinery_django.signals import event_expired, event_failed
 from tests.shop.models import Line, Order
 from tests.support.doubles import PURCHASE
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 HOUR = dt.timedelta(hours=1)
 
@@ -501,6 +501,7 @@ def test_long_and_broken_values_stay_short(configured: Any, shop: Any) -> None:
 # ── leaves no trace ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("changes", [{}, {"user": raising}, {"destination": raising}, {"event_datetime": "paid_at"}])
 def test_it_leaves_no_trace(configured: Any, shop: Any, caplog: Any, changes: Any) -> None:
     """Only SELECTs, no event, no signal, no word in the log: neither for what is sent nor for what fails."""

@@ -12,7 +12,7 @@ from dfinery_django.models import Event
 from tests.shop.models import Order, Product
 from tests.support.doubles import PURCHASE, FarSide
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

@@ -18,13 +18,13 @@ from dfinery_django.management.commands.dfinery import SUBCOMMANDS, Command
 from dfinery_django.management.exit_codes import EXIT_CODES
 from dfinery_django.models import Destination, Event
 from dfinery_django.sandbox import Sandbox
-from tests.integration.test_docs import ROOT, blocks
 from tests.shop.models import Order
 from tests.support.staff import make
+from tests.support.typed_docs import ROOT, blocks_of
 
 PAGE = ROOT / "docs" / "commands.md"
 PROMPT = "$ python manage.py dfinery "
-EXAMPLES = [block for block in blocks(PAGE, "console") if block.startswith(PROMPT)]
+EXAMPLES = [block for block in blocks_of(PAGE, "console") if block.startswith(PROMPT)]
 
 MAPPING = {
     "model": "shop.Order",
@@ -99,7 +99,7 @@ def arrange(shop: Any, subcommand: str) -> None:
         Order.objects.update(status="paid")
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.partition("\n")[0].removeprefix(PROMPT)[:30])
 def test_what_is_printed_is_printed(configured: Any, shop: Any, monkeypatch: Any, capsys: Any, example: str) -> None:
     """But for numbers and times; also the exit code, where the page shows it."""

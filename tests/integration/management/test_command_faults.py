@@ -1,4 +1,4 @@
-"""``manage.py dfinery`` in trouble: one line and an exit code, never a traceback. Most as real processes."""
+"""``manage.py dfinery`` in trouble: one line and an exit code, never a traceback; as real processes, too."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, execute_from_command_line
 from django.core.management.base import CommandParser
-from django.db import connection
+from django.db import connection, connections
 
 from dfinery_django import track
 from dfinery_django.management.commands.dfinery import SUBCOMMANDS, Command, load_subcommand
@@ -41,9 +43,33 @@ READS = (
 )
 
 
-def run(workers: Workers, command: str) -> tuple[int, str, str]:
-    process = workers.start(("-m", "django", "dfinery", *command.split()))
-    out, errors = process.communicate(timeout=60)
+@contextmanager
+def database(**changes: Any) -> Iterator[None]:
+    """The only database has these settings, as in a process that has just started."""
+    settings, connected = connections.settings, connections["default"]
+    there = dict(settings)
+    settings["default"] = {**connected.settings_dict, **changes}
+    del settings["other"]  # not made here, and Django 6.1's checks ask every database
+    connections["default"] = connections.create_connection("default")
+    try:
+        yield
+    finally:
+        connections["default"].close()
+        settings.update(there)
+        connections["default"] = connected
+
+
+def run(capsys: Any, command: str, **changes: Any) -> tuple[Any, str, str]:
+    """Exit code and what is said, as ``manage.py`` does it, without the seconds that a process takes to start."""
+    with database(**changes), pytest.raises(SystemExit) as left:
+        execute_from_command_line(["manage.py", "dfinery", *command.split()])
+    return left.value.code, *capsys.readouterr()
+
+
+def run_process(command: str, **changes: Any) -> tuple[Any, str, str]:
+    with Workers(**changes) as workers:
+        process = workers.start(("-m", "django", "dfinery", *command.split()))
+        out, errors = process.communicate(timeout=60)
     return process.returncode, out, errors
 
 
@@ -68,11 +94,10 @@ def last_line(errors: str) -> str:
         ("sandbox --rate-limit few", "'few' is not a whole number of at least 0"),
     ],
 )
-def test_wrong_use_is_one_line(configured: Any, command: str, words: str) -> None:
+def test_wrong_use_is_one_line(configured: Any, capsys: Any, command: str, words: str) -> None:
     """Exit code 2; nothing on stdout; no usage of half a page."""
     configured(EVENTS={})
-    with Workers() as workers:
-        code, out, errors = run(workers, command)
+    code, out, errors = run(capsys, command)
     assert (code, out) == (2, "")
     assert words in errors
     assert len(errors.splitlines()) == 1 or errors.startswith("System check identified"), errors
@@ -80,21 +105,19 @@ def test_wrong_use_is_one_line(configured: Any, command: str, words: str) -> Non
 
 
 @pytest.mark.parametrize("command", READS)
-def test_migrate_was_not_run(configured: Any, command: str) -> None:
+def test_migrate_was_not_run(configured: Any, capsys: Any, command: str) -> None:
     """Exit code 2, and what to type."""
     configured(EVENTS={"purchase": DATED})
-    with Workers(**NO_TABLES) as workers:
-        code, _, errors = run(workers, command)
+    code, _, errors = run(capsys, command, **NO_TABLES)
     assert code == 2
     assert "manage.py migrate" in last_line(errors)
 
 
 @pytest.mark.parametrize("command", READS)
-def test_the_database_is_down(configured: Any, command: str) -> None:
+def test_the_database_is_down(configured: Any, capsys: Any, command: str) -> None:
     """Exit code 1, since nothing is wrong with what was typed; in one line, whatever the driver says."""
-    configured(EVENTS={"purchase": DATED}, DRAIN_SECONDS=3)  # for so long a drain waits for it
-    with Workers(**NO_SERVER) as workers:
-        code, _, errors = run(workers, command)
+    configured(EVENTS={"purchase": DATED}, DRAIN_SECONDS=1)  # for so long a drain waits for it
+    code, _, errors = run(capsys, command, **NO_SERVER)
     assert code == 1
     assert last_line(errors).startswith("CommandError: The database can't be used: ")
 
@@ -116,23 +139,42 @@ def test_one_table_is_missing(configured: Any) -> None:
 
 
 @pytest.mark.parametrize("command", ["drain", "resend --all", "check-token", "fields", "prune", "preview shop.Order 1"])
-def test_the_setting_is_wrong(configured: Any, command: str) -> None:
+def test_the_setting_is_wrong(configured: Any, capsys: Any, command: str) -> None:
     """Exit code 2, with the mistake and the word to write."""
     configured(TOKENZ={})
-    with Workers() as workers:
-        code, out, errors = run(workers, command)
+    code, out, errors = run(capsys, command)
     assert (code, out) == (2, "")
     assert "Traceback" not in errors
     assert "DFINERY has an unknown key 'TOKENZ'" in errors
     assert "Did you mean 'TOKENS'?" in last_line(errors)
 
 
-def test_a_port_in_use(configured: Any) -> None:
+@pytest.mark.parametrize(
+    ("command", "changes", "setting"),
+    [
+        ("statsu", {}, {"EVENTS": {}}),
+        ("status", NO_TABLES, {"EVENTS": {}}),
+        ("drain", NO_SERVER, {"EVENTS": {}, "DRAIN_SECONDS": 1}),
+        ("drain", {}, {"TOKENZ": {}}),
+        ("fields", {}, {"TOKENZ": {}}),
+    ],
+    ids=["wrong use", "no tables", "no server", "a wrong setting", "a wrong setting, unchecked"],
+)
+def test_a_process_says_the_same(configured: Any, capsys: Any, command: str, changes: Any, setting: Any) -> None:
+    """What the tests above run in their own process ends and speaks in one of its own as it does there."""
+    configured(**setting)
+    code, out, errors = run_process(command, **changes)
+    here = run(capsys, command, **changes)
+    assert (code, out) == here[:2]
+    assert last_line(errors).replace("__main__.py", "manage.py") == last_line(here[2])
+
+
+def test_a_port_in_use(configured: Any, capsys: Any) -> None:
     """One line with the address, exit code 2."""
     configured(EVENTS={})
-    with socket.create_server(("127.0.0.1", 0)) as taken, Workers() as workers:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        code, out, errors = run(workers, f"sandbox --port {port}")
+        code, out, errors = run(capsys, f"sandbox --port {port}")
     assert (code, out) == (2, "")
     assert errors.startswith(f"CommandError: The sandbox can't listen on 127.0.0.1:{port}: ")
     assert errors.count("\n") == 1

@@ -18,7 +18,7 @@ from dfinery_django.models import Event, Repair
 from dfinery_django.operations import messages
 from dfinery_django.operations.bulk_action import Forecast, new_bulk_action
 from dfinery_django.operations.selection import Selection
-from tests.integration.ways.test_databases import ShopInOther
+from tests.integration.ways.routers import ShopInOther
 from tests.shop.models import Order
 from tests.support.doubles import PURCHASE, FarSide
 from tests.support.staff import make

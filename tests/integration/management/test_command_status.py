@@ -21,7 +21,7 @@ from dfinery_django.monitoring.overview import look
 from dfinery_django.sandbox import Sandbox
 from tests.support.staff import make
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 #: What monitors read: a key that goes or changes its name breaks them.
 KEYS = {
@@ -144,6 +144,7 @@ def test_no_order_and_no_user_is_named(configured: Any, status: Any) -> None:
         assert not [word for word in ("ORDER-7", "USER-7", "PK-7") if word in printed]
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_schedule_that_is_overdue_is_no_plan(configured: Any, status: Any) -> None:
     """Where no cluster comes to it, it says since when; one that is a few seconds late is on its way."""
     from django_q.models import Schedule
@@ -161,6 +162,7 @@ def test_a_schedule_that_is_overdue_is_no_plan(configured: Any, status: Any) -> 
     assert told == {"dfinery: drain": True, "dfinery: prune": False, "dfinery: reconcile": False}
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_missing_schedule_is_told(configured: Any, status: Any) -> None:
     """Reconcile may be missing while drains go on: nothing else would say so."""
     from django_q.models import Schedule
@@ -207,6 +209,7 @@ def test_it_speaks_english(configured: Any, status: Any) -> None:
         assert status()[1].startswith("1 event failed in the last 24 hours.")
 
 
+@pytest.mark.django_db(transaction=True)
 def test_status_asks_little(configured: Any, django_assert_num_queries: Any, capsys: Any) -> None:
     """The overview's three queries; with django-q2 one more for its schedules."""
     configured()

@@ -26,7 +26,7 @@ from dfinery_django.protocols.base import Result
 from dfinery_django.text.times import number, point_in_time, span, time_ago
 from tests.support.doubles import PURCHASE, FarSide, accepted, answer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 #: A Thursday, 10:15 in the suite's time zone (Seoul).
 NOW = dt.datetime(2026, 5, 14, 1, 15, tzinfo=dt.timezone.utc)
@@ -241,6 +241,7 @@ def test_the_event_that_expires_next(overview: Callable[[], Snapshot]) -> None:
     assert found.oldest_waiting_at == first.occurred_at
 
 
+@pytest.mark.django_db(transaction=True)
 def test_it_costs_three_queries(
     overview: Callable[[], Snapshot], configured: Any, django_assert_num_queries: Any
 ) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import threading
 import uuid
 from typing import Any
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -21,25 +20,10 @@ from dfinery_django.protocols.s2s_inbound import Refused
 from dfinery_django.sandbox.rules import Arrival, judge
 from tests.settings import DATABASE
 from tests.support.doubles import FarSide
+from tests.support.events import at_once, body, milliseconds
 from tests.support.staff import make
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def milliseconds(**ago: float) -> int:
-    return int((timezone.now() - dt.timedelta(**ago)).timestamp() * 1000)
-
-
-def body(event_id: Any = None, *, items: Any = None, user: Any = None, **attributes: Any) -> dict[str, Any]:
-    """A body as a till sends it, of an hour ago."""
-    event = {
-        "event_id": str(event_id or uuid.uuid4()),
-        "event_name": "purchase",
-        "event_datetime": milliseconds(hours=1),
-    }
-    if items is not None:
-        event["items"] = items
-    return {"event_attributes": {**event, **attributes}, "user_attributes": {"user_id": "u1", **(user or {})}}
 
 
 def problems(found: IngestResult) -> list[tuple[int, str]]:
@@ -303,28 +287,6 @@ def test_a_batch_of_another_request_meanwhile(configured: Any) -> None:
     assert [(each.index, each.is_new) for each in found.accepted] == [(0, False), (2, True)]
     assert [type(each.error) for each in found.rejected] == [Conflict]
     assert Event.objects.count() == 3
-
-
-def at_once(number: int, work: Any) -> list[Any]:
-    """What each of several threads, with connections of their own, came to; an error is raised here."""
-    ready, results, errors = threading.Barrier(number), [], []
-
-    def run(place: int) -> None:
-        try:
-            ready.wait(timeout=30)
-            results.append(work(place))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the test fails for it
-            errors.append(error)
-        finally:
-            connections.close_all()
-
-    workers = [threading.Thread(target=run, args=(place,)) for place in range(number)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert errors == []
-    return results
 
 
 @pytest.mark.skipif(DATABASE == "sqlite", reason="SQLite has one writer at a time")

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.dispatch import Signal
 from django.utils import timezone
 
 from dfinery_django.building.build import build_due
 from dfinery_django.models import Event
+
+#: A signal of the site's own, sent before a customer's row goes.
+about_to_leave = Signal()
 
 
 def keys(definition: str = "purchase", using: str = "default") -> list[str]:

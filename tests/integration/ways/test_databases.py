@@ -13,18 +13,10 @@ from dfinery_django.delivery import worker
 from dfinery_django.models import Destination, Event
 from dfinery_django.outbox import databases, store
 from tests.integration.ways import built, keys
+from tests.integration.ways.routers import ShopInOther
 from tests.shop.models import Category, Line, Order, Product, User
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "other"])
-
-
-class ShopInOther:
-    """The shop's tables are in "other", all else in "default"."""
-
-    def db_for_read(self, model: Any, **hints: Any) -> str:
-        return "other" if model._meta.app_label == "shop" else "default"
-
-    db_for_write = db_for_read
 
 
 class OutboxInDefault(ShopInOther):

@@ -11,7 +11,7 @@ from django.utils.functional import SimpleLazyObject
 
 from dfinery_django import Coalesce, Hashed, capture, forget
 from dfinery_django.models import Event
-from tests.integration.ways import built, keys
+from tests.integration.ways import about_to_leave, built, keys
 from tests.shop.models import Order, User
 from tests.support.doubles import PURCHASE
 
@@ -276,9 +276,8 @@ def test_a_withdrawal_that_is_rolled_back(configured: Any) -> None:
 
 def test_a_withdrawal_that_anonymises(configured: Any) -> None:
     """A signal of the site's own, sent before the row is overwritten: ``"deleted"`` builds at once there, too."""
-    signal = ("tests.integration.ways.test_triggers.about_to_leave", "user")
+    signal = ("tests.integration.ways.about_to_leave", "user")
     configured(EVENTS={"withdrawal": {**WITHDRAWAL, "signal": signal, "user_attributes": {"user_id": "username"}}})
-    from tests.integration.ways.test_triggers import about_to_leave
 
     user = User.objects.create(username="hong", grade="gold")
     with transaction.atomic():

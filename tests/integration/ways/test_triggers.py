@@ -23,7 +23,7 @@ from tests.support.doubles import PURCHASE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-order_placed, order_created, stage_changed, about_to_leave = Signal(), Signal(), Signal(), Signal()
+order_placed, order_created, stage_changed = Signal(), Signal(), Signal()
 
 
 class Foreign(Signal):
@@ -201,7 +201,7 @@ def test_a_signal_costs_saves_nothing(configured: Any, shop: Any, django_assert_
             "left": {
                 "model": "shop.User",
                 "when": "deleted",
-                "signal": ("tests.integration.ways.test_triggers.about_to_leave", "user"),
+                "signal": ("tests.integration.ways.about_to_leave", "user"),
             },
         }
     )

@@ -21,7 +21,7 @@ from drf_spectacular.management.commands.spectacular import Command
 from dfinery_django.api.events import MAX_EVENTS_PER_REQUEST
 from dfinery_django.api.filters import QUERY_PARAMETERS
 from dfinery_django.schema.properties import PREDEFINED
-from tests.integration.api.test_api_permissions import MAY
+from tests.support.api_people import MAY
 
 
 @pytest.fixture

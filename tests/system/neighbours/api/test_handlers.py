@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.api.test_handlers import ASKED, answered
+from tests.support.api_errors import ASKED, answered
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
