@@ -64,7 +64,7 @@ class CustomFieldAdmin(ReadOnlyAdmin, FieldBase):
             "sections": [
                 {
                     "heading": heading, "scope": scope,
-                    "fields": [_field_row(each) for each in listed if each.scope == scope],
+                    "fields": [_template_row(each) for each in listed if each.scope == scope],
                 }
                 for scope, heading in SECTION_HEADINGS.items()
             ],
@@ -74,7 +74,7 @@ class CustomFieldAdmin(ReadOnlyAdmin, FieldBase):
         return TemplateResponse(request, "admin/dfinery_django/fields.html", context)
 
 
-def _field_row(listed: custom_fields.ListedField) -> dict[str, Any]:
+def _template_row(listed: custom_fields.ListedField) -> dict[str, Any]:
     """Return a field for the template, in the user's language."""
     return {
         "listed": listed,

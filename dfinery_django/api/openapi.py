@@ -17,7 +17,7 @@ from drf_spectacular.utils import (
 )
 
 from ..definitions.registry import EVENT_NAME_LENGTH
-from ..protocols.s2s_inbound import EVENT, USER
+from ..protocols.s2s_inbound import EVENT_PATH, USER_PATH
 from ..schema import properties
 from ..schema.properties import Scope
 from ..schema.types import LONG_MAX, LONG_MIN, WireType
@@ -60,19 +60,19 @@ _ID = {"type": "string", "format": "uuid", "description": "A known id stores not
 _ITEMS = {"type": "array", "items": _object_schema("item", ())}
 _EVENT = {
     "type": "object",
-    "required": [EVENT, USER],
+    "required": [EVENT_PATH, USER_PATH],
     "properties": {
-        EVENT: _object_schema(
+        EVENT_PATH: _object_schema(
             "event", (properties.EVENT_NAME, properties.EVENT_DATETIME),
             **{properties.EVENT_ID: _ID, properties.EVENT_NAME: _NAME, properties.ITEMS: _ITEMS},
         ),
-        USER: _object_schema("user", (properties.USER_ID,), **{properties.USER_ID: _USER}),
+        USER_PATH: _object_schema("user", (properties.USER_ID,), **{properties.USER_ID: _USER}),
     },
 }  # fmt: skip
 BODY = {"oneOf": [_EVENT, {"type": "array", "items": _EVENT, "minItems": 1, "maxItems": MAX_EVENTS_PER_REQUEST}]}
 
 EXAMPLE = {
-    EVENT: {
+    EVENT_PATH: {
         properties.EVENT_ID: "0166a71c-caf4-462d-8201-9c30c40f2354",
         properties.EVENT_NAME: "purchase",
         properties.EVENT_DATETIME: 1685672905000,
@@ -81,7 +81,7 @@ EXAMPLE = {
         properties.ITEMS: [{"product_id": "123456789", "quantity": 1, "price": 4000000.0}],
         "source_type": "POS",
     },
-    USER: {properties.USER_ID: "user1"},
+    USER_PATH: {properties.USER_ID: "user1"},
 }
 
 _TEXT = {"type": "string", "minLength": 1, "pattern": "^[^\\u0000]+$"}

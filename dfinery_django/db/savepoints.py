@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from django.db import DatabaseError, connections, models, transaction
 
 from ..text.log_fields import log_rate_limited
-from .retry import DATABASE_ERRORS, is_transient
-
-T = TypeVar("T")
+from .retry import DATABASE_ERRORS, T, is_transient
 
 #: Errors with which MySQL and MariaDB roll back the whole transaction, unknown to Django: a deadlock, a full lock
 #: table, a row that has changed since the snapshot.

@@ -54,7 +54,7 @@ _SEVERITY = (Reason.NONE, Reason.TRANSIENT, Reason.THROTTLED, Reason.BLOCKED, Re
 REFUSAL_CODES = (Reason.BLOCKED, Reason.TOKEN)
 
 _FIELDS = ("closed_until", "closed_code", "closed_reason", "closed_at", "closed_wire", "failure_count")
-_SHARED_FIELDS = (*_FIELDS, "quota_left", "quota_resets_at", *rate_limit.FIELDS)
+_STATE_FIELDS = (*_FIELDS, "quota_left", "quota_resets_at", *rate_limit.FIELDS)
 
 
 def destination_row(alias: str, using: str) -> Destination:
@@ -169,7 +169,7 @@ def update_circuit(
     was_paced = destination.rate is not None
     with transaction.atomic(using=destination._state.db):
         shared = _saved(destination).select_for_update().get()
-        before = {field: getattr(shared, field) for field in _SHARED_FIELDS}
+        before = {field: getattr(shared, field) for field in _STATE_FIELDS}
         was_throttled = shared.closed_code == Reason.THROTTLED
         for result in results:
             _apply_result(shared, result, now, was_probe)

@@ -9,12 +9,12 @@ import datetime as dt
 import functools
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 from .. import clock
 from ..conf import Settings
 from ..db.database_clock import REPORTED_SECONDS, DatabaseClock
-from ..db.retry import STOP_GRACE_SECONDS, retry
+from ..db.retry import STOP_GRACE_SECONDS, T, retry
 from ..enums import EventStatus, Reason
 from ..models import Destination, Event
 from ..models.queryset import POISON_LAPSES, EventQuerySet
@@ -22,8 +22,6 @@ from ..telemetry.notify import notify
 from . import circuit, rate_limit
 from .exchange import Batch, by_lease
 from .expiry import margin, warn_of_risk
-
-T = TypeVar("T")
 
 LAPSED_POLL_SECONDS = 1.0
 #: A poison event is sent alone; if that lease lapses too, it fails with this reason.

@@ -24,8 +24,8 @@ from ..schema.payload import Payload
 from .exchange import Send, send_batch
 from .http_client import Client, options_of, refuse_live_host
 
-EVENT_NAME = "dfinery_django_test"
-USER_ID = "dfinery_django_test"
+TEST_EVENT_NAME = "dfinery_django_test"
+TEST_USER_ID = "dfinery_django_test"
 #: Well beyond the 48 hours, in case DFINERY is lenient.
 AGE = dt.timedelta(days=30)
 
@@ -88,8 +88,8 @@ def _single_client(settings: Settings) -> Client:
 
 
 def _test_event() -> Event:
-    event = Event(event_name=EVENT_NAME, occurred_at=clock.now() - AGE)
-    event.payload = Payload(envelope(event), {properties.USER_ID: USER_ID}).to_json()
+    event = Event(event_name=TEST_EVENT_NAME, occurred_at=clock.now() - AGE)
+    event.payload = Payload(envelope(event), {properties.USER_ID: TEST_USER_ID}).to_json()
     return event
 
 

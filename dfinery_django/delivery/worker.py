@@ -13,14 +13,13 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import TypeVar
 
 from django.db import connections
 
 from .. import __version__, clock
 from ..conf import Settings, get_settings
 from ..db.database_clock import DatabaseClock
-from ..db.retry import DATABASE_ERRORS, STOP_GRACE_SECONDS, retry
+from ..db.retry import DATABASE_ERRORS, STOP_GRACE_SECONDS, T, retry
 from ..enums import Outcome
 from ..models import Destination, Event, unreadable
 from ..operations import bulk_action
@@ -32,8 +31,6 @@ from .exchange import Send
 from .expiry import expire_strays
 from .http_client import Client, options_of, refuse_live_host, shared_client
 from .lane import POLL_SECONDS, Completion, Lane
-
-T = TypeVar("T")
 
 logger = logging.getLogger("dfinery_django")
 

@@ -23,7 +23,7 @@ from ..schema.properties import Scope
 from ..schema.types import Wire, WireType, epoch_milliseconds, infer
 
 #: The maximum lengths of the text of a Python value and of an expression.
-SHOWN_LENGTH, SOURCE_LENGTH = 100, 300
+SHOWN_LENGTH, EXPRESSION_LENGTH = 100, 300
 SAVE_TIME = "the moment of the save"
 
 
@@ -165,7 +165,7 @@ def source_text(spec: Any) -> str:
     spec = spec.path if isinstance(spec, Path) else spec.function if isinstance(spec, Call) else spec
     if spec is None or isinstance(spec, str):
         return spec or ""
-    name = str(getattr(spec, "__qualname__", None) or short_repr(spec, SOURCE_LENGTH))
+    name = str(getattr(spec, "__qualname__", None) or short_repr(spec, EXPRESSION_LENGTH))
     code = getattr(spec, "__code__", None)
     if code is None or "<lambda>" not in name:
         return name

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from django.http import HttpRequest
 
-T = TypeVar("T")
+TextT = TypeVar("TextT")
 
 
 def may_see_payload(request: HttpRequest) -> bool:
@@ -14,7 +14,7 @@ def may_see_payload(request: HttpRequest) -> bool:
     return request.user.has_perm("dfinery_django.view_payload")
 
 
-def redact(request: HttpRequest, text: T, instead: T) -> T:
+def redact(request: HttpRequest, text: TextT, instead: TextT) -> TextT:
     """Return a text that may quote a payload, or a replacement for users who may not read payloads.
 
     :param instead: a text without values: the label of a code

@@ -23,7 +23,7 @@ from ..definitions.registry import EVENT_NAME_LENGTH
 from ..enums import EventStatus
 from ..exceptions import DfineryError, PayloadError, error_text
 from ..models import Event
-from ..protocols.s2s_inbound import BAD_VALUE, EVENT, NO_DATETIME, Body, Refused, read_body
+from ..protocols.s2s_inbound import BAD_VALUE, EVENT_PATH, NO_DATETIME, Body, Refused, read_body
 from ..schema import properties
 from ..schema.payload import Payload
 from ..schema.types import as_moment, hours_after
@@ -42,7 +42,7 @@ FUTURE_TOLERANCE = dt.timedelta(minutes=5)
 FIRST_MILLISECONDS = 10**11
 
 _UNIX_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
-_DATETIME = f"{EVENT}.{properties.EVENT_DATETIME}"
+_DATETIME = f"{EVENT_PATH}.{properties.EVENT_DATETIME}"
 
 
 class SwitchedOff(DfineryError):
@@ -58,7 +58,7 @@ class Conflict(PayloadError):
 
     def __init__(self) -> None:
         problem = "an event with this id exists, with other content"
-        super().__init__(f"{EVENT}.{properties.EVENT_ID}", problem, "Give each event an id of its own.")
+        super().__init__(f"{EVENT_PATH}.{properties.EVENT_ID}", problem, "Give each event an id of its own.")
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ class _Plan:
                 if is_transient(error):
                     raise
                 words = next(iter(error_text(error).splitlines()), "")  # further lines quote the row
-                found[indexes[event.event_id]] = Refused(BAD_VALUE, EVENT, f"the database can't store it: {words}")
+                found[indexes[event.event_id]] = Refused(BAD_VALUE, EVENT_PATH, f"the database can't store it: {words}")
                 if not connections[self._using].in_atomic_block:
                     connections[self._using].close_if_unusable_or_obsolete()
         return found
@@ -243,7 +243,7 @@ class _Plan:
 
 
 def _check_name(name: str) -> None:
-    path = f"{EVENT}.{properties.EVENT_NAME}"
+    path = f"{EVENT_PATH}.{properties.EVENT_NAME}"
     if len(name) > EVENT_NAME_LENGTH:
         raise Refused(BAD_VALUE, path, f"it has more than {EVENT_NAME_LENGTH} characters")
     if "\x00" in name:

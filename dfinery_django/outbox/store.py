@@ -6,7 +6,7 @@ import logging
 import uuid
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 from django.db import DatabaseError, IntegrityError, InterfaceError, connections
 
@@ -14,7 +14,7 @@ from .. import clock
 from ..building.build import no_token_reason
 from ..conf import get_settings
 from ..db import savepoints
-from ..db.retry import is_transient
+from ..db.retry import T, is_transient
 from ..enums import EventStatus, Reason
 from ..models import Event
 from ..telemetry.notify import log_on_commit
@@ -22,8 +22,6 @@ from ..text.log_fields import log_rate_limited
 from . import wakeup
 from .databases import outbox_databases
 from .insert import insert_event
-
-T = TypeVar("T")
 
 logger = logging.getLogger("dfinery_django")
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from ..enums import Outcome
 from ..tokens import Token
 
-T = TypeVar("T")
+BatchItem = TypeVar("BatchItem")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class WireProtocol(ABC):
         self.base_url = base_url.rstrip("/")
         self.token = token
 
-    def batches(self, payloads: Sequence[T]) -> Iterator[Sequence[T]]:
+    def batches(self, payloads: Sequence[BatchItem]) -> Iterator[Sequence[BatchItem]]:
         """Group the events that may share a request; by default each has its own."""
         for payload in payloads:
             yield (payload,)

@@ -21,7 +21,7 @@ from ..schema.payload import NO_MEMORY, Payload, TypeMemory, TypeOf, convert_pro
 from ..schema.properties import Scope
 from ..schema.types import WireType, convert, infer
 
-EVENT, ITEM, USER = (properties.PATHS[scope] for scope in ("event", "item", "user"))
+EVENT_PATH, ITEM_PATH, USER_PATH = (properties.PATHS[scope] for scope in ("event", "item", "user"))
 #: Longer integers are far beyond 64 bits, and ``int()`` refuses thousands of digits with another error.
 LONGEST_INTEGER = 30
 LONGEST_PATH = 200
@@ -87,9 +87,9 @@ class Body:
 
         items = self.items
         return Payload(
-            {**envelope, **fit(self.event, "event", EVENT)},
-            fit(self.user, "user", USER),
-            None if items is None else tuple(fit(item, "item", f"{ITEM}[{n}]") for n, item in enumerate(items)),
+            {**envelope, **fit(self.event, "event", EVENT_PATH)},
+            fit(self.user, "user", USER_PATH),
+            None if items is None else tuple(fit(item, "item", f"{ITEM_PATH}[{n}]") for n, item in enumerate(items)),
         )
 
     def matches_payload(self, payload: Payload) -> bool:
@@ -146,11 +146,11 @@ def read_body(body: Any, type_of: TypeOf) -> Body:
     :raises Refused: if DFINERY would refuse it
     """
     _refuse_form(body)
-    event, user = dict(body[EVENT]), dict(body[USER])
+    event, user = dict(body[EVENT_PATH]), dict(body[USER_PATH])
     _refuse_empty(event, user)
     if type(event[properties.EVENT_DATETIME]) is not int:
         problem = "it is not a whole number of milliseconds since 1970"
-        raise Refused(NO_DATETIME, f"{EVENT}.{properties.EVENT_DATETIME}", problem)
+        raise Refused(NO_DATETIME, f"{EVENT_PATH}.{properties.EVENT_DATETIME}", problem)
     _refuse_kinds(body)
     _refuse_properties(body, type_of)
     event_id = _event_id(event)
@@ -174,23 +174,23 @@ def read_body(body: Any, type_of: TypeOf) -> Body:
 
 def _refuse_form(body: Any) -> None:
     if not isinstance(body, dict):
-        raise Refused(MALFORMED, "", f"an event is an object with {EVENT} and {USER}")
-    for part in (EVENT, USER):
+        raise Refused(MALFORMED, "", f"an event is an object with {EVENT_PATH} and {USER_PATH}")
+    for part in (EVENT_PATH, USER_PATH):
         if not isinstance(body.get(part), dict):
             raise Refused(MALFORMED, part, "it is missing, or not an object")
-    items = body[EVENT].get(properties.ITEMS, [])
+    items = body[EVENT_PATH].get(properties.ITEMS, [])
     if not isinstance(items, list):
-        raise Refused(MALFORMED, f"{EVENT}.{properties.ITEMS}", "it is not a list")
+        raise Refused(MALFORMED, f"{EVENT_PATH}.{properties.ITEMS}", "it is not a list")
     for number, item in enumerate(items):
         if not isinstance(item, dict):
-            raise Refused(MALFORMED, f"{ITEM}[{number}]", "it is not an object")
+            raise Refused(MALFORMED, f"{ITEM_PATH}[{number}]", "it is not an object")
 
 
 def _refuse_empty(event: Mapping[str, Any], user: Mapping[str, Any]) -> None:
     # An event without an id gets one, but an empty id is a mistake of the sender.
-    required = [(EVENT, event, name) for name in (properties.EVENT_NAME, properties.EVENT_DATETIME)]
-    required += [(EVENT, event, properties.EVENT_ID)] if properties.EVENT_ID in event else []
-    for part, values, name in [*required, (USER, user, properties.USER_ID)]:
+    required = [(EVENT_PATH, event, name) for name in (properties.EVENT_NAME, properties.EVENT_DATETIME)]
+    required += [(EVENT_PATH, event, properties.EVENT_ID)] if properties.EVENT_ID in event else []
+    for part, values, name in [*required, (USER_PATH, user, properties.USER_ID)]:
         value = values.get(name)
         if (
             value is None
@@ -202,10 +202,12 @@ def _refuse_empty(event: Mapping[str, Any], user: Mapping[str, Any]) -> None:
 
 def _walk(body: Mapping[str, Any]) -> Iterator[tuple[Scope, str, str, Any]]:
     """Yield scope, part, name and value of all properties, also those of the items."""
-    yield from (("event", EVENT, name, value) for name, value in body[EVENT].items() if name != properties.ITEMS)
-    for number, item in enumerate(body[EVENT].get(properties.ITEMS, ())):
-        yield from (("item", f"{ITEM}[{number}]", name, value) for name, value in item.items())
-    yield from (("user", USER, name, value) for name, value in body[USER].items())
+    yield from (
+        ("event", EVENT_PATH, name, value) for name, value in body[EVENT_PATH].items() if name != properties.ITEMS
+    )
+    for number, item in enumerate(body[EVENT_PATH].get(properties.ITEMS, ())):
+        yield from (("item", f"{ITEM_PATH}[{number}]", name, value) for name, value in item.items())
+    yield from (("user", USER_PATH, name, value) for name, value in body[USER_PATH].items())
 
 
 def _refuse_kinds(body: Mapping[str, Any]) -> None:
@@ -234,12 +236,12 @@ def _event_id(event: Mapping[str, Any]) -> UUID | None:
         return None
     value = event[properties.EVENT_ID]
     if not isinstance(value, str) or not _UUID.fullmatch(value):
-        raise Refused(BAD_VALUE, f"{EVENT}.{properties.EVENT_ID}", "it is not a UUID with four hyphens")
+        raise Refused(BAD_VALUE, f"{EVENT_PATH}.{properties.EVENT_ID}", "it is not a UUID with four hyphens")
     return UUID(value)
 
 
 def _unknown_keys(body: Mapping[str, Any]) -> list[str]:
-    return sorted(_clean_name(name) for name in body.keys() - {EVENT, USER})
+    return sorted(_clean_name(name) for name in body.keys() - {EVENT_PATH, USER_PATH})
 
 
 def _clean_name(name: str) -> str:

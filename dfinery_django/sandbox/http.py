@@ -22,11 +22,11 @@ from typing import Any
 
 from django.template import Context, Engine
 
-MAX_BODY_BYTES, DRAINED_BYTES = 5 * 1024 * 1024, 64 * 1024 * 1024  # read and dropped so that the sender sees the 413
+ACCEPTED_BYTES, DRAINED_BYTES = 5 * 1024 * 1024, 64 * 1024 * 1024  # read and dropped so that the sender sees the 413
 
 
 @dataclass(frozen=True)
-class Request:
+class ReceivedRequest:
     """One HTTP request; ``raw`` is None if the body was too large."""
 
     method: str
@@ -42,7 +42,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Response:
+class SentResponse:
     """One HTTP response; ``drop`` closes the connection instead."""
 
     status: int
@@ -51,7 +51,7 @@ class Response:
     drop: bool = False
 
 
-Responder = Callable[[Request], Response]
+Responder = Callable[[ReceivedRequest], SentResponse]
 
 
 def is_loopback(host: str) -> bool:
@@ -62,28 +62,32 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def is_form(request: Request) -> bool:
+def is_form(request: ReceivedRequest) -> bool:
     """Return whether the page's form sent it."""
     return (request.headers.get("Content-Type") or "").startswith("application/x-www-form-urlencoded")
 
 
-def json_response(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Response:
+def json_response(status: int, body: Any, headers: Mapping[str, str] | None = None) -> SentResponse:
     """Return a response with a JSON body."""
     text = json.dumps(body, ensure_ascii=False)
     raw = text.encode(errors="backslashreplace")  # a lone surrogate, as JSON escapes it
-    return Response(status, raw, {"Content-Type": "application/json", **(headers or {})})
+    return SentResponse(status, raw, {"Content-Type": "application/json", **(headers or {})})
 
 
-def api_response(status: int, code: int | None, message: str | None, data: Any, headers: Mapping[str, str]) -> Response:
+def api_response(
+    status: int, code: int | None, message: str | None, data: Any, headers: Mapping[str, str]
+) -> SentResponse:
     """Wrap as the API does; a response without a code is that of a gateway."""
     if code is not None:
         return json_response(status, {"result_code": code, "result_msg": message, "result_data": data}, headers)
-    return Response(status, (message or "").encode(), {**({"Content-Type": "text/html"} if message else {}), **headers})
+    return SentResponse(
+        status, (message or "").encode(), {**({"Content-Type": "text/html"} if message else {}), **headers}
+    )
 
 
-def acknowledge(request: Request, result: dict[str, Any]) -> Response:
+def acknowledge(request: ReceivedRequest, result: dict[str, Any]) -> SentResponse:
     """Redirect a form back to the page; return JSON to others."""
-    return Response(303, headers={"Location": "/"}) if is_form(request) else json_response(200, result)
+    return SentResponse(303, headers={"Location": "/"}) if is_form(request) else json_response(200, result)
 
 
 def numbers_as_text(value: Any) -> Any:
@@ -95,7 +99,7 @@ def numbers_as_text(value: Any) -> Any:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def html_page(page: dict[str, Any], version: str) -> Response:
+def html_page(page: dict[str, Any], version: str) -> SentResponse:
     """Render the page; its policy allows only its own script and style."""
     nonce = secrets.token_urlsafe(16)
     engine = Engine(dirs=[str(Path(__file__).parent.parent / "templates")])
@@ -105,7 +109,7 @@ def html_page(page: dict[str, Any], version: str) -> Response:
     policy = f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'"
     policy += "; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy, "ETag": version}
-    return Response(200, html.encode(), headers)
+    return SentResponse(200, html.encode(), headers)
 
 
 class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
@@ -152,7 +156,7 @@ class _Connection(BaseHTTPRequestHandler):
     def _respond(self) -> None:
         path, _, query = self.path.partition("?")
         raw = self._body()
-        answer = self.server.answer(Request(self.command, path, query, self.headers, raw))  # type: ignore[arg-type]
+        answer = self.server.answer(ReceivedRequest(self.command, path, query, self.headers, raw))  # type: ignore[arg-type]
         if raw is None or answer.drop or self.server.stopping.is_set():
             self.close_connection = True
         if answer.drop or self.server.stopping.is_set():
@@ -174,7 +178,7 @@ class _Connection(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "0")
         if "Transfer-Encoding" in self.headers or not length.isascii() or not length.isdigit():
             return None
-        if int(length) <= MAX_BODY_BYTES:
+        if int(length) <= ACCEPTED_BYTES:
             return self.rfile.read(int(length))
         left = min(int(length), DRAINED_BYTES)
         while left > 0 and (piece := self.rfile.read(min(left, 65536))):

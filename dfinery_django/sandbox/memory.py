@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from .rules import Arrival, Refusal
+from .rules import Arrival, ErrorResponse
 
 KEPT_REFUSALS = 50
 DESCRIBED_FIELDS = ("received_at", "event_id", "event_name", "user_id", "processed", "warnings", "body", "raw")
@@ -74,7 +74,7 @@ class ArrivalLog:
                 file.write(json.dumps(line) + "\n")
         self._add(arrival)
 
-    def refuse(self, at: float, refusal: Refusal) -> None:
+    def refuse(self, at: float, refusal: ErrorResponse) -> None:
         """Add a refusal."""
         self.refused_count += 1
         self.refused.append({"at": utc(at), **refusal._asdict()})

@@ -23,14 +23,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, NoReturn
 
-Scope = Literal["event", "item", "user"]
+PropertyScope = Literal["event", "item", "user"]
 
 PROCESSED_FOR_SECONDS = 48 * 3600  # "Only data within a maximum of 48 hours is processed."
 AHEAD_SECONDS = 300  # a clock more than five minutes ahead gets a warning
 OLDEST_MILLISECONDS = 10**11  # March 1973: anything below was certainly meant as seconds
-MAX_INTEGER_LENGTH = (
-    30  # characters: far beyond 64 bits, and int() refuses thousands of digits with an error of its own
-)
+#: Longer integers are far beyond 64 bits, and ``int()`` refuses thousands of digits with an error of its own.
+MAX_INTEGER_LENGTH = 30
 
 CONSOLE_TYPES: dict[type, str] = {float: "Double", int: "Long", bool: "Boolean", str: "String"}
 
@@ -39,7 +38,7 @@ def _types_by_name(**names_by_type: str) -> dict[str, str]:
     return {name: kind for kind, names in names_by_type.items() for name in names.split()}
 
 
-PREDEFINED: dict[str, dict[str, str]] = {
+PREDEFINED_TYPES: dict[str, dict[str, str]] = {
     "event": _types_by_name(
         String="event_id event_name order_id payment_method",
         Long="event_datetime",
@@ -60,7 +59,7 @@ PARTS_IN_REFUSALS: dict[str, str] = {"event": "eventAttribute", "item": "eventIt
 UUID_PATTERN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
-class Refusal(NamedTuple):
+class ErrorResponse(NamedTuple):
     """A response that accepts nothing: the HTTP status, the API's code and its text."""
 
     status: int
@@ -68,10 +67,10 @@ class Refusal(NamedTuple):
     message: str | None
 
 
-class Property(NamedTuple):
+class StoredProperty(NamedTuple):
     """One value as DFINERY stores it; ``item`` counts from 0 and is ``None`` outside the items."""
 
-    scope: Scope
+    scope: PropertyScope
     item: int | None
     name: str
     console_name: str
@@ -95,7 +94,7 @@ class Arrival:
     @classmethod
     def of(cls, raw: str, received_at: float, warnings: tuple[str, ...]) -> Arrival:
         """Read an accepted body, which may come from the file of an earlier run."""
-        body = parse_json(raw)
+        body = parse_strict_json(raw)
         event, user = body["event_attributes"], body["user_attributes"]
         age_seconds = received_at - event["event_datetime"] / 1000
         return cls(
@@ -109,17 +108,17 @@ class Arrival:
             warnings=warnings,
         )
 
-    def properties(self) -> list[Property]:
+    def properties(self) -> list[StoredProperty]:
         """Return every value under its name and type in the console."""
         return [as_stored(*found) for found in iter_values(self.body)]
 
 
-def judge(raw: bytes, received_at: float, content_type: str = "application/json") -> Arrival | Refusal:
+def judge(raw: bytes, received_at: float, content_type: str = "application/json") -> Arrival | ErrorResponse:
     """Accept or refuse a body as the API would."""
     try:
-        body = parse_json(raw.decode())
+        body = parse_strict_json(raw.decode())
     except (ValueError, RecursionError):
-        return MALFORMED
+        return INVALID_FORMAT
     for rule in RULES:
         refusal = rule(body)
         if refusal is not None:
@@ -128,10 +127,10 @@ def judge(raw: bytes, received_at: float, content_type: str = "application/json"
     try:
         return Arrival.of(raw.decode(), received_at, warnings)
     except RecursionError:  # nested as deep as the first parsing just allowed
-        return MALFORMED
+        return INVALID_FORMAT
 
 
-def parse_json(text: str) -> Any:
+def parse_strict_json(text: str) -> Any:
     """Parse JSON by the standard: Python would also accept NaN and turn 1e999 into infinity."""
     return json.loads(text, parse_constant=refuse_constant, parse_float=parse_double, parse_int=parse_long)
 
@@ -149,7 +148,7 @@ def parse_long(text: str) -> int:
     return int(text) if len(text) < MAX_INTEGER_LENGTH else 10**MAX_INTEGER_LENGTH
 
 
-def iter_values(body: dict[str, Any]) -> Iterator[tuple[Scope, int | None, str, Any]]:
+def iter_values(body: dict[str, Any]) -> Iterator[tuple[PropertyScope, int | None, str, Any]]:
     """Yield scope, item number, name and value of everything in a well-formed body."""
     event = body["event_attributes"]
     yield from (("event", None, name, value) for name, value in event.items() if name != "items")
@@ -163,12 +162,12 @@ def cast_to_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def as_stored(scope: Scope, item: int | None, name: str, value: Any) -> Property:
+def as_stored(scope: PropertyScope, item: int | None, name: str, value: Any) -> StoredProperty:
     """Return the property as DFINERY stores it."""
     stored = cast_to_text(value) if (scope, name) in CAST_TO_TEXT else value
-    predefined = name in PREDEFINED[scope] and (scope, name) not in LISTED_YET_CUSTOM
+    predefined = name in PREDEFINED_TYPES[scope] and (scope, name) not in LISTED_YET_CUSTOM
     console_name = ("abx:" if predefined else "c:") + name
-    return Property(scope, item, name, console_name, CONSOLE_TYPES[type(stored)], stored)
+    return StoredProperty(scope, item, name, console_name, CONSOLE_TYPES[type(stored)], stored)
 
 
 def is_scalar(value: Any) -> bool:
@@ -187,50 +186,50 @@ def is_unicode(text: str) -> bool:
 
 # --- The rules, in the order in which they apply
 
-MALFORMED = Refusal(400, 4002, "Invalid request format.")
-EMPTY_REQUIRED = Refusal(400, 4002, "Required parameters cannot be empty.")
-NO_DATETIME = Refusal(400, 4002, "Invalid event datetime format.")
-BAD_NAME = Refusal(400, 4007, "Contains unsupported property name.")
-BAD_VALUE = Refusal(400, 4007, "Contains unsupported property value.")
+INVALID_FORMAT = ErrorResponse(400, 4002, "Invalid request format.")
+EMPTY_REQUIRED = ErrorResponse(400, 4002, "Required parameters cannot be empty.")
+INVALID_DATETIME = ErrorResponse(400, 4002, "Invalid event datetime format.")
+UNSUPPORTED_NAME = ErrorResponse(400, 4007, "Contains unsupported property name.")
+UNSUPPORTED_VALUE = ErrorResponse(400, 4007, "Contains unsupported property value.")
 
 
-def refuse_form(body: Any) -> Refusal | None:
+def refuse_form(body: Any) -> ErrorResponse | None:
     if not isinstance(body, dict) or not all(isinstance(body.get(part), dict) for part in PARTS.values()):
-        return MALFORMED
+        return INVALID_FORMAT
     items = body["event_attributes"].get("items", [])
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        return MALFORMED
+        return INVALID_FORMAT
     return None
 
 
-def refuse_empty(body: dict[str, Any]) -> Refusal | None:
+def refuse_empty(body: dict[str, Any]) -> ErrorResponse | None:
     given = (body[PARTS[scope]].get(name) for scope, name in REQUIRED)
     return EMPTY_REQUIRED if any(value is None or value == "" for value in given) else None
 
 
-def refuse_datetime(body: dict[str, Any]) -> Refusal | None:
-    return None if type(body["event_attributes"]["event_datetime"]) is int else NO_DATETIME
+def refuse_datetime(body: dict[str, Any]) -> ErrorResponse | None:
+    return None if type(body["event_attributes"]["event_datetime"]) is int else INVALID_DATETIME
 
 
-def refuse_kinds(body: dict[str, Any]) -> Refusal | None:
+def refuse_kinds(body: dict[str, Any]) -> ErrorResponse | None:
     for scope, _, _, value in iter_values(body):
         if not is_scalar(value):
-            return Refusal(400, 4002, f"{PARTS_IN_REFUSALS[scope]} contains unsupported value type.")
+            return ErrorResponse(400, 4002, f"{PARTS_IN_REFUSALS[scope]} contains unsupported value type.")
     return None
 
 
-def refuse_properties(body: dict[str, Any]) -> Refusal | None:
+def refuse_properties(body: dict[str, Any]) -> ErrorResponse | None:
     for scope, _, name, value in iter_values(body):
         if not name or not is_unicode(name):
-            return BAD_NAME
-        own_type = PREDEFINED[scope].get(name)
+            return UNSUPPORTED_NAME
+        own_type = PREDEFINED_TYPES[scope].get(name)
         if own_type and (scope, name) not in CAST_TO_TEXT and CONSOLE_TYPES[type(value)] != own_type:
-            return BAD_VALUE
+            return UNSUPPORTED_VALUE
     is_uuid = UUID_PATTERN.fullmatch(cast_to_text(body["event_attributes"]["event_id"]))
-    return None if is_uuid else BAD_VALUE
+    return None if is_uuid else UNSUPPORTED_VALUE
 
 
-RULES: tuple[Callable[[Any], Refusal | None], ...] = (
+RULES: tuple[Callable[[Any], ErrorResponse | None], ...] = (
     refuse_form,
     refuse_empty,
     refuse_datetime,

@@ -23,17 +23,27 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
-from .http import Request, Response, Server, acknowledge, api_response, html_page, is_form, is_loopback, json_response
+from .http import (
+    ReceivedRequest,
+    SentResponse,
+    Server,
+    acknowledge,
+    api_response,
+    html_page,
+    is_form,
+    is_loopback,
+    json_response,
+)
 from .memory import ArrivalLog
-from .rules import Arrival, Refusal, judge
+from .rules import Arrival, ErrorResponse, judge
 
 EVENTS_PATH = "/api/v1/events"
 DOCUMENTED_RATE_LIMIT = 10_000_000  # events per minute: the Event API's default
 SHOWN_ARRIVALS, MAX_ARMED = 200, 10_000
 GATEWAY_PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center></body></html>"
-UNAUTHORIZED = Refusal(401, None, None)
-INVALID_TOKEN = Refusal(400, 4001, "Invalid API Token Error.")
-RATE_LIMITED = Refusal(429, 4006, "API RateLimit exceeded.")
+UNAUTHORIZED = ErrorResponse(401, None, None)
+INVALID_TOKEN = ErrorResponse(400, 4001, "Invalid API Token Error.")
+RATE_LIMITED = ErrorResponse(429, 4006, "API RateLimit exceeded.")
 
 
 @dataclass(frozen=True)
@@ -156,16 +166,16 @@ class Sandbox:
 
     # --- The events path
 
-    def receive(self, request: Request) -> Response:
+    def receive(self, request: ReceivedRequest) -> SentResponse:
         """Respond to an event."""
         with self._lock:
             self._requests_seen += 1
             if request.raw is None:
-                return self._refuse(Refusal(413, None, None))
+                return self._refuse(ErrorResponse(413, None, None))
             fault = self._faults.popleft() if self._faults else None
         return self._judge(request) if fault is None else self._play(fault, request)
 
-    def _judge(self, request: Request, remember: bool = True) -> Response:
+    def _judge(self, request: ReceivedRequest, remember: bool = True) -> SentResponse:
         token = re.fullmatch(r"Bearer ([!-~]+)", request.headers.get("Authorization") or "")
         with self._lock:
             if token is None:
@@ -176,26 +186,26 @@ class Sandbox:
             if left < 0:
                 return self._refuse(RATE_LIMITED, self._rate_headers(0))
             verdict = judge(request.raw or b"", self._now(), request.headers.get("Content-Type") or "")
-            if isinstance(verdict, Refusal):
+            if isinstance(verdict, ErrorResponse):
                 return self._refuse(verdict, self._rate_headers(left))
             if remember:
                 self._log.keep(verdict)
             return api_response(200, 2000, None, {"event_id": verdict.event_id}, self._rate_headers(left))
 
-    def _play(self, fault: Fault, request: Request) -> Response:
+    def _play(self, fault: Fault, request: ReceivedRequest) -> SentResponse:
         ordinary = (fault.status, fault.result_code) == (200, 2000)
-        judged = self._judge(request, remember=fault.accept) if ordinary or fault.accept else Response(0)
+        judged = self._judge(request, remember=fault.accept) if ordinary or fault.accept else SentResponse(0)
         self.stopping.wait(fault.delay_seconds)
         if ordinary and not fault.drop:
             return replace(judged, headers={**judged.headers, **fault.headers})
         knows_token = fault.result_code not in (None, INVALID_TOKEN.result_code)
         with self._lock:
             headers = self._rate_headers(0 if fault.status == 429 else self.rate_limit) if knows_token else {}
-            refusal = Refusal(fault.status, fault.result_code, "no answer" if fault.drop else fault.message)
+            refusal = ErrorResponse(fault.status, fault.result_code, "no answer" if fault.drop else fault.message)
             answer = self._refuse(refusal, {**headers, **fault.headers})
         return replace(answer, drop=fault.drop)
 
-    def _refuse(self, refusal: Refusal, headers: Mapping[str, str] | None = None) -> Response:
+    def _refuse(self, refusal: ErrorResponse, headers: Mapping[str, str] | None = None) -> SentResponse:
         self._log.refuse(self._now(), refusal)
         return api_response(*refusal, None, headers or {})
 
@@ -219,20 +229,20 @@ class Sandbox:
         wanted = [each for each in log.arrivals if event_name in (None, each.event_name)]
         return {"count": len(wanted), "events": wanted, "drift": log.drift(), "refused": list(log.refused)}
 
-    def list(self, request: Request) -> Response:
+    def list(self, request: ReceivedRequest) -> SentResponse:
         """Respond with the arrivals as JSON."""
         with self._lock:
             snapshot = self._snapshot(dict(parse_qsl(request.query)).get("event_name"))
             snapshot["events"] = [self._log.describe(each) for each in snapshot["events"]]
         return json_response(200, snapshot)
 
-    def show(self, request: Request) -> Response:
+    def show(self, request: ReceivedRequest) -> SentResponse:
         """Respond with the page."""
         with self._lock:
             log, faults = self._log, len(self._faults)
             version = f'"{self._version}.{self._requests_seen}.{len(log.arrivals)}.{log.refused_count}.{faults}"'
             if request.headers.get("If-None-Match") == version:
-                return Response(304)
+                return SentResponse(304)
             page = {
                 **self._snapshot(),
                 "requests_seen": self._requests_seen,
@@ -247,12 +257,12 @@ class Sandbox:
         page |= {"refused": page["refused"][::-1], "faults": list(FAULTS)}
         return html_page(page, version)
 
-    def forget(self, request: Request) -> Response:
+    def forget(self, request: ReceivedRequest) -> SentResponse:
         """Clear everything."""
         self.clear()
         return acknowledge(request, {"cleared": True})
 
-    def arm(self, request: Request) -> Response:
+    def arm(self, request: ReceivedRequest) -> SentResponse:
         """Arm a fault by its name."""
         try:
             raw = request.raw or b""
@@ -265,19 +275,19 @@ class Sandbox:
         self.answer_next(*[fault] * times)
         return acknowledge(request, {"fault": wanted["fault"], "times": times})
 
-    def answer(self, request: Request) -> Response:
+    def answer(self, request: ReceivedRequest) -> SentResponse:
         """Answer one HTTP request."""
         methods = ROUTES.get(request.path)
         if methods is None:
-            return Response(404)
+            return SentResponse(404)
         if request.method not in methods:
-            return Response(405, headers={"Allow": ", ".join(methods)})
+            return SentResponse(405, headers={"Allow": ", ".join(methods)})
         if request.path != EVENTS_PATH and not request.is_from_here():
             return json_response(403, {"error": "The page and its controls are for this machine only."})
         return methods[request.method](self, request)
 
 
-ROUTES: dict[str, dict[str, Callable[[Sandbox, Request], Response]]] = {
+ROUTES: dict[str, dict[str, Callable[[Sandbox, ReceivedRequest], SentResponse]]] = {
     EVENTS_PATH: {"POST": Sandbox.receive},
     "/": {"GET": Sandbox.show},
     "/events.json": {"GET": Sandbox.list, "DELETE": Sandbox.forget},

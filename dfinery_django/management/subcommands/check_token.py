@@ -22,12 +22,12 @@ class CheckTokenCommand(Subcommand):
         parser.add_argument("--destination", help="alias of TOKENS; default: all, one request each")
 
     def handle(self, *, destination: str | None, **options: Any) -> None:
-        from ...delivery.token_check import AGE, EVENT_NAME
+        from ...delivery.token_check import AGE, TEST_EVENT_NAME
 
         aliases = destinations_named(destination)
         date = f"{clock.now() - AGE:%Y-%m-%d}"
         address = get_settings().BASE_URL
-        self.stdout.write(f"Sent to {address}: an event {EVENT_NAME!r} of {date}, too old for DFINERY to keep.")
+        self.stdout.write(f"Sent to {address}: an event {TEST_EVENT_NAME!r} of {date}, too old for DFINERY to keep.")
         results = [self._check(alias) for alias in aliases]
         if not all(results):
             self.stdout.flush()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dfinery_django.sandbox import Sandbox
-from dfinery_django.sandbox.http import Request, Response
+from dfinery_django.sandbox.http import ReceivedRequest, SentResponse
 
 ROOT = Path(__file__).parents[3]
 
@@ -38,7 +38,7 @@ class FarSide(Sandbox):
         self.seconds = seconds
         self.senders: Counter[str] = Counter()
 
-    def answer(self, request: Request) -> Response:
+    def answer(self, request: ReceivedRequest) -> SentResponse:
         self.stopping.wait(self.seconds)
         with self._lock:
             self.senders[(request.headers.get("Authorization") or "").removeprefix("Bearer ")] += 1

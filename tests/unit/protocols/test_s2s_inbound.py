@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfinery_django.protocols.s2s_inbound import Body, Refused, parse_json, read_body
-from dfinery_django.sandbox.rules import Arrival, Refusal, judge
+from dfinery_django.sandbox.rules import Arrival, ErrorResponse, judge
 from dfinery_django.schema.payload import NO_MEMORY, Payload
 from dfinery_django.schema.properties import Scope
 from dfinery_django.schema.types import WireType
@@ -101,7 +101,7 @@ def test_what_the_sandbox_takes_is_taken(name: str) -> None:
 def test_what_the_sandbox_refuses_is_refused_in_its_words(name: str) -> None:
     """Code and text; and ours say where, and what exactly."""
     opinion, error = judge(raw(BAD[name]), NOON), ours(BAD[name])
-    assert isinstance(opinion, Refusal)
+    assert isinstance(opinion, ErrorResponse)
     assert isinstance(error, Refused), error
     assert (error.refusal.result_code, error.refusal.message) == (opinion.result_code, opinion.message)
     assert error.problem
@@ -110,7 +110,7 @@ def test_what_the_sandbox_refuses_is_refused_in_its_words(name: str) -> None:
 @pytest.mark.parametrize("name", CONVERTED)
 def test_what_can_be_converted_without_loss_is_taken(name: str) -> None:
     """The sandbox refuses it as it came, and takes it as it is sent."""
-    assert isinstance(judge(raw(CONVERTED[name]), NOON), Refusal)
+    assert isinstance(judge(raw(CONVERTED[name]), NOON), ErrorResponse)
     payload = ours(CONVERTED[name])
     assert isinstance(payload, Payload), payload
     assert isinstance(judge(payload.to_json().encode(), NOON), Arrival)
@@ -231,7 +231,7 @@ def test_any_body_is_judged_alike(event: Mapping[str, Any], user: Mapping[str, A
     elif isinstance(user.get("user_id"), str) and not user["user_id"].strip():
         # Blank: ours alone refuses it, and may name it where the sandbox names another fault of the same body.
         assert found.path == "user_attributes.user_id" or found.refusal.result_code == opinion.result_code
-    elif isinstance(opinion, Refusal):
+    elif isinstance(opinion, ErrorResponse):
         assert found.refusal.result_code == opinion.result_code
         # With two faults the sandbox may name the one that we mend: a truth value where a text belongs.
         assert found.refusal.message == opinion.message or opinion.result_code == 4007
