@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import datetime as dt
+import importlib
 import re
 from decimal import Decimal
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +24,23 @@ from dfinery_django.definitions import definition as definitions
 from dfinery_django.definitions.registry import from_dict
 from tests.support.typed_docs import PAGES, ROOT, blocks_of
 
+ALL_PAGES = [*PAGES, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs/decisions").glob("*.md"))]
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+def _can_be_imported(module: str, name: str) -> bool:
+    return hasattr(importlib.import_module(module), name) or find_spec(f"{module}.{name}") is not None
+
+
+@pytest.mark.parametrize("page", ALL_PAGES, ids=lambda page: page.name)
 def test_code_blocks_parse_and_import_what_exists(page: Path) -> None:
     """Every Python block is valid, and what it imports from this app is there."""
-    import dfinery_django
-
     for block in blocks_of(page, "python"):
         for node in ast.walk(ast.parse(block)):
-            if isinstance(node, ast.ImportFrom) and node.module == "dfinery_django":
-                assert all(hasattr(dfinery_django, alias.name) for alias in node.names)
+            if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "dfinery_django":
+                assert [each.name for each in node.names if not _can_be_imported(str(node.module), each.name)] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", ALL_PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     """Links to files of this project exist."""
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
@@ -152,14 +158,29 @@ def test_the_printed_preview_is_what_is_printed(configured: Any, shop: Any, monk
     assert re.sub(r"\d", "0", capsys.readouterr().out) == re.sub(r"\d", "0", shown)
 
 
-def _tests_in(path: Path) -> set[str]:
-    nodes = ast.parse(path.read_text()).body if path.exists() else []
+def _tests_in(name: str) -> set[str]:
+    nodes = [node for path in (ROOT / "tests").rglob(name) for node in ast.parse(path.read_text()).body]
     return {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
 
 
-def test_every_test_of_the_ways_of_writing_exists() -> None:
-    """docs/ways-of-writing.md names tests that are there."""
-    named = re.findall(r"`((?:ways/)?test_\w+\.py)::(\w+)`", (ROOT / "docs/ways-of-writing.md").read_text())
-    assert len(named) > 100
-    there = {path: _tests_in(ROOT / "tests" / path) for path in {path for path, _ in named}}
+@pytest.mark.parametrize(("page", "least"), [("ways-of-writing.md", 100), ("security.md", 40)])
+def test_every_test_that_a_page_names_exists(page: str, least: int) -> None:
+    """The pages that prove what they say by tests name tests that are there."""
+    named = re.findall(r"`((?:\w+/)*test_\w+\.py)::(\w+)`", (ROOT / "docs" / page).read_text())
+    assert len(named) > least
+    there = {path: _tests_in(path) for path in {path for path, _ in named}}
     assert [f"{path}::{name}" for path, name in named if name not in there[path]] == []
+
+
+def _is_a_file(name: str) -> bool:
+    return any((ROOT / top / name).exists() for top in (".", "dfinery_django")) or any((ROOT / "tests").rglob(name))
+
+
+@pytest.mark.parametrize(
+    "page", ["CONTRIBUTING.md", "docs/architecture.md", "docs/glossary.md", "docs/how-it-works.md"]
+)
+def test_every_module_that_a_page_names_exists(page: str) -> None:
+    """The pages for contributors name files of the package or of the tests."""
+    named = re.findall(r"`((?:\w+/)*\w+\.py)`", (ROOT / page).read_text())
+    assert named
+    assert [name for name in named if not _is_a_file(name)] == []
