@@ -1,4 +1,4 @@
-"""Settings of the example shop. Everything about DFINERY stands at the end, under its own heading."""
+"""Settings of the example shop. Everything about DFINERY is at the end, under its own heading."""
 
 import os
 from pathlib import Path
@@ -31,7 +31,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",  # the admin in the language of whoever reads it
+    "django.middleware.locale.LocaleMiddleware",  # the admin in the language of its reader
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

@@ -17,7 +17,7 @@ DELIVERY_CHARGE = Decimal(3_000)
 
 
 class ShopError(Exception):
-    """Something the customer is told."""
+    """A message for the customer."""
 
 
 class OutOfStock(ShopError):

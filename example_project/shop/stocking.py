@@ -1,4 +1,4 @@
-"""What stands on the shelves at the beginning. Filling them again changes nothing that is sold already."""
+"""The products at the beginning. Stocking again changes nothing that is sold already."""
 
 from .models import Category, Coupon, Product
 

@@ -109,7 +109,7 @@ def _place(request, current, wishes):
 
 
 def _attempt(request, step, *args, **kwargs):
-    """The step's result; if it is refused, the customer is told why."""
+    """Return the step's result; if it is refused, show the customer why."""
     try:
         return step(*args, **kwargs)
     except services.ShopError as error:

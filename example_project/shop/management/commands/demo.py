@@ -51,7 +51,7 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             self._say("Stopped.")
             sys.exit(130)
-        except BrokenPipeError:  # whoever read our output has gone, as in "demo | head"
+        except BrokenPipeError:  # the reader of our output has gone, as in "demo | head"
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
         finally:
