@@ -1,4 +1,4 @@
-"""The errors of this app. Outcomes of requests are values (``states.Outcome``), never exceptions.
+"""The errors of this app. Outcomes of requests are values (``enums.Outcome``), never exceptions.
 
 ::
 

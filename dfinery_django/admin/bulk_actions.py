@@ -1,7 +1,7 @@
 """Resend, rebuild and cancel events: confirm with a forecast, run, log who did it.
 
 The confirmation page carries the selection in a signed form field. A small bulk action is done in the request; a large
-one is left to the workers (``repair``), with a page that shows its progress.
+one is left to the workers (``operations.bulk_action``), with a page that shows its progress.
 """
 
 from __future__ import annotations

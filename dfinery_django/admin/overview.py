@@ -166,7 +166,7 @@ class OverviewAdmin(ReadOnlyAdmin, OverviewBase):
             self.message_user(request, str(error), messages.ERROR)
             return self._redirect_back()
         self._log_change(request, alias, lambda: _("Sent a test event: %(answer)s") % {"answer": result.text})
-        words = f"{result.text} {result.said}" if result.said else f"{result.text} ({result.duration_ms} ms)"
+        words = f"{result.text} {result.answer}" if result.answer else f"{result.text} ({result.duration_ms} ms)"
         self.message_user(request, words, _TEST_EVENT_LEVELS[result.is_accepted])
         return self._redirect_back()
 

@@ -68,7 +68,7 @@ def clear_known_fields(**kwargs: Any) -> None:
 
 
 class SeenFields:
-    """The custom fields of a batch of payloads; a ``payloads.Memory``.
+    """The custom fields of a batch of payloads; a ``TypeMemory``.
 
     :param using: the database of the outbox
     """

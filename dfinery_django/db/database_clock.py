@@ -52,16 +52,16 @@ class DatabaseClock:
 
     def __init__(self, using: str) -> None:
         self.using, self.ahead_seconds = using, 0.0
-        self._asked_at = float("-inf")
+        self._queried_at = float("-inf")
 
     def refresh(self) -> DatabaseClock:
         """Query the database's time, unless that was done a moment ago."""
         expression = _EPOCH_SECONDS.get(connections[self.using].vendor)
-        if expression and clock.monotonic() - self._asked_at >= CLOCK_REFRESH_SECONDS:
+        if expression and clock.monotonic() - self._queried_at >= CLOCK_REFRESH_SECONDS:
             with connections[self.using].cursor() as cursor:
                 cursor.execute(f"SELECT {expression}")  # nosec B608 - constants of this module
                 self.ahead_seconds = seconds_ahead(cursor.fetchone()[0])
-            self._asked_at = clock.monotonic()
+            self._queried_at = clock.monotonic()
         return self
 
     def now(self) -> dt.datetime:

@@ -41,7 +41,7 @@ logger = logging.getLogger("dfinery_django")
 FAILURES_TO_CLOSE = 5
 #: A destination is probed at least this often, however far off the announced reset of its rate limit is.
 MAX_THROTTLE_SECONDS = 3600.0
-#: An outage ends by itself, and one probe a minute is no load.
+#: An outage ends on its own, and one probe a minute is no load.
 MAX_OUTAGE_SECONDS = 60.0
 #: Nobody fixes a refused token or a wrong address within seconds: its first probe comes later than a retry.
 FIRST_BLOCKED_SECONDS = 30.0

@@ -1,6 +1,6 @@
 """urllib3 connections that read one response per request, with a deadline, and reuse no connection with extra bytes.
 
-No addresses, tokens or settings here; ``client`` sends over them.
+No addresses, tokens or settings here; ``http_client`` sends over them.
 """
 
 from __future__ import annotations

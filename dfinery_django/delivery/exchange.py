@@ -130,7 +130,7 @@ def _attempt(event: Event, exchange: Exchange) -> DeliveryAttempt:
 
 
 def apply_result(event: Event, result: Result, now: dt.datetime, *, keeps_payload: bool = True) -> None:
-    """Apply an outcome to an event, by the table of ``states.Outcome``.
+    """Apply an outcome to an event, by the table of ``enums.Outcome``.
 
     :param keeps_payload: the setting ``KEEP_PAYLOADS``: ``True`` if a delivered event keeps its payload
     """

@@ -35,7 +35,7 @@ def expire(events: EventQuerySet, *, now: dt.datetime, limit: int = EXPIRE_BATCH
 
 
 def expire_strays(using: str, *, now: dt.datetime | None = None) -> int:
-    """Expire a batch of events whose destination is no longer in ``TOKENS``, so that no lane looks after them."""
+    """Expire a batch of events whose destination is no longer in ``TOKENS``, so that no lane handles them."""
     # Every destination that ever had events has a row; to exclude ours from the events would read all of them.
     strays = Destination.objects.using(using).exclude(alias__in=list(get_settings().TOKENS))
     aliases = list(strays.values_list("alias", flat=True))

@@ -1,7 +1,7 @@
 """A lane: one destination in one database, as a drain works through it: build, claim, send, record results.
 
-Only the draining thread touches the database; the threads of ``senders`` only exchange bytes. No transaction is open
-while a request is in flight.
+Only the draining thread touches the database; the threads of ``thread_pool`` only exchange bytes. No transaction is
+open while a request is in flight.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The pace that a short rate limit allows: learnt from answers, shared by all workers, raised again step by step.
 
-A limit per minute or day is a quota, used up and then waited for (``destinations``). A limit per second is never used
+A limit per minute or day is a quota, used up and then waited for (``circuit``). A limit per second is never used
 up: requests are spread over slots of time, which workers reserve on the destination's row.
 """
 

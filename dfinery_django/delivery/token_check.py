@@ -34,13 +34,13 @@ AGE = dt.timedelta(days=30)
 class TokenCheck:
     """The result of a token check.
 
-    :ivar said: the answer of DFINERY, word for word
+    :ivar answer: the answer of DFINERY, word for word
     """
 
     destination: str
     outcome: Outcome
     blames_token: bool
-    said: str
+    answer: str
     duration_ms: int
 
     @property

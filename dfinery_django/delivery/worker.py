@@ -1,7 +1,7 @@
 """The drain: one loop over lanes (a destination in a database each), until nothing is due or the budget is used up.
 
-All lanes share the one thread that touches the database, and each has senders of its own: a slow or stopped destination
-delays no other.
+All lanes share the one thread that touches the database, and each has a thread pool of its own: a slow or stopped
+destination delays no other.
 """
 
 from __future__ import annotations

@@ -41,13 +41,13 @@ _COLUMN_OPTIONS = {"status": "status", "event_name": "event", "destination": "de
 class PlannedAction:
     """A bulk action in one database, not yet stored, with its forecast."""
 
-    repair: Repair
+    bulk_action: Repair
     forecast: Forecast
 
     @property
     def using(self) -> str:
         """The alias of the database."""
-        return str(self.repair._state.db)
+        return str(self.bulk_action._state.db)
 
 
 def run_bulk_action(action: Action, options: dict[str, Any], stdout: OutputWrapper) -> None:
@@ -129,11 +129,11 @@ def _narrow_to_ids(chosen: dict[str, Selection], ids: Sequence[UUID]) -> dict[st
 def _plan_actions(action: Action, chosen: dict[str, Selection]) -> list[PlannedAction]:
     planned = []
     for using, selection in chosen.items():
-        repair = new_bulk_action(action, selection, by=f"command line ({_user_name()})", using=using)
-        forecast = Forecast(repair)
-        repair.event_count = forecast.total
+        bulk_action = new_bulk_action(action, selection, by=f"command line ({_user_name()})", using=using)
+        forecast = Forecast(bulk_action)
+        bulk_action.event_count = forecast.total
         if forecast.total:
-            planned.append(PlannedAction(repair, forecast))
+            planned.append(PlannedAction(bulk_action, forecast))
     return planned
 
 
@@ -149,7 +149,7 @@ def _forecast_lines(planned: Sequence[PlannedAction]) -> list[str]:
     """Return what would happen, in the words of the admin's confirmation."""
     lines = []
     for each in planned:
-        action = each.repair.action
+        action = each.bulk_action.action
         lines += [f"in database {each.using!r}:"] * (len(planned) > 1)
         lines += map(_tally_line, messages.action_lines(action, each.forecast.tally))
         lines += filter(None, [messages.unchecked_note(each.forecast, action)])
@@ -176,52 +176,52 @@ def _confirm(action: Action, planned: Sequence[PlannedAction], *, is_all: bool) 
 
 def _carry_out(planned: PlannedAction) -> list[str]:
     """Act chunk by chunk, and return what was done. If this process is killed, the next drain does the rest."""
-    repair, using = planned.repair, planned.using
-    repair.save(using=using, force_insert=True)
+    bulk_action, using = planned.bulk_action, planned.using
+    bulk_action.save(using=using, force_insert=True)
     try:
-        with progress_bar("events", title=repair.action, total=planned.forecast.total) as bar:
-            while not repair.is_finished:
-                repair = _do_next_chunk(repair, using)
-                bar.update(repair.seen_count - bar.n)
+        with progress_bar("events", title=bulk_action.action, total=planned.forecast.total) as bar:
+            while not bulk_action.is_finished:
+                bulk_action = _do_next_chunk(bulk_action, using)
+                bar.update(bulk_action.seen_count - bar.n)
     except KeyboardInterrupt as error:
-        raise _stop_after_ctrl_c(repair, using) from error
+        raise _stop_after_ctrl_c(bulk_action, using) from error
     wake_all_on_commit(using)
-    if repair.error:
-        raise CommandError(f"That can't be done: {repair.error}", returncode=FAILED)
+    if bulk_action.error:
+        raise CommandError(f"That can't be done: {bulk_action.error}", returncode=FAILED)
     with override("en"):
-        skipped = [each for each in messages.action_lines(repair.action, repair.tally) if each.kind == "left"]
-        return [_outcome_sentence(repair), *map(_tally_line, skipped)]
+        skipped = [each for each in messages.action_lines(bulk_action.action, bulk_action.tally) if each.kind == "left"]
+        return [_outcome_sentence(bulk_action), *map(_tally_line, skipped)]
 
 
-def _do_next_chunk(repair: Repair, using: str) -> Repair:
+def _do_next_chunk(bulk_action: Repair, using: str) -> Repair:
     """Return the bulk action after its next chunk, which a worker may do instead."""
     until = clock.monotonic() + COMMAND_RETRY_SECONDS
-    advanced = retry(partial(advance, using, pk=repair.pk), using=using, until=until)
+    advanced = retry(partial(advance, using, pk=bulk_action.pk), using=using, until=until)
     if advanced:
         return advanced[0]
-    current = Repair.objects.using(using).get(pk=repair.pk)
+    current = Repair.objects.using(using).get(pk=bulk_action.pk)
     if not current.is_finished:
         time.sleep(LOCKED_PAUSE_SECONDS)
     return current
 
 
-def _stop_after_ctrl_c(repair: Repair, using: str) -> CommandError:
+def _stop_after_ctrl_c(bulk_action: Repair, using: str) -> CommandError:
     """Undo the chunk that was interrupted, and let no worker begin another."""
     connections[using].close()  # it may be in the middle of a statement
-    was_stopped = stop(repair)
-    repair = Repair.objects.using(using).get(pk=repair.pk)
+    was_stopped = stop(bulk_action)
+    bulk_action = Repair.objects.using(using).get(pk=bulk_action.pk)
     wake_all_on_commit(using)
     with override("en"):
         if not was_stopped:
-            return CommandError(f"It was already finished. {_outcome_sentence(repair)}", returncode=STOPPED)
-        progress = f"{repair.seen_count:,} of {repair.event_count:,} events were processed"
-        message = f"Stopped: {progress}. {_outcome_sentence(repair)} The rest is unchanged."
+            return CommandError(f"It was already finished. {_outcome_sentence(bulk_action)}", returncode=STOPPED)
+        progress = f"{bulk_action.seen_count:,} of {bulk_action.event_count:,} events were processed"
+        message = f"Stopped: {progress}. {_outcome_sentence(bulk_action)} The rest is unchanged."
         return CommandError(message, returncode=STOPPED)
 
 
-def _outcome_sentence(repair: Repair) -> str:
-    tally = Counter(repair.tally)
-    return messages.action_result(repair.action, sum(tally[verdict] for verdict in ACTIONABLE))
+def _outcome_sentence(bulk_action: Repair) -> str:
+    tally = Counter(bulk_action.tally)
+    return messages.action_result(bulk_action.action, sum(tally[verdict] for verdict in ACTIONABLE))
 
 
 def _tally_line(line: messages.Line) -> str:

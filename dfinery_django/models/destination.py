@@ -29,7 +29,7 @@ class Destination(models.Model):
     quota_left = models.PositiveIntegerField(_("requests left"), null=True, blank=True)
     quota_resets_at = MomentField(_("rate limit resets at"), null=True, blank=True)
     # Requests per second allowed by a rate limit, null where none is known; the maximum of its headers; since when;
-    # until when slots are reserved. See ``pacing``.
+    # until when slots are reserved. See ``delivery.rate_limit``.
     rate = models.FloatField(null=True, editable=False)
     rate_ceiling = models.FloatField(null=True, editable=False)
     rate_at = MomentField(null=True, editable=False)

@@ -1,6 +1,6 @@
 """The state of delivery: numbers, reports, findings, health.
 
-It changes nothing, and imports no ``delivery``: what watches does not know what sends. Only the doors import it.
+It changes nothing, and imports no ``delivery``. Only the doors import it.
 """
 
 from .health import assess

@@ -101,8 +101,8 @@ def _message(response: Response, answer: Mapping[str, Any], code: int | None, ou
         cause = _WRONG_ADDRESS
     # The message is stored: PostgreSQL refuses U+0000, and all refuse lone surrogates.
     words = str(answer.get("result_msg") or "").encode(errors="replace").decode().replace("\x00", "").strip()
-    said = f"HTTP {response.status_code}" + (f", {code}" if code is not None else "") + (f": {words}" if words else "")
-    return f"{_EXPLANATIONS[outcome]}{f' ({cause})' if cause else ''}. It said: {said[:1000]}"
+    text = f"HTTP {response.status_code}" + (f", {code}" if code is not None else "") + (f": {words}" if words else "")
+    return f"{_EXPLANATIONS[outcome]}{f' ({cause})' if cause else ''}. It said: {text[:1000]}"
 
 
 def _reset_at(headers: Mapping[str, str]) -> float | None:

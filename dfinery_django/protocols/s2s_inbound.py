@@ -95,8 +95,8 @@ class Body:
     def matches_payload(self, payload: Payload) -> bool:
         """Return whether a payload is equal in the payload's types: later declarations make no other event."""
         event = {properties.EVENT_NAME: self.event_name, properties.EVENT_DATETIME: self.milliseconds, **self.event}
-        theirs = {name: value for name, value in payload.event_attributes.items() if name != properties.EVENT_ID}
-        if not (_is_same(event, theirs) and _is_same(self.user, payload.user_attributes)):
+        stored = {name: value for name, value in payload.event_attributes.items() if name != properties.EVENT_ID}
+        if not (_is_same(event, stored) and _is_same(self.user, payload.user_attributes)):
             return False
         if self.items is None or payload.items is None:
             return self.items is payload.items

@@ -30,7 +30,7 @@ _SIGNALS = {
     EventStatus.FAILED: event_failed,
     EventStatus.EXPIRED: event_expired,
 }
-#: The reason codes that ``exchange`` has logged already.
+#: The reason codes that ``delivery.exchange`` has logged already.
 _LOGGED_BY_EXCHANGE = (Reason.NONE, Reason.REJECTED)
 #: Below SQLite's limit of parameters in one statement.
 IDS_PER_QUERY = 900

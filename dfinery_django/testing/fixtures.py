@@ -1,6 +1,6 @@
 """pytest fixtures. In the site's conftest.py: ``pytest_plugins = ["dfinery_django.testing.fixtures"]``.
 
-Not an entry point: a plugin that pytest loads by itself would import Django in every run of the environment, before
+Not an entry point: a plugin that pytest loads on its own would import Django in every run of the environment, before
 coverage and settings are ready.
 """
 

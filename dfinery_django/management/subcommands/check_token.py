@@ -40,5 +40,7 @@ class CheckTokenCommand(Subcommand):
 
         result = check_token(alias)
         paint = self.style.SUCCESS if result.is_accepted else self.style.ERROR
-        self.stdout.write(paint(result.text) + (f" {result.said}" if result.said else f" ({result.duration_ms} ms)"))
+        self.stdout.write(
+            paint(result.text) + (f" {result.answer}" if result.answer else f" ({result.duration_ms} ms)")
+        )
         return bool(result.is_accepted)

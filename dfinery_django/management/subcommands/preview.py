@@ -39,7 +39,7 @@ _PREVIEW_COLUMNS = ("source", "Python value", "wire value", "type", "console")
 SHRINKING_COLUMNS = 3
 #: Types that the text of a value shows. '4.00' could also be a Decimal, or one of Django's lazy or safe texts.
 _OBVIOUS_TYPES = ("str", "int", "float", "bool", "NoneType", "datetime", "date", "time")
-#: By the values of ``explain.FiringVerdict``.
+#: By the values of ``FiringVerdict``.
 _VERDICT_TEXTS = {
     "fires": "fires",
     "captured": "was captured already",

@@ -1,5 +1,5 @@
 'use strict';
-// Two helpers of the event pages: copy a payload, and look again how far a repair is. Both pages work without them.
+// Two helpers of the event pages: copy a payload, and refresh the progress of a bulk action. Both pages work without them.
 {
     const copy = function(source) {
         if (navigator.clipboard) {
@@ -15,11 +15,11 @@
 
     const copyFrom = function(button) {
         const source = document.getElementById(button.dataset.dfineryCopy);
-        const told = button.parentElement.querySelector('[role="status"]');
+        const status = button.parentElement.querySelector('[role="status"]');
         button.hidden = false;
         button.addEventListener('click', function() {
             copy(source).then(function() {
-                told.textContent = button.dataset.done;
+                status.textContent = button.dataset.done;
             });
         });
     };
@@ -35,7 +35,7 @@
                 const page = new DOMParser().parseFromString(text, 'text/html');
                 const fresh = page.querySelector('[data-dfinery-refresh]');
                 if (!fresh || !fresh.dataset.dfineryRefresh) {
-                    window.location.reload(); // done: the whole page says so
+                    window.location.reload(); // done: show it on the whole page
                     return;
                 }
                 region.replaceChildren(...fresh.childNodes);

@@ -1,4 +1,4 @@
-// Brings the overview up to date while somebody looks at it. Without it the page is simply one that is reloaded.
+// Refreshes the overview while it is visible. Without it the reader reloads the page.
 "use strict";
 {
   const current = document.getElementById("dfinery-current");

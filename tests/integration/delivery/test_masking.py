@@ -195,8 +195,8 @@ def test_an_echo_to_a_token_check(configured: Any) -> None:
     configured(TOKENS={"default": TOKEN})
     found = check_token("default", send=lambda request: answer(401, 4001, f"no: {request.headers['Authorization']}"))
     assert found.blames_token
-    assert "no: Bearer ********" in found.said
-    assert not leaks(found.said)
+    assert "no: Bearer ********" in found.answer
+    assert not leaks(found.answer)
 
 
 def test_masking_breaks_no_answer(configured: Any, far_side: FarSide) -> None:

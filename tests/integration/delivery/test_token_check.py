@@ -28,7 +28,7 @@ def test_a_valid_token(configured: Any, sandbox: Sandbox) -> None:
     """It is taken, and the event is one that DFINERY processes nothing of."""
     configured(BASE_URL=sandbox.url, TOKENS={"default": "right-token"})
     found = check_token("default")
-    assert (found.is_accepted, found.outcome, found.said) == (True, Outcome.ACCEPTED, "")
+    assert (found.is_accepted, found.outcome, found.answer) == (True, Outcome.ACCEPTED, "")
     assert found.text == "DFINERY takes the API token of default."
     (arrival,) = sandbox.arrivals
     assert not arrival.processed
@@ -42,7 +42,7 @@ def test_a_wrong_token(configured: Any, sandbox: Sandbox) -> None:
     found = check_token("default")
     assert (found.is_accepted, found.outcome) == (False, Outcome.BLOCKED)
     assert found.text == "DFINERY refuses the API token of default."
-    assert "4001: Invalid API Token Error." in found.said
+    assert "4001: Invalid API Token Error." in found.answer
     assert "wrong-token" not in repr(found)
 
 
@@ -55,7 +55,7 @@ def test_nobody_answers(configured: Any) -> None:
     found = check_token("default")
     assert (found.is_accepted, found.outcome) == (None, Outcome.TRANSIENT)
     assert found.text == "The API token of default can't be checked: DFINERY gives no proper answer."
-    assert found.said
+    assert found.answer
 
 
 def test_the_rate_limit_is_used_up(configured: Any, sandbox: Sandbox) -> None:
@@ -72,7 +72,7 @@ def test_an_old_event_may_be_refused(configured: Any, sandbox: Sandbox) -> None:
     found = check_token("default")
     assert (found.is_accepted, found.outcome) == (True, Outcome.REJECTED)
     assert "rejects only the old test event" in found.text
-    assert "Invalid event datetime format." in found.said
+    assert "Invalid event datetime format." in found.answer
 
 
 @pytest.mark.parametrize("far", [answer(404), answer(302), TransportError("TLS failed", is_local_fault=True)])

@@ -27,7 +27,7 @@ def one_of(lookup: str) -> Opener:
     def opener(page: Page, shop_url: str) -> None:
         page.goto(f"{shop_url}{EVENTS}?{lookup}")
         page.locator("#result_list tbody th a").first.click()
-        expect(page.locator(".dfinery-standing")).to_be_visible()
+        expect(page.locator(".dfinery-explanation")).to_be_visible()
 
     return opener
 

@@ -39,7 +39,7 @@ def test_an_order_waits_while_dfinery_is_away_and_arrives_when_it_is_back(
         waits = re.compile("no proper answer|is stopped for a while|is being sent")
         expect(operator.locator(".dfinery-sentence")).to_contain_text(waits)
         expect(operator.locator(".dfinery-timeline li").first).to_contain_text("No answer came.")
-        expect(operator.locator(".dfinery-standing")).to_contain_text("othing to do")
+        expect(operator.locator(".dfinery-explanation")).to_contain_text("othing to do")
         assert operator.get_by_role("link", name="Cancel").count() == 1
     finally:
         theatre.sandbox.start()
@@ -58,7 +58,7 @@ def test_a_wrong_mapping_is_told_mended_and_its_event_rebuilt(theatre: Theatre, 
     finally:
         theatre.deliver_with(RIGHT)
     expect(operator.locator(".dfinery-sentence")).to_contain_text("a value can't be sent as it is")
-    reason = operator.locator(".dfinery-standing .dfinery-reason")
+    reason = operator.locator(".dfinery-explanation .dfinery-reason")
     expect(reason).to_contain_text("event_attributes.order_sales: a str is not a Double (from 'buyer')")
     expect(operator.locator(".dfinery-difference")).to_contain_text("89000.0")
     operator.get_by_role("link", name="Rebuild and resend").click()

@@ -96,17 +96,17 @@ def open_event(page: Page, shop_url: str, order: str) -> None:
     page.goto(f"{shop_url}{ORDERS}?q={order}")
     page.locator("#result_list tbody th a").click()
     page.locator(".dfinery-events a").first.click()
-    expect(page.locator(".dfinery-standing")).to_be_visible()
+    expect(page.locator(".dfinery-explanation")).to_be_visible()
 
 
 def reload_until(page: Page, status: str, seconds: float = ARRIVAL_SECONDS) -> None:
     """Look again at an event's page until it has this status; what it says instead is in the error."""
-    standing = page.locator(".dfinery-standing")
+    explanation = page.locator(".dfinery-explanation")
     for _ in range(int(seconds)):
         try:
-            expect(standing).to_have_class(re.compile(rf"dfinery-stands-{status}\b"), timeout=1000)
+            expect(explanation).to_have_class(re.compile(rf"dfinery-is-{status}\b"), timeout=1000)
         except AssertionError:
             page.reload()
         else:
             return
-    expect(standing).to_have_class(re.compile(rf"dfinery-stands-{status}\b"))
+    expect(explanation).to_have_class(re.compile(rf"dfinery-is-{status}\b"))
