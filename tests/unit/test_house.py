@@ -22,7 +22,7 @@ MODULES = {
 MOST_MODULES = 16
 MOST_LINES = 300
 #: Names that Python, Django, logging or the public contract ask for in more than one module.
-SHARED_NAMES = {"__all__", "__getattr__", "logger", "register", "drain", "reconcile", "wake"}
+SHARED_NAMES = {"__all__", "__getattr__", "logger", "register", "drain"}
 RELATIVE_CLAUSE = re.compile(r"(What|Whether|Whom|Whose|Whoever|Which|Who|Why|How|Where|When|Those|So many|So long)\b")
 
 
