@@ -14,7 +14,6 @@ from typing import Any
 from django.db import connections, models
 
 from .. import clock
-from ..building.build import build, build_due
 from ..building.event_user import known_user
 from ..conf import default_destination, get_settings
 from ..db import savepoints
@@ -107,12 +106,16 @@ def _fill_from_instance(event: Event, definition: EventDefinition, instance: Any
         if len(event.source_pk) > SEARCHABLE_LENGTH:
             raise ValueError(f"its key has more than {SEARCHABLE_LENGTH} characters")
         if definition.condition == "deleted":  # its source is about to be deleted
+            from ..building.build import build  # few requests build
+
             build([event], using=using, now=clock.now(), waits=False)
             if event.status == EventStatus.CAPTURED:  # the database failed, and a later retry would find no source
                 event.finish(EventStatus.FAILED, Reason(event.reason_code), event.reason, event.created_at)
 
 
 def _build_on_commit(event_id: Any, using: str) -> None:
+    from ..building.build import build_due  # few requests build
+
     def build_dfinery_event() -> None:
         built = Event.objects.using(using).filter(event_id=event_id)
         run_guarded(str(event_id), lambda: using, lambda _: build_due(built))

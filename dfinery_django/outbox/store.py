@@ -11,13 +11,11 @@ from typing import Any
 from django.db import DatabaseError, IntegrityError, InterfaceError, connections
 
 from .. import clock
-from ..building.build import no_token_reason
 from ..conf import get_settings
 from ..db import savepoints
 from ..db.retry import T, is_transient
 from ..enums import EventStatus, Reason
 from ..models import Event
-from ..telemetry.notify import log_on_commit
 from ..text.log_fields import log_rate_limited
 from . import wakeup
 from .databases import outbox_databases
@@ -64,6 +62,8 @@ def store_event(event: Event, using: str) -> None:
     """Insert the event in a savepoint of its own, unless the same one is there."""
     tokens = get_settings().TOKENS
     if event.destination not in tokens and not event.is_finished:
+        from ..building.build import no_token_reason  # few requests build
+
         event.finish(EventStatus.FAILED, Reason.NO_DESTINATION, no_token_reason(event), event.created_at)
     asked_at, question = clock.monotonic(), None if event.is_finished else wakeup.flag_query(using, event.destination)
     try:
@@ -99,6 +99,8 @@ def _log_if_undrained(using: str) -> None:
 
 def after_store(event: Event, using: str) -> None:
     if event.is_finished:
+        from ..telemetry.notify import log_on_commit  # few events end at capture
+
         log_on_commit(event, using)
     else:
         wakeup.wake_on_commit(using, event.destination)
