@@ -22,7 +22,7 @@ from dfinery_django.definitions.source import dedup_key_from
 from dfinery_django.models import Event
 from tests.shop.models import Order, OrderReport, User
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sql("fast", "plain")]
 
 HALF = "half \ud83d"
 HUGE = "x" * 20_000_000

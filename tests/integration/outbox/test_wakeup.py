@@ -173,8 +173,8 @@ def test_a_drain_whose_own_statements_are_wrapped_looks_late_all_the_same(monkey
 def test_a_note_that_can_t_be_read_costs_no_event(queued: None, monkeypatch: Any) -> None:
     """The INSERT is tried once more without the question."""
     wakeup.clear_seen_flags()
-    unanswerable = "SELECT no_such_column FROM dfinery_django_destination"
-    monkeypatch.setattr(wakeup, "_flag_time_query", lambda destination: (unanswerable, []))
+    unanswerable = "SELECT no_such_column FROM dfinery_django_destination WHERE alias = %s"
+    monkeypatch.setattr(wakeup, "_FLAG_SET_AT", unanswerable)
     with transaction.atomic():
         Order.objects.create(status="paid")
     Order.objects.create(status="paid")

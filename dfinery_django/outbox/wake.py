@@ -1,0 +1,36 @@
+"""The callable that ``WAKE`` names. No models here: ``tasks`` can be imported although the app was uninstalled."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from django.utils.module_loading import import_string
+
+
+def _no_database() -> str | None:
+    return None
+
+
+@dataclass(frozen=True)
+class Wake:
+    """A callable that requests a drain, and knows its queue. A site's own may be any function of an alias."""
+
+    request: Callable[[str], object]
+    #: Returns the database of the queue: there the wake-up flag and the task are written in one transaction.
+    queue_database: Callable[[], str | None] = _no_database
+    #: Returns the next run of each schedule, ``None`` for a missing one; the overview shows them.
+    planned: Callable[[], Mapping[str, dt.datetime | None]] = dict
+
+    def __call__(self, destination: str) -> None:
+        self.request(destination)
+
+
+def wake_named(path: str) -> Wake:
+    """Return what ``WAKE`` names.
+
+    :raises ImportError: if there is no such callable
+    """
+    wake = import_string(path)
+    return Wake(wake, getattr(wake, "queue_database", _no_database), getattr(wake, "planned", dict))
