@@ -15,12 +15,12 @@ from contextlib import nullcontext
 from enum import Enum
 from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from django.core.exceptions import EmptyResultSet
 from django.db import DatabaseError, connections, models, transaction
 from django.db.models.sql import InsertQuery
 
-from .per_connection import PerConnection
 from .savepoints import before_reading, savepoint, savepoint_guard
 
 #: Rows per statement, even where the database would accept more.
@@ -28,8 +28,8 @@ MOST_ROWS = 500
 
 _Statement = tuple[str, tuple[Any, ...]]
 _NEEDS_NO_QUOTING = re.compile(r"[A-Za-z0-9_.:-]*").fullmatch
-#: Key of a hook -> its last position among the hooks of the connection.
-_hook_positions: PerConnection[dict[Any, int]] = PerConnection(dict)
+#: Connection -> key of a hook -> its last position among the hooks of the connection.
+_hook_positions: WeakKeyDictionary[Any, dict[Any, int]] = WeakKeyDictionary()
 
 
 def _literal(value: Any) -> str | None:
@@ -250,7 +250,7 @@ _learned = lru_cache(maxsize=256)(_LearnedStatement)
 def is_hook_pending(key: Any, hook: Any, connection: Any) -> bool:
     # Only a rollback can drop it, and that also rolls back all that was written since the hook was added.
     # An import may add thousands of the shop's own callbacks: try the hook's last position first.
-    hooks, positions = connection.run_on_commit, _hook_positions.of(connection)
+    hooks, positions = connection.run_on_commit, _hook_positions.setdefault(connection, {})
     if positions.get(key, 0) >= len(hooks) or hooks[positions.get(key, 0)][1] is not hook:
         positions[key] = next((index for index, entry in enumerate(hooks) if entry[1] is hook), len(hooks))
     return bool(positions[key] < len(hooks))

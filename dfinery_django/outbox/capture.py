@@ -47,9 +47,7 @@ def capture(name: str, instance: models.Model, *, using: str | None = None) -> E
         log_rate_limited("%s was not captured", name, error=error)
         return None
     return run_guarded(
-        name,
-        lambda: using or database_of(instance),
-        lambda alias: _capture_by_hand(Source(definition, instance, alias)),
+        name, lambda: using or database_of(instance), lambda used: _capture_by_hand(Source(definition, instance, used))
     )
 
 

@@ -9,17 +9,13 @@ from dataclasses import dataclass
 from django.utils.module_loading import import_string
 
 
-def _no_database() -> str | None:
-    return None
-
-
 @dataclass(frozen=True)
 class Wake:
     """A callable that requests a drain, and knows its queue. A site's own may be any function of an alias."""
 
     request: Callable[[str], object]
-    #: Returns the database of the queue: there the wake-up flag and the task are written in one transaction.
-    queue_database: Callable[[], str | None] = _no_database
+    #: Returns the database of the queue, if it is in one: the wake-up flag and the task are then one transaction.
+    queue_database: Callable[[], str | None] = str
     #: Returns the next run of each schedule, ``None`` for a missing one; the overview shows them.
     planned: Callable[[], Mapping[str, dt.datetime | None]] = dict
 
@@ -33,4 +29,4 @@ def wake_named(path: str) -> Wake:
     :raises ImportError: if there is no such callable
     """
     wake = import_string(path)
-    return Wake(wake, getattr(wake, "queue_database", _no_database), getattr(wake, "planned", dict))
+    return Wake(wake, getattr(wake, "queue_database", str), getattr(wake, "planned", dict))

@@ -15,13 +15,13 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from django.db import connections, transaction
 
 from .. import clock
 from ..conf import get_settings
 from ..db import savepoints
-from ..db.per_connection import PerConnection
 from ..db.sql import sql_for
 from ..db.tenants import database_and_schema
 from ..models import Destination
@@ -94,7 +94,7 @@ def flag_query(using: str, destination: str) -> tuple[str, tuple[str]] | None:
     # Execute wrappers may put their own statements before ours (django-pghistory does).
     if not sql_for(connection).can_piggyback(connection) or connection.execute_wrappers:
         return None
-    seen = _seen_flags.of(connection).get(_flag_key(connection, destination))
+    seen = _seen_flags.setdefault(connection, {}).get(_flag_key(connection, destination))
     if seen and seen.outlives and clock.monotonic() - seen.looked_at < TRUSTED_SECONDS / 2:
         return None  # a busy shop: the last order has just seen it
     return _FLAG_SET_AT, (destination,)
@@ -106,7 +106,7 @@ def remember_flag(using: str, destination: str, answer: tuple[Any, ...] | None, 
     :param looked_at: ``clock.monotonic()`` before the query
     """
     connection = connections[using]
-    flags, key = _seen_flags.of(connection), _flag_key(connection, destination)
+    flags, key = _seen_flags.setdefault(connection, {}), _flag_key(connection, destination)
     match answer:
         case (None,):
             flags[key] = _SeenFlag(False, looked_at)
@@ -125,7 +125,8 @@ class _SeenFlag:
     outlives: bool = False
 
 
-_seen_flags: PerConnection[dict[Any, _SeenFlag]] = PerConnection(dict)
+#: Connection -> destination, and where -> its flag as last seen.
+_seen_flags: WeakKeyDictionary[Any, dict[Any, _SeenFlag]] = WeakKeyDictionary()
 
 
 def _flag_key(connection: Any, destination: str) -> Any:
@@ -134,7 +135,7 @@ def _flag_key(connection: Any, destination: str) -> Any:
 
 def _seen_flag(using: str, destination: str) -> bool | None:
     connection = connections[using]
-    flags, key = _seen_flags.of(connection), _flag_key(connection, destination)
+    flags, key = _seen_flags.setdefault(connection, {}), _flag_key(connection, destination)
     seen = flags.get(key)
     if seen is None:
         return None
@@ -149,7 +150,7 @@ def _seen_flag(using: str, destination: str) -> bool | None:
 def clear_seen_flags(**kwargs: object) -> None:
     """Clear the seen flags of this thread's connections: a drain begins here, or a test has emptied its tables."""
     for connection in connections.all(initialized_only=True):
-        _seen_flags.discard(connection)
+        _seen_flags.pop(connection, None)
 
 
 def wait_out_seen_flags(databases: Iterable[str]) -> None:

@@ -11,7 +11,6 @@ from django.db import DatabaseError, connection, transaction
 
 from dfinery_django import track
 from dfinery_django.db import fast_sql, plain_sql, sql
-from dfinery_django.db.per_connection import PerConnection
 from dfinery_django.models import Event, Total
 from tests.shop.models import Order
 
@@ -88,18 +87,3 @@ def test_the_plain_one_looks_again_where_another_was_faster() -> None:
     with transaction.atomic():
         plain_sql.insert_row(Total(key="0", metric="second"), unique="key", using="default", may_exist=False)
         assert Total.objects.get().metric == "first"
-
-
-def test_a_value_per_connection_ends_with_it() -> None:
-    notes: PerConnection[list[int]] = PerConnection(list)
-
-    class Connection:
-        pass
-
-    one, other = Connection(), Connection()
-    notes.of(one).append(1)
-    assert (notes.of(one), notes.of(other)) == ([1], [])
-    notes.discard(one)
-    assert notes.of(one) == []
-    del one, other
-    assert len(notes._values) == 0

@@ -89,6 +89,7 @@ def test_a_matching_save_costs_one_insert_in_a_savepoint(shop: Any, django_asser
     assert heads(queries) == ["SELECT", "UPDATE", *statements]
 
 
+@pytest.mark.sql("fast")
 def test_a_matching_save_in_autocommit_costs_the_insert_alone(configured: Any) -> None:
     """Without a transaction to keep whole no savepoint; a look whether a drain is asked for goes along, or follows."""
     configured(WAKE="tests.integration.outbox.test_capture.note_wake")
@@ -202,6 +203,7 @@ def test_a_condition_that_nothing_can_match(configured: Any, caplog: Any) -> Non
     assert not caplog.text
 
 
+@pytest.mark.sql("fast")
 def test_a_manager_of_the_site_is_asked_each_time(configured: Any) -> None:
     """Its rows may be other ones with each request."""
     numbers = ["a"]
@@ -285,6 +287,7 @@ def test_built_on_commit_if_the_definition_says_so(configured: Any, shop: Any) -
     assert Event.objects.get().status == "pending"
 
 
+@pytest.mark.sql("fast")
 def test_proxies_and_children_count(configured: Any) -> None:
     """Receivers look at the concrete model, not at the sender."""
 

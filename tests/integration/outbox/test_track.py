@@ -122,6 +122,7 @@ ODD = {
 }
 
 
+@pytest.mark.sql("fast")
 @pytest.mark.parametrize("arguments", ODD.values(), ids=ODD.keys())
 def test_whatever_it_is_given_ends_on_a_row(configured: Any, arguments: Any) -> None:
     """A failed event with a reason, and the shop's own transaction goes on."""

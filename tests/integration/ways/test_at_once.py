@@ -14,7 +14,7 @@ from tests.integration.ways import keys
 from tests.shop.models import Order
 from tests.support.processes import Workers, ended
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sql("fast", "plain")]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 #: Reads the orders, waits for the moment that all processes wait for, pays each in a transaction of its own.
 PAYING = """
