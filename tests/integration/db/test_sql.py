@@ -18,6 +18,7 @@ from tests.shop.models import Order
 def driver(name: str, version: str) -> ModuleType:
     module = ModuleType(name)
     module.__version__ = version  # type: ignore[attr-defined]
+    module.version_info = tuple(version.split("."))  # type: ignore[attr-defined]
     return module
 
 
@@ -27,6 +28,7 @@ def driver(name: str, version: str) -> ModuleType:
         ("postgresql", "psycopg", "3.2.10", True),
         ("postgresql", "psycopg2", "2.9.10 (dt dec pq3 ext lo64)", True),
         ("mysql", "MySQLdb", "2.2.7", True),
+        ("mysql", "MySQLdb", "3.0.0", False),
         ("sqlite", "sqlite3.dbapi2", "", True),
         ("postgresql", "psycopg", "4.0", False),
         ("postgresql", "psycopg2", "2.10.1", False),
