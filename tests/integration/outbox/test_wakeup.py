@@ -206,7 +206,7 @@ drained: list[str] = []
 def test_a_drain_in_the_request_waits_for_nothing(configured: Any, monkeypatch: Any) -> None:
     """In Celery's eager mode, say: neither for what is due in a few seconds, nor for other checkouts."""
     drained.clear()
-    monkeypatch.setattr("dfinery_django.waking.time.sleep", pytest.fail)
+    monkeypatch.setattr("dfinery_django.outbox.wakeup.time.sleep", pytest.fail)
     configured(WAKE="tests.integration.outbox.test_wakeup.drain_at_once", SETTLE_SECONDS=5)
     monkeypatch.setattr(wakeup, "TRUSTED_SECONDS", 60)
     Order.objects.create(status="paid")
