@@ -18,6 +18,7 @@ from django.apps import apps
 
 from . import django_q2
 from .conf import Settings, get_settings
+from .outbox.wake import Wake
 
 logger = logging.getLogger("dfinery_django")
 
@@ -129,12 +130,5 @@ def prune(progress: Callable[[int], object] | None = None) -> int:
     return sum(prune_database(using, progress) for using in outbox_databases())
 
 
-def wake(destination: str) -> None:
-    """Queue a drain with django-q2: the default of the setting ``WAKE``."""
-    django_q2.queue_drain(destination)
-
-
-#: With it ``wakeup`` writes its wake-up flag and the task in one transaction.
-wake.queue_database = django_q2.queue_database  # type: ignore[attr-defined]
-#: With it the overview shows missing schedules, for any queue.
-wake.planned = django_q2.planned  # type: ignore[attr-defined]
+#: Queues a drain with django-q2: the default of the setting ``WAKE``.
+wake = Wake(django_q2.queue_drain, django_q2.queue_database, django_q2.planned)

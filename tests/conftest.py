@@ -6,7 +6,7 @@ import gc
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import hypothesis
@@ -104,6 +104,25 @@ def _quick_flush() -> None:
 
     flush.sql_flush = sql_flush
     flush.emit_post_migrate_signal = emit_ours
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if mark := metafunc.definition.get_closest_marker("sql"):
+        metafunc.parametrize("_statements", mark.args, indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def _statements(request: Any, monkeypatch: Any) -> Iterator[None]:
+    """The statements of a checkout as on an untested Django, for tests that ask for it by the mark "sql"."""
+    if getattr(request, "param", "fast") == "fast":
+        yield
+        return
+    from dfinery_django.db import sql
+
+    monkeypatch.setattr(sql, "TESTED_DJANGO", frozenset())
+    sql._twin.cache_clear()
+    yield
+    sql._twin.cache_clear()
 
 
 @pytest.fixture(autouse=True)
