@@ -8,8 +8,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
@@ -17,7 +16,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import connections, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, path, reverse
+from django.urls import NoReverseMatch, path
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 from django.views.decorators.http import require_POST, require_safe
@@ -34,30 +33,15 @@ from ..outbox.wakeup import wake_on_commit
 from ..text.times import span
 from .base import ReadOnlyAdmin, site_language
 from .chart import build_chart
-from .filters import without_nul
 from .guard import View
-
-if TYPE_CHECKING:
-    OverviewBase = admin.ModelAdmin[Overview]
-else:  # Django's classes are generic for type checkers only
-    OverviewBase = admin.ModelAdmin
 
 #: The visible page refreshes itself this often.
 REFRESH_SECONDS = 10
 _TEST_EVENT_LEVELS = {True: messages.SUCCESS, False: messages.ERROR, None: messages.WARNING}
 
 
-@dataclass(frozen=True)
-class Tile:
-    """The number of events with a status, and the URL of their list."""
-
-    status: EventStatus
-    count: int
-    link: str
-
-
 @admin.register(Overview)
-class OverviewAdmin(ReadOnlyAdmin, OverviewBase):
+class OverviewAdmin(ReadOnlyAdmin):
     """The overview page and its buttons."""
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -85,12 +69,10 @@ class OverviewAdmin(ReadOnlyAdmin, OverviewBase):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         context = {
             **self.admin_site.each_context(request),
-            "title": pgettext("model", "Overview"),
-            "opts": self.opts,
-            "refresh_seconds": REFRESH_SECONDS,
+            "title": pgettext("model", "Overview"), "opts": self.opts, "refresh_seconds": REFRESH_SECONDS,
             **self._snapshot_context(request),
             **(extra_context or {}),
-        }
+        }  # fmt: skip
         return TemplateResponse(request, "admin/dfinery_django/overview.html", context)
 
     def current(self, request: HttpRequest) -> TemplateResponse:
@@ -119,24 +101,22 @@ class OverviewAdmin(ReadOnlyAdmin, OverviewBase):
             "may_test": request.user.has_perm("dfinery_django.send_test_event"),
         }
 
-    def _tile(self, status: EventStatus, snapshot: overview.Snapshot) -> Tile:
+    def _tile(self, status: EventStatus, snapshot: overview.Snapshot) -> dict[str, Any]:
         since = {} if status in UNFINISHED else {"occurred_at__gte": _list_since(status, snapshot)}
-        return Tile(status, snapshot.counts[status], self._list_link(status__exact=status, **since))
+        link = self._list_link(status__exact=status, **since)
+        return {"status": status, "count": snapshot.counts[status], "link": link}
 
     def _failures_link(self, failures: recent.FailureGroup, snapshot: overview.Snapshot) -> str:
         return self._list_link(
-            status__exact=failures.status,
-            reason_code__exact=failures.code,
-            event_name=failures.event_name,
+            status__exact=failures.status, reason_code__exact=failures.code, event_name=failures.event_name,
             occurred_at__gte=_list_since(failures.status, snapshot),
-        )
+        )  # fmt: skip
 
     def _list_link(self, **lookups: str) -> str:
         try:
-            url = reverse("admin:dfinery_django_event_changelist", current_app=self.admin_site.name)
+            return f"{self.admin_url('event_changelist')}?{urlencode(lookups)}"
         except NoReverseMatch:  # a site that registers the overview alone
             return ""
-        return f"{url}?{urlencode(lookups)}"
 
     def pause(self, request: HttpRequest) -> HttpResponse:
         """Pause delivery to a destination."""
@@ -171,31 +151,23 @@ class OverviewAdmin(ReadOnlyAdmin, OverviewBase):
         return self._redirect_back()
 
     def _posted_destination(self, request: HttpRequest, permission: str) -> str:
-        """Return the alias that was posted.
-
-        :raises PermissionDenied: if the user lacks the permission
-        :raises Http404: if there is no such destination
-        """
         if not self.has_view_permission(request) or not request.user.has_perm(f"dfinery_django.{permission}"):
             raise PermissionDenied
-        alias = without_nul(request.POST.get("destination"))
+        alias = request.POST.get("destination", "").replace("\x00", "")  # which PostgreSQL refuses
         known = (Destination.objects.using(using).filter(pk=alias).exists() for using in overview.databases())
         if alias not in overview.settings_in_force()[1].TOKENS and not any(known):
             raise Http404(_("There is no such destination."))
         return alias
 
     def _log_change(self, request: HttpRequest, alias: str, words: Callable[[], str]) -> None:
-        """Log the change in Django's admin log."""
         with site_language():
             self.log_change(request, circuit.destination_row(alias, overview.databases()[0]), words())
 
     def _redirect_back(self) -> HttpResponse:
-        url = reverse("admin:dfinery_django_overview_changelist", current_app=self.admin_site.name)
-        return HttpResponseRedirect(url)
+        return HttpResponseRedirect(self.admin_url("overview_changelist"))
 
 
 def _redacted_overview(request: HttpRequest, snapshot: overview.Snapshot) -> overview.Snapshot:
-    """Redact the reasons for open circuits as far as the user may not read them."""
     found = (
         dataclasses.replace(each, why=redact(request, each.why, str(each.code.label))) for each in snapshot.destinations
     )
@@ -203,16 +175,12 @@ def _redacted_overview(request: HttpRequest, snapshot: overview.Snapshot) -> ove
 
 
 def _redacted_health(request: HttpRequest, snapshot: overview.Snapshot) -> HealthReport:
-    """Return the health, without the quoted texts if the user may not read them."""
     health = assess(snapshot)
     found = (dataclasses.replace(each, said=redact(request, each.said, "")) for each in health.findings)
     return dataclasses.replace(health, findings=tuple(found))
 
 
 def _list_since(status: EventStatus, snapshot: overview.Snapshot) -> str:
-    """Return the start of the list's range of ``occurred_at``.
-
-    Events that expired in the last 48 hours occurred up to the maximum age earlier.
-    """
+    # Events that expired in the last 48 hours occurred up to the maximum age earlier.
     age_hours = snapshot.settings.MAX_AGE_HOURS if status == EventStatus.EXPIRED else 0
     return (overview.first_hour(snapshot.now) - dt.timedelta(hours=age_hours)).isoformat()
