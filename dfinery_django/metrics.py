@@ -115,8 +115,10 @@ def _gauges() -> Iterator[Metric]:
     now = clock.now()
     aliases = get_settings().TOKENS
     samples: Samples = {each: {} for each in GAUGES} | {"oldest": {(alias,): 0.0 for alias in aliases}}
-    for alias in set(aliases) - _sample_destinations(samples, now):
-        _sample_destination(samples, Destination(alias=alias), now)
+    rows = [row for using in outbox_databases() for row in Destination.objects.using(using)]
+    unknown = set(aliases) - {row.alias for row in rows}
+    for row in [*rows, *(Destination(alias=alias) for alias in unknown)]:
+        _sample_destination(samples, row, now)
     for using in outbox_databases():
         aliases_here = {*aliases, *(alias for alias, _ in samples["state"])}
         for alias, status, number, expires_at in _count_waiting(using, aliases_here):
@@ -129,13 +131,6 @@ def _gauges() -> Iterator[Metric]:
         for values, value in sorted(samples[gauge].items()):
             family.add_metric(values, value)
         yield family
-
-
-def _sample_destinations(samples: Samples, now: Any) -> set[str]:
-    rows = [row for using in outbox_databases() for row in Destination.objects.using(using)]
-    for row in rows:
-        _sample_destination(samples, row, now)
-    return {row.alias for row in rows}
 
 
 def _sample_destination(samples: Samples, row: Destination, now: Any) -> None:

@@ -74,9 +74,7 @@ class BulkActionsAdmin(ReadOnlyAdmin):
     def resend(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
         return self._confirm_selection(request, Action.RESEND)
 
-    @admin.action(
-        description=gettext_lazy("Rebuild and resend: after a mapping was fixed"), permissions=["rebuild"]
-    )  # fmt: skip
+    @admin.action(description=gettext_lazy("Rebuild and resend: after a mapping was fixed"), permissions=["rebuild"])
     def rebuild(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
         return self._confirm_selection(request, Action.REBUILD)
 

@@ -39,9 +39,7 @@ class ForgetActionAdmin(BulkActionsAdmin):
     def has_forget_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("dfinery_django.forget_user")
 
-    @admin.action(
-        description=gettext_lazy("Forget these people: erase all of their events"), permissions=["forget"]
-    )  # fmt: skip
+    @admin.action(description=gettext_lazy("Forget these people: erase all of their events"), permissions=["forget"])
     def forget(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
         using = router.db_for_write(Event)
         selection = self._selection(request, using)
