@@ -44,15 +44,14 @@ DURATION = ("dfinery_request_duration_seconds", "How long requests took.", ("des
 GAUGES = {
     "waiting": ("dfinery_events_waiting", "Events on their way.", ("destination", "status")),
     "oldest": (
-        "dfinery_oldest_waiting_seconds",
-        "Age of the event that has waited longest; 0: none waits.",
-        ("destination",),
+        "dfinery_oldest_waiting_seconds", "Age of the event that has waited longest; 0: none waits.", ("destination",)
     ),
     "state": ("dfinery_destination_state", "1 for the destination's current state.", ("destination", "state")),
     "drained": ("dfinery_last_drain_timestamp_seconds", "When a drain last began.", ("destination",)),
-}
+}  # fmt: skip
 
-Samples = Mapping[tuple[str, ...], float]
+#: Gauge -> labels -> value.
+Samples = dict[str, dict[tuple[str, ...], float]]
 
 
 class DfineryCollector(Collector):
@@ -99,8 +98,7 @@ class _StrictCollector(DfineryCollector):
 
 
 def _duration_histogram(counted: Mapping[counters.CounterKey, float]) -> Metric:
-    name, words, labels = DURATION
-    family = HistogramMetricFamily(name, words, labels=labels)
+    family = HistogramMetricFamily(*DURATION[:2], labels=DURATION[2])
     metric = "request_duration_seconds"
     bounds = [*map(str, counters.BUCKETS), "+Inf"]
     for of, values in sorted(counted):
@@ -115,12 +113,12 @@ def _duration_histogram(counted: Mapping[counters.CounterKey, float]) -> Metric:
 
 def _gauges() -> Iterator[Metric]:
     now = clock.now()
-    samples: dict[str, dict[tuple[str, ...], float]] = {each: {} for each in GAUGES}
     aliases = get_settings().TOKENS
-    for alias in aliases:
-        samples["oldest"][alias,] = 0.0
-    for alias in set(aliases) - _sample_destinations(samples, now):
-        _sample_destination(samples, Destination(alias=alias), now)
+    samples: Samples = {each: {} for each in GAUGES} | {"oldest": {(alias,): 0.0 for alias in aliases}}
+    rows = [row for using in outbox_databases() for row in Destination.objects.using(using)]
+    unknown = set(aliases) - {row.alias for row in rows}
+    for row in [*rows, *(Destination(alias=alias) for alias in unknown)]:
+        _sample_destination(samples, row, now)
     for using in outbox_databases():
         aliases_here = {*aliases, *(alias for alias, _ in samples["state"])}
         for alias, status, number, expires_at in _count_waiting(using, aliases_here):
@@ -135,14 +133,7 @@ def _gauges() -> Iterator[Metric]:
         yield family
 
 
-def _sample_destinations(samples: dict[str, dict[tuple[str, ...], float]], now: Any) -> set[str]:
-    rows = [row for using in outbox_databases() for row in Destination.objects.using(using)]
-    for row in rows:
-        _sample_destination(samples, row, now)
-    return {row.alias for row in rows}
-
-
-def _sample_destination(samples: dict[str, dict[tuple[str, ...], float]], row: Destination, now: Any) -> None:
+def _sample_destination(samples: Samples, row: Destination, now: Any) -> None:
     state = row.state(now)
     for each in DestinationState.values:
         # The state may differ between databases: each of the states is 1.
@@ -188,8 +179,7 @@ def _metrics_response(request: HttpRequest, bearer_token: str | None, registry: 
     if not _may_see(request, bearer_token):
         return HttpResponseForbidden("Forbidden: see docs/monitoring.md.", content_type="text/plain")
     if not get_settings().METRICS:
-        words = 'Nothing is counted: set DFINERY["METRICS"] = True.'
-        return HttpResponseNotFound(words, content_type="text/plain")
+        return HttpResponseNotFound('Nothing is counted: set DFINERY["METRICS"] = True.', content_type="text/plain")
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 

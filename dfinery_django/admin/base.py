@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse
 from django.utils import translation
 from django.utils.formats import localize
@@ -17,11 +18,6 @@ from django.utils.translation import gettext as _
 
 from ..text.times import local
 from .guard import with_database_guard
-
-if TYPE_CHECKING:
-    AdminBase = admin.ModelAdmin[Any]
-else:
-    AdminBase = object
 
 
 def site_language() -> AbstractContextManager[None]:
@@ -47,17 +43,13 @@ def is_key(text: str) -> bool:
     return text.isdecimal() and len(text) < 19
 
 
-class ReadOnlyAdmin(AdminBase):
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Base of all model admins: no adding, changing or deleting."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    has_change_permission = has_delete_permission = has_add_permission
 
     @property
     def urls(self) -> Any:
@@ -82,11 +74,16 @@ class ReadOnlyAdmin(AdminBase):
         context = {"title": capfirst(self.opts.verbose_name), **(extra_context or {})}
         return super().change_view(request, object_id, form_url, context)
 
-    def admin_url(self, page: str, *args: Any) -> str:
-        """Return the URL of one of our pages in this admin site.
+    def template_page(
+        self, request: HttpRequest, template: str, context: dict[str, Any], extra_context: Any = None
+    ) -> HttpResponse:
+        """Return a page of our own template, with the context of every page of the admin site."""
+        common = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media}
+        page = {**common, **context, **(extra_context or {})}
+        return TemplateResponse(request, f"admin/dfinery_django/{template}.html", page)
 
-        :param page: such as ``event_changelist``
-        """
+    def admin_url(self, page: str, *args: Any) -> str:
+        """Return the URL of one of our pages, such as ``event_changelist``, in this admin site."""
         return reverse(f"admin:dfinery_django_{page}", args=args, current_app=self.admin_site.name)
 
     def redirect_missing(self, request: HttpRequest) -> HttpResponse:

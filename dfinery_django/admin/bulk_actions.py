@@ -18,7 +18,6 @@ from django.core.exceptions import PermissionDenied
 from django.db import router, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -74,9 +73,7 @@ class BulkActionsAdmin(ReadOnlyAdmin):
     def resend(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
         return self._confirm_selection(request, Action.RESEND)
 
-    @admin.action(
-        description=gettext_lazy("Rebuild and resend: after a mapping was fixed"), permissions=["rebuild"]
-    )  # fmt: skip
+    @admin.action(description=gettext_lazy("Rebuild and resend: after a mapping was fixed"), permissions=["rebuild"])
     def rebuild(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
         return self._confirm_selection(request, Action.REBUILD)
 
@@ -117,7 +114,6 @@ class BulkActionsAdmin(ReadOnlyAdmin):
         return Selection(pks=pks) if pks else None
 
     def _list_url(self, request: HttpRequest) -> str:
-        """Return the URL of the list as it was filtered."""
         return f"{self.admin_url('event_changelist')}?{request.GET.urlencode()}"
 
     def confirm_view(self, request: HttpRequest, pk: int, action: str) -> HttpResponse:
@@ -144,41 +140,23 @@ class BulkActionsAdmin(ReadOnlyAdmin):
         }  # fmt: skip
         first = selection.narrow(Event.objects.using(using)).defer("payload").order_by("-pk")[:MAX_LISTED_EVENTS]
         context = {
-            "lines": list(action_lines(action, forecast.tally)),
-            "note": unchecked_note(forecast, action),
+            "event": event, "action": str(action), "act": self.admin_url("event_act"),
+            "lines": list(action_lines(action, forecast.tally)), "note": unchecked_note(forecast, action),
             "button": action_button(action, forecast.done) if forecast.done else "",
-            "act": self.admin_url("event_act"),
-            "listed": list(first),
-            "unlisted": max(0, forecast.total - MAX_LISTED_EVENTS),
-            "event": event,
-            "action": str(action),
+            "listed": list(first), "unlisted": max(0, forecast.total - MAX_LISTED_EVENTS),
             **(rebuild_context(request, event) if event and action == Action.REBUILD and forecast.done else {}),
-        }
+        }  # fmt: skip
         return self._confirmation_page(request, action_title(action, forecast.total), confirmation, context)
 
     def _confirmation_page(
-        self,
-        request: HttpRequest,
-        title: str,
-        signed: dict[str, Any],
-        context: dict[str, Any],
-        *,
-        salt: str = ACTION_SALT,
+        self, request: HttpRequest, title: str, signed: dict[str, Any], context: dict[str, Any], salt: str = ACTION_SALT
     ) -> HttpResponse:
-        """Return the confirmation page.
-
-        :param signed: what ``_load_confirmation`` returns after the post; its ``back`` is the URL of the cancel link
-        """
+        """Return the confirmation page, which posts ``signed``; its ``back`` is the URL of the cancel link."""
         common = {
-            **self.admin_site.each_context(request),
-            "title": title,
-            "opts": self.model._meta,
-            "media": self.media,
-            "original": context.get("event") or title,
+            "title": title, "original": context.get("event") or title, "back": signed["back"],
             "confirmation": signing.dumps(signed, salt=_user_salt(salt, request)),
-            "back": signed["back"],
-        }
-        return TemplateResponse(request, "admin/dfinery_django/event/question.html", common | context)
+        }  # fmt: skip
+        return self.template_page(request, "event/question", common, context)
 
     # ── run ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -209,7 +187,7 @@ class BulkActionsAdmin(ReadOnlyAdmin):
         self._report(request, bulk_action)
         return HttpResponseRedirect(confirmation["back"])
 
-    def _load_confirmation(self, request: HttpRequest, *, salt: str = ACTION_SALT) -> dict[str, Any] | None:
+    def _load_confirmation(self, request: HttpRequest, salt: str = ACTION_SALT) -> dict[str, Any] | None:
         """Return the signed confirmation; ``None``, and a message, if it expired or is another user's."""
         try:
             confirmation: dict[str, Any] = signing.loads(
@@ -239,9 +217,7 @@ class BulkActionsAdmin(ReadOnlyAdmin):
 
     def _log(self, request: HttpRequest, objects: list[Any], message: str) -> None:
         if objects and (user_pk := request.user.pk):
-            LogEntry.objects.log_actions(
-                user_id=user_pk, queryset=objects, action_flag=CHANGE, change_message=message
-            )  # fmt: skip
+            LogEntry.objects.log_actions(user_pk, objects, CHANGE, change_message=message)
 
     def _report(self, request: HttpRequest, bulk_action: Repair) -> None:
         if bulk_action.error:
@@ -261,18 +237,13 @@ class BulkActionsAdmin(ReadOnlyAdmin):
         self.message_user(request, text, messages.WARNING)
 
     def _check_permission(self, request: HttpRequest, action: Action) -> None:
-        """Check that the user may view events and take the action.
-
-        :raises PermissionDenied: if not
-        """
         if not self.has_view_permission(request) or action not in self.allowed_actions(request):
             raise PermissionDenied
 
 
 def _checked_pks(request: HttpRequest) -> tuple[int, ...]:
     """Return the keys of the rows checked in the list; values that are no keys are dropped."""
-    given = dict.fromkeys(filter(is_key, request.POST.getlist(ACTION_CHECKBOX_NAME)))
-    return tuple(dict.fromkeys(map(int, given)))
+    return tuple(dict.fromkeys(map(int, filter(is_key, request.POST.getlist(ACTION_CHECKBOX_NAME)))))
 
 
 def _user_salt(salt: str, request: HttpRequest) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
@@ -30,32 +29,10 @@ from ..text.escape import has_invisible
 MAX_ATTEMPTS_SHOWN, MAX_ITEMS_SHOWN = 50, 200
 
 
-@dataclass(frozen=True)
-class PropertyRow:
-    """One property: its name and type in DFINERY's console, its value as it is sent."""
-
-    name: str
-    type: str
-    value: str
-
-
-@dataclass(frozen=True)
-class PayloadSection:
-    """The properties of the event, of one item or of the user."""
-
-    scope: str
-    number: int
-    rows: list[PropertyRow]
-
-
 def event_context(request: HttpRequest, event: Event, allowed: list[Action]) -> dict[str, Any]:
-    """Return the context of one event's page.
-
-    :param allowed: the actions that the user may take
-    """
+    """Return the context of one event's page for a user who may take the ``allowed`` actions."""
     now = clock.now()
-    using = event._state.db
-    destination = Destination.objects.using(using).filter(alias=event.destination).first()
+    destination = Destination.objects.using(event._state.db).filter(alias=event.destination).first()
     attempts = list(event.attempts.order_by("-started_at", "-pk")[: MAX_ATTEMPTS_SHOWN + 1])
     offered = [action for action in allowed if is_offered(action, event, now)]
     return {
@@ -77,8 +54,7 @@ def event_context(request: HttpRequest, event: Event, allowed: list[Action]) -> 
 
 
 def _redacted_destination(request: HttpRequest, destination: Destination | None) -> Destination | None:
-    """Redact the reason for the open circuit as far as the user may not read it; the row is not saved."""
-    if destination:
+    if destination:  # changed for the page only: the row is not saved
         label = destination.get_closed_code_display()
         destination.closed_reason = redact(request, destination.closed_reason, label)
     return destination
@@ -102,25 +78,26 @@ def payload_context(request: HttpRequest, event: Event) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError):
         payload = None  # damaged, or written by others: its text is shown
     sections = list(_sections(payload)) if payload else []
+    most = MAX_ITEMS_SHOWN + 2
     return {
-        "may_see_payload": True,
-        "sections": sections[: MAX_ITEMS_SHOWN + 2],
-        "has_more_sections": len(sections) > MAX_ITEMS_SHOWN + 2,
-        "json": event.payload,
-        "json_has_odd": has_invisible(event.payload),
-    }
+        "may_see_payload": True, "sections": sections[:most], "has_more_sections": len(sections) > most,
+        "json": event.payload, "json_has_odd": has_invisible(event.payload),
+    }  # fmt: skip
 
 
-def _sections(payload: Payload) -> Iterator[PayloadSection]:
-    yield PayloadSection("event", 0, list(_rows("event", payload.event_attributes)))
-    yield PayloadSection("user", 0, list(_rows("user", payload.user_attributes)))
+def _sections(payload: Payload) -> Iterator[dict[str, Any]]:
+    yield _section("event", payload.event_attributes)
+    yield _section("user", payload.user_attributes)
     for number, item in enumerate(payload.items or (), start=1):
-        yield PayloadSection("item", number, list(_rows("item", item)))
+        yield _section("item", item, number)
 
 
-def _rows(scope: Scope, properties: Mapping[str, Any]) -> Iterator[PropertyRow]:
-    for name, value in properties.items():
-        yield PropertyRow(console_name(scope, name), _type_label(value), _value_text(value))
+def _section(scope: Scope, properties: Mapping[str, Any], number: int = 0) -> dict[str, Any]:
+    rows = [
+        {"name": console_name(scope, name), "type": _type_label(value), "value": _value_text(value)}
+        for name, value in properties.items()
+    ]
+    return {"scope": scope, "number": number, "rows": rows}
 
 
 def _type_label(value: Any) -> str:
@@ -129,7 +106,6 @@ def _type_label(value: Any) -> str:
 
 
 def _value_text(value: Any) -> str:
-    """Return the value as it is sent; text without its quotation marks."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
@@ -139,12 +115,8 @@ def rebuild_context(request: HttpRequest, event: Event) -> dict[str, Any]:
     if not may_see_payload(request) or is_dropped:
         return {}
     rebuild = rebuild_diff.rebuild_difference(event, event._state.db or "default")
-    return {
-        "difference": rebuild,
-        "changes": [
-            (each.name, *map(_difference_cell, (each.before, each.after))) for each in rebuild.changes
-        ],
-    }  # fmt: skip
+    changes = [(each.name, _difference_cell(each.before), _difference_cell(each.after)) for each in rebuild.changes]
+    return {"difference": rebuild, "changes": changes}
 
 
 def _difference_cell(value: Any) -> tuple[str, str] | None:
@@ -156,9 +128,8 @@ def source_url(request: HttpRequest, site: AdminSite, event: Event) -> str:
     try:
         model = apps.get_model(event.source)
         page = site.get_model_admin(model)
-        url = reverse(
-            f"{site.name}:{model._meta.app_label}_{model._meta.model_name}_change", args=[quote(event.source_pk)]
-        )
+        name = f"{site.name}:{model._meta.app_label}_{model._meta.model_name}_change"
+        url = reverse(name, args=[quote(event.source_pk)])
     except (LookupError, ValueError, NoReverseMatch, NotRegistered):
         return ""
     return url if page.has_view_or_change_permission(request) else ""

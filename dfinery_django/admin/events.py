@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.formats import date_format, get_format
 from django.utils.html import format_html
@@ -24,11 +23,6 @@ from .base import is_key
 from .filters import FILTER_PARAMETERS, FILTERS, LAST_HOURS, SEARCH, SINCE, UNTIL, destinations_in_use, read_selection
 from .forget import ForgetActionAdmin
 from .paging import BoundedPaginator
-
-if TYPE_CHECKING:
-    EventBase = admin.ModelAdmin[Event]
-else:  # Django's classes are generic for type checkers only
-    EventBase = admin.ModelAdmin
 
 
 def short_time(moment: Any) -> str:
@@ -51,7 +45,7 @@ def _badge(event: Event, words: str) -> str:
 
 
 @admin.register(Event)
-class EventAdmin(ForgetActionAdmin, EventBase):
+class EventAdmin(ForgetActionAdmin):
     """The event list and an event's page."""
 
     list_display = ("badge", "event", "order", "user", "happened", "arrived", "attempt_count", "left")
@@ -142,22 +136,16 @@ class EventAdmin(ForgetActionAdmin, EventBase):
 
         if request.method not in ("GET", "HEAD"):
             raise PermissionDenied
-        queryset = super().get_queryset(request)
-        event = self._event_by_key(queryset, unquote(object_id))
+        key, queryset = unquote(object_id), super().get_queryset(request)
+        event = queryset.filter(pk=int(key)).first() if is_key(key) else None
         if not self.has_view_permission(request, event):
             raise PermissionDenied
         if event is None:
             return self.redirect_missing(request)
         context = {
-            **self.admin_site.each_context(request),
             "title": pgettext_lazy("model", "Event"), "subtitle": None, "original": event,
-            "opts": self.model._meta, "media": self.media,
             "has_view_permission": True, "preserved_filters": self.get_preserved_filters(request),
             "source_url": source_url(request, self.admin_site, event),
             **event_context(request, event, self.allowed_actions(request)),
-            **(extra_context or {}),
         }  # fmt: skip
-        return TemplateResponse(request, "admin/dfinery_django/event/page.html", context)
-
-    def _event_by_key(self, queryset: Any, key: str) -> Event | None:
-        return queryset.filter(pk=int(key)).first() if is_key(key) else None
+        return self.template_page(request, "event/page", context, extra_context)

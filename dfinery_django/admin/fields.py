@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.template.response import TemplateResponse
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
@@ -19,10 +18,6 @@ from .base import ReadOnlyAdmin
 
 if TYPE_CHECKING:
     from ..building.custom_fields import ListedField
-
-    FieldBase = admin.ModelAdmin[CustomField]
-else:  # Django's classes are generic for type checkers only
-    FieldBase = admin.ModelAdmin
 
 SECTION_HEADINGS = {
     "": pgettext_lazy("model", "Events"),
@@ -38,7 +33,7 @@ ORIGIN_LABELS = {
 
 
 @admin.register(CustomField)
-class CustomFieldAdmin(ReadOnlyAdmin, FieldBase):
+class CustomFieldAdmin(ReadOnlyAdmin):
     """One page: the ledger of seen fields beside the mapped ones. Rows have no page of their own."""
 
     class Media:
@@ -62,23 +57,17 @@ class CustomFieldAdmin(ReadOnlyAdmin, FieldBase):
             custom_fields.write_csv(listed, answer)
             return answer
         context = {
-            **self.admin_site.each_context(request),
-            "title": capfirst(self.opts.verbose_name_plural), "opts": self.opts, "media": self.media,
+            "title": capfirst(self.opts.verbose_name_plural), "is_empty": not listed,
+            "drifting": sum(1 for each in listed if each.drift_count),
             "sections": [
-                {
-                    "heading": heading, "scope": scope,
-                    "fields": [_template_row(each) for each in listed if each.scope == scope],
-                }
-                for scope, heading in SECTION_HEADINGS.items()
+                {"heading": text, "scope": key, "fields": [_template_row(row) for row in listed if row.scope == key]}
+                for key, text in SECTION_HEADINGS.items()
             ],
-            "drifting": sum(1 for each in listed if each.drift_count), "is_empty": not listed,
-            **(extra_context or {}),
         }  # fmt: skip
-        return TemplateResponse(request, "admin/dfinery_django/fields.html", context)
+        return self.template_page(request, "fields", context, extra_context)
 
 
 def _template_row(listed: ListedField) -> dict[str, Any]:
-    """Return a field for the template, in the user's language."""
     return {
         "listed": listed,
         "type": WireType(listed.type).label if listed.type else "",

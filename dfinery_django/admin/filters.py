@@ -7,6 +7,7 @@ select more than the list shows.
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -40,15 +41,14 @@ _NAMES_IN_USE = "_dfinery_in_use"
 
 def destinations_in_use(request: HttpRequest, using: str) -> list[str] | None:
     """Return the destinations that events have; ``None`` unless the filter looked them up in this database."""
-    found: list[str] | None = request.__dict__.get(_NAMES_IN_USE, {}).get((using, DestinationFilter.column))
-    return found
+    names: dict[tuple[str, str], list[str]] = request.__dict__.get(_NAMES_IN_USE, {})
+    return names.get((using, DestinationFilter.column))
 
 
 def read_selection(chosen: Mapping[str, str]) -> Selection:
-    """Return the selection that the list's query string describes.
-
-    :raises IncorrectLookupParameters: if a time is malformed
-    """
+    """Return the selection of the list's query string; a malformed time raises ``IncorrectLookupParameters``."""
+    # PostgreSQL refuses U+0000.
+    texts = defaultdict(str, {name: text.replace("\x00", "") for name, text in chosen.items()})
     since = _parse_filter_time(chosen.get(SINCE))
     if chosen.get(LAST_HOURS):
         try:
@@ -56,21 +56,10 @@ def read_selection(chosen: Mapping[str, str]) -> Selection:
         except (ValueError, OverflowError) as error:
             raise IncorrectLookupParameters(error) from error
     return Selection(
-        status=without_nul(chosen.get(STATUS)),
-        event_name=without_nul(chosen.get(EVENT)),
-        destination=without_nul(chosen.get(DESTINATION)),
-        reason_code=without_nul(chosen.get(REASON)),
-        definitions=tuple(filter(None, without_nul(chosen.get(DEFINITIONS)).split(","))),
-        source_pk=without_nul(chosen.get(SOURCE)),
-        since=since,
-        until=_parse_filter_time(chosen.get(UNTIL)),
-        search=without_nul(chosen.get(SEARCH)).strip(),
-    )
-
-
-def without_nul(text: str | None) -> str:
-    """Return the text without U+0000, which PostgreSQL refuses; empty for ``None``."""
-    return (text or "").replace("\x00", "")
+        status=texts[STATUS], event_name=texts[EVENT], destination=texts[DESTINATION], reason_code=texts[REASON],
+        definitions=tuple(filter(None, texts[DEFINITIONS].split(","))), source_pk=texts[SOURCE],
+        since=since, until=_parse_filter_time(chosen.get(UNTIL)), search=texts[SEARCH].strip(),
+    )  # fmt: skip
 
 
 def _parse_filter_time(text: str | None) -> dt.datetime | None:
@@ -78,9 +67,7 @@ def _parse_filter_time(text: str | None) -> dt.datetime | None:
     if not text:
         return None
     try:
-        moment = parse_datetime(text)
-        if moment is None:
-            moment = dt.datetime.fromisoformat(text)
+        moment = parse_datetime(text) or dt.datetime.fromisoformat(text)
         aware = moment if timezone.is_aware(moment) else timezone.make_aware(moment)
         return aware.astimezone(dt.timezone.utc)
     except (ValueError, OverflowError) as error:
@@ -162,29 +149,22 @@ class TimeFilter(EventFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         return [
-            ("1", _("last hour")),
-            ("24", _("last 24 hours")),
-            ("48", _("last 48 hours")),
-            ("168", _("last 7 days")),
-        ]
+            ("1", _("last hour")), ("24", _("last 24 hours")), ("48", _("last 48 hours")), ("168", _("last 7 days")),
+        ]  # fmt: skip
 
     def choices(self, changelist: Any) -> Iterator[Any]:
-        others = {SINCE: None, UNTIL: None, LAST_HOURS: None}
-        is_open = not any(self.used_parameters.get(name) for name in (SINCE, UNTIL))
-        first = {"selected": self.value() is None and is_open, "display": _("Any time")}
-        # For the template's form.
-        first |= {
-            "kept": [
-                pair
-                for pair in changelist.params.items()
-                if pair[0] not in self.expected_parameters() and pair[0] != "p"
-            ],
+        own = self.expected_parameters()
+        is_open = not (self.used_parameters.get(SINCE) or self.used_parameters.get(UNTIL))
+        yield {
+            "selected": self.value() is None and is_open,
+            "query_string": changelist.get_query_string(remove=own), "display": _("Any time"),
+            # For the template's form.
+            "kept": [(name, value) for name, value in changelist.params.items() if name not in (*own, "p")],
             "fields": [
                 (SINCE, pgettext_lazy("time", "from"), self._local(SINCE)),
                 (UNTIL, pgettext_lazy("time", "until"), self._local(UNTIL)),
             ],
-        }
-        yield first | {"query_string": changelist.get_query_string(remove=list(others))}
+        }  # fmt: skip
         for hours, title in self.lookup_choices:
             address = changelist.get_query_string({LAST_HOURS: hours}, [SINCE, UNTIL])
             yield {"selected": self.value() == str(hours), "query_string": address, "display": title}

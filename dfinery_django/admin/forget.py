@@ -41,9 +41,7 @@ class ForgetActionAdmin(BulkActionsAdmin):
     def has_forget_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("dfinery_django.forget_user")
 
-    @admin.action(
-        description=gettext_lazy("Forget these people: erase all of their events"), permissions=["forget"]
-    )  # fmt: skip
+    @admin.action(description=gettext_lazy("Forget these people: erase all of their events"), permissions=["forget"])
     def forget(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
         from ..operations.forget import people_of
 
@@ -68,21 +66,22 @@ class ForgetActionAdmin(BulkActionsAdmin):
         """Erase the people that were confirmed."""
         from ..operations.forget import forget_all, people_of
 
-        confirmation = self._load_confirmation(request, salt=FORGET_SALT)
+        confirmation = self._load_confirmation(request, FORGET_SALT)
         if confirmation is None:
             return HttpResponseRedirect(self.admin_url("event_changelist"))
         if not self.has_view_permission(request) or not self.has_forget_permission(request):
             raise PermissionDenied
         using = router.db_for_write(Event)
-        people, _unread = people_of(_events_by_pk(confirmation["events"], using), using)
+        events = Event.objects.using(using).filter(pk__in=confirmation["events"]).order_by("-pk")
+        people, _unread = people_of(list(events), using)
         if not constant_time_compare(_people_digest(people), confirmation["people_digest"]):
             text = _("These events are not about the same people any more. Nothing was done: choose again.")
             self.message_user(request, text, messages.ERROR)
             return HttpResponseRedirect(confirmation["back"])
         erased = forget_all(people, using=using)
-        self._log_forgotten(request, erased, using)
+        self._log_forgotten(request, erased)
         self.message_user(request, forget_outcome(erased), messages.SUCCESS)
-        for line in [*describe_forgotten(erased), *describe_unattributable(erased.unread)]:
+        for line in describe_forgotten(erased, erased.unread):
             if line.kind != "done":
                 self._warn_about(request, line)
         return HttpResponseRedirect(confirmation["back"])
@@ -93,21 +92,21 @@ class ForgetActionAdmin(BulkActionsAdmin):
         from ..operations.forget import forget_all
 
         erased = forget_all(people, using=using, dry_run=True)
+        count, shown = len(people), {"count": number(len(people))}
+        title = ngettext("Forget %(count)s person?", "Forget %(count)s people?", count) % shown
+        button = ngettext("Yes, forget them", "Yes, forget %(count)s people", count) % shown
         context = {
-            "lines": [*describe_forgotten(erased), *describe_unattributable(unread)],
+            "action": "forget", "act": self.admin_url("event_forget"), "button": button if people else "",
+            "lines": list(describe_forgotten(erased, unread)),
             "note": _("DFINERY keeps what it received: have it erased there, too.") if people else "",
-            "button": forget_button(len(people)) if people else "",
-            "act": self.admin_url("event_forget"),
-            "listed": events[:MAX_LISTED_EVENTS],
-            "unlisted": max(0, len(events) - MAX_LISTED_EVENTS),
-            "action": "forget",
-        }
+            "listed": events[:MAX_LISTED_EVENTS], "unlisted": max(0, len(events) - MAX_LISTED_EVENTS),
+        }  # fmt: skip
         # Not the people: users without view_payload could read their ids in the page.
         keys = [event.pk for event in events]
         confirmation = {"events": keys, "people_digest": _people_digest(people), "back": self._list_url(request)}
-        return self._confirmation_page(request, forget_question(len(people)), confirmation, context, salt=FORGET_SALT)
+        return self._confirmation_page(request, title, confirmation, context, FORGET_SALT)
 
-    def _log_forgotten(self, request: HttpRequest, erased: Forgotten, using: str) -> None:
+    def _log_forgotten(self, request: HttpRequest, erased: Forgotten) -> None:
         """Log the erasure and its user, not the people."""
         if not request.user.pk:
             return
@@ -119,23 +118,9 @@ class ForgetActionAdmin(BulkActionsAdmin):
             )  # fmt: skip
 
 
-def _events_by_pk(pks: list[int], using: str) -> list[Event]:
-    return list(Event.objects.using(using).filter(pk__in=pks).order_by("-pk"))
-
-
 def _people_digest(people: list[str]) -> str:
     """Return a digest that identifies the same people without revealing them."""
     return salted_hmac(FORGET_SALT, json.dumps(sorted(people)), algorithm="sha256").hexdigest()
-
-
-def forget_question(count: int) -> str:
-    """Return the title of the confirmation page."""
-    return ngettext("Forget %(count)s person?", "Forget %(count)s people?", count) % {"count": number(count)}
-
-
-def forget_button(count: int) -> str:
-    """Return the label of the confirmation button."""
-    return ngettext("Yes, forget them", "Yes, forget %(count)s people", count) % {"count": number(count)}
 
 
 def forget_outcome(erased: Forgotten) -> str:
@@ -144,22 +129,16 @@ def forget_outcome(erased: Forgotten) -> str:
     return text % {"count": number(erased.total)}
 
 
-def describe_forgotten(erased: Forgotten) -> Iterator[Line]:
-    """Describe what is erased, what remains and what may still arrive."""
+def describe_forgotten(erased: Forgotten, unread: int) -> Iterator[Line]:
+    """Describe what is erased, what remains, what may still arrive, and the events whose person is unknown."""
     if erased.total:
         yield Line(erased.total, _("erased: all their events, with content, ids and attempts"), "done")
     if erased.traces:
         words = _("of these leave a tombstone without any id for about two days, so that they are not captured again")
         yield Line(erased.traces, words, "done")
-    if erased.repairs + erased.log_entries:
-        yield Line(
-            erased.repairs + erased.log_entries, _("entries of ledgers and logs: the ids in them are removed"), "done"
-        )
+    if entries := erased.repairs + erased.log_entries:
+        yield Line(entries, _("entries of ledgers and logs: the ids in them are removed"), "done")
     if sending := erased.events.get(EventStatus.SENDING, 0):
         yield Line(sending, _("being sent at this moment and can't be recalled: may still arrive"), "doubtful")
-
-
-def describe_unattributable(count: int) -> Iterator[Line]:
-    """Describe the events whose person is unknown."""
-    if count:
-        yield Line(count, _("skipped: their source can't be read, so it is unknown whom they are about"), "left")
+    if unread:
+        yield Line(unread, _("skipped: their source can't be read, so it is unknown whom they are about"), "left")

@@ -47,8 +47,7 @@ class DfineryEventsMixin(ModelAdminBase):
         """Show the latest events of the object."""
         definitions = registry.definitions_watching(type(obj))
         keys = {Source(each, obj).key or "" for each in definitions}
-        names = [each.name for each in definitions]
-        if not names:
+        if not (names := [each.name for each in definitions]):
             return str(_("No definition watches this model."))
         events = Event.objects.filter(definition__in=names, source_pk__in=keys).defer("payload").order_by("-pk")
         try:
@@ -59,12 +58,11 @@ class DfineryEventsMixin(ModelAdminBase):
             return outage.outage_message(error) or str(_("The events can't be read: see the log."))
         lines = format_html_join("", "<li>{} {} {}</li>", (self._dfinery_line(event) for event in latest))
         address = urlencode({DEFINITIONS: ",".join(names), SOURCE: next(iter(keys))})
-        site = self.admin_site.name
+        all_events = reverse("admin:dfinery_django_event_changelist", current_app=self.admin_site.name)
         return format_html(
             '<ul class="dfinery-events">{}</ul><a href="{}?{}">{}</a>',
-            lines or format_html("<li>{}</li>", _("none yet")),
-            reverse("admin:dfinery_django_event_changelist", current_app=site), address, _("All its DFINERY events"),
-        )  # fmt: skip
+            *(lines or format_html("<li>{}</li>", _("none yet")), all_events, address, _("All its DFINERY events")),
+        )
 
     def _dfinery_line(self, event: Event) -> tuple[str, str, str]:
         page = reverse("admin:dfinery_django_event_change", args=[event.pk], current_app=self.admin_site.name)
@@ -89,7 +87,10 @@ class DfineryEventsMixin(ModelAdminBase):
         fieldsets = super().get_fieldsets(request, obj)
         if not self._shows_dfinery_events(request, obj):
             return fieldsets
-        others = [(title, {**options, "fields": _without(options["fields"])}) for title, options in fieldsets]
+        others = [
+            (title, {**options, "fields": [name for name in options["fields"] if name != EVENTS_FIELD]})
+            for title, options in fieldsets
+        ]
         return [*others, (_("DFINERY"), {"fields": [EVENTS_FIELD]})]
 
     @property
@@ -97,7 +98,3 @@ class DfineryEventsMixin(ModelAdminBase):
         from django.forms import Media
 
         return super().media + Media(css={"all": ["dfinery_django/events.css"]})
-
-
-def _without(fields: Any) -> list[Any]:
-    return [each for each in fields if each != EVENTS_FIELD]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,15 +16,6 @@ from ..monitoring.health import HealthReport, assess
 from ..operations.permissions import redact
 from ..text.times import span
 from .chart import build_chart
-
-
-@dataclass(frozen=True)
-class Tile:
-    """The number of events with a status, and the URL of their list."""
-
-    status: EventStatus
-    count: int
-    link: str
 
 
 def overview_context(request: HttpRequest, site: str) -> dict[str, Any]:
@@ -52,9 +42,10 @@ def overview_context(request: HttpRequest, site: str) -> dict[str, Any]:
     }
 
 
-def _tile(status: EventStatus, snapshot: overview.Snapshot, site: str) -> Tile:
+def _tile(status: EventStatus, snapshot: overview.Snapshot, site: str) -> dict[str, Any]:
     since = {} if status in UNFINISHED else {"occurred_at__gte": _list_since(status, snapshot)}
-    return Tile(status, snapshot.counts[status], _list_link(site, status__exact=status, **since))
+    link = _list_link(site, status__exact=status, **since)
+    return {"status": status, "count": snapshot.counts[status], "link": link}
 
 
 def _failures_link(failures: recent.FailureGroup, snapshot: overview.Snapshot, site: str) -> str:

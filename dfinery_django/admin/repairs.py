@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
@@ -10,7 +10,6 @@ from django.core.exceptions import PermissionDenied
 from django.db import router
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -26,14 +25,9 @@ from ..text.escape import escaped
 from ..text.times import number
 from .base import ReadOnlyAdmin, datetime_column, is_key, site_language
 
-if TYPE_CHECKING:
-    RepairBase = admin.ModelAdmin[Repair]
-else:  # Django's classes are generic for type checkers only
-    RepairBase = admin.ModelAdmin
-
 
 @admin.register(Repair)
-class RepairAdmin(ReadOnlyAdmin, RepairBase):
+class RepairAdmin(ReadOnlyAdmin):
     """The list of bulk actions and a bulk action's page."""
 
     list_display = (
@@ -77,17 +71,14 @@ class RepairAdmin(ReadOnlyAdmin, RepairBase):
         if bulk_action is None:
             return self.redirect_missing(request)
         context = {
-            **self.admin_site.each_context(request),
-            "title": capfirst(bulk_action.get_action_display()), "original": bulk_action, "opts": self.model._meta,
-            "media": self.media, "has_view_permission": True, "repair": bulk_action,
-            "which": _selection_text(bulk_action),
+            "title": capfirst(bulk_action.get_action_display()), "original": bulk_action, "repair": bulk_action,
+            "has_view_permission": True, "which": _selection_text(bulk_action),
             "error": redact(request, bulk_action.error, _("It can't be done: see the log.")),
             "seen": number(bulk_action.seen_count), "count": number(bulk_action.event_count),
             "lines": list(action_lines(bulk_action.action, bulk_action.tally)),
             "may_stop": not bulk_action.is_finished and self._may_take(request, bulk_action),
-            **(extra_context or {}),
         }  # fmt: skip
-        return TemplateResponse(request, "admin/dfinery_django/repair/page.html", context)
+        return self.template_page(request, "repair/page", context, extra_context)
 
     def stop_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Stop the bulk action."""
@@ -101,7 +92,6 @@ class RepairAdmin(ReadOnlyAdmin, RepairBase):
         return HttpResponseRedirect(self.admin_url("repair_change", pk))
 
     def _may_take(self, request: HttpRequest, bulk_action: Repair) -> bool:
-        """Return whether the user may take the action, and so stop it."""
         return request.user.has_perm(f"dfinery_django.{bulk_action.action}_event")
 
 

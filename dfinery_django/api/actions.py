@@ -8,7 +8,6 @@ from typing import Any
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.db import router, transaction
-from django.utils import translation
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,9 +19,9 @@ from ..models import Event
 from ..operations.bulk_action import advance, new_bulk_action, wake_all_on_commit
 from ..operations.selection import Selection
 from .base import DfineryView, permission_set
-from .errors import ApiError, unavailable
+from .errors import ApiError, Unavailable
 from .events import get_event_or_404
-from .serializers import event_detail
+from .serializers import english_label, event_detail
 
 #: How long a request retries on a database fault.
 API_RETRY_SECONDS = 2.0
@@ -39,8 +38,7 @@ class EventActionView(DfineryView):
         step = functools.partial(self._carry_out, request, event, using)
         verdict = retry(step, using=using, until=clock.monotonic() + API_RETRY_SECONDS)
         if verdict not in ACTIONABLE:
-            with translation.override("en"):
-                detail = f"Nothing was done: {verdict.label}."
+            detail = f"Nothing was done: {english_label(ActionVerdict, verdict)}."
             raise ApiError(status.HTTP_409_CONFLICT, detail, verdict=str(verdict))
         wake_all_on_commit(using)
         return Response(event_detail(Event.objects.using(using).get(pk=event.pk), request))
@@ -55,7 +53,7 @@ class EventActionView(DfineryView):
             done = advance(using, pk=bulk_action.pk)
             assert done is not None  # noqa: S101 - not committed yet: no worker sees it
             if done[0].error:
-                raise unavailable("It can't be done: see the log.")  # rolls the transaction back
+                raise Unavailable("It can't be done: see the log.")  # rolls the transaction back
             if done[1]:
                 _log_action(request.user, event, f"{self.action} (API)")
         verdicts = [ActionVerdict(each) for each, count in done[0].tally.items() if count]

@@ -20,12 +20,11 @@ from rest_framework.views import APIView, exception_handler
 from ..conf import did_you_mean
 from ..db import outage
 from ..exceptions import ConfigurationError
-from .errors import ApiError, bad_request, restore_types, unavailable
+from .errors import ApiError, Unavailable, bad_request, restore_types
 from .parsing import EventParser
 
 logger = logging.getLogger("dfinery_django")
 
-APP_LABEL = "dfinery_django"
 THROTTLE_SCOPE = "dfinery"
 
 #: Alternatives: all permissions of one set are needed.
@@ -34,7 +33,7 @@ PermissionSets = tuple[frozenset[str], ...]
 
 def permission_set(*codenames: str) -> frozenset[str]:
     """Return the full names of the permissions."""
-    return frozenset(f"{APP_LABEL}.{codename}" for codename in codenames)
+    return frozenset(f"dfinery_django.{codename}" for codename in codenames)
 
 
 class HasAppPermission(BasePermission):
@@ -63,11 +62,7 @@ class ScopeThrottle(ScopedRateThrottle):
 
 
 class DfineryView(APIView):
-    """Base of all views.
-
-    :cvar permissions: HTTP method -> permission sets
-    :cvar parameters: HTTP method -> known query parameters
-    """
+    """Base of all views. ``permissions`` and ``parameters``, the query parameters it knows, are by HTTP method."""
 
     permissions: Mapping[str, PermissionSets]
     parameters: Mapping[str, Collection[str]] = {}
@@ -98,7 +93,7 @@ class DfineryView(APIView):
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, ConfigurationError):
             logger.error("The API returns 503: %s", exc)
-            exc = unavailable("The DFINERY setting of this site is wrong: nothing was done.")
+            exc = Unavailable("The DFINERY setting of this site is wrong: nothing was done.")
         elif isinstance(exc, DatabaseFault):
             exc = _outage_error(exc)
         answer: Any = super().handle_exception(exc)
@@ -115,13 +110,12 @@ class DfineryView(APIView):
 
 
 def _outage_error(error: DatabaseFault) -> Exception:
-    """Return a 503 if the database can't be used; any other error unchanged."""
     with translation.override("en"):
         words = outage.outage_message(error)
     if not words:
         return error
     logger.error("The API returns 503: the database failed", exc_info=error)
-    return unavailable(words)
+    return Unavailable(words)
 
 
 def _handle_or_default(handler: Callable[..., Any], exc: Exception, context: Any) -> Any:

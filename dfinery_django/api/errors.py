@@ -29,10 +29,7 @@ _CODES = {
 
 
 class TypedErrorDetail(ErrorDetail):
-    """A text with a code that remembers the value it was made from.
-
-    :ivar value: the original value
-    """
+    """A text with a code that remembers the value it was made from."""
 
     value: Any
 
@@ -43,11 +40,7 @@ class TypedErrorDetail(ErrorDetail):
 
 
 class ApiError(APIException):
-    """An error response.
-
-    :param code: HTTP status
-    :param more: further keys besides ``detail``
-    """
+    """An error response."""
 
     def __init__(self, code: int, detail: str, **more: Any) -> None:
         # Not through the base class, whose details forget the original values.
@@ -57,12 +50,9 @@ class ApiError(APIException):
 
 
 class Unavailable(ApiError):
-    """A 503.
+    """A 503."""
 
-    :ivar wait: seconds, from which DRF and other handlers make ``Retry-After``
-    """
-
-    wait = RETRY_AFTER_SECONDS
+    wait = RETRY_AFTER_SECONDS  # DRF and other handlers make Retry-After of it
 
     def __init__(self, detail: str) -> None:
         super().__init__(status.HTTP_503_SERVICE_UNAVAILABLE, detail)
@@ -88,29 +78,18 @@ def bad_request(detail: str) -> ApiError:
     return ApiError(status.HTTP_400_BAD_REQUEST, detail)
 
 
-def unavailable(detail: str) -> ApiError:
-    """Return a 503."""
-    return Unavailable(detail)
-
-
 def malformed_body(error: Refused) -> ApiError:
     """Return the 400 for a body that is no event and no list of events."""
     return ApiError(status.HTTP_400_BAD_REQUEST, error.refusal.message, errors=[error_entry(None, error)])
 
 
 def events_refused(left: Iterable[RejectedEvent], total: int | None) -> ApiError:
-    """Return the 400 or 409 for events of which none was stored.
-
-    :param total: number of events sent; ``None`` for one sent outside a list
-    """
+    """Return the 400 or 409 for events of which none was stored; ``total`` is ``None`` for one outside of a list."""
     errors = [error_entry(each.index, each.error) for each in left]
     is_conflict = all(each["result_code"] is None for each in errors)
+    code = status.HTTP_409_CONFLICT if is_conflict else status.HTTP_400_BAD_REQUEST
     detail = f"Nothing was stored: {len(errors)} of {total} events can't be taken."
-    return ApiError(
-        status.HTTP_409_CONFLICT if is_conflict else status.HTTP_400_BAD_REQUEST,
-        errors[0]["message"] if total is None else detail,
-        errors=errors,
-    )
+    return ApiError(code, errors[0]["message"] if total is None else detail, errors=errors)
 
 
 def error_entry(index: int | None, error: PayloadError) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ..models.queryset import EventQuerySet
 from ..outbox.ingest import SwitchedOff, UnknownDestination, ingest
 from ..protocols.s2s_inbound import MALFORMED, Refused
 from .base import DfineryView, permission_set
-from .errors import bad_request, error_entry, events_refused, malformed_body, unavailable
+from .errors import Unavailable, bad_request, error_entry, events_refused, malformed_body
 from .filters import QUERY_PARAMETERS, filter_events
 from .pagination import EventPagination
 from .serializers import EventSerializer, IngestedSerializer, event_detail
@@ -38,27 +38,22 @@ class EventsView(DfineryView):
         return pages.get_paginated_response(EventSerializer(page, many=True, context={"request": request}).data)
 
     def post(self, request: Request) -> Response:
-        bodies = request.data if isinstance(request.data, list) else [request.data]
-        is_alone = not isinstance(request.data, list)
+        is_list = isinstance(request.data, list)
+        bodies: Any = request.data if is_list else [request.data]
         if not 1 <= len(bodies) <= MAX_EVENTS_PER_REQUEST:
             raise malformed_body(Refused(MALFORMED, "", f"a list has 1 to {MAX_EVENTS_PER_REQUEST} events"))
         destination = request.query_params.get("destination")
         try:
             result = ingest(bodies, destination=destination, partial=_parse_flag(request, "partial"))
         except SwitchedOff:
-            raise unavailable("DFINERY is switched off on this site (ENABLED): nothing was stored.") from None
+            raise Unavailable("DFINERY is switched off on this site (ENABLED): nothing was stored.") from None
         except UnknownDestination:
             raise bad_request("destination: unknown alias, or left out although there is no default one.") from None
         if not result.accepted:
-            raise events_refused(result.rejected, None if is_alone else len(bodies))
+            raise events_refused(result.rejected, len(bodies) if is_list else None)
         stored = sum(each.is_new for each in result.accepted)
-        answer = IngestedSerializer(
-            {
-                "stored": stored,
-                "events": result.accepted,
-                "errors": [error_entry(each.index, each.error) for each in result.rejected],
-            }
-        )
+        errors = [error_entry(each.index, each.error) for each in result.rejected]
+        answer = IngestedSerializer({"stored": stored, "events": result.accepted, "errors": errors})
         return Response(answer.data, status.HTTP_202_ACCEPTED if stored else status.HTTP_200_OK)
 
 
@@ -79,14 +74,8 @@ class EventDetailView(DfineryView):
 
 
 def get_event_or_404(events: Any, event_id: str) -> Event:
-    """Return the event of this id.
-
-    :raises Http404: if there is none
-    """
+    """Return the event of this id."""
     try:
-        event: Event | None = events.filter(event_id=UUID(event_id)).first()
-    except ValueError:
-        event = None
-    if event is None:
-        raise Http404
-    return event
+        return events.get(event_id=UUID(event_id))  # type: ignore[no-any-return]
+    except (ValueError, Event.DoesNotExist):
+        raise Http404 from None

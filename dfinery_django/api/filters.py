@@ -26,25 +26,22 @@ QUERY_PARAMETERS = (
 
 
 def filter_events(events: EventQuerySet, chosen: Mapping[str, str]) -> EventQuerySet:
-    """Narrow the events by the query parameters.
-
-    :raises ApiError: for a malformed value
-    """
+    """Narrow the events by the query parameters."""
     selection = Selection(
         status=_parse_word("status", STATUSES, chosen),
         reason_code=_parse_word("reason_code", REASONS, chosen),
         definitions=tuple(filter(None, chosen.get("definition", "").split(","))),
-        since=_parse_time("since", chosen),
-        until=_parse_time("until", chosen),
-        event_name=chosen.get("event_name", ""),
-        destination=chosen.get("destination", ""),
-        source_pk=chosen.get("source_pk", ""),
-        search=chosen.get("search", ""),
-    )
+        since=_parse_time("since", chosen), until=_parse_time("until", chosen),
+        event_name=chosen.get("event_name", ""), destination=chosen.get("destination", ""),
+        source_pk=chosen.get("source_pk", ""), search=chosen.get("search", ""),
+    )  # fmt: skip
     events = selection.resolved(events).narrow(events)
     exact: dict[str, Any] = {name: searchable(chosen[name]) for name in ID_PARAMETERS if chosen.get(name)}
     if chosen.get("event_id"):
-        exact["event_id"] = _parse_uuid(chosen["event_id"])
+        try:
+            exact["event_id"] = UUID(chosen["event_id"])
+        except ValueError:
+            raise bad_request(f"event_id: {chosen['event_id'][:100]!r} is not a UUID.") from None
     return events.filter(**exact)
 
 
@@ -57,8 +54,7 @@ def _parse_word(name: str, words: list[str], chosen: Mapping[str, str]) -> str:
 
 def _parse_time(name: str, chosen: Mapping[str, str]) -> dt.datetime | None:
     """Parse a time; a naive one is in the site's time zone."""
-    text = chosen.get(name, "")
-    if not text:
+    if not (text := chosen.get(name)):
         return None
     try:
         moment = parse_datetime(text) or dt.datetime.fromisoformat(text)
@@ -67,10 +63,3 @@ def _parse_time(name: str, chosen: Mapping[str, str]) -> dt.datetime | None:
     except (ValueError, OverflowError):
         example = "2026-01-31T18:00:00+09:00"
         raise bad_request(f"{name}: {text[:100]!r} is not a time. Write e.g. {example} (+ as %2B).") from None
-
-
-def _parse_uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise bad_request(f"event_id: {text[:100]!r} is not a UUID.") from None

@@ -18,7 +18,7 @@ from ..monitoring.findings import Finding
 from ..monitoring.health import assess
 from ..monitoring.overview import Snapshot, look
 from .base import DfineryView, permission_set
-from .errors import unavailable
+from .errors import Unavailable
 from .serializers import HealthSerializer
 
 logger = logging.getLogger("dfinery_django")
@@ -36,49 +36,33 @@ class HealthView(DfineryView):
             if is_unmigrated(error):
                 raise
             logger.exception("The outbox can't be read")
-            raise unavailable("The outbox can't be read: see the log.") from None
+            raise Unavailable("The outbox can't be read: see the log.") from None
         with translation.override("en"):  # whatever language the request's headers ask for
             health = assess(_without_usernames(overview))
-        shape = HealthSerializer(
-            {
-                "level": health.level.name.lower(),
-                "reasons": list(map(_finding_data, health.findings)),
-                **_health_counts(overview),
-                "destinations": overview.destinations,
-            }
-        )
-        return Response(
-            shape.data, status.HTTP_503_SERVICE_UNAVAILABLE if health.needs_a_person else status.HTTP_200_OK
-        )
+        shape = HealthSerializer({
+            "level": health.level.name.lower(), "reasons": list(map(_finding_data, health.findings)),
+            **_health_counts(overview), "destinations": overview.destinations,
+        })  # fmt: skip
+        code = status.HTTP_503_SERVICE_UNAVAILABLE if health.needs_a_person else status.HTTP_200_OK
+        return Response(shape.data, code)
 
 
 def _without_usernames(overview: Snapshot) -> Snapshot:
-    """Remove the names of the users who paused destinations."""
-    nameless = (
-        dataclasses.replace(each, paused_by=each.paused_by and "somebody") for each in overview.destinations
-    )  # fmt: skip
+    nameless = [dataclasses.replace(each, paused_by=each.paused_by and "somebody") for each in overview.destinations]
     return dataclasses.replace(overview, destinations=tuple(nameless))
 
 
 def _finding_data(finding: Finding) -> dict[str, Any]:
     # Without the quoted text: a mapping's error or DFINERY's message may contain a value.
-    return {
-        "code": finding.code,
-        "level": finding.level.name.lower(),
-        "destination": finding.destination,
-        "text": finding.text,
-    }
+    level = finding.level.name.lower()
+    return {"code": finding.code, "level": level, "destination": finding.destination, "text": finding.text}
 
 
 def _health_counts(overview: Snapshot) -> dict[str, Any]:
     first = overview.first_to_expire
+    final = (EventStatus.DELIVERED, EventStatus.FAILED, EventStatus.EXPIRED)
     return {
-        "waiting": overview.waiting,
-        **{str(status): overview.lately.get(status, 0) for status in _FINAL_STATUSES},
-        "oldest_waiting_at": overview.oldest_waiting_at,
+        "waiting": overview.waiting, **{str(status): overview.lately.get(status, 0) for status in final},
+        "oldest_waiting_at": overview.oldest_waiting_at, "last_delivered_at": overview.last_delivered_at,
         "expires_next_at": first.expires_next_at if first else None,
-        "last_delivered_at": overview.last_delivered_at,
-    }
-
-
-_FINAL_STATUSES = (EventStatus.DELIVERED, EventStatus.FAILED, EventStatus.EXPIRED)
+    }  # fmt: skip

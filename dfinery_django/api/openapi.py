@@ -19,7 +19,6 @@ from drf_spectacular.utils import (
 from ..definitions.registry import EVENT_NAME_LENGTH
 from ..protocols.s2s_inbound import EVENT_PATH, USER_PATH
 from ..schema import properties
-from ..schema.properties import Scope
 from ..schema.types import LONG_MAX, LONG_MIN, WireType
 from .events import FALSE_WORDS, MAX_EVENTS_PER_REQUEST, TRUE_WORDS
 from .filters import REASONS, STATUSES
@@ -45,7 +44,7 @@ _ANY = {"anyOf": [{"type": "string"}, _LONG, _DOUBLE, {"type": "boolean"}]}
 _ACCEPTED: dict[WireType, dict[str, Any]] = {WireType.STRING: _ANY, WireType.LONG: _LONG, WireType.DOUBLE: _DOUBLE}
 
 
-def _object_schema(scope: Scope, required: tuple[str, ...], **more: Any) -> dict[str, Any]:
+def _object_schema(scope: properties.Scope, required: tuple[str, ...], **more: Any) -> dict[str, Any]:
     own = {name: _ACCEPTED[entry.type] for name, entry in properties.PREDEFINED[scope].items()}
     whole = {"type": "object", "properties": {**own, **more}, "additionalProperties": _ANY}
     return whole | ({"required": list(required)} if required else {})
@@ -117,11 +116,8 @@ _FILTERS = [
     _query("user_id", "User id."),
     _query("search", "An event id, order id or user id; without an exact match, the beginning of one."),
     _query("cursor", "From `next` or `previous` of a response."),
-    OpenApiParameter(
-        "page_size", {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE}, OpenApiParameter.QUERY,
-        description="Maximum number of events.",
-    ),
-]  # fmt: skip
+    _query("page_size", "Maximum number of events.", kind={"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE}),
+]
 _ID_IN_PATH = OpenApiParameter("event_id", OpenApiTypes.UUID, OpenApiParameter.PATH, description="The event's id.")
 _NOT_FOUND = {404: OpenApiResponse(ErrorSerializer, "There is no event of this id.")}
 
@@ -132,17 +128,15 @@ for _each in SerializerBase.__subclasses__() + EventSerializer.__subclasses__() 
         extend_schema_serializer(component_name=f"Dfinery{_each.__name__.removesuffix('Serializer')}")(_each)
 
 
-class _ViewExtension(OpenApiViewExtension):
-    """Base of the extensions.
+def _document(view: str, **methods: Any) -> None:
+    """Register the descriptions of a view by HTTP method with drf-spectacular."""
 
-    :cvar methods: HTTP method -> description
-    """
+    class Extension(OpenApiViewExtension):
+        target_class = f"dfinery_django.api.{view}"
 
-    methods: dict[str, Any]
-
-    def view_replacement(self) -> Any:
-        view = type(self.target.__name__, (self.target,), {"pagination_class": EventPagination})
-        return extend_schema_view(**self.methods)(view)
+        def view_replacement(self) -> Any:
+            paginated = type(self.target.__name__, (self.target,), {"pagination_class": EventPagination})
+            return extend_schema_view(**methods)(paginated)
 
 
 def _operation(name: str, summary: str, responses: dict[int, Any], **more: Any) -> Any:
@@ -151,54 +145,42 @@ def _operation(name: str, summary: str, responses: dict[int, Any], **more: Any) 
     )
 
 
-class EventsExtension(_ViewExtension):
-    """Description of the list and the ingest."""
-
-    target_class = "dfinery_django.api.events.EventsView"
-    methods = {
-        "get": _operation(
-            "events_list",
-            "List events, newest first",
-            {200: EventSerializer(many=True), 400: _BAD_PARAMETER},
-            parameters=_FILTERS,
+_document(
+    "events.EventsView",
+    get=_operation(
+        "events_list",
+        "List events, newest first",
+        {200: EventSerializer(many=True), 400: _BAD_PARAMETER},
+        parameters=_FILTERS,
+    ),
+    post=_operation(
+        "events_ingest",
+        "Ingest events, one or a list",
+        {
+            202: OpenApiResponse(IngestedSerializer, "Stored; delivered like any other event."),
+            200: OpenApiResponse(IngestedSerializer, "All were stored before: nothing changed."),
+            400: OpenApiResponse(IngestErrorSerializer, "Refused as DFINERY would: nothing was stored."),
+            409: OpenApiResponse(IngestErrorSerializer, "Ids of other events: nothing was stored."),
+            413: OpenApiResponse(ErrorSerializer, f"More than {MAX_REQUEST_BYTES} bytes."),
+            415: OpenApiResponse(ErrorSerializer, "Not application/json."),
+        },
+        description=(
+            "The body is that of DFINERY's S2S Event API. One bad event in a list refuses the whole list, "
+            "unless `partial` is set."
         ),
-        "post": _operation(
-            "events_ingest",
-            "Ingest events, one or a list",
-            {
-                202: OpenApiResponse(IngestedSerializer, "Stored; delivered like any other event."),
-                200: OpenApiResponse(IngestedSerializer, "All were stored before: nothing changed."),
-                400: OpenApiResponse(IngestErrorSerializer, "Refused as DFINERY would: nothing was stored."),
-                409: OpenApiResponse(IngestErrorSerializer, "Ids of other events: nothing was stored."),
-                413: OpenApiResponse(ErrorSerializer, f"More than {MAX_REQUEST_BYTES} bytes."),
-                415: OpenApiResponse(ErrorSerializer, "Not application/json."),
-            },
-            description=(
-                "The body is that of DFINERY's S2S Event API. One bad event in a list refuses the whole list, "
-                "unless `partial` is set."
-            ),
-            request={"application/json": OpenApiRequest(BODY, examples=[OpenApiExample("A purchase", EXAMPLE)])},
-            parameters=[
-                _query("destination", "Alias of a destination; left out: the default one."),
-                _query("partial", "`1`: store the good events only.", words=[*TRUE_WORDS, *FALSE_WORDS]),
-            ],
-        ),
-    }
+        request={"application/json": OpenApiRequest(BODY, examples=[OpenApiExample("A purchase", EXAMPLE)])},
+        parameters=[
+            _query("destination", "Alias of a destination; left out: the default one."),
+            _query("partial", "`1`: store the good events only.", words=[*TRUE_WORDS, *FALSE_WORDS]),
+        ],
+    ),
+)
 
-
-class EventExtension(_ViewExtension):
-    """Description of one event."""
-
-    target_class = "dfinery_django.api.events.EventDetailView"
-    methods = {
-        "get": _operation(
-            "event",
-            "One event, with its attempts",
-            {200: EventDetailSerializer, 400: _BAD_PARAMETER, **_NOT_FOUND},
-            parameters=[_ID_IN_PATH],
-        )
-    }
-
+_EVENT_RESPONSES = {200: EventDetailSerializer, 400: _BAD_PARAMETER, **_NOT_FOUND}
+_document(
+    "events.EventDetailView",
+    get=_operation("event", "One event, with its attempts", _EVENT_RESPONSES, parameters=[_ID_IN_PATH]),
+)
 
 _ACTION_RESPONSES = {
     200: OpenApiResponse(EventDetailSerializer, "Done: the current state of the event."),
@@ -206,46 +188,14 @@ _ACTION_RESPONSES = {
     **_NOT_FOUND,
     409: OpenApiResponse(ActionErrorSerializer, "Nothing was done, and the reason."),
 }
+_ON_ONE: dict[str, Any] = {"responses": _ACTION_RESPONSES, "parameters": [_ID_IN_PATH], "request": None}
+_document("actions.ResendView", post=_operation("event_resend", "Send it again", **_ON_ONE))
+_document("actions.CancelView", post=_operation("event_cancel", "Never send it", **_ON_ONE))
 
-
-class ResendExtension(_ViewExtension):
-    """Description of resend."""
-
-    target_class = "dfinery_django.api.actions.ResendView"
-    methods = {
-        "post": _operation("event_resend", "Send it again", _ACTION_RESPONSES, parameters=[_ID_IN_PATH], request=None),
-    }
-
-
-class CancelExtension(_ViewExtension):
-    """Description of cancel."""
-
-    target_class = "dfinery_django.api.actions.CancelView"
-    methods = {
-        "post": _operation("event_cancel", "Never send it", _ACTION_RESPONSES, parameters=[_ID_IN_PATH], request=None),
-    }
-
-
-class HealthExtension(_ViewExtension):
-    """Description of the health view."""
-
-    target_class = "dfinery_django.api.health.HealthView"
-    methods = {
-        "get": _operation(
-            "health",
-            "Health of the outbox",
-            {
-                200: OpenApiResponse(HealthSerializer, "All is well, or worth a look."),
-                400: _BAD_PARAMETER,
-                503: OpenApiResponse(
-                    {
-                        "oneOf": [
-                            {"$ref": "#/components/schemas/DfineryHealth"},
-                            {"$ref": "#/components/schemas/DfineryError"},
-                        ]
-                    },
-                    "A person is needed, or the outbox can't be read.",
-                ),
-            },
-        )
-    }
+_HEALTH_SCHEMA = {"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("DfineryHealth", "DfineryError")]}
+_HEALTH_RESPONSES = {
+    200: OpenApiResponse(HealthSerializer, "All is well, or worth a look."),
+    400: _BAD_PARAMETER,
+    503: OpenApiResponse(_HEALTH_SCHEMA, "A person is needed, or the outbox can't be read."),
+}
+_document("health.HealthView", get=_operation("health", "Health of the outbox", _HEALTH_RESPONSES))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import Q
@@ -27,15 +27,11 @@ _CURSOR = re.compile(r"([np])([0-9]{1,18})(?:t(-?[0-9]{1,18}))?")
 
 @dataclass(frozen=True)
 class _Cursor:
-    """The event before a page, and the direction.
+    """The event before a page, and the direction."""
 
-    :ivar is_forward: towards older events
-    :ivar moment: ``None`` if events are ordered by key
-    """
-
-    is_forward: bool
+    is_forward: bool  # towards older events
     pk: int
-    moment: dt.datetime | None
+    moment: dt.datetime | None  # None if events are ordered by key
 
     def __str__(self) -> str:
         time = "" if self.moment is None else f"t{(self.moment - _CURSOR_EPOCH) // _MICROSECOND}"
@@ -94,16 +90,12 @@ class EventPagination(CursorPagination):
             event = self.page[end]
             cursor = _Cursor(is_forward, event.pk, event.occurred_at if self._by_time else None)
         elif self._cursor:  # its rows are gone
-            cursor = _Cursor(is_forward, self._cursor.pk, self._cursor.moment)
+            cursor = replace(self._cursor, is_forward=is_forward)
         else:
             return None
         return replace_query_param(str(self.base_url), self.cursor_query_param, str(cursor))
 
     def _parse_cursor(self, text: str) -> _Cursor | None:
-        """Parse the cursor.
-
-        :raises ApiError: if it is malformed, or of the other order
-        """
         if not text:
             return None
         match = _CURSOR.fullmatch(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.utils import translation
 from rest_framework import serializers
@@ -13,20 +13,16 @@ from ..enums import ActionVerdict, DestinationState, EventStatus, Outcome, Reaso
 from ..models import DeliveryAttempt, Event
 from ..operations.permissions import may_see_payload, redact
 
-if TYPE_CHECKING:
-    SerializerBase = serializers.Serializer[Any]
-else:  # generic for type checkers only
-    SerializerBase = serializers.Serializer
-
 #: Only the latest attempts are listed.
 MAX_ATTEMPTS = 50
 
 
-def word_field(values: Any, **options: Any) -> serializers.CharField:
-    """Return a field of one of the values.
+class SerializerBase(serializers.Serializer):  # type: ignore[type-arg]
+    """Base of all serializers."""
 
-    Not a ChoiceField: its schema could clash with an enum name of the site.
-    """
+
+def word_field(values: Any, **options: Any) -> serializers.CharField:
+    """Return a field of one of the values. The schema of a ChoiceField could clash with an enum of the site."""
     words = ", ".join(f"`{value}`" for value in values if value)
     return serializers.CharField(help_text=f"One of {words}.", **options)
 
@@ -57,11 +53,11 @@ class EventSerializer(SerializerBase):
     reason_code = word_field(Reason.values)
     reason = serializers.CharField(
         help_text="Why it is not (yet) delivered; in full with the permission `view_payload` only."
-    )  # fmt: skip
+    )
 
     def to_representation(self, instance: Any) -> Any:
         data = super().to_representation(instance)
-        data["reason"] = redact(self.context["request"], data["reason"], _english_label(Reason, data["reason_code"]))
+        data["reason"] = redact(self.context["request"], data["reason"], english_label(Reason, data["reason_code"]))
         return data
 
 
@@ -79,7 +75,7 @@ class AttemptSerializer(SerializerBase):
 
     def to_representation(self, instance: Any) -> Any:
         data = super().to_representation(instance)
-        data["error"] = redact(self.context["request"], data["error"], _english_label(Outcome, data["outcome"]))
+        data["error"] = redact(self.context["request"], data["error"], english_label(Outcome, data["outcome"]))
         if not may_see_payload(self.context["request"]):
             del data["response_body"]
         return data
@@ -106,7 +102,7 @@ def event_detail(event: Event, request: Any) -> dict[str, Any]:
     return data
 
 
-def _english_label(words: Any, code: str) -> str:
+def english_label(words: Any, code: str) -> str:
     """Return the English label of a code."""
     with translation.override("en"):
         return str(dict(words.choices).get(code, code))

@@ -67,11 +67,8 @@ def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
     found += _check_imports()
     if get_settings().CONSENT:
         found += check_consent(get_settings().CONSENT, "DFINERY['CONSENT']")
-    found += check_queue()
-    found += check_lease()
-    found += check_tenants()
-    found += check_sqlite()
-    found += check_ca_bundle()
+    for check in (check_queue, check_lease, check_tenants, check_sqlite, check_ca_bundle):
+        found += check()
     faults = registry.definition_faults().values()
     found += [message_of("E007", fault, "See the chapter on definitions.") for fault in faults]
     for name, fault in connect_signals().items():
@@ -79,9 +76,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
         found.append(message_of("E014", f"Event {name!r}: its signal can't be connected: {fault}", hint))
     for definition in registry.definitions():
         found += check_definition(definition)
-    found += _check_custom_types()
-    found += _check_reconcile()
-    return found
+    return [*found, *_check_custom_types(), *_check_reconcile()]
 
 
 @register(Tags.database)
@@ -95,15 +90,12 @@ def check_databases(
 
 
 def _check_imports() -> Iterator[CheckMessage]:
-    settings = get_settings()
     for key in ("PROTOCOL", "WAKE"):
-        path = getattr(settings, key)
         try:
-            import_string(path)
+            import_string(getattr(get_settings(), key))
         except ImportError as error:
-            yield message_of(
-                "E012", f"DFINERY[{key!r}] can't be imported: {error}", "Write the dotted path of a callable."
-            )
+            message = f"DFINERY[{key!r}] can't be imported: {error}"
+            yield message_of("E012", message, "Write the dotted path of a callable.")
 
 
 def _check_reconcile() -> Iterator[CheckMessage]:
@@ -116,11 +108,10 @@ def _check_reconcile() -> Iterator[CheckMessage]:
     left_out = "; ".join(f"{name!r}: {reason}" for name, reason in found if reason)
     if left_out:
         yield message_of(
-            "I001",
-            f"Reconcile can't find rows that send no signal (update(), bulk_create(), raw SQL): {left_out}.",
+            "I001", f"Reconcile can't find rows that send no signal (update(), bulk_create(), raw SQL): {left_out}.",
             'Give it an "event_datetime" that ends in a DateTimeField, or call capture() where such rows are written. '
             'If none are: SILENCED_SYSTEM_CHECKS = ["dfinery.I001"].',
-        )
+        )  # fmt: skip
 
 
 def _check_custom_types() -> Iterator[CheckMessage]:

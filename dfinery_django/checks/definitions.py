@@ -24,12 +24,8 @@ from .messages import message_of
 
 def check_definition(definition: EventDefinition) -> Iterable[CheckMessage]:
     """Check one definition against its model."""
-    yield from _check_paths(definition)
-    yield from _check_names(definition)
-    yield from _check_when(definition)
-    yield from _check_deletions(definition)
-    yield from _check_choices(definition)
-    yield from _check_grace(definition)
+    for check in (_check_paths, _check_names, _check_when, _check_deletions, _check_choices, _check_grace):
+        yield from check(definition)
     if definition.consent is not None:
         yield from check_consent(definition.consent, f"Event {definition.name!r}: consent")
     yield from _check_user(definition)
@@ -37,14 +33,11 @@ def check_definition(definition: EventDefinition) -> Iterable[CheckMessage]:
 
 
 def _check_paths(definition: EventDefinition) -> Iterator[CheckMessage]:
-    for path, part in dict.fromkeys(
-        [
-            *((path, "start") for path in definition.start_paths()),
-            *((path, "key") for path in definition.key_paths()),
-            *((path, "value") for path in definition.value_paths()),
-            *((path, "item") for path in definition.item_paths()),
-        ]
-    ):
+    parts = {
+        "start": definition.start_paths(), "key": definition.key_paths(),
+        "value": definition.value_paths(), "item": definition.item_paths(),
+    }  # fmt: skip
+    for part, path in ((part, path) for part, paths in parts.items() for path in dict.fromkeys(paths)):
         followed = trace(definition.model_class, path, through_many=part == "item")
         if followed.missing:
             yield _missing_part(definition, path, *followed.missing)
@@ -63,7 +56,6 @@ def _missing_part(definition: EventDefinition, path: str, model: Any, part: str)
 
 
 def _check_column(definition: EventDefinition, path: str, field: Any) -> Iterator[CheckMessage]:
-    """Find a field whose values can't be sent."""
     if fault := field_fault(field):
         yield message_of(
             "W010",
@@ -74,7 +66,6 @@ def _check_column(definition: EventDefinition, path: str, field: Any) -> Iterato
 
 
 def _check_deletions(definition: EventDefinition) -> Iterator[CheckMessage]:
-    """Find deletions that the database makes by itself, without a signal."""
     in_database = getattr(models, "DB_CASCADE", None)  # Django 6.1
     if in_database is None or not _waits_for_deletions(definition):
         return
@@ -110,8 +101,7 @@ def _check_names(definition: EventDefinition) -> Iterator[CheckMessage]:
     )
     for scope, names in parts:
         for name in names:
-            reserved = properties.RESERVED[scope].get(name)
-            if reserved:
+            if reserved := properties.RESERVED[scope].get(name):
                 yield message_of("E010", f"Event {definition.name!r} maps {name!r}.", f"Leave it out: {reserved}.")
 
 
@@ -122,9 +112,7 @@ def _check_when(definition: EventDefinition) -> Iterator[CheckMessage]:
         definition.model_class._base_manager.filter(**definition.condition)
     except (FieldError, ValueError, TypeError) as error:
         yield message_of(
-            "E009",
-            f"Event {definition.name!r}: when: {error}",
-            'Write lookups as in filter(): {"status": "paid"}',
+            "E009", f"Event {definition.name!r}: when: {error}", 'Write lookups as in filter(): {"status": "paid"}'
         )
 
 
@@ -169,9 +157,8 @@ def _check_user(definition: EventDefinition) -> Iterator[CheckMessage]:
 
 def _check_database(definition: EventDefinition) -> Iterator[CheckMessage]:
     alias = database_of_sources(definition)
-    if tenants.is_per_tenant("dfinery_django"):
-        return  # the router answers for the current schema only
-    if not router.allow_migrate_model(alias, Event):
+    # The router of tenants answers for the current schema only.
+    if not tenants.is_per_tenant("dfinery_django") and not router.allow_migrate_model(alias, Event):
         yield message_of(
             "W007",
             f"Event {definition.name!r}: {definition.source_label} is written to the database {alias!r}, where "

@@ -44,17 +44,15 @@ def check_queue() -> Iterator[CheckMessage]:
     needed = settings.DRAIN_SECONDS + max(0, request - settings.DRAIN_SECONDS / 2) + DRAIN_TAIL_SECONDS
     if timeout and timeout < needed:
         yield message_of(
-            "W002",
-            f"{place} is {timeout} s, but a drain may take {needed:g} s.",
+            "W002", f"{place} is {timeout} s, but a drain may take {needed:g} s.",
             f'"timeout": {needed + 1:g} and a larger "retry", or a smaller DFINERY["DRAIN_SECONDS"].',
-        )
+        )  # fmt: skip
     else:
         yield from _check_retry(cluster, settings.Q_OPTIONS, needed)
     yield from _check_sync(cluster, settings.Q_OPTIONS)
 
 
 def _check_retry(cluster: Mapping[str, Any], options: Mapping[str, Any], needed: float) -> Iterator[CheckMessage]:
-    """Find a queue that gives a running drain to a second worker."""
     retry = _cluster_settings(cluster, options).get("retry", cluster.get("retry", 60))
     if isinstance(retry, (int, float)) and retry < needed:
         yield message_of(
@@ -65,7 +63,6 @@ def _check_retry(cluster: Mapping[str, Any], options: Mapping[str, Any], needed:
 
 
 def _check_sync(cluster: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[CheckMessage]:
-    """Find a queue that runs drains in the shop's own requests."""
     if _cluster_settings(cluster, options).get("sync", cluster.get("sync")) or options.get("sync"):
         yield message_of(
             "W015",
@@ -84,10 +81,9 @@ def _drain_timeout(cluster: Mapping[str, Any], options: Mapping[str, Any]) -> tu
     """Return the place and value of the timeout for a drain: the task's, else its cluster's, else the default."""
     if "timeout" in options:
         return "DFINERY['Q_OPTIONS']['timeout']", options["timeout"]
-    name = options.get("cluster")
     own = _cluster_settings(cluster, options)
     if "timeout" in own:
-        return f"Q_CLUSTER['ALT_CLUSTERS'][{name!r}]['timeout']", own["timeout"]
+        return f"Q_CLUSTER['ALT_CLUSTERS'][{options.get('cluster')!r}]['timeout']", own["timeout"]
     return "Q_CLUSTER['timeout']", cluster.get("timeout")
 
 
