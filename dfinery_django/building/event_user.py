@@ -95,11 +95,9 @@ def _read_source(source: _UserIdSource, instance: Any) -> Any:
 @lru_cache(maxsize=256)
 def _user_id_sources(definition: EventDefinition) -> tuple[_UserIdSource, ...]:
     """Return the sources of ``user_id``, in order; none where hooks of the site override the mapping."""
-    kind, prefix = type(definition), definition.prefix_of("user")
-    is_mapped = kind.get_user_attributes is EventDefinition.get_user_attributes
-    is_mapped = is_mapped and kind.get_user_source is EventDefinition.get_user_source
-    mapped = definition.user_expressions.get(properties.USER_ID)
-    if not is_mapped or prefix is None or mapped is None:
+    prefix, mapped = definition.prefix_of("user"), definition.user_expressions.get(properties.USER_ID)
+    is_overridden = any(map(definition.overrides, ("get_user_attributes", "get_user_source")))
+    if is_overridden or prefix is None or mapped is None:
         return ()
     found = (_user_id_source(definition.model_class, prefix, each) for each in _alternatives(mapped))
     return tuple(source for source in found if len(source.label) <= SOURCE_LENGTH)

@@ -157,9 +157,9 @@ def check_consent(spec: Any, place: str) -> Iterator[CheckMessage]:
 
 
 def _check_user(definition: EventDefinition) -> Iterator[CheckMessage]:
-    is_default = definition.user is None and definition.user_attributes is None
-    is_default = is_default and type(definition).get_user_attributes is EventDefinition.get_user_attributes
-    if is_default and not issubclass(definition.model_class, get_user_model()):
+    is_mapped = definition.user is not None or definition.user_attributes is not None
+    is_user = issubclass(definition.model_class, get_user_model())
+    if not (is_mapped or is_user or definition.overrides("get_user_attributes")):
         yield message_of(
             "W001",
             f"Event {definition.name!r} names no user: USER_ATTRIBUTES would be read from {definition.source_label}.",

@@ -129,6 +129,10 @@ class EventDefinition:
             sources = sources.all()
         return () if sources is None else sources
 
+    def overrides(self, hook: str) -> bool:
+        """Return whether a hook is the site's own, so that what is declared for it may not be used."""
+        return getattr(getattr(self, hook), "__func__", None) is not _HOOKS[hook]
+
     # ── compiled ───────────────────────────────────────────────────────────────────────────────────────────────
     @cached_property
     def model_class(self) -> type[models.Model]:
@@ -287,6 +291,9 @@ class EventDefinition:
             return raw.__get__(self)
         return raw if callable(raw) and not isinstance(raw, Expression) else None
 
+
+#: The hooks as they are written here: a site may have patched the class.
+_HOOKS = {name: function for name, function in vars(EventDefinition).items() if inspect.isfunction(function)}
 
 #: The keys of a definition's dict, and the attributes of its class.
 ATTRIBUTES = tuple(name for name in EventDefinition.__annotations__ if name != "name")

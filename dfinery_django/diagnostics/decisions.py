@@ -22,7 +22,7 @@ from ..definitions.source import Source
 from ..models import Event
 from ..outbox import reconcile
 from ..schema import properties
-from .fields import SAVE_TIME, PayloadPart, datetime_source, overrides_hook, short_repr, source_text, try_call
+from .fields import SAVE_TIME, PayloadPart, datetime_source, short_repr, source_text, try_call
 
 #: Number of values of a to-many relation that an explanation names.
 SHOWN_VALUES = 3
@@ -55,7 +55,7 @@ def firing_steps(definition: EventDefinition, row: Any, using: str) -> Iterator[
         yield _hook_step("when", source_text(when), lambda created: when(row, created))
     elif signal is None:
         yield Step("when", True, f"{when!r}: {_TRIGGERS[when]} fires it.")
-    if overrides_hook(definition, "should_capture"):
+    if definition.overrides("should_capture"):
         yield _hook_step("should_capture", "It", lambda created: definition.should_capture(row, created=created))
     yield from _consent_step(definition, row)
 
@@ -122,7 +122,7 @@ def once_per_step(definition: EventDefinition, captured: Event | None) -> Step:
 
 def readiness_steps(definition: EventDefinition, row: Any, item_count: int | None) -> Iterator[Step]:
     """Yield the decision on whether building would wait."""
-    if definition.condition == "deleted" or (item_count is None and not overrides_hook(definition, "is_ready")):
+    if definition.condition == "deleted" or (item_count is None and not definition.overrides("is_ready")):
         return
     answer, fault = try_call("items", lambda: is_ready(definition, row))
     counted = "" if item_count is None else f"{item_count} item{'' if item_count == 1 else 's'}."

@@ -65,7 +65,7 @@ def _difference(event: Event, definition: EventDefinition, using: str) -> Rebuil
     if fresh is None:
         return RebuildDifference(problem=_("It is a guest's, and the definition says to skip guests."))
     unchanged: Properties = {properties.EVENT_ID: str(event.event_id), properties.EVENT_NAME: event.event_name}
-    if definition.moment is None and type(definition).get_event_datetime is EventDefinition.get_event_datetime:
+    if definition.moment is None and not definition.overrides("get_event_datetime"):
         unchanged[properties.EVENT_DATETIME] = epoch_milliseconds(event.occurred_at)
     after = Payload(fresh.event_attributes | unchanged, fresh.user_attributes, fresh.items)
     before = Payload.from_json(event.payload) if event.payload else None

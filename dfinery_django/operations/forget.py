@@ -239,7 +239,7 @@ def _user_id_from_source(using: str, definition: EventDefinition, source: Any, k
 def _user_id_is_source_key(definition: EventDefinition) -> bool:
     """Return whether the user_id is the source's key (an account's sign-up), so that a deleted source's is known."""
     expression = definition.user_expressions.get(properties.USER_ID)
-    is_mapped = type(definition).get_user_attributes is EventDefinition.get_user_attributes
+    is_mapped = not definition.overrides("get_user_attributes")
     keys = ("pk", definition.model_class._meta.pk.name)
     return is_mapped and definition.user is None and isinstance(expression, Path) and expression.path in keys
 
