@@ -6,6 +6,7 @@ system checks; ``get_settings()`` raises ``ConfigurationError`` for the first of
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import os
 from collections.abc import Callable, Mapping
@@ -51,6 +52,16 @@ class Settings:
     Q_OPTIONS: Mapping[str, Any] = field(default_factory=dict)
     WAKE: str = "dfinery_django.tasks.wake"
     METRICS: bool = False
+
+    @property
+    def max_age(self) -> dt.timedelta:
+        """The age at which DFINERY accepts an event no more."""
+        return dt.timedelta(hours=self.MAX_AGE_HOURS)
+
+    @property
+    def risk_age(self) -> dt.timedelta:
+        """The age from which a waiting event is at risk: half of its time is over."""
+        return self.max_age / 2
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ The page refreshes itself through ``current``, which returns its content without
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -151,3 +152,27 @@ class OverviewAdmin(ReadOnlyAdmin, OverviewBase):
     def _redirect_back(self) -> HttpResponse:
         url = reverse("admin:dfinery_django_overview_changelist", current_app=self.admin_site.name)
         return HttpResponseRedirect(url)
+
+
+def _redacted_overview(request: HttpRequest, snapshot: overview.Snapshot) -> overview.Snapshot:
+    """Redact the reasons for open circuits as far as the user may not read them."""
+    found = (
+        dataclasses.replace(each, why=redact(request, each.why, str(each.code.label))) for each in snapshot.destinations
+    )
+    return dataclasses.replace(snapshot, destinations=tuple(found))
+
+
+def _redacted_health(request: HttpRequest, snapshot: overview.Snapshot) -> HealthReport:
+    """Return the health, without the quoted texts if the user may not read them."""
+    health = assess(snapshot)
+    found = (dataclasses.replace(each, said=redact(request, each.said, "")) for each in health.findings)
+    return dataclasses.replace(health, findings=tuple(found))
+
+
+def _list_since(status: EventStatus, snapshot: overview.Snapshot) -> str:
+    """Return the start of the list's range of ``occurred_at``.
+
+    Events that expired in the last 48 hours occurred up to the maximum age earlier.
+    """
+    since = overview.first_hour(snapshot.now)
+    return (since - snapshot.settings.max_age if status == EventStatus.EXPIRED else since).isoformat()

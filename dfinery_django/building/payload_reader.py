@@ -10,7 +10,6 @@ from django.conf import settings as django_settings
 from django.utils import translation
 
 from .. import clock
-from ..conf import get_settings
 from ..definitions import consent, registry
 from ..definitions.definition import EventDefinition
 from ..definitions.source import database_of
@@ -41,7 +40,7 @@ def payload_of(event: Event, definition: EventDefinition, instance: Any, seen: S
     """
     moment = definition.get_event_datetime(instance)
     if moment is not None:
-        event.set_occurred_at(moment, get_settings().MAX_AGE_HOURS)
+        event.set_occurred_at(moment)
     user = convert_properties(
         definition.get_user_attributes(instance), "user", definition.type_of, properties.PATHS["user"],
         definition.user_expressions, seen,
@@ -121,7 +120,7 @@ def preview(name: str, instance: Any) -> Payload | None:
     """
     definition = registry.get(name)
     event = Event(definition=name, event_name=definition.event_name)
-    event.set_occurred_at(clock.now(), get_settings().MAX_AGE_HOURS)
+    event.set_occurred_at(clock.now())
     seen = SeenFields(database_of(instance))
     with translation.override(django_settings.LANGUAGE_CODE):
         return payload_of(event, definition, instance, seen) if consent.is_given(definition, instance) else None

@@ -12,7 +12,6 @@ from typing import Any
 
 from django.db.models import Field
 from django.db.models.constants import LOOKUP_SEP
-from django.utils import timezone
 
 from ..building.build import is_ready
 from ..conf import get_settings
@@ -22,6 +21,7 @@ from ..definitions.source import Source
 from ..models import Event
 from ..outbox import reconcile
 from ..schema import properties
+from ..text.times import site_span, site_time
 from .fields import SAVE_TIME, PayloadPart, datetime_source, short_repr, source_text, try_call
 
 #: Number of values of a to-many relation that an explanation names.
@@ -145,10 +145,10 @@ def datetime_step(definition: EventDefinition, envelope: PayloadPart, now: dt.da
         return Step("event_datetime", True, f"{SAVE_TIME.capitalize()}: {hours:g} h from then.")
     happened = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc) + dt.timedelta(milliseconds=int(reading.wire or 0))
     age = now - happened
-    left = dt.timedelta(hours=hours) - age
+    left = get_settings().max_age - age
     if left > dt.timedelta(0):
-        return Step("event_datetime", True, f"{site_time(happened)}: {_rough_duration(left)} left of {hours:g} h.")
-    words = f"{site_time(happened)}: {_rough_duration(age)} ago. DFINERY processes nothing older than {hours:g} h."
+        return Step("event_datetime", True, f"{site_time(happened)}: {site_span(left)} left of {hours:g} h.")
+    words = f"{site_time(happened)}: {site_span(age)} ago. DFINERY processes nothing older than {hours:g} h."
     return Step("event_datetime", False, words)
 
 
@@ -193,19 +193,3 @@ def reconcile_step(definition: EventDefinition, row: Any, using: str, *, is_want
     if not settings.RECONCILE_MINUTES:
         return Step("reconcile", True, "It captures it when it is run: manage.py dfinery reconcile.")
     return Step("reconcile", True, f"It captures it; it runs every {settings.RECONCILE_MINUTES} min.")
-
-
-def site_time(moment: dt.datetime) -> str:
-    """Format a datetime in the site's time zone, if the calendar reaches that far."""
-    try:
-        moment = timezone.localtime(moment, timezone.get_default_timezone())
-    except OverflowError:  # year 1 or 9999, as shops use for "never"
-        pass
-    return f"{moment:%Y-%m-%d %H:%M:%S %Z}"
-
-
-def _rough_duration(time: dt.timedelta) -> str:
-    minutes = int(time.total_seconds() // 60)
-    if minutes >= 72 * 60:
-        return f"{minutes // 1440} d"
-    return f"{minutes // 60} h {minutes % 60:02} min"

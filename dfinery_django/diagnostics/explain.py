@@ -18,7 +18,6 @@ from django.utils import translation
 from .. import clock
 from ..building.build import mapping_error_reason, try_to_build
 from ..building.custom_fields import SeenFields
-from ..conf import get_settings
 from ..definitions.definition import EventDefinition
 from ..definitions.source import Source, fetch_sources
 from ..enums import EventStatus, Reason
@@ -136,7 +135,7 @@ def _with_envelope(envelope: PayloadPart, event: PayloadPart) -> PayloadPart:
 def _dry_build(definition: EventDefinition, row: Any, using: str, now: dt.datetime) -> Event:
     """Return an unsaved event, built. The types of its custom fields are not remembered."""
     event = Event(definition=definition.name, event_name=definition.event_name, created_at=now)
-    event.set_occurred_at(now, get_settings().MAX_AGE_HOURS)
+    event.set_occurred_at(now)
     try:
         event.dedup_key = Source(definition, row, using).dedup_key()
         try_to_build(event, definition, row, SeenFields(using), now, waits=False)

@@ -21,7 +21,6 @@ from django.utils import translation
 
 from .. import clock
 from ..building.payload_reader import user_id_of
-from ..conf import get_settings
 from ..db.retry import is_transient, retry
 from ..db.savepoints import savepoint_guard
 from ..db.sql import insert_missing
@@ -153,7 +152,7 @@ def _tombstone(event: Event, now: dt.datetime) -> Event:
         definition=event.definition, event_name=event.event_name, destination=event.destination, source=event.source,
         dedup_key=event.dedup_key, created_at=now,
     )  # fmt: skip
-    tombstone.set_occurred_at(now, get_settings().MAX_AGE_HOURS)
+    tombstone.set_occurred_at(now)
     tombstone.expires_at = max(tombstone.expires_at, event.expires_at) + MARGIN
     tombstone.finish(EventStatus.CANCELLED, Reason.FORGOTTEN, "", now)
     return tombstone

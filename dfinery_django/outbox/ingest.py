@@ -220,7 +220,7 @@ class _Plan:
         )  # fmt: skip
         if body.event_id:
             event.event_id = body.event_id
-        event.set_occurred_at(self._moment(body), get_settings().MAX_AGE_HOURS)
+        event.set_occurred_at(self._moment(body))
         payload = body.payload(envelope(event), declared_type, self._seen_fields)
         self._seen_fields.event(event.event_name)
         event.payload = payload.to_json()
@@ -228,12 +228,12 @@ class _Plan:
         return event
 
     def _moment(self, body: Body) -> dt.datetime:
+        hours = get_settings().MAX_AGE_HOURS
         try:
             moment = as_moment(_UNIX_EPOCH + dt.timedelta(milliseconds=body.milliseconds))
-            end = hours_after(moment, get_settings().MAX_AGE_HOURS)
+            end = hours_after(moment, hours)
         except (OverflowError, PayloadError):
             raise Refused(NO_DATETIME, _DATETIME, "no calendar has such a day") from None
-        hours = get_settings().MAX_AGE_HOURS
         if end <= self._now:
             problem = f"it is more than {hours:g} hours old, and DFINERY does not process it"
             if 0 < body.milliseconds < FIRST_MILLISECONDS:

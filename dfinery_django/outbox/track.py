@@ -89,7 +89,7 @@ def fail_refused(event: Event, error: Exception) -> None:
     event.fault = error
     event.finish(EventStatus.FAILED, Reason.PAYLOAD, f"The database refuses it. {error_line(error)}", event.created_at)
     event.payload = event.user_id = event.order_id = ""
-    event.set_occurred_at(event.created_at, get_settings().MAX_AGE_HOURS)
+    event.set_occurred_at(event.created_at)
     event.event_name, event.destination = (
         text.encode("ascii", "backslashreplace").decode()[:length]
         for text, length in ((event.event_name, EVENT_NAME_LENGTH), (event.destination, DESTINATION_LENGTH))
@@ -102,7 +102,7 @@ def _fill_from_arguments(event: Event, arguments: TrackArguments, seen: SeenFiel
         event.dedup_key = dedup_key_from("track", name, value_text(arguments.dedup_key, "dedup_key"))
     event.event_name = _checked_name(name)
     if arguments.occurred_at is not None:
-        event.set_occurred_at(arguments.occurred_at, get_settings().MAX_AGE_HOURS, "occurred_at")
+        event.set_occurred_at(arguments.occurred_at, "occurred_at")
     payload = _build_payload(event, arguments, seen)
     text = payload.to_json()
     if len(text) > MAX_PAYLOAD_BYTES or len(text.encode()) > MAX_PAYLOAD_BYTES:

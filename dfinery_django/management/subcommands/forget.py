@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from argparse import ArgumentParser
 from collections.abc import Iterator
@@ -57,7 +58,7 @@ def _erasure_lines(erased: Forgotten, dry_run: bool) -> Iterator[str]:
         verb = "Would be erased" if dry_run else "Erased"
         yield f"{verb}: {_plural(erased.total, 'event')} ({statuses}), {_plural(erased.attempts, 'delivery attempt')}."
     if erased.traces:
-        hours = get_settings().MAX_AGE_HOURS + MARGIN.total_seconds() / 3600
+        hours = (get_settings().max_age + MARGIN) / dt.timedelta(hours=1)
         yield f"Tombstones without any id, kept for {hours:g} h so that nothing is captured again: {erased.traces}."
     if erased.repairs or erased.log_entries:
         yield f"Ids erased from {erased.repairs} bulk actions and {erased.log_entries} entries of the admin's log."
