@@ -8,7 +8,6 @@ checkout never writes a counter: captured events are counted later, from the out
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import json
 import logging
 import threading
@@ -98,7 +97,7 @@ def _add(using: str, key: CounterKey, by: float) -> None:
 
 
 def _hash(key: CounterKey) -> str:
-    return hashlib.sha256(json.dumps(key).encode()).hexdigest()
+    return Total.key_of(json.dumps(key))
 
 
 def _counter_row(key: CounterKey) -> Total:
