@@ -101,7 +101,7 @@ class Proxy:
     __slots__ = ("_url",)
 
     def __init__(self, value: object = "") -> None:
-        self._url = read_secret(value)
+        self._url: object = read_secret(value)
 
     def __bool__(self) -> bool:
         return self._url != ""
