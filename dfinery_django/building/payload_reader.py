@@ -6,13 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings as django_settings
-from django.utils import translation
-
-from .. import clock
-from ..definitions import consent, registry
 from ..definitions.definition import EventDefinition
-from ..definitions.source import database_of
 from ..exceptions import PayloadError
 from ..models import Event
 from ..schema import properties
@@ -109,18 +103,3 @@ def _items(definition: EventDefinition, instance: Any, seen: SeenFields) -> tupl
         )
         for index, item in enumerate(items)
     )
-
-
-def preview(name: str, instance: Any) -> Payload | None:
-    """Return the payload that the definition would send for this object; nothing is stored.
-
-    :returns: ``None`` for a guest whom the definition skips, and without consent
-    :raises NotRegistered: if no definition has that name
-    :raises PayloadError: if a value can't be sent; ``.path`` says where
-    """
-    definition = registry.get(name)
-    event = Event(definition=name, event_name=definition.event_name)
-    event.set_occurred_at(clock.now())
-    seen = SeenFields(database_of(instance))
-    with translation.override(django_settings.LANGUAGE_CODE):
-        return payload_of(event, definition, instance, seen) if consent.is_given(definition, instance) else None

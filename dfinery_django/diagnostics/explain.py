@@ -16,8 +16,8 @@ from django.db import DatabaseError
 from django.utils import translation
 
 from .. import clock
-from ..building.build import mapping_error_reason, try_to_build
 from ..building.custom_fields import SeenFields
+from ..building.dry_run import dry_run
 from ..definitions.definition import EventDefinition
 from ..definitions.source import Source, fetch_sources
 from ..enums import EventStatus, Reason
@@ -93,8 +93,11 @@ def explain(definition: EventDefinition, instance: Any, *, using: str, items: in
 
 def _explanation(definition: EventDefinition, row: Any, key: str, using: str, limit: int) -> Explanation:
     now = clock.now()
-    built = _dry_build(definition, row, using, now)
-    captured, once = _once(definition, key, built.dedup_key, using)
+    built = dry_run(definition, row, using)
+    dedup_key, fault = try_call("once_per", lambda: identity_key(definition, key, row, using))
+    if fault:
+        built.finish(EventStatus.FAILED, Reason.MAPPING, str(fault), now)
+    captured, once = _once(definition, key, dedup_key, using)
     seen = SeenFields(using)
     envelope, user = envelope_part(definition, row, now), user_part(definition, row, seen)
     item_count, items = item_parts(definition, row, seen, limit)
@@ -130,18 +133,6 @@ def _explanation(definition: EventDefinition, row: Any, key: str, using: str, li
 
 def _with_envelope(envelope: PayloadPart, event: PayloadPart) -> PayloadPart:
     return replace(event, readings=(*envelope.readings, *event.readings))
-
-
-def _dry_build(definition: EventDefinition, row: Any, using: str, now: dt.datetime) -> Event:
-    """Return an unsaved event, built. The types of its custom fields are not remembered."""
-    event = Event(definition=definition.name, event_name=definition.event_name, created_at=now)
-    event.set_occurred_at(now)
-    try:
-        event.dedup_key = Source(definition, row, using).dedup_key()
-        try_to_build(event, definition, row, SeenFields(using), now, waits=False)
-    except Exception as error:  # noqa: BLE001 - errors of the site's code are reported
-        event.finish(EventStatus.FAILED, Reason.MAPPING, mapping_error_reason(definition, error), now)
-    return event
 
 
 def _once(definition: EventDefinition, key: str, dedup_key: str | None, using: str) -> tuple[StoredEvent | None, Step]:
