@@ -6,6 +6,7 @@ The page refreshes itself through ``current``, which returns its content without
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -174,5 +175,5 @@ def _list_since(status: EventStatus, snapshot: overview.Snapshot) -> str:
 
     Events that expired in the last 48 hours occurred up to the maximum age earlier.
     """
-    since = overview.first_hour(snapshot.now)
-    return (since - snapshot.settings.max_age if status == EventStatus.EXPIRED else since).isoformat()
+    age_hours = snapshot.settings.MAX_AGE_HOURS if status == EventStatus.EXPIRED else 0
+    return (overview.first_hour(snapshot.now) - dt.timedelta(hours=age_hours)).isoformat()
