@@ -52,8 +52,6 @@ GAUGES = {
     "drained": ("dfinery_last_drain_timestamp_seconds", "When a drain last began.", ("destination",)),
 }
 
-Samples = Mapping[tuple[str, ...], float]
-
 
 class DfineryCollector(Collector):
     """A collector for a registry of yours: ``prometheus_client.REGISTRY.register(DfineryCollector())``."""

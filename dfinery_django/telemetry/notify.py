@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from django.db import DatabaseError, InterfaceError, connections
+from django.db import connections
 
 from ..conf import get_settings
-from ..db.savepoints import after_commit, raise_or_recover, swallow
-from ..db.sql import sql_for
+from ..db.retry import DATABASE_ERRORS
+from ..db.savepoints import after_commit, is_hook_pending, raise_or_recover, swallow
 from ..enums import EventStatus, Reason
 from ..models import Event
 from ..signals import event_delivered, event_expired, event_failed
@@ -130,7 +130,7 @@ def _event_log_fields(event: Event) -> dict[str, object]:
 def _begins_incident(subject: tuple[str, ...], using: str) -> bool:
     try:
         return incidents.begins(" ".join(subject), using=using)
-    except (DatabaseError, InterfaceError) as error:
+    except DATABASE_ERRORS as error:
         raise_or_recover(error, using)
         return True  # logged twice rather than not at all
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from django.utils import formats, timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format, get_format
 from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import gettext as _
@@ -19,6 +20,17 @@ _ORIGIN = dt.datetime(2000, 1, 1, tzinfo=dt.timezone.utc)
 def number(count: int) -> str:
     """Format a number with the grouping of the reader's language: ``1,204``."""
     return formats.number_format(count, use_l10n=True, force_grouping=True)
+
+
+def parse_moment(text: str) -> dt.datetime:
+    """Parse a time in ISO 8601; a naive one is in the site's time zone.
+
+    :raises ValueError, OverflowError: if it is none
+    """
+    text = f"{text[:-1]}+00:00" if text.endswith(("Z", "z")) else text  # Python 3.10 does not know the Z
+    moment = parse_datetime(text) or dt.datetime.fromisoformat(text)
+    aware = moment if timezone.is_aware(moment) else timezone.make_aware(moment)
+    return aware.astimezone(dt.timezone.utc)
 
 
 def local(moment: dt.datetime) -> dt.datetime:

@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from django.core.management.base import CommandError
 from django.db import connections
 
 from ...conf import get_settings
 from ...enums import EventStatus
-from ..exit_codes import WRONG_USE
+from ..exit_codes import wrong_use
 from .base import Subcommand
 
 if TYPE_CHECKING:
@@ -35,11 +34,11 @@ class ForgetCommand(Subcommand):
         from ...operations.forget import forget
 
         if database is not None and database not in connections:
-            raise CommandError(f"{database!r} is no alias of DATABASES.", returncode=WRONG_USE)
+            raise wrong_use(f"{database!r} is no alias of DATABASES.")
         try:
             erased = forget(user_id, using=database, dry_run=dry_run)
         except ValueError as error:
-            raise CommandError(str(error), returncode=WRONG_USE) from error
+            raise wrong_use(str(error)) from error
         if options["json"]:
             self.stdout.write(json.dumps(asdict(erased), indent=2))
             return
