@@ -13,9 +13,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from django.conf import settings as django_settings
-from django.utils import translation
-
 from .. import clock
 from ..backoff import CAP_SECONDS
 from ..conf import get_settings
@@ -30,6 +27,7 @@ from ..models.queryset import POISON_LAPSES, EventQuerySet
 from ..schema.payload import Payload
 from ..telemetry.notify import notify
 from ..text.escape import searchable
+from ..text.language import site_language
 from ..text.log_fields import log_extra
 from .custom_fields import SeenFields
 from .payload_reader import NoUser, ids_of, payload_of
@@ -105,7 +103,7 @@ def build(
     for event in events:
         by_definition[event.definition].append(event)
     seen = SeenFields(using)
-    with translation.override(django_settings.LANGUAGE_CODE):
+    with site_language():
         for number, (name, group) in enumerate(by_definition.items()):
             if number and clock.monotonic() > until:
                 _leave_for_later(group, now)

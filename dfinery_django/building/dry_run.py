@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings as django_settings
-from django.utils import translation
-
 from .. import clock
 from ..definitions import registry
 from ..definitions.definition import EventDefinition
 from ..definitions.source import database_of
 from ..models import Event
 from ..schema.payload import Payload
+from ..text.language import site_language
 from .build import fail, try_to_build
 from .custom_fields import SeenFields
 
@@ -27,7 +25,7 @@ def dry_run(definition: EventDefinition, instance: Any, using: str, event: Event
     if event is None:
         event = Event(definition=definition.name, event_name=definition.event_name, created_at=now)
         event.set_occurred_at(now)
-    with translation.override(django_settings.LANGUAGE_CODE):
+    with site_language():
         try:
             try_to_build(event, definition, instance, SeenFields(using), now, waits=False)
         except Exception as error:  # noqa: BLE001 - errors of the site's code are reported

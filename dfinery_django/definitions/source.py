@@ -15,16 +15,15 @@ from enum import Enum
 from types import SimpleNamespace
 from typing import Any
 
-from django.conf import settings as django_settings
 from django.core.exceptions import ValidationError
 from django.db import models, router
-from django.utils import translation
 from django.utils.functional import Promise
 
 from ..db.tenants import database_and_schema
 from ..exceptions import PayloadError
 from ..schema.model_fields import column_value
 from ..schema.types import in_utc
+from ..text.language import site_language
 from .definition import EventDefinition
 from .expressions import Expression, Path
 from .model_paths import get_rows, trace
@@ -198,7 +197,7 @@ def _identity(source: Source) -> list[str]:
     definition = source.definition
     if not definition.identity:
         return []
-    with translation.override(django_settings.LANGUAGE_CODE):
+    with site_language():
         values = [each.resolve(source.instance) for each in definition.identity]
         if any(hasattr(value, "resolve_expression") for value in values):  # F() and the like: the row has the value
             rows = definition.model_class._base_manager.using(source.using)

@@ -11,9 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.conf import settings as django_settings
 from django.db import DatabaseError
-from django.utils import translation
 
 from .. import clock
 from ..building.custom_fields import SeenFields
@@ -22,6 +20,7 @@ from ..definitions.definition import EventDefinition
 from ..definitions.source import Source, fetch_sources
 from ..enums import EventStatus, Reason
 from ..models import Event
+from ..text.language import site_language
 from . import decisions
 from .decisions import Step
 from .fields import PayloadPart, envelope_part, event_part, item_parts, try_call, user_part
@@ -82,7 +81,7 @@ def explain(definition: EventDefinition, instance: Any, *, using: str, items: in
     :raises LookupError: if the object does not exist, or building could not read it
     """
     key = Source(definition, instance, using).key or ""
-    with translation.override(django_settings.LANGUAGE_CODE):
+    with site_language():
         found, fault = try_call(definition.source_label, lambda: fetch_sources(definition, [key], using))
         if fault:
             raise LookupError(str(fault))

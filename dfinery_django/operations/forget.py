@@ -15,9 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.apps import apps
-from django.conf import settings as django_settings
 from django.db import router, transaction
-from django.utils import translation
 
 from .. import clock
 from ..building.payload_reader import user_id_of
@@ -35,6 +33,7 @@ from ..outbox.databases import outbox_databases
 from ..schema import properties
 from ..schema.payload import Payload
 from ..text.escape import searchable
+from ..text.language import site_language
 from .selection import Selection
 
 logger = logging.getLogger("dfinery_django")
@@ -224,7 +223,7 @@ def _user_id_from_source(using: str, definition: EventDefinition, source: Any, k
     try:
         if source is None:
             return key if _user_id_is_source_key(definition) else None
-        with savepoint_guard(using), translation.override(django_settings.LANGUAGE_CODE):
+        with savepoint_guard(using), site_language():
             return user_id_of(definition, source)
     except PayloadError:
         return None

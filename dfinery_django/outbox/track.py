@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from django.conf import settings as django_settings
 from django.db import router
-from django.utils import translation
 
 from ..building.custom_fields import SeenFields
 from ..building.payload_reader import envelope
@@ -31,6 +29,7 @@ from ..schema import properties
 from ..schema.payload import Payload, convert_properties
 from ..schema.types import WireType, convert
 from ..text.escape import searchable, storable
+from ..text.language import site_language
 from .store import after_store, fetch_stored, new_event, run_guarded, store_event
 
 DESTINATION_LENGTH = 64
@@ -76,7 +75,7 @@ def fill_event(event: Event, arguments: TrackArguments, seen: SeenFields, using:
     """Set an event's content, or fail it with the reason. Never raises."""
     try:
         # As at build: the request's language has no effect, and a failed query does not break the shop's transaction.
-        with translation.override(django_settings.LANGUAGE_CODE), savepoint_guard(using):
+        with site_language(), savepoint_guard(using):
             _fill_from_arguments(event, arguments, seen)
     except Exception as error:  # noqa: BLE001 - see above
         event.fault = None if isinstance(error, PayloadError) else error

@@ -22,7 +22,7 @@ from ..enums import EventStatus, Reason
 from ..models import Event
 from ..signals import event_delivered, event_expired, event_failed
 from ..text.escape import escaped_text
-from ..text.log_fields import events_logger, log_extra
+from ..text.log_fields import event_extra, events_logger
 from . import counters, incidents
 
 logger = logging.getLogger("dfinery_django")
@@ -112,19 +112,12 @@ def _log_records(ended: Sequence[Event], each: bool) -> None:
             "Event %s (%s) %s: %s%s",
             *(first.event_id, escaped_text(first.event_name), first.status, first.reason_code),
             f", and {len(others)} more" if others else "",
-            extra=_event_log_fields(first) | log_extra(count=1 + len(others)) if others else _event_log_fields(first),
+            extra=_log_fields(first, count=1 + len(others)) if others else _log_fields(first),
         )
 
 
-def _event_log_fields(event: Event) -> dict[str, object]:
-    return log_extra(
-        event_id=str(event.event_id),
-        event_name=event.event_name,
-        definition=event.definition,
-        destination=event.destination,
-        status=str(event.status),
-        reason_code=str(event.reason_code),
-    )
+def _log_fields(event: Event, **facts: object) -> dict[str, object]:
+    return event_extra(event, status=str(event.status), reason_code=str(event.reason_code), **facts)
 
 
 def _begins_incident(subject: tuple[str, ...], using: str) -> bool:
@@ -138,7 +131,7 @@ def _begins_incident(subject: tuple[str, ...], using: str) -> bool:
 def _log_incident(subject: tuple[str, ...], group: Sequence[Event]) -> None:
     first = group[0]
     source = f" of {first.source} {first.source_pk}" if first.source else ""
-    extra = {**_event_log_fields(first), **log_extra(count=len(group))}
+    extra = _log_fields(first, count=len(group))
     if subject[0] == "expired":
         logger.error(
             "Events for %s expire: they were not delivered while DFINERY would still process them. The first: "
