@@ -49,7 +49,7 @@ def known_user(definition: EventDefinition, instance: Any) -> tuple[str, str]:
             value = source.read(instance)
             if is_empty(value):
                 continue
-            user_id = _as_sent(definition, value)
+            user_id = sent_user_id(definition, value)
         except Exception:  # noqa: BLE001 - building reports it
             break
         return (source.label, user_id) if user_id.strip() and searchable(user_id) == user_id else ("", "")
@@ -80,7 +80,11 @@ def _captured_source_index(event: Event, definition: EventDefinition) -> int | N
     return labels.index(event.user_source) if event.user_source in labels else None
 
 
-def _as_sent(definition: EventDefinition, value: Any) -> str:
+def sent_user_id(definition: EventDefinition, value: Any) -> str:
+    """Return a value of ``user_id`` as it is sent; empty for ``None``.
+
+    :raises PayloadError: if it can't be sent
+    """
     sent = convert_properties({properties.USER_ID: value}, "user", definition.type_of, properties.PATHS["user"])
     return str(sent.get(properties.USER_ID, ""))
 

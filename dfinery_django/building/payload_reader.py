@@ -10,10 +10,11 @@ from ..definitions.definition import EventDefinition
 from ..exceptions import PayloadError
 from ..models import Event
 from ..schema import properties
-from ..schema.payload import Payload, convert_properties
+from ..schema.payload import Payload, Properties, convert_properties
+from ..schema.properties import Scope
 from ..schema.types import epoch_milliseconds
 from .custom_fields import SeenFields
-from .event_user import with_known_user
+from .event_user import sent_user_id, with_known_user
 
 
 class NoUser(PayloadError):
@@ -35,24 +36,22 @@ def payload_of(event: Event, definition: EventDefinition, instance: Any, seen: S
     moment = definition.get_event_datetime(instance)
     if moment is not None:
         event.set_occurred_at(moment)
-    user = convert_properties(
-        definition.get_user_attributes(instance), "user", definition.type_of, properties.PATHS["user"],
-        definition.user_expressions, seen,
-    )  # fmt: skip
+    user = _converted(definition, "user", definition.get_user_attributes(instance), definition.user_expressions, seen)
     user = with_known_user(event, definition, instance, user)
     if not str(user.get(properties.USER_ID, "")).strip():
         if definition.guests == "skip":
             return None
         raise NoUser
     seen.event(event.event_name)
-    return Payload(
-        envelope(event) | convert_properties(
-            definition.get_event_attributes(instance), "event", definition.type_of, properties.PATHS["event"],
-            definition.event_expressions, seen,
-        ),
-        user,
-        _items(definition, instance, seen),
-    )  # fmt: skip
+    values = definition.get_event_attributes(instance)
+    attributes = envelope(event) | _converted(definition, "event", values, definition.event_expressions, seen)
+    return Payload(attributes, user, _items(definition, instance, seen))
+
+
+def _converted(
+    definition: EventDefinition, scope: Scope, values: Any, sources: Any, seen: SeenFields, index: str = ""
+) -> Properties:
+    return convert_properties(values, scope, definition.type_of, properties.PATHS[scope] + index, sources, seen)
 
 
 def ids_of(definition: EventDefinition, instance: Any) -> tuple[str, str]:
@@ -70,10 +69,7 @@ def user_id_of(definition: EventDefinition, instance: Any) -> str:
 
     :raises PayloadError: if it can't be read, or sent
     """
-    given = {properties.USER_ID: definition.get_user_attributes(instance).get(properties.USER_ID)}
-    return str(
-        convert_properties(given, "user", definition.type_of, properties.PATHS["user"]).get(properties.USER_ID, "")
-    )
+    return sent_user_id(definition, definition.get_user_attributes(instance).get(properties.USER_ID))
 
 
 def _readable_id(read: Callable[[Any], Mapping[str, Any]], name: str, instance: Any) -> str:
@@ -98,8 +94,6 @@ def _items(definition: EventDefinition, instance: Any, seen: SeenFields) -> tupl
     if items is None:
         return None
     return tuple(
-        convert_properties(
-            item, "item", definition.type_of, f"{properties.PATHS['item']}[{index}]", definition.item_expressions, seen
-        )
+        _converted(definition, "item", item, definition.item_expressions, seen, f"[{index}]")
         for index, item in enumerate(items)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -103,13 +103,8 @@ def _field_names(model: Any) -> Iterator[str]:
 
 
 def _check_names(definition: EventDefinition) -> Iterator[CheckMessage]:
-    parts: Sequence[tuple[properties.Scope, Mapping[str, Any]]] = (
-        ("event", definition.event_expressions),
-        ("item", definition.item_expressions),
-        ("user", definition.user_expressions),
-    )
-    for scope, names in parts:
-        for name in names:
+    for scope, _, expressions in definition.mappings():
+        for name in expressions:
             reserved = properties.RESERVED[scope].get(name)
             if reserved:
                 yield message_of("E010", f"Event {definition.name!r} maps {name!r}.", f"Leave it out: {reserved}.")

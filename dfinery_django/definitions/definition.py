@@ -241,10 +241,10 @@ class EventDefinition:
 
     def custom_names(self) -> Iterator[tuple[Scope, str]]:
         """Yield the custom fields that it maps; hooks may add others."""
-        for scope, _, expressions in self._mappings():
+        for scope, _, expressions in self.mappings():
             yield from ((scope, name) for name in expressions if name not in PREDEFINED[scope])
 
-    def _mappings(self) -> Iterable[tuple[Scope, str, Mapping[str, Expression]]]:
+    def mappings(self) -> Iterable[tuple[Scope, str, Mapping[str, Expression]]]:
         """Yield scope, the attribute where its paths start, and its expressions."""
         yield "event", "", self.event_expressions
         yield "item", "items", self.item_expressions
@@ -254,7 +254,7 @@ class EventDefinition:
     def _model_types(self) -> Mapping[tuple[Scope, str], WireType | None]:
         return {
             (scope, name): wire_type(self.model_class, prefix + each.path, through_many=True)
-            for scope, start, expressions in self._mappings()
+            for scope, start, expressions in self.mappings()
             for name, each in expressions.items()
             if isinstance(each, Path) and (prefix := self.prefix_of(start)) is not None
         }

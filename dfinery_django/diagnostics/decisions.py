@@ -14,6 +14,7 @@ from django.db.models import Field
 from django.db.models.constants import LOOKUP_SEP
 
 from ..building.build import is_ready
+from ..clock import EPOCH
 from ..conf import get_settings
 from ..definitions import conditions, consent
 from ..definitions.definition import EventDefinition
@@ -143,7 +144,7 @@ def datetime_step(definition: EventDefinition, envelope: PayloadPart, now: dt.da
         return Step("event_datetime", False, str(reading.fault))
     if datetime_source(definition) == SAVE_TIME:
         return Step("event_datetime", True, f"{SAVE_TIME.capitalize()}: {hours:g} h from then.")
-    happened = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc) + dt.timedelta(milliseconds=int(reading.wire or 0))
+    happened = EPOCH + dt.timedelta(milliseconds=int(reading.wire or 0))
     age = now - happened
     left = get_settings().max_age - age
     if left > dt.timedelta(0):

@@ -41,8 +41,7 @@ FUTURE_TOLERANCE = dt.timedelta(minutes=5)
 #: Smaller numbers of milliseconds lie before March 1973: they were surely meant as seconds.
 FIRST_MILLISECONDS = 10**11
 
-_UNIX_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
-_DATETIME = f"{EVENT_PATH}.{properties.EVENT_DATETIME}"
+_DATETIME = f"{EVENT}.{properties.EVENT_DATETIME}"
 
 
 class SwitchedOff(DfineryError):
@@ -230,7 +229,7 @@ class _Plan:
     def _moment(self, body: Body) -> dt.datetime:
         hours = get_settings().MAX_AGE_HOURS
         try:
-            moment = as_moment(_UNIX_EPOCH + dt.timedelta(milliseconds=body.milliseconds))
+            moment = as_moment(clock.EPOCH + dt.timedelta(milliseconds=body.milliseconds))
             end = hours_after(moment, hours)
         except (OverflowError, PayloadError):
             raise Refused(NO_DATETIME, _DATETIME, "no calendar has such a day") from None

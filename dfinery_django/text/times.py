@@ -11,10 +11,10 @@ from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from ..clock import EPOCH
+
 #: Days within this distance are named by their weekday; a week away the name would be ambiguous.
 WEEKDAY_DAYS = 6
-
-_ORIGIN = dt.datetime(2000, 1, 1, tzinfo=dt.timezone.utc)
 
 
 def number(count: int) -> str:
@@ -69,7 +69,7 @@ def span(seconds: float) -> str:
     if seconds < 60:
         shown = formats.number_format(round(seconds, 1) if seconds < 10 else round(seconds), use_l10n=True)
         return _("%(seconds)s s") % {"seconds": shown}
-    return timesince(_ORIGIN, _ORIGIN + dt.timedelta(seconds=seconds), depth=1)
+    return timesince(EPOCH, EPOCH + dt.timedelta(seconds=seconds), depth=1)
 
 
 def exact_span(span: dt.timedelta) -> str:
@@ -77,7 +77,7 @@ def exact_span(span: dt.timedelta) -> str:
     seconds = max(0, round(span.total_seconds()))
     if seconds < 60:
         return ngettext("%(seconds)s second", "%(seconds)s seconds", seconds) % {"seconds": seconds}
-    return timesince(_ORIGIN, _ORIGIN + span)
+    return timesince(EPOCH, EPOCH + span)
 
 
 def time_left(expires_at: dt.datetime, now: dt.datetime) -> str:
