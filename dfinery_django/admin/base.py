@@ -18,8 +18,8 @@ from .guard import with_database_guard
 
 if TYPE_CHECKING:
     AdminBase = admin.ModelAdmin[Any]
-else:
-    AdminBase = object
+else:  # Django's classes are generic for type checkers only
+    AdminBase = admin.ModelAdmin
 
 
 def datetime_column(model: type[models.Model], name: str) -> Any:

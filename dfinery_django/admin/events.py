@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
@@ -25,11 +25,6 @@ from .filters import FILTER_PARAMETERS, FILTERS, LAST_HOURS, SEARCH, SINCE, UNTI
 from .forget import ForgetActionAdmin
 from .paging import BoundedPaginator
 
-if TYPE_CHECKING:
-    EventBase = admin.ModelAdmin[Event]
-else:  # Django's classes are generic for type checkers only
-    EventBase = admin.ModelAdmin
-
 
 def time_cell(moment: dt.datetime) -> str:
     """Return a time for a narrow column, with the full time as a tooltip."""
@@ -46,7 +41,7 @@ def _badge(event: Event, words: str) -> str:
 
 
 @admin.register(Event)
-class EventAdmin(ForgetActionAdmin, EventBase):
+class EventAdmin(ForgetActionAdmin):
     """The event list and an event's page."""
 
     list_display = ("badge", "event", "order", "user", "happened", "arrived", "attempt_count", "left")

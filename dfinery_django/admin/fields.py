@@ -20,10 +20,6 @@ from .base import ReadOnlyAdmin
 if TYPE_CHECKING:
     from ..building.custom_fields import ListedField
 
-    FieldBase = admin.ModelAdmin[CustomField]
-else:  # Django's classes are generic for type checkers only
-    FieldBase = admin.ModelAdmin
-
 SECTION_HEADINGS = {
     "": pgettext_lazy("model", "Events"),
     "event": _("Fields of events"),
@@ -38,7 +34,7 @@ ORIGIN_LABELS = {
 
 
 @admin.register(CustomField)
-class CustomFieldAdmin(ReadOnlyAdmin, FieldBase):
+class CustomFieldAdmin(ReadOnlyAdmin):
     """One page: the ledger of seen fields beside the mapped ones. Rows have no page of their own."""
 
     class Media:

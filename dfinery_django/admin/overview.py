@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -27,18 +27,13 @@ from .base import ReadOnlyAdmin, site_language
 from .filters import without_nul
 from .guard import View
 
-if TYPE_CHECKING:
-    OverviewBase = admin.ModelAdmin[Overview]
-else:  # Django's classes are generic for type checkers only
-    OverviewBase = admin.ModelAdmin
-
 #: The visible page refreshes itself this often.
 REFRESH_SECONDS = 10
 _TEST_EVENT_LEVELS = {True: messages.SUCCESS, False: messages.ERROR, None: messages.WARNING}
 
 
 @admin.register(Overview)
-class OverviewAdmin(ReadOnlyAdmin, OverviewBase):
+class OverviewAdmin(ReadOnlyAdmin):
     """The overview page and its buttons."""
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
