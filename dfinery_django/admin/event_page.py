@@ -62,7 +62,7 @@ def event_context(request: HttpRequest, event: Event, allowed: list[Action]) -> 
     return {
         "event": event,
         "reason": redact(request, event.reason, event.get_reason_code_display()),
-        "standing": event_status.explain_status(event, _redacted_destination(request, destination), now),
+        "explanation": event_status.explain_status(event, _redacted_destination(request, destination), now),
         "left": time_left(event.expires_at, now),
         "is_dated_ahead": event.occurred_at - event.created_at > FAR_AHEAD,
         "due": due_in(event.due_at, now) if event.due_at else "",

@@ -111,8 +111,6 @@ class EventAdmin(ForgetActionAdmin):
 
     @admin.display(description=_("arrived or next due"), ordering="finished_at")
     def arrived(self, event: Event) -> str:
-        from ..diagnostics.event_status import due_in
-
         if event.due_at is not None:
             return due_in(event.due_at, clock.now())
         return time_cell(event.finished_at) if event.finished_at else ""

@@ -5,8 +5,6 @@ The page refreshes itself through ``current``, which returns its content without
 
 from __future__ import annotations
 
-import dataclasses
-import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -148,27 +146,3 @@ class OverviewAdmin(ReadOnlyAdmin):
     def _redirect_back(self) -> HttpResponse:
         url = reverse("admin:dfinery_django_overview_changelist", current_app=self.admin_site.name)
         return HttpResponseRedirect(url)
-
-
-def _redacted_overview(request: HttpRequest, snapshot: overview.Snapshot) -> overview.Snapshot:
-    """Redact the reasons for open circuits as far as the user may not read them."""
-    found = (
-        dataclasses.replace(each, why=redact(request, each.why, str(each.code.label))) for each in snapshot.destinations
-    )
-    return dataclasses.replace(snapshot, destinations=tuple(found))
-
-
-def _redacted_health(request: HttpRequest, snapshot: overview.Snapshot) -> HealthReport:
-    """Return the health, without the quoted texts if the user may not read them."""
-    health = assess(snapshot)
-    found = (dataclasses.replace(each, said=redact(request, each.said, "")) for each in health.findings)
-    return dataclasses.replace(health, findings=tuple(found))
-
-
-def _list_since(status: EventStatus, snapshot: overview.Snapshot) -> str:
-    """Return the start of the list's range of ``occurred_at``.
-
-    Events that expired in the last 48 hours occurred up to the maximum age earlier.
-    """
-    age_hours = snapshot.settings.MAX_AGE_HOURS if status == EventStatus.EXPIRED else 0
-    return (overview.first_hour(snapshot.now) - dt.timedelta(hours=age_hours)).isoformat()

@@ -93,7 +93,7 @@ def explain(definition: EventDefinition, instance: Any, *, using: str, items: in
 def _explanation(definition: EventDefinition, row: Any, key: str, using: str, limit: int) -> Explanation:
     now = clock.now()
     built = dry_run(definition, row, using)
-    dedup_key, fault = try_call("once_per", lambda: identity_key(definition, key, row, using))
+    dedup_key, fault = try_call("once_per", Source(definition, row, using).dedup_key)
     if fault:
         built.finish(EventStatus.FAILED, Reason.MAPPING, str(fault), now)
     captured, once = _once(definition, key, dedup_key, using)

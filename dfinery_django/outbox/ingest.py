@@ -41,7 +41,7 @@ FUTURE_TOLERANCE = dt.timedelta(minutes=5)
 #: Smaller numbers of milliseconds lie before March 1973: they were surely meant as seconds.
 FIRST_MILLISECONDS = 10**11
 
-_DATETIME = f"{EVENT}.{properties.EVENT_DATETIME}"
+_DATETIME = f"{EVENT_PATH}.{properties.EVENT_DATETIME}"
 
 
 class SwitchedOff(DfineryError):

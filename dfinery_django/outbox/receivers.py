@@ -116,10 +116,10 @@ def _is_condition_met(source: Source, created: bool, held: bool, kwargs: Mapping
     return when == "saved" or (when == "created" and created)
 
 
-def _should_capture(definition: EventDefinition, instance: Any, created: bool, using: str) -> bool:
-    if definition.overrides("should_capture"):
-        with savepoints.savepoint_guard(using, instance):
-            if not definition.should_capture(instance, created=created):
+def _should_capture(source: Source, created: bool) -> bool:
+    if source.definition.overrides("should_capture"):
+        with savepoints.savepoint_guard(source.using, source.instance):
+            if not source.definition.should_capture(source.instance, created=created):
                 return False
     return consent.allows_capture(source)
 

@@ -17,7 +17,8 @@ from django.db import connections
 
 from ..conf import get_settings
 from ..db.retry import DATABASE_ERRORS
-from ..db.savepoints import after_commit, is_hook_pending, raise_or_recover, swallow
+from ..db.savepoints import after_commit, raise_or_recover, swallow
+from ..db.sql import sql_for
 from ..enums import EventStatus, Reason
 from ..models import Event
 from ..signals import event_delivered, event_expired, event_failed
