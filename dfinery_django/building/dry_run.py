@@ -1,4 +1,4 @@
-"""What building would make of an object now. Nothing is stored, and no type of a custom field is remembered."""
+"""Building that stores nothing, not even the types of custom fields: for previews, explanations and tests."""
 
 from __future__ import annotations
 

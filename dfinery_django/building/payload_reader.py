@@ -36,7 +36,7 @@ def payload_of(event: Event, definition: EventDefinition, instance: Any, seen: S
     moment = definition.get_event_datetime(instance)
     if moment is not None:
         event.set_occurred_at(moment)
-    user = _converted(definition, "user", definition.get_user_attributes(instance), definition.user_expressions, seen)
+    user = _wire_values(definition, "user", definition.get_user_attributes(instance), definition.user_expressions, seen)
     user = with_known_user(event, definition, instance, user)
     if not str(user.get(properties.USER_ID, "")).strip():
         if definition.guests == "skip":
@@ -44,11 +44,11 @@ def payload_of(event: Event, definition: EventDefinition, instance: Any, seen: S
         raise NoUser
     seen.event(event.event_name)
     values = definition.get_event_attributes(instance)
-    attributes = envelope(event) | _converted(definition, "event", values, definition.event_expressions, seen)
+    attributes = envelope(event) | _wire_values(definition, "event", values, definition.event_expressions, seen)
     return Payload(attributes, user, _items(definition, instance, seen))
 
 
-def _converted(
+def _wire_values(
     definition: EventDefinition, scope: Scope, values: Any, sources: Any, seen: SeenFields, index: str = ""
 ) -> Properties:
     return convert_properties(values, scope, definition.type_of, properties.PATHS[scope] + index, sources, seen)
@@ -94,6 +94,6 @@ def _items(definition: EventDefinition, instance: Any, seen: SeenFields) -> tupl
     if items is None:
         return None
     return tuple(
-        _converted(definition, "item", item, definition.item_expressions, seen, f"[{index}]")
+        _wire_values(definition, "item", item, definition.item_expressions, seen, f"[{index}]")
         for index, item in enumerate(items)
     )

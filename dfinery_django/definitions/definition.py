@@ -16,7 +16,7 @@ from django.utils.module_loading import import_string
 
 from ..conf import default_destination, did_you_mean, get_settings
 from ..exceptions import ConfigurationError, PayloadError
-from ..schema.properties import PATHS, PREDEFINED, Scope
+from ..schema.properties import PATHS, PREDEFINED, Scope, declared_type
 from ..schema.types import WireType
 from ..text.escape import searchable
 from .expressions import Expression, Path, expression, read_all, read_value
@@ -297,9 +297,3 @@ _HOOKS = {name: function for name, function in vars(EventDefinition).items() if 
 
 #: The keys of a definition's dict, and the attributes of its class.
 ATTRIBUTES = tuple(name for name in EventDefinition.__annotations__ if name != "name")
-
-
-def declared_type(scope: Scope, name: str) -> WireType | None:
-    """Return the type of a custom field according to ``CUSTOM_FIELDS``."""
-    declared = get_settings().CUSTOM_FIELDS.get(scope, {}).get(name)
-    return WireType(declared) if declared else None

@@ -14,12 +14,12 @@ from typing import Any
 
 from ..building.custom_fields import SeenFields
 from ..db.retry import is_transient
-from ..definitions.definition import EventDefinition, declared_type
+from ..definitions.definition import EventDefinition
 from ..definitions.expressions import Call, Expression, Path, read_value
 from ..exceptions import PayloadError, error_line
 from ..schema import properties
 from ..schema.payload import convert_properties
-from ..schema.properties import Scope
+from ..schema.properties import Scope, declared_type
 from ..schema.types import Wire, WireType, epoch_milliseconds, infer
 
 #: The maximum lengths of the text of a Python value and of an expression.

@@ -18,7 +18,6 @@ from ..building.custom_fields import SeenFields
 from ..building.payload_reader import envelope
 from ..conf import default_destination, get_settings
 from ..db.retry import is_transient, retry, statement_batches
-from ..definitions.definition import declared_type
 from ..definitions.registry import EVENT_NAME_LENGTH
 from ..enums import EventStatus
 from ..exceptions import DfineryError, PayloadError, error_text
@@ -26,6 +25,7 @@ from ..models import Event
 from ..protocols.s2s_inbound import BAD_VALUE, EVENT_PATH, NO_DATETIME, Body, Refused, read_body
 from ..schema import properties
 from ..schema.payload import Payload
+from ..schema.properties import declared_type
 from ..schema.types import as_moment, hours_after
 from ..text.escape import searchable
 from .wakeup import wake_on_commit

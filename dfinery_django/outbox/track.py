@@ -19,7 +19,6 @@ from ..conf import default_destination, get_settings
 from ..db import savepoints
 from ..db.retry import is_transient
 from ..db.savepoints import savepoint_guard
-from ..definitions.definition import declared_type
 from ..definitions.registry import EVENT_NAME_LENGTH
 from ..definitions.source import dedup_key_from, value_text
 from ..enums import EventStatus, Reason
@@ -27,6 +26,7 @@ from ..exceptions import PayloadError, error_line, error_text
 from ..models import Event
 from ..schema import properties
 from ..schema.payload import Payload, convert_properties
+from ..schema.properties import declared_type
 from ..schema.types import WireType, convert
 from ..text.escape import searchable, storable
 from ..text.language import site_language
