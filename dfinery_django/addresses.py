@@ -14,6 +14,8 @@ from urllib.parse import unquote
 if TYPE_CHECKING:
     from urllib3.util import Url
 
+from .tokens import read_secret
+
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
@@ -99,12 +101,7 @@ class Proxy:
     __slots__ = ("_url",)
 
     def __init__(self, value: object = "") -> None:
-        if callable(value):
-            try:
-                value = value()
-            except Exception:  # noqa: BLE001 - the site's own code; a check reports that it returns no text
-                value = None
-        self._url = value
+        self._url: object = read_secret(value)
 
     def __bool__(self) -> bool:
         return self._url != ""

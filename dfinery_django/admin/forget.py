@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -15,13 +14,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from ..enums import EventStatus
 from ..models import Event
-from ..operations.messages import Line
-from ..text.times import number
+from ..operations.messages import describe_forgotten, forget_button, forget_outcome, forget_question
+from ..text.times import grouped
 from .base import site_language
 from .bulk_actions import MAX_LISTED_EVENTS, BulkActionsAdmin
 
@@ -53,7 +51,7 @@ class ForgetActionAdmin(BulkActionsAdmin):
         people, unread = people_of(events[:MAX_FORGOTTEN_EVENTS], using)
         if len(events) > MAX_FORGOTTEN_EVENTS or len(people) > MAX_FORGOTTEN_PEOPLE:
             text = _("Choose fewer: at most %(events)s events of %(people)s people at once. Nothing was done.")
-            words = text % {"events": number(MAX_FORGOTTEN_EVENTS), "people": number(MAX_FORGOTTEN_PEOPLE)}
+            words = text % {"events": grouped(MAX_FORGOTTEN_EVENTS), "people": grouped(MAX_FORGOTTEN_PEOPLE)}
             self.message_user(request, words, messages.ERROR)
             return None
         return self._confirm_forget(request, people, events, unread, using)
@@ -92,11 +90,8 @@ class ForgetActionAdmin(BulkActionsAdmin):
         from ..operations.forget import forget_all
 
         erased = forget_all(people, using=using, dry_run=True)
-        count, shown = len(people), {"count": number(len(people))}
-        title = ngettext("Forget %(count)s person?", "Forget %(count)s people?", count) % shown
-        button = ngettext("Yes, forget them", "Yes, forget %(count)s people", count) % shown
         context = {
-            "action": "forget", "act": self.admin_url("event_forget"), "button": button if people else "",
+            "action": "forget", "act": self.admin_url("event_forget"), "button": forget_button(len(people)) if people else "",
             "lines": list(describe_forgotten(erased, unread)),
             "note": _("DFINERY keeps what it received: have it erased there, too.") if people else "",
             "listed": events[:MAX_LISTED_EVENTS], "unlisted": max(0, len(events) - MAX_LISTED_EVENTS),
@@ -104,7 +99,7 @@ class ForgetActionAdmin(BulkActionsAdmin):
         # Not the people: users without view_payload could read their ids in the page.
         keys = [event.pk for event in events]
         confirmation = {"events": keys, "people_digest": _people_digest(people), "back": self._list_url(request)}
-        return self._confirmation_page(request, title, confirmation, context, FORGET_SALT)
+        return self._confirmation_page(request, forget_question(len(people)), confirmation, context, FORGET_SALT)
 
     def _log_forgotten(self, request: HttpRequest, erased: Forgotten) -> None:
         """Log the erasure and its user, not the people."""
@@ -121,24 +116,3 @@ class ForgetActionAdmin(BulkActionsAdmin):
 def _people_digest(people: list[str]) -> str:
     """Return a digest that identifies the same people without revealing them."""
     return salted_hmac(FORGET_SALT, json.dumps(sorted(people)), algorithm="sha256").hexdigest()
-
-
-def forget_outcome(erased: Forgotten) -> str:
-    """Return the message that says how much was erased."""
-    text = ngettext("Forgotten: %(count)s event was erased.", "Forgotten: %(count)s events were erased.", erased.total)
-    return text % {"count": number(erased.total)}
-
-
-def describe_forgotten(erased: Forgotten, unread: int) -> Iterator[Line]:
-    """Describe what is erased, what remains, what may still arrive, and the events whose person is unknown."""
-    if erased.total:
-        yield Line(erased.total, _("erased: all their events, with content, ids and attempts"), "done")
-    if erased.traces:
-        words = _("of these leave a tombstone without any id for about two days, so that they are not captured again")
-        yield Line(erased.traces, words, "done")
-    if entries := erased.repairs + erased.log_entries:
-        yield Line(entries, _("entries of ledgers and logs: the ids in them are removed"), "done")
-    if sending := erased.events.get(EventStatus.SENDING, 0):
-        yield Line(sending, _("being sent at this moment and can't be recalled: may still arrive"), "doubtful")
-    if unread:
-        yield Line(unread, _("skipped: their source can't be read, so it is unknown whom they are about"), "left")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 from typing import Any
 from urllib.parse import urlencode
 
@@ -86,5 +85,5 @@ def _list_since(status: EventStatus, snapshot: overview.Snapshot) -> str:
 
     Events that expired in the last 48 hours occurred up to the maximum age earlier.
     """
-    age_hours = snapshot.settings.MAX_AGE_HOURS if status == EventStatus.EXPIRED else 0
-    return (overview.first_hour(snapshot.now) - dt.timedelta(hours=age_hours)).isoformat()
+    since = overview.first_hour(snapshot.now)
+    return (since - snapshot.settings.max_age if status == EventStatus.EXPIRED else since).isoformat()

@@ -10,21 +10,21 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from decimal import Context, Decimal
 from enum import Enum
 from types import SimpleNamespace
 from typing import Any
 
-from django.conf import settings as django_settings
 from django.core.exceptions import ValidationError
 from django.db import models, router
-from django.utils import translation
 from django.utils.functional import Promise
 
 from ..db.tenants import database_and_schema
 from ..exceptions import PayloadError
 from ..schema.model_fields import column_value
 from ..schema.types import in_utc
+from ..text.language import site_language
 from .definition import EventDefinition
 from .expressions import Expression, Path
 from .model_paths import get_rows, trace
@@ -93,14 +93,22 @@ def key_of(definition: EventDefinition, text: str) -> Any:
 
 def fetch_sources(definition: EventDefinition, keys: Iterable[str], using: str) -> dict[str, models.Model]:
     """Return the existing rows of these keys, with all that the definition's paths read."""
+    rows = get_rows(definition.model_class, definition.paths(), _valid_keys(definition, keys), using=using)
+    return {key_text(definition, row.pk): row for row in rows}
+
+
+def existing_keys(definition: EventDefinition, keys: Iterable[str], using: str) -> set[str]:
+    """Return those of these keys that a row has."""
+    rows = definition.model_class._base_manager.using(using).filter(pk__in=_valid_keys(definition, keys))
+    return {key_text(definition, pk) for pk in rows.values_list("pk", flat=True)}
+
+
+def _valid_keys(definition: EventDefinition, keys: Iterable[str]) -> list[Any]:
     valid = []
     for key in keys:
-        try:
+        with suppress(ValidationError, ValueError, TypeError):  # the source counts as gone
             valid.append(key_of(definition, key))
-        except (ValidationError, ValueError, TypeError):  # the source counts as gone
-            continue
-    rows = get_rows(definition.model_class, definition.paths(), valid, using=using)
-    return {key_text(definition, row.pk): row for row in rows}
+    return valid
 
 
 def database_of(instance: models.Model) -> str:
@@ -198,7 +206,7 @@ def _identity(source: Source) -> list[str]:
     definition = source.definition
     if not definition.identity:
         return []
-    with translation.override(django_settings.LANGUAGE_CODE):
+    with site_language():
         values = [each.resolve(source.instance) for each in definition.identity]
         if any(hasattr(value, "resolve_expression") for value in values):  # F() and the like: the row has the value
             rows = definition.model_class._base_manager.using(source.using)

@@ -19,7 +19,7 @@ from ..models import DeliveryAttempt, Event
 from ..protocols.base import Request, Response, Result, WireProtocol
 from ..telemetry import counters
 from ..text.escape import escaped_text, searchable, storable
-from ..text.log_fields import events_logger, log_extra
+from ..text.log_fields import event_extra, events_logger
 from .masking import masked_response, masked_text
 
 logger = logging.getLogger("dfinery_django")
@@ -167,11 +167,8 @@ def log_attempts(exchanges: Sequence[Exchange], using: str) -> None:
 
 
 def _attempt_fields(event: Event, exchange: Exchange) -> dict[str, object]:
-    return log_extra(
-        event_id=str(event.event_id),
-        event_name=event.event_name,
-        definition=event.definition,
-        destination=event.destination,
+    return event_extra(
+        event,
         outcome=str(exchange.result.outcome),
         attempt=event.attempt_count,
         duration_ms=exchange.duration_ms,

@@ -100,7 +100,7 @@ class Snapshot:
     def oldest_waiting_at(self) -> dt.datetime | None:
         """The time when the event that expires next happened."""
         first = self.first_to_expire
-        return None if first is None else _next_expiry(first) - dt.timedelta(hours=self.settings.MAX_AGE_HOURS)
+        return None if first is None else _next_expiry(first) - self.settings.max_age
 
     @property
     def drained_at(self) -> dt.datetime | None:
@@ -205,14 +205,13 @@ def first_hour(now: dt.datetime) -> dt.datetime:
 
 def _group_waiting(using: str, aliases: Iterable[str], now: dt.datetime, settings: Settings) -> Rows:
     """Count unfinished events by destination, status and hour of expiry, from the claim's index alone."""
-    soon = now + dt.timedelta(hours=settings.MAX_AGE_HOURS) / 2
     unfinished = Event.objects.using(using).unfinished().filter(destination__in=list(aliases))
     grouped = unfinished.values("status", alias=F("destination"), hour=UtcHour("expires_at"))
     return list(
         grouped.annotate(
             count=Count("pk"),
-            at_risk=Count("pk", filter=Q(expires_at__lt=soon)),
-            dated_ahead=Count("pk", filter=Q(expires_at__gt=now + FAR_AHEAD + 2 * (soon - now))),
+            at_risk=Count("pk", filter=Q(expires_at__lt=now + settings.risk_age)),
+            dated_ahead=Count("pk", filter=Q(expires_at__gt=now + FAR_AHEAD + settings.max_age)),
             expires_next_at=Min("expires_at"),
         )
     )

@@ -13,7 +13,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
 from django.db.models import Case, CharField, Count, Max, Q, Value, When
 
@@ -21,7 +20,7 @@ from .. import clock
 from ..conf import default_destination, get_settings
 from ..db.retry import is_transient
 from ..definitions import registry
-from ..definitions.source import key_of, key_text
+from ..definitions.source import existing_keys
 from ..enums import ACTIONABLE, FINISHED, UNFINISHED, Action, ActionVerdict, EventStatus, Reason
 from ..exceptions import NotRegistered, error_text
 from ..models import DeliveryAttempt, Event, Repair
@@ -245,22 +244,9 @@ def _without_source(rows: Iterable[JudgedRow], using: str) -> frozenset[int]:
             by_definition[definition][pk] = source_pk
     gone: set[int] = set()
     for name, keys in by_definition.items():
-        present = _existing_sources(name, set(keys.values()), using)
+        try:
+            present = existing_keys(registry.get(name), keys.values(), using)
+        except NotRegistered:
+            present = set()
         gone.update(pk for pk, key in keys.items() if key not in present)
     return frozenset(gone)
-
-
-def _existing_sources(name: str, keys: Iterable[str], using: str) -> set[str]:
-    """Return the keys of those sources that exist."""
-    try:
-        definition = registry.get(name)
-    except NotRegistered:
-        return set()
-    valid = []
-    for key in keys:
-        try:
-            valid.append(key_of(definition, key))
-        except (ValidationError, ValueError, TypeError):  # the type of the model's key has changed
-            continue
-    rows = definition.model_class._base_manager.using(using).filter(pk__in=valid)
-    return {key_text(definition, pk) for pk in rows.values_list("pk", flat=True)}

@@ -30,7 +30,6 @@ from .capture import insert
 
 logger = logging.getLogger("dfinery_django")
 
-_DEFAULT_SHOULD_CAPTURE = EventDefinition.should_capture
 #: The attribute in which an instance keeps its ``_HeldBefore`` between pre_save and post_save. A stack: saves nest.
 _SAVE_STACK = "_dfinery_saves"
 #: Definition -> ``True`` if its condition held before the save, or the id of the event that a nested save has captured.
@@ -118,10 +117,9 @@ def _is_condition_met(source: Source, created: bool, held: bool, kwargs: Mapping
 
 
 def _should_capture(source: Source, created: bool) -> bool:
-    hook = source.definition.should_capture
-    if getattr(hook, "__func__", None) is not _DEFAULT_SHOULD_CAPTURE:  # the site's own code
+    if source.definition.overrides("should_capture"):
         with savepoints.savepoint_guard(source.using, source.instance):
-            if not hook(source.instance, created=created):
+            if not source.definition.should_capture(source.instance, created=created):
                 return False
     return consent.allows_capture(source)
 

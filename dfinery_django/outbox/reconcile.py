@@ -128,7 +128,7 @@ def candidate_keys(definition: EventDefinition, *, since: dt.datetime | None = N
     :raises PayloadError: if ``since`` is no moment
     """
     now, using = clock.now(), database_of_sources(definition)
-    since = as_moment(since or now - dt.timedelta(hours=get_settings().MAX_AGE_HOURS), "since")
+    since = as_moment(since or now - get_settings().max_age, "since")
     wanted = definition.condition if isinstance(definition.condition, Mapping) else {}
     rows = definition.model_class._base_manager.using(using).filter(**wanted)
     rows = rows.annotate(dfinery_moment=F(str(_moment_lookup(definition)))).filter(

@@ -54,7 +54,7 @@ def new_event(event_name: str, destination: str) -> Event:
     }  # fmt: skip
     values: Any = content.values()
     event = Event(*values)  # four times as fast as by keyword
-    event.set_occurred_at(now, get_settings().MAX_AGE_HOURS)
+    event.set_occurred_at(now)
     return event
 
 

@@ -13,16 +13,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from django.db import DatabaseError, InterfaceError, connections
+from django.db import connections
 
 from ..conf import get_settings
+from ..db.retry import DATABASE_ERRORS
 from ..db.savepoints import after_commit, raise_or_recover, swallow
 from ..db.sql import sql_for
 from ..enums import EventStatus, Reason
 from ..models import Event
 from ..signals import event_delivered, event_expired, event_failed
 from ..text.escape import escaped_text
-from ..text.log_fields import events_logger, log_extra
+from ..text.log_fields import event_extra, events_logger
 from . import counters, incidents
 
 logger = logging.getLogger("dfinery_django")
@@ -112,25 +113,18 @@ def _log_records(ended: Sequence[Event], each: bool) -> None:
             "Event %s (%s) %s: %s%s",
             *(first.event_id, escaped_text(first.event_name), first.status, first.reason_code),
             f", and {len(others)} more" if others else "",
-            extra=_event_log_fields(first) | log_extra(count=1 + len(others)) if others else _event_log_fields(first),
+            extra=_log_fields(first, count=1 + len(others)) if others else _log_fields(first),
         )
 
 
-def _event_log_fields(event: Event) -> dict[str, object]:
-    return log_extra(
-        event_id=str(event.event_id),
-        event_name=event.event_name,
-        definition=event.definition,
-        destination=event.destination,
-        status=str(event.status),
-        reason_code=str(event.reason_code),
-    )
+def _log_fields(event: Event, **facts: object) -> dict[str, object]:
+    return event_extra(event, status=str(event.status), reason_code=str(event.reason_code), **facts)
 
 
 def _begins_incident(subject: tuple[str, ...], using: str) -> bool:
     try:
         return incidents.begins(" ".join(subject), using=using)
-    except (DatabaseError, InterfaceError) as error:
+    except DATABASE_ERRORS as error:
         raise_or_recover(error, using)
         return True  # logged twice rather than not at all
 
@@ -138,7 +132,7 @@ def _begins_incident(subject: tuple[str, ...], using: str) -> bool:
 def _log_incident(subject: tuple[str, ...], group: Sequence[Event]) -> None:
     first = group[0]
     source = f" of {first.source} {first.source_pk}" if first.source else ""
-    extra = {**_event_log_fields(first), **log_extra(count=len(group))}
+    extra = _log_fields(first, count=len(group))
     if subject[0] == "expired":
         logger.error(
             "Events for %s expire: they were not delivered while DFINERY would still process them. The first: "
