@@ -161,7 +161,7 @@ def _is_whole(value: object) -> bool:
 
 def _url_problems(raw: Mapping[str, Any]) -> list[Problem]:
     url, proxy = raw.get("BASE_URL", Settings.BASE_URL), raw.get("PROXY", Settings.PROXY)
-    if fault := base_url_fault(url):
+    if url != Settings.BASE_URL and (fault := base_url_fault(url)):
         return [Problem("E005", f"DFINERY['BASE_URL'] {fault}.", f'"BASE_URL": "{Settings.BASE_URL}"')]
     if not proxy.is_text:
         return []  # E004

@@ -16,13 +16,11 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from .. import clock
-from ..diagnostics.event_status import due_in, time_left
 from ..models import Event
 from ..operations.permissions import redact
 from ..text.escape import badge, escaped, escaped_text
 from ..text.times import format_datetime
 from .base import is_key
-from .event_page import event_context, source_url
 from .filters import FILTER_PARAMETERS, FILTERS, LAST_HOURS, SEARCH, SINCE, UNTIL, destinations_in_use, read_selection
 from .forget import ForgetActionAdmin
 from .paging import BoundedPaginator
@@ -123,12 +121,16 @@ class EventAdmin(ForgetActionAdmin, EventBase):
 
     @admin.display(description=_("arrived or next due"), ordering="finished_at")
     def arrived(self, event: Event) -> str:
+        from ..diagnostics.event_status import due_in
+
         if event.due_at is not None:
             return due_in(event.due_at, clock.now())
         return short_time(event.finished_at) if event.finished_at else ""
 
     @admin.display(description=_("time left"), empty_value="-")
     def left(self, event: Event) -> str:
+        from ..diagnostics.event_status import time_left
+
         return "" if event.status == "delivered" else time_left(event, clock.now())
 
     # ── an event's page ────────────────────────────────────────────────────────────────────────────────────────
@@ -136,6 +138,8 @@ class EventAdmin(ForgetActionAdmin, EventBase):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
+        from .event_page import event_context, source_url
+
         if request.method not in ("GET", "HEAD"):
             raise PermissionDenied
         queryset = super().get_queryset(request)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import DELETION, LogEntry
@@ -20,11 +20,13 @@ from django.views.decorators.http import require_POST
 
 from ..enums import EventStatus
 from ..models import Event
-from ..operations.forget import Forgotten, forget_all, people_of
 from ..operations.messages import Line
 from ..text.times import number
 from .base import site_language
 from .bulk_actions import MAX_LISTED_EVENTS, BulkActionsAdmin
+
+if TYPE_CHECKING:
+    from ..operations.forget import Forgotten
 
 FORGET_SALT = "dfinery_django.forget"
 #: Limits, since all is erased in one transaction in the request.
@@ -43,6 +45,8 @@ class ForgetActionAdmin(BulkActionsAdmin):
         description=gettext_lazy("Forget these people: erase all of their events"), permissions=["forget"]
     )  # fmt: skip
     def forget(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        from ..operations.forget import people_of
+
         using = router.db_for_write(Event)
         selection = self._selection(request, using)
         if selection is None:
@@ -62,6 +66,8 @@ class ForgetActionAdmin(BulkActionsAdmin):
 
     def forget_view(self, request: HttpRequest) -> HttpResponse:
         """Erase the people that were confirmed."""
+        from ..operations.forget import forget_all, people_of
+
         confirmation = self._load_confirmation(request, salt=FORGET_SALT)
         if confirmation is None:
             return HttpResponseRedirect(self.admin_url("event_changelist"))
@@ -84,6 +90,8 @@ class ForgetActionAdmin(BulkActionsAdmin):
     def _confirm_forget(
         self, request: HttpRequest, people: list[str], events: list[Event], unread: int, using: str
     ) -> HttpResponse:
+        from ..operations.forget import forget_all
+
         erased = forget_all(people, using=using, dry_run=True)
         context = {
             "lines": [*describe_forgotten(erased), *describe_unattributable(unread)],

@@ -22,7 +22,7 @@ from ..conf import get_settings
 from ..db.retry import is_transient, retry
 from ..definitions import conditions, consent, registry
 from ..definitions.definition import EventDefinition
-from ..definitions.source import fetch_sources
+from ..definitions.source import Source, fetch_sources
 from ..enums import EventStatus, Reason
 from ..exceptions import NotRegistered, PayloadError, error_line, error_text
 from ..models import Event
@@ -229,7 +229,7 @@ def too_old_reason(event: Event) -> str:
 
 def _is_too_early(event: Event, definition: EventDefinition, instance: Any, using: str, now: dt.datetime) -> bool:
     """Postpone an event whose items aren't written or whose signal's change isn't stored; the latter ends cancelled."""
-    if conditions.still_holds(definition, instance, using):
+    if conditions.still_holds(Source(definition, instance, using)):
         reason = "Its items are not there yet."
         return not is_ready(definition, instance) and _postpone(event, Reason.NOT_READY, reason, now)
     if not _postpone(event, Reason.UNTRUE, "The row does not match its 'when' yet.", now):

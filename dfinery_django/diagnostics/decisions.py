@@ -18,6 +18,7 @@ from ..building.build import is_ready
 from ..conf import get_settings
 from ..definitions import conditions, consent
 from ..definitions.definition import EventDefinition
+from ..definitions.source import Source
 from ..models import Event
 from ..outbox import reconcile
 from ..schema import properties
@@ -75,7 +76,7 @@ def _lookup_steps(definition: EventDefinition, when: Mapping[str, Any], row: Any
     rows = definition.model_class._base_manager.using(using).filter(pk=row.pk)
     steps = [_lookup_step(rows, key, wanted) for key, wanted in when.items()]
     yield from steps
-    held, _ = try_call("", lambda: conditions.holds_after(definition, row, using, None))
+    held, _ = try_call("", lambda: conditions.holds_after(Source(definition, row, using), None))
     if not held and all(step.holds for step in steps):
         yield Step("when", False, "Each condition is true, but not all of them for the same related object.")
 

@@ -20,7 +20,7 @@ from ..building.build import mapping_error_reason, try_to_build
 from ..building.custom_fields import SeenFields
 from ..conf import get_settings
 from ..definitions.definition import EventDefinition
-from ..definitions.source import fetch_sources, identity_key, source_key
+from ..definitions.source import Source, fetch_sources
 from ..enums import EventStatus, Reason
 from ..models import Event
 from . import decisions
@@ -82,7 +82,7 @@ def explain(definition: EventDefinition, instance: Any, *, using: str, items: in
     :param items: maximum number of items whose fields are read
     :raises LookupError: if the object does not exist, or building could not read it
     """
-    key = source_key(definition, instance) or ""
+    key = Source(definition, instance, using).key or ""
     with translation.override(django_settings.LANGUAGE_CODE):
         found, fault = try_call(definition.source_label, lambda: fetch_sources(definition, [key], using))
         if fault:
@@ -94,7 +94,7 @@ def explain(definition: EventDefinition, instance: Any, *, using: str, items: in
 
 def _explanation(definition: EventDefinition, row: Any, key: str, using: str, limit: int) -> Explanation:
     now = clock.now()
-    built = _dry_build(definition, row, key, using, now)
+    built = _dry_build(definition, row, using, now)
     captured, once = _once(definition, key, built.dedup_key, using)
     seen = SeenFields(using)
     envelope, user = envelope_part(definition, row, now), user_part(definition, row, seen)
@@ -133,12 +133,12 @@ def _with_envelope(envelope: PayloadPart, event: PayloadPart) -> PayloadPart:
     return replace(event, readings=(*envelope.readings, *event.readings))
 
 
-def _dry_build(definition: EventDefinition, row: Any, key: str, using: str, now: dt.datetime) -> Event:
+def _dry_build(definition: EventDefinition, row: Any, using: str, now: dt.datetime) -> Event:
     """Return an unsaved event, built. The types of its custom fields are not remembered."""
     event = Event(definition=definition.name, event_name=definition.event_name, created_at=now)
     event.set_occurred_at(now, get_settings().MAX_AGE_HOURS)
     try:
-        event.dedup_key = identity_key(definition, key, row, using)
+        event.dedup_key = Source(definition, row, using).dedup_key()
         try_to_build(event, definition, row, SeenFields(using), now, waits=False)
     except Exception as error:  # noqa: BLE001 - errors of the site's code are reported
         event.finish(EventStatus.FAILED, Reason.MAPPING, mapping_error_reason(definition, error), now)

@@ -16,7 +16,6 @@ from typing import Any
 from django.db import router
 from django.db.models import Count, F, Max, Min, Q, Value
 from django.db.models.functions import Coalesce
-from django.utils.module_loading import import_string
 
 from .. import clock
 from ..conf import Settings, get_settings
@@ -27,6 +26,7 @@ from ..enums import UNFINISHED, EventStatus
 from ..exceptions import ConfigurationError, error_line
 from ..models import Destination, Event
 from ..outbox.databases import outbox_databases
+from ..outbox.wake import wake_named
 from .destination_report import DestinationReport, Rows, report_all, sum_by_status
 
 HOURS = 48
@@ -171,13 +171,13 @@ def _ahead_by(row: Any, now: dt.datetime) -> float:
 
 
 def _planned_runs(settings: Settings) -> tuple[Mapping[str, dt.datetime | None], str]:
-    """Return the next runs from the ``planned`` function of ``WAKE``, if it has one, and the error if that fails."""
+    """Return the next runs of the queue's schedules, if ``WAKE`` knows them, and the error if that fails."""
     try:
-        planned = getattr(import_string(settings.WAKE), "planned", dict)
+        wake = wake_named(settings.WAKE)
     except Exception:  # noqa: BLE001 - the site's own module; a check reports it
         return {}, ""
     try:
-        return planned(), ""
+        return wake.planned(), ""
     except Exception as error:  # noqa: BLE001 - for example the queue's database
         return {}, error_line(error)
 

@@ -141,7 +141,7 @@ def _erase(using: str, people: Collection[str], unbuilt: Iterable[int], dry_run:
             rows.filter(pk__in=chunk).only("pk").delete()
     tombstones = [_tombstone(event, now) for event in events if event.dedup_key and event.expires_at > now - MARGIN]
     if not dry_run:
-        insert_missing(tombstones, using=using)
+        insert_missing(tombstones, using=using, unique="dedup_key")
     bulk_actions = _clean_actions(using, people, events, now, dry_run)
     counts = Counter(str(event.status) for event in events)
     return Forgotten(dict(counts), attempts, bulk_actions, log_entries, len(tombstones))

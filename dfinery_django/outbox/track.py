@@ -186,10 +186,11 @@ def _track(arguments: TrackArguments, using: str) -> Event | None:
     fill_event(event, arguments, seen, using)
     try:
         store_event(event, using)
-    except Exception as error:  # noqa: BLE001 - the call happens only once, so the event is stored at least as failed
+    except Exception as error:
         savepoints.raise_or_recover(error, using)
-        if not is_transient(error):
-            fail_refused(event, error)
+        if is_transient(error):
+            raise  # it was retried
+        fail_refused(event, error)  # the call happens only once
         store_event(event, using)
     after_store(event, using)
     seen.save()

@@ -11,11 +11,13 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from django.db import DatabaseError, InterfaceError, connections
 
 from ..conf import get_settings
-from ..db.savepoints import after_commit, is_hook_pending, raise_or_recover, swallow
+from ..db.savepoints import after_commit, raise_or_recover, swallow
+from ..db.sql import sql_for
 from ..enums import EventStatus, Reason
 from ..models import Event
 from ..signals import event_delivered, event_expired, event_failed
@@ -34,8 +36,8 @@ _SIGNALS = {
 _LOGGED_BY_EXCHANGE = (Reason.NONE, Reason.REJECTED)
 #: Below SQLite's limit of parameters in one statement.
 IDS_PER_QUERY = 900
-#: The attribute of a connection with the hook of its commit, and the events to log then.
-_ENDED_ATTRIBUTE = "_dfinery_ended"
+#: Connection -> the hook of its commit, and the events to log then.
+_pending_logs: WeakKeyDictionary[Any, tuple[Callable[[], None], list[Event]]] = WeakKeyDictionary()
 _PATH = re.compile(r"[\w.\[\]]+(?=: )")
 
 
@@ -72,11 +74,11 @@ def log_endings(ended: Sequence[Event], using: str, *, each: bool = True) -> Non
 def log_on_commit(event: Event, using: str) -> None:
     """Log an event that ended at capture, together with the others of its transaction, when that commits."""
     connection = connections[using]
-    hook, ended = connection.__dict__.get(_ENDED_ATTRIBUTE, (None, []))
-    if is_hook_pending(_ENDED_ATTRIBUTE, hook, connection):
-        ended.append(event)
+    pending = _pending_logs.get(connection)
+    if pending and sql_for(connection).is_hook_pending("log", pending[0], connection):
+        pending[1].append(event)
     else:
-        connection.__dict__[_ENDED_ATTRIBUTE] = hook, _ = _log_hook([event], using)
+        _pending_logs[connection] = hook, _ = _log_hook([event], using)
         after_commit(hook, using)
 
 

@@ -84,7 +84,7 @@ def resets(connection: socket.socket, asked: Any = None) -> None:
 
 def hangs(connection: socket.socket, asked: Any = None) -> None:
     """No answer, until the other side gives up."""
-    connection.settimeout(20)
+    connection.settimeout(300)
     while connection.recv(65536):
         pass
     connection.close()
