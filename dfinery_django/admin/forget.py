@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST
 
 from ..models import Event
 from ..operations.messages import describe_forgotten, forget_button, forget_outcome, forget_question
-from ..text.times import grouped
+from ..text.times import number
 from .base import site_language
 from .bulk_actions import MAX_LISTED_EVENTS, BulkActionsAdmin
 
@@ -51,7 +51,7 @@ class ForgetActionAdmin(BulkActionsAdmin):
         people, unread = people_of(events[:MAX_FORGOTTEN_EVENTS], using)
         if len(events) > MAX_FORGOTTEN_EVENTS or len(people) > MAX_FORGOTTEN_PEOPLE:
             text = _("Choose fewer: at most %(events)s events of %(people)s people at once. Nothing was done.")
-            words = text % {"events": grouped(MAX_FORGOTTEN_EVENTS), "people": grouped(MAX_FORGOTTEN_PEOPLE)}
+            words = text % {"events": number(MAX_FORGOTTEN_EVENTS), "people": number(MAX_FORGOTTEN_PEOPLE)}
             self.message_user(request, words, messages.ERROR)
             return None
         return self._confirm_forget(request, people, events, unread, using)
@@ -91,7 +91,8 @@ class ForgetActionAdmin(BulkActionsAdmin):
 
         erased = forget_all(people, using=using, dry_run=True)
         context = {
-            "action": "forget", "act": self.admin_url("event_forget"), "button": forget_button(len(people)) if people else "",
+            "action": "forget", "act": self.admin_url("event_forget"),
+            "button": forget_button(len(people)) if people else "",
             "lines": list(describe_forgotten(erased, unread)),
             "note": _("DFINERY keeps what it received: have it erased there, too.") if people else "",
             "listed": events[:MAX_LISTED_EVENTS], "unlisted": max(0, len(events) - MAX_LISTED_EVENTS),
