@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 
@@ -17,7 +17,7 @@ from ..building.build import BUILD_BATCH, build_due
 from ..conf import Settings
 from ..db.database_clock import DatabaseClock
 from ..enums import Outcome, Reason
-from ..models import Destination, Event
+from ..models import Event
 from ..models.queryset import POISON_LAPSES
 from ..protocols.base import Result
 from ..protocols.load import protocol_for
@@ -69,6 +69,7 @@ class Lane:
         self.wire = circuit.fingerprint(alias, settings)
         self.protocol = protocol_for(alias, settings)
         self.store = LaneStore(alias, using, settings, retry_until, should_stop, database_clock)
+        self.destination, self.tally = self.store.destination, self.store.tally
         self.poison_batches: deque[Batch] = deque()
         self.unrecorded: list[Exchange] = []
         self.unsent: list[Batch] = []
@@ -88,14 +89,6 @@ class Lane:
             seconds,
             needs_decision=self._reveals_limit,
         )
-
-    @property
-    def destination(self) -> Destination:
-        return self.store.destination
-
-    @property
-    def tally(self) -> Counter[str]:
-        return self.store.tally
 
     @property
     def is_busy(self) -> bool:
@@ -152,7 +145,6 @@ class Lane:
         self.knows_limit = self.destination.rate is not None or self.destination.has_quota(now)
 
     def _expire(self) -> int:
-        """Expire one batch; the next round expires more."""
         now = clock.monotonic()
         if now - self.expired_at < EXPIRE_EVERY_SECONDS:
             return 0
@@ -164,10 +156,7 @@ class Lane:
         return expired
 
     def handle_completion(self, job: Job, exchange: Exchange | None) -> None:
-        """Handle a job that a thread has finished.
-
-        :param exchange: ``None`` if the job was not begun
-        """
+        """Handle a job that a thread has finished, or (``exchange`` is ``None``) did not begin."""
         if not self.senders.finish(job):
             self.senders.resume()  # abandoned: its result is recorded already, and there is nothing to decide
         elif exchange is None:

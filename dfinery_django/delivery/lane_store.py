@@ -84,10 +84,7 @@ class LaneStore:
         return retry(step, using=self.using, until=self.retry_deadline, should_stop=self.should_stop)
 
     def begin(self, wire: str) -> None:
-        """Prepare the destination's row for a drain.
-
-        :param wire: the ``fingerprint`` of the current token and address
-        """
+        """Prepare the destination's row for a drain with this ``fingerprint``."""
         ahead = self.retry(self.clock.refresh).ahead_seconds
         now = self.now()
         differs = {"clock_ahead_seconds": ahead, "clock_differed_at": now} if abs(ahead) > REPORTED_SECONDS else {}
@@ -101,15 +98,11 @@ class LaneStore:
         Destination.objects.using(self.using).filter(pk=self.alias).update(wake_requested_at=at, **others)
 
     def watch_for_due(self, seconds: float) -> bool:
-        """Return ``True`` if an event is due within so many seconds; then set the wake-up flag.
-
-        With the flag set, a commit meanwhile does not request another drain.
-        """
+        """Return ``True`` if any is due within so many seconds; a commit meanwhile then requests no other drain."""
 
         def check() -> bool:
             now = self.clock.refresh().now()
-            found = circuit.has_due(self.alias, self.using, within_seconds=seconds, now=now)
-            if found:
+            if found := circuit.has_due(self.alias, self.using, within_seconds=seconds, now=now):
                 self.set_wake_requested(now)
             return found
 
@@ -119,7 +112,8 @@ class LaneStore:
         now = self.now()
         self.destination.refresh_from_db()
         is_limited = self.destination.closed_until is not None or self.destination.rate is not None
-        if is_limited and not self._claimable(now).exists():
+        claimable = self._unexpired(now).filter(status__in=(EventStatus.PENDING, EventStatus.SENDING)).due(now)
+        if is_limited and not claimable.exists():
             return []
         if self.destination.closed_until is not None and is_busy:
             return []
@@ -136,17 +130,13 @@ class LaneStore:
         rate_limit.release_slots(self.destination, slots - len(claimed))
         return claimed
 
-    def _claimable(self, now: dt.datetime) -> EventQuerySet:
-        return self._unexpired(now).filter(status__in=(EventStatus.PENDING, EventStatus.SENDING)).due(now)
-
     def _unexpired(self, now: dt.datetime) -> EventQuerySet:
         return self.events.filter(expires_at__gt=now + self.margin)
 
     def _claim_from(self, status: EventStatus, limit: int, now: dt.datetime) -> list[Event]:
         # One status at a time: the index then has the events in the order in which they expire.
-        claimable = self._unexpired(now).filter(status=status)
-        lease_seconds = self.settings.LEASE_SECONDS
-        claimed = claimable.claim(limit=limit, now=now, lease_seconds=lease_seconds, into=EventStatus.SENDING)
+        events, lease_seconds = self._unexpired(now).filter(status=status), self.settings.LEASE_SECONDS
+        claimed = events.claim(limit=limit, now=now, lease_seconds=lease_seconds, into=EventStatus.SENDING)
         return self._fail_poison_events(claimed) if status == EventStatus.SENDING else claimed
 
     def _fail_poison_events(self, claimed: list[Event]) -> list[Event]:
@@ -167,10 +157,8 @@ class LaneStore:
             others = [each for each in events if each.status != EventStatus.DELIVERED]
             on_delivery = DELIVERED_FIELDS if self.settings.KEEP_PAYLOADS else (*DELIVERED_FIELDS, "payload")
             for group, fields in ((delivered, on_delivery), (others, RESULT_FIELDS)):
-                write = functools.partial(
-                    self.events.record_results, group, fields, status=EventStatus.SENDING, lease=lease
-                )
-                recorded += self.retry(write)
+                write = functools.partial(self.events.record_results, group, fields, status=EventStatus.SENDING)
+                recorded += self.retry(functools.partial(write, lease=lease))
         self.tally.update(event.status for event in recorded)
         return recorded
 

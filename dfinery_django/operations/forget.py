@@ -55,7 +55,6 @@ class Forgotten:
     """Counts of what was erased.
 
     :ivar events: status -> number of events; those that were ``sending`` may still arrive
-    :ivar attempts: number of delivery attempts
     :ivar repairs: number of bulk actions in whose selection an id was replaced
     :ivar log_entries: number of entries of Django's admin log in which an id was replaced
     :ivar traces: number of tombstones, which keep events from being captured again
@@ -160,7 +159,6 @@ def _tombstone(event: Event, now: dt.datetime) -> Event:
 
 
 def _built_events_of(using: str, person: str) -> Iterator[int]:
-    """Yield the keys of this person's built events."""
     column = searchable(person)
     events = Event.objects.using(using).filter(user_id=column).only("pk", "user_id", "payload")
     for event in events.iterator(chunk_size=ERASE_BATCH_SIZE):
@@ -216,9 +214,9 @@ def _user_ids_from_definition(using: str, name: str, events: list[Event]) -> Ite
         if not isinstance(error, NotRegistered):
             logger.warning("Sources of %s can't be read: %s", name, type(error).__name__)
         yield from ((event.pk, None) for event in events)
-        return
-    for event in events:
-        yield event.pk, _user_id_from_source(using, definition, sources.get(event.source_pk), event.source_pk)
+    else:
+        for event in events:
+            yield event.pk, _user_id_from_source(using, definition, sources.get(event.source_pk), event.source_pk)
 
 
 def _user_id_from_source(using: str, definition: EventDefinition, source: Any, key: str) -> str | None:
@@ -255,8 +253,10 @@ def _clean_actions(using: str, people: Collection[str], events: list[Event], now
             selection = Selection.from_json(bulk_action.selection)
         except (ValueError, TypeError):  # stored by another version
             continue
-        is_identifying = selection.is_prefix and any(_identifies(selection.search, each) for each in people)
-        fields = {"search"} if selection.search in ids or (is_identifying and bulk_action.is_finished) else set()
+        search = selection.search
+        # A prefix that covers at least half of an id is enough to mean this person.
+        is_meant = selection.is_prefix and any(each.startswith(search) and 2 * len(search) >= len(each) for each in people)
+        fields = {"search"} if search in ids or (is_meant and bulk_action.is_finished) else set()
         if {(definition, selection.source_pk) for definition in selection.definitions} & sources:
             fields.add("source_pk")
         count += bool(fields)
@@ -266,11 +266,6 @@ def _clean_actions(using: str, people: Collection[str], events: list[Event], now
             bulk_action.finished_at = bulk_action.finished_at or now
             bulk_action.save(using=using, update_fields=["selection", "finished_at"])
     return count
-
-
-def _identifies(prefix: str, person: str) -> bool:
-    """Return whether a prefix covers at least half of this id, which is enough to mean this person."""
-    return person.startswith(prefix) and 2 * len(prefix) >= len(person)
 
 
 def _clean_admin_log(using: str, pks: Sequence[int], dry_run: bool) -> int:

@@ -17,10 +17,7 @@ QUIET = dt.timedelta(hours=6)
 
 
 def begins(subject: str, *, using: str, now: dt.datetime | None = None) -> bool:
-    """Record another occurrence, and return whether it begins an incident: true for exactly one caller.
-
-    :param subject: the fault, the same text each time
-    """
+    """Record another occurrence of this fault; return whether it begins an incident: true for exactly one caller."""
     now = now or clock.now()
     key = hashlib.sha256(subject.encode(errors="replace")).hexdigest()
     known = Incident.objects.using(using).filter(pk=key)

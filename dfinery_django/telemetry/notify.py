@@ -44,8 +44,7 @@ def notify(events: Sequence[Event], using: str) -> None:
     ended = [event for event in events if event.is_finished]
     log_endings(ended, using)
     for event in ended:
-        signal = _SIGNALS.get(EventStatus(event.status))
-        if signal:
+        if signal := _SIGNALS.get(EventStatus(event.status)):
             signal.send_robust(sender=Event, event=event)
 
 
@@ -110,19 +109,18 @@ def _log_records(ended: Sequence[Event], each: bool) -> None:
             "Event %s (%s) %s: %s%s",
             *(first.event_id, escaped_text(first.event_name), first.status, first.reason_code),
             f", and {len(others)} more" if others else "",
-            extra=_event_log_fields(first) | log_extra(count=1 + len(others)) if others else _event_log_fields(first),
+            extra=_ending_log_fields(first, **({"count": 1 + len(others)} if others else {})),
         )
 
 
-def _event_log_fields(event: Event) -> dict[str, object]:
-    return log_extra(
-        event_id=str(event.event_id),
-        event_name=event.event_name,
-        definition=event.definition,
-        destination=event.destination,
-        status=str(event.status),
-        reason_code=str(event.reason_code),
-    )
+def event_log_fields(event: Event, **others: Any) -> dict[str, Any]:
+    """Return the ``extra`` of a log record about an event."""
+    own = {"event_id": str(event.event_id), "event_name": event.event_name, "definition": event.definition}
+    return log_extra(**own, destination=event.destination, **others)
+
+
+def _ending_log_fields(event: Event, **others: Any) -> dict[str, Any]:
+    return event_log_fields(event, status=str(event.status), reason_code=str(event.reason_code), **others)
 
 
 def _begins_incident(subject: tuple[str, ...], using: str) -> bool:
@@ -136,7 +134,7 @@ def _begins_incident(subject: tuple[str, ...], using: str) -> bool:
 def _log_incident(subject: tuple[str, ...], group: Sequence[Event]) -> None:
     first = group[0]
     source = f" of {first.source} {first.source_pk}" if first.source else ""
-    extra = {**_event_log_fields(first), **log_extra(count=len(group))}
+    extra = _ending_log_fields(first, count=len(group))
     if subject[0] == "expired":
         logger.error(
             "Events for %s expire: they were not delivered while DFINERY would still process them. The first: "
