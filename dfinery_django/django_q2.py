@@ -93,30 +93,23 @@ def ensure_schedules() -> None:
 
     :raises DatabaseError: if django-q2's tables are missing
     """
-    from django_q.models import Schedule
-
-    using = router.db_for_write(Schedule)
-    cluster = get_settings().Q_OPTIONS.get("cluster")
-    with transaction.atomic(using=using):
+    rows, cluster = _schedule_rows(), get_settings().Q_OPTIONS.get("cluster")
+    with transaction.atomic(using=rows.db):
         if not get_settings().RECONCILE_MINUTES:
-            Schedule.objects.using(using).filter(name=RECONCILE_SCHEDULE).delete()
+            rows.filter(name=RECONCILE_SCHEDULE).delete()
         for name, (task, minutes) in schedules().items():
-            wanted = {"func": task, "schedule_type": Schedule.MINUTES, "minutes": minutes, "cluster": cluster}
-            named = Schedule.objects.using(using).filter(name=name)
+            wanted = {"func": task, "schedule_type": rows.model.MINUTES, "minutes": minutes, "cluster": cluster}
+            named = rows.filter(name=name)
             if not named.update(**wanted):
                 named.create(name=name, repeats=-1, **wanted)
 
 
 def remove_schedules() -> int:
-    """Delete django-q2's schedules for this app.
+    """Delete django-q2's schedules for this app; return how many.
 
-    :returns: how many there were
     :raises DatabaseError: if django-q2's tables are missing
     """
-    from django_q.models import Schedule
-
-    ours = Schedule.objects.using(router.db_for_write(Schedule)).filter(name__in=[*SCHEDULES, RECONCILE_SCHEDULE])
-    return int(ours.delete()[0])
+    return int(_schedule_rows().filter(name__in=[*SCHEDULES, RECONCILE_SCHEDULE]).delete()[0])
 
 
 def skip_missed_runs(task: str) -> None:
@@ -128,13 +121,11 @@ def skip_missed_runs(task: str) -> None:
     """
     if not apps.is_installed("django_q") or not get_settings().ENABLED:
         return
-    from django_q.models import Schedule
-
-    minutes = dict(schedules().values()).get(task, 1)
+    minutes, rows = dict(schedules().values()).get(task, 1), _schedule_rows()
     now = timezone.now()  # as django-q2 writes it: naive where USE_TZ is false
     try:
-        with transaction.atomic(using=router.db_for_write(Schedule)):
-            missed = Schedule.objects.using(router.db_for_write(Schedule)).filter(func=task, next_run__lt=now)
+        with transaction.atomic(using=rows.db):
+            missed = rows.filter(func=task, next_run__lt=now)
             missed.filter(name__startswith="dfinery: ").update(next_run=now + dt.timedelta(minutes=minutes))
     except DatabaseError as error:
         logger.warning("django-q2's schedules can't be read: %s", type(error).__name__)
@@ -149,11 +140,8 @@ def planned() -> dict[str, dt.datetime | None]:
     """
     if not apps.is_installed("django_q"):
         return {}
-    from django_q.models import Schedule
-
-    using = router.db_for_write(Schedule)
-    rows = Schedule.objects.using(using).filter(name__in=list(schedules())).exclude(repeats=0)
-    with savepoints.savepoint_guard(using):  # with ATOMIC_REQUESTS, missing tables must not break the page
+    rows = _schedule_rows().filter(name__in=list(schedules())).exclude(repeats=0)
+    with savepoints.savepoint_guard(rows.db):  # with ATOMIC_REQUESTS, missing tables must not break the page
         runs: dict[Any, Any] = dict(rows.values_list("name", "next_run"))
     # django-q2's moments are naive if USE_TZ is false.
     return {name: as_moment(runs[name]) if runs.get(name) else None for name in schedules()}
@@ -163,8 +151,6 @@ def schedule_after_migrate(using: str, **kwargs: object) -> None:
     """Create the schedules at ``post_migrate``, and remove them with the tables."""
     if not apps.is_installed("django_q"):
         return
-    from django_q.models import Schedule
-
     from .models import Event
 
     if tenants.is_per_tenant("dfinery_django"):
@@ -173,10 +159,16 @@ def schedule_after_migrate(using: str, **kwargs: object) -> None:
     try:
         if not has_tables and using == router.db_for_write(Event):
             remove_schedules()
-        elif _is_enabled() and using == router.db_for_write(Schedule):
+        elif _is_enabled() and using == _schedule_rows().db:
             ensure_schedules()
     except DatabaseError:
         logger.warning("No schedules were made: django-q2's tables are missing. Run manage.py migrate once more.")
+
+
+def _schedule_rows() -> Any:
+    from django_q.models import Schedule
+
+    return Schedule.objects.using(router.db_for_write(Schedule))
 
 
 def _is_enabled() -> bool:

@@ -63,14 +63,10 @@ def _delivery_sentence(overview: Snapshot) -> str:
 
 
 def _healthy_headline(overview: Snapshot) -> str:
-    text = (
-        _("All is well: %(deliveries)s")
-        if overview.lately.get(EventStatus.DELIVERED)
-        else _("All is well. %(deliveries)s")
-    )
+    has_delivered = overview.lately.get(EventStatus.DELIVERED)
+    text = _("All is well: %(deliveries)s") if has_delivered else _("All is well. %(deliveries)s")
     sentence = text % {"deliveries": _delivery_sentence(overview)}
-    count = overview.waiting
-    if not count:
+    if not (count := overview.waiting):
         return sentence
     text = ngettext("%(count)s event is on its way.", "%(count)s events are on their way.", count)
     return join_sentences(sentence, text % {"count": number(count)})

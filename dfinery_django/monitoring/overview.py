@@ -38,6 +38,8 @@ DRAINS_AT_LEAST_EVERY_SECONDS = 180
 ARRIVAL_SAMPLE = 1000
 #: A worker's clock that differed is reported for this long.
 DIFFERED_LATELY = dt.timedelta(minutes=15)
+#: An event dated this far ahead of its capture is reported: what DFINERY does with it is not documented.
+FAR_AHEAD = dt.timedelta(hours=1)
 
 _HOUR = dt.timedelta(hours=1)
 
@@ -113,11 +115,8 @@ class Snapshot:
         """Destinations without a drain for so long that no worker can be running."""
         seconds = max(DRAINS_AT_LEAST_EVERY_SECONDS, self.settings.DRAIN_SECONDS + 120)
         since = self.now - dt.timedelta(seconds=seconds)
-        return tuple(
-            each
-            for each in self.destinations
-            if each.has_token and (each.drained_at is None or each.drained_at < since)
-        )
+        watched = [each for each in self.destinations if each.has_token]
+        return tuple(each for each in watched if each.drained_at is None or each.drained_at < since)
 
 
 def _next_expiry(report: DestinationReport) -> dt.datetime:
@@ -133,9 +132,7 @@ def look(now: dt.datetime | None = None, *, with_schedules: bool = True) -> Snap
     now = now or clock.now()
     fault, settings = settings_in_force()
     since = first_hour(now)
-    rows: list[Destination] = []
-    waiting: Rows = []
-    finished: Rows = []
+    rows, waiting, finished = list[Destination](), Rows(), Rows()
     for using in databases():
         rows += Destination.objects.using(using).annotate(epoch_seconds=EpochSeconds())
         waiting += _group_waiting(using, {*settings.TOKENS, *(row.alias for row in rows)}, now, settings)
@@ -219,20 +216,17 @@ def _group_waiting(using: str, aliases: Iterable[str], now: dt.datetime, setting
 
 
 def _group_finished(using: str, since: dt.datetime, now: dt.datetime) -> Rows:
-    """Count events that finished within 48 hours by destination, status and hour."""
     finished = Event.objects.using(using).filter(finished_at__gte=since)
     # Not the plain column: SQLite would read the claim's whole index to sort the groups.
     alias = Coalesce("destination", Value(""))
     grouped = finished.values("status", alias=alias, hour=UtcHour("finished_at"))
-    return list(
-        grouped.annotate(
-            count=Count("pk"),
-            lately=Count("pk", filter=Q(finished_at__gte=now - DAY)),
-            resendable=Count("pk", filter=Q(status=EventStatus.FAILED, expires_at__gt=now)),
-            dated_ahead=Count("pk", filter=Q(occurred_at__gt=now + FAR_AHEAD)),
-            last=Max("finished_at"),
-        )
-    )
+    counts = {
+        "count": Count("pk"),
+        "lately": Count("pk", filter=Q(finished_at__gte=now - DAY)),
+        "resendable": Count("pk", filter=Q(status=EventStatus.FAILED, expires_at__gt=now)),
+        "dated_ahead": Count("pk", filter=Q(occurred_at__gt=now + FAR_AHEAD)),
+    }
+    return list(grouped.annotate(**counts, last=Max("finished_at")))
 
 
 def _last_delivered(waiting: Rows, finished: Rows) -> tuple[dt.datetime | None, bool]:
@@ -257,17 +251,5 @@ def _by_hour(waiting: Rows, finished: Rows, since: dt.datetime, settings: Settin
         happened = row["hour"] - dt.timedelta(hours=math.floor(settings.MAX_AGE_HOURS))
         # Events that wait for longer, or are dated ahead by a wrong clock, count at the edge.
         counts[min(max(happened, starts[0]), starts[-1]), "waiting"] += row["count"]
-    return tuple(
-        Hour(
-            start,
-            delivered=counts[start, EventStatus.DELIVERED],
-            failed=counts[start, EventStatus.FAILED],
-            expired=counts[start, EventStatus.EXPIRED],
-            waiting=counts[start, "waiting"],
-        )
-        for start in starts
-    )
-
-
-#: An event dated this far ahead of its capture is reported: what DFINERY does with it is not documented.
-FAR_AHEAD = dt.timedelta(hours=1)
+    kinds = ("delivered", "failed", "expired", "waiting")
+    return tuple(Hour(start, **{kind: counts[start, kind] for kind in kinds}) for start in starts)

@@ -255,7 +255,7 @@ def _clean_actions(using: str, people: Collection[str], events: list[Event], now
             continue
         search = selection.search
         # A prefix that covers at least half of an id is enough to mean this person.
-        is_meant = selection.is_prefix and any(each.startswith(search) and 2 * len(search) >= len(each) for each in people)
+        is_meant = selection.is_prefix and any(who.startswith(search) and 2 * len(search) >= len(who) for who in people)
         fields = {"search"} if search in ids or (is_meant and bulk_action.is_finished) else set()
         if {(definition, selection.source_pk) for definition in selection.definitions} & sources:
             fields.add("source_pk")

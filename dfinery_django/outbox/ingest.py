@@ -166,10 +166,7 @@ class _Plan:
                 self.rejected.append(RejectedEvent(index, error))
 
     def store(self) -> None:
-        """Insert the events; safe to repeat.
-
-        :raises IntegrityError: if one of them exists by now
-        """
+        """Insert the events; safe to repeat. Raises ``IntegrityError`` if one of them exists by now."""
         if not self._events:
             return
         with transaction.atomic(using=self._using):
