@@ -1,7 +1,7 @@
 """The use of django-q2: queued drains, schedules, the queue's database, the cluster's stop.
 
 A site with a ``WAKE`` of its own may leave django_q out of ``INSTALLED_APPS``, and then its models can't be imported:
-so each function imports what it needs.
+so each function imports what it needs. Those for schedules raise ``DatabaseError`` if its tables are missing.
 """
 
 from __future__ import annotations
@@ -89,10 +89,7 @@ def cluster_is_stopping() -> Callable[[], bool]:
 
 
 def ensure_schedules() -> None:
-    """Create or update django-q2's schedules for this app. Safe to repeat.
-
-    :raises DatabaseError: if django-q2's tables are missing
-    """
+    """Create or update django-q2's schedules for this app. Safe to repeat."""
     rows, cluster = _schedule_rows(), get_settings().Q_OPTIONS.get("cluster")
     with transaction.atomic(using=rows.db):
         if not get_settings().RECONCILE_MINUTES:
@@ -105,19 +102,14 @@ def ensure_schedules() -> None:
 
 
 def remove_schedules() -> int:
-    """Delete django-q2's schedules for this app; return how many.
-
-    :raises DatabaseError: if django-q2's tables are missing
-    """
+    """Delete django-q2's schedules for this app; return how many."""
     return int(_schedule_rows().filter(name__in=[*SCHEDULES, RECONCILE_SCHEDULE]).delete()[0])
 
 
 def skip_missed_runs(task: str) -> None:
-    """Skip the runs that a schedule missed while no cluster ran.
+    """Skip the runs that the schedule of a task (dotted path) missed while no cluster ran.
 
     With ``catch_up``, its default, django-q2 would run each of them, one after the other. One run does the work of all.
-
-    :param task: dotted path
     """
     if not apps.is_installed("django_q") or not get_settings().ENABLED:
         return
@@ -136,7 +128,6 @@ def planned() -> dict[str, dt.datetime | None]:
 
     :returns: schedule name -> moment, in the past if no cluster has run it yet, ``None`` if the schedule is missing;
         empty if django-q2 is not installed
-    :raises DatabaseError: if django-q2's tables are missing
     """
     if not apps.is_installed("django_q"):
         return {}

@@ -69,10 +69,7 @@ class _DeadlineReader(io.RawIOBase):
 
 
 class _ResponseFile(io.BufferedReader):
-    """One response as ``http.client`` reads it: in large pieces, of which the last may exceed the response.
-
-    :param connection: its ``has_extra_bytes`` is set if so
-    """
+    """One response as ``http.client`` reads it: in large pieces, of which the last may exceed the response."""
 
     def __init__(self, sock: socket.socket, connection: Connection) -> None:
         self._reader, self._connection = _DeadlineReader(sock, current_exchange.deadline), connection
@@ -110,13 +107,11 @@ class Connection:
 
     A gateway may have dropped a connection that was idle, and would swallow the next request. A byte beyond a response
     would be read as the response to the next event.
-
-    :ivar has_extra_bytes: ``True`` if more came than the response
     """
 
     proxy: Any
     sock: Any
-    has_extra_bytes = False
+    has_extra_bytes = False  # beyond the response
     _used_at = 0.0
 
     def response_class(self, sock: Any, *args: Any, **kwargs: Any) -> _FinalResponse:

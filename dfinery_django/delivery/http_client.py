@@ -16,6 +16,7 @@ from typing import Any
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 
 from .. import __version__, clock
 from ..addresses import NO_PROXY, Proxy
@@ -34,12 +35,7 @@ _CHUNK_BYTES = 8 * 1024
 PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
-_NO_ADDRESS = (
-    requests.exceptions.InvalidURL,
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.MissingSchema,
-    urllib3.exceptions.LocationValueError,
-)
+_NO_ADDRESS = (InvalidURL, InvalidSchema, MissingSchema, urllib3.exceptions.LocationValueError)
 
 
 class _Adapter(HTTPAdapter):
@@ -174,10 +170,7 @@ class Client:
 
 
 def refuse_live_host(url: str) -> None:
-    """Refuse a real host while tests run.
-
-    :raises RefusedInTests: if tests run, the host is not this machine, and nothing answers in its place
-    """
+    """Raise ``RefusedInTests`` for a real host while tests run, unless something answers in its place."""
     # "responses" replaces send(), so that no connection is made: there is nothing to refuse.
     if _Adapter.send.__module__ == HTTPAdapter.__module__:
         refuse_in_tests(url)

@@ -124,7 +124,9 @@ class Lane:
     def _claim(self) -> int:
         now, claimed = clock.monotonic(), list[Event]()
         self.is_isolating = self.is_isolating and bool(self.senders.in_flight)
-        if self._has_capacity() and now - self.claimed_at >= POLL_SECONDS:
+        is_free = not (self.poison_batches or self.is_isolating or self.is_probing)
+        has_capacity = is_free and len(self.senders.in_flight) <= self.claim_size / 2
+        if has_capacity and now - self.claimed_at >= POLL_SECONDS:
             claimed = self.store.retry(self._claim_once)
             self.is_probing = bool(claimed) and self.destination.closed_until is not None
             self.claimed_at = float("-inf") if claimed else now
@@ -188,10 +190,6 @@ class Lane:
     def close(self) -> None:
         self.senders.close()
 
-    def _has_capacity(self) -> bool:
-        is_free = not self.poison_batches and not self.is_isolating and not self.is_probing
-        return is_free and len(self.senders.in_flight) <= self.claim_size / 2
-
     def _reveals_limit(self, result: Result) -> bool:
         """Return ``True`` if an answer announces a limit that the lane does not keep to yet. Called by the threads."""
         if self.knows_limit:
@@ -200,7 +198,8 @@ class Lane:
         return is_scarce or rate_limit.changes_pace(self.destination, [result])
 
     def _submit(self, batches: Iterable[Batch]) -> None:
-        not_before, seconds = self._slots()
+        wait, rate = (self.store.first_at - self.store.now()).total_seconds(), self.destination.rate
+        not_before, seconds = (clock.monotonic() + wait, 1 / rate) if rate else (0.0, 0.0)
         for batch in batches:
             # A batch that may kill its worker is sent alone, one at a time: no other lease may lapse with it.
             if any(event.lapse_count >= POISON_LAPSES for event in batch):
@@ -208,12 +207,6 @@ class Lane:
             else:
                 self._send(batch, not_before)
                 not_before += seconds
-
-    def _slots(self) -> tuple[float, float]:
-        """Return when the first claimed batch may be sent, and the seconds from one batch to the next."""
-        rate = self.destination.rate
-        wait = (self.store.first_at - self.store.now()).total_seconds()
-        return (clock.monotonic() + wait, 1 / rate) if rate else (0.0, 0.0)
 
     def _send(self, batch: Batch, not_before: float = 0.0) -> None:
         begin_until = clock.monotonic() + self.store.seconds_to_begin(batch, self.request_seconds)

@@ -47,7 +47,6 @@ class BatchSize:
 class LaneStore:
     """The database side of a lane.
 
-    :param retry_until: ``clock.monotonic()`` after which a database error is no longer retried
     :ivar first_at: when the first event of the last claim may be sent; the others follow at the destination's pace
     """
 

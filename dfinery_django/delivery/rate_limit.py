@@ -42,10 +42,9 @@ def is_short_limit(result: Result, now: dt.datetime) -> bool:
         return True
     if result.outcome != Outcome.THROTTLED:
         return False
-    if result.remaining:  # refused although the announced limit is not used up: there is another one
-        return True
     is_far = result.reset_at is not None and result.reset_at - now.timestamp() > LONGEST_PERIOD_SECONDS
-    return result.period_seconds is None and not is_far
+    # Refused although the announced limit is not used up: there is another one.
+    return bool(result.remaining) or (result.period_seconds is None and not is_far)
 
 
 def throttle_wait_seconds(failures: int) -> float:
@@ -65,7 +64,6 @@ def learn(
 ) -> None:
     """Adapt the pace to answers; does not save.
 
-    :param sent: how many requests of this worker were accepted within the last second
     :param was_paced: ``True`` if this worker kept to a pace
     :param was_throttled: ``True`` if the rate limit had opened the circuit before these answers
     """

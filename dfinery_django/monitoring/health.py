@@ -19,10 +19,9 @@ from .overview import Snapshot
 
 @dataclass(frozen=True)
 class HealthReport:
-    """The level, a headline and the findings behind them.
+    """The level, a headline and the findings behind them, the worst first.
 
     :ivar headline: the worst finding in a sentence or two, or that all is well
-    :ivar findings: worst first
     :ivar deliveries: the number of events delivered lately and the time of the last delivery, in a sentence
     """
 

@@ -59,12 +59,10 @@ class Hour:
 class Snapshot:
     """The state of delivery at one time.
 
-    :ivar fault: the error in the settings, if any
     :ivar counts: status -> number of events: all unfinished ones, and those that finished within 48 hours
     :ivar lately: status -> number of events that finished within 24 hours
     :ivar resendable: number of failed events that DFINERY would still process
     :ivar schedules: name of the queue's schedule -> next run; ``None`` if the schedule is missing
-    :ivar schedules_fault: the error on reading the schedules, if any
     :ivar is_empty: true if no event was ever captured
     :ivar definition_faults: definition -> the reason why it is disabled or captures nothing
     :ivar clock_ahead_seconds: lead over the database's clock of this machine's or a recent worker's, the largest

@@ -34,7 +34,6 @@ class FailureGroup:
     """A group of events that failed or expired for one reason.
 
     :ivar example: the newest of them, with only its ``pk``, ``order_id`` and ``reason`` loaded
-    :ivar resendable: number of events that DFINERY would still process
     """
 
     status: EventStatus

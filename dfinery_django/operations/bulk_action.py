@@ -11,6 +11,7 @@ import datetime as dt
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 
 from django.core.exceptions import ValidationError
 from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
@@ -67,7 +68,7 @@ class Forecast:
     @property
     def total(self) -> int:
         """Number of selected events."""
-        return sum(self.tally.values())
+        return self.tally.total()
 
     @property
     def done(self) -> int:
@@ -87,9 +88,8 @@ class Forecast:
 
 
 def advance(using: str, *, pk: int | None = None) -> tuple[Repair, list[int]] | None:
-    """Do one chunk of an unfinished bulk action.
+    """Do one chunk of this bulk action, or of the oldest unfinished one that no other worker has locked.
 
-    :param pk: of the bulk action; default: the oldest that no other worker has locked
     :returns: the bulk action after the chunk and the keys of the events that were changed; ``None`` if there is none
     """
     with transaction.atomic(using=using):
@@ -228,11 +228,8 @@ def _without_source(rows: Iterable[JudgedRow], using: str) -> frozenset[int]:
     for pk, verdict, definition, source_pk in rows:
         if verdict in ACTIONABLE:
             by_definition[definition][pk] = source_pk
-    gone: set[int] = set()
-    for name, keys in by_definition.items():
-        present = _existing_sources(name, set(keys.values()), using)
-        gone.update(pk for pk, key in keys.items() if key not in present)
-    return frozenset(gone)
+    present = {name: _existing_sources(name, set(keys.values()), using) for name, keys in by_definition.items()}
+    return frozenset(pk for name, keys in by_definition.items() for pk, key in keys.items() if key not in present[name])
 
 
 def _existing_sources(name: str, keys: Iterable[str], using: str) -> set[str]:
@@ -242,9 +239,7 @@ def _existing_sources(name: str, keys: Iterable[str], using: str) -> set[str]:
         return set()
     valid = []
     for key in keys:
-        try:
+        with suppress(ValidationError, ValueError, TypeError):  # the type of the model's key has changed
             valid.append(key_of(definition, key))
-        except (ValidationError, ValueError, TypeError):  # the type of the model's key has changed
-            continue
     rows = definition.model_class._base_manager.using(using).filter(pk__in=valid)
     return {key_text(definition, pk) for pk in rows.values_list("pk", flat=True)}

@@ -55,8 +55,7 @@ class Forgotten:
     """Counts of what was erased.
 
     :ivar events: status -> number of events; those that were ``sending`` may still arrive
-    :ivar repairs: number of bulk actions in whose selection an id was replaced
-    :ivar log_entries: number of entries of Django's admin log in which an id was replaced
+    :ivar repairs: number of bulk actions in whose selection an id was replaced; ``log_entries``: of Django's admin log
     :ivar traces: number of tombstones, which keep events from being captured again
     :ivar unread: number of events whose user is unknown, since their source is gone or their mapping raises. They hold
         the key of their source and no payload; they are skipped.
@@ -86,7 +85,6 @@ def forget(user_id: Any, *, using: str | None = None, dry_run: bool = False) -> 
 
     :param user_id: as it was sent to DFINERY, in full
     :param using: database; default: all databases of outboxes
-    :param dry_run: only count
     :raises ValueError: if the user_id is empty
     """
     return forget_all([user_id], using=using, dry_run=dry_run)
@@ -108,7 +106,8 @@ def forget_all(user_ids: Iterable[Any], *, using: str | None = None, dry_run: bo
 def people_of(events: Sequence[Event], using: str) -> tuple[list[str], int]:
     """Return the user_ids of events without duplicates, and the number of events whose user can't be known."""
     stored = [_stored_user_id(event) or event.user_id for event in events]
-    unbuilt = [event for event, user_id in zip(events, stored, strict=True) if not user_id and _has_user(event)]
+    unknown = [event for event, user_id in zip(events, stored, strict=True) if not user_id and event.definition]
+    unbuilt = [event for event in unknown if event.reason_code not in _ANONYMOUS_REASONS]
     read = [user_id for _, user_id in _user_ids_from_sources(using, unbuilt)]
     return list(dict.fromkeys(filter(None, [*stored, *read]))), sum(user_id is None for user_id in read)
 
@@ -174,10 +173,6 @@ def _stored_user_id(event: Event) -> str | None:
         return Payload.from_json(event.payload).user_id if event.payload else None
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-
-
-def _has_user(event: Event) -> bool:
-    return bool(event.definition) and event.reason_code not in _ANONYMOUS_REASONS
 
 
 def _unbuilt_events_of(using: str, people: Collection[str]) -> tuple[list[int], int]:

@@ -30,8 +30,7 @@ class Selection:
     """Conditions that an event must all match; an empty selection matches every event.
 
     :ivar search: an event id, order id or user id; with ``is_prefix``, the prefix of an order id or user id
-    :ivar since: match events that happened at this time or later
-    :ivar until: match events that happened before this time
+    :ivar since: match events that happened at this time or later; ``until``: before that time
     """
 
     pks: tuple[int, ...] = ()
@@ -77,8 +76,7 @@ class Selection:
 
     def without_ids(self) -> Selection:
         """Return a copy for a log that outlives its events: ids of orders and users are masked."""
-        given = [name for name in ("search", "source_pk") if getattr(self, name)]
-        hidden: dict[str, Any] = dict.fromkeys(given, "…")
+        hidden: dict[str, Any] = {name: "…" for name in ("search", "source_pk") if getattr(self, name)}
         return dataclasses.replace(self, is_prefix=False, **hidden)
 
     def to_json(self) -> str:
@@ -87,10 +85,7 @@ class Selection:
 
     @classmethod
     def from_json(cls, text: str) -> Selection:
-        """Parse what ``to_json`` returned.
-
-        :raises ValueError, TypeError: if the text was not made by ``to_json``
-        """
+        """Parse what ``to_json`` returned; any other text raises ``ValueError`` or ``TypeError``."""
         stored = json.loads(text)
         for name in ("pks", "definitions"):
             stored[name] = tuple(stored.get(name, ()))

@@ -63,16 +63,12 @@ class Conflict(PayloadError):
 
 @dataclass(frozen=True)
 class AcceptedEvent:
-    """An event that is in the outbox.
-
-    :ivar is_new: ``False`` if the same event was stored before
-    :ivar notes: probable mistakes of the sender
-    """
+    """An event that is in the outbox."""
 
     index: int
     event_id: UUID
-    is_new: bool
-    notes: tuple[str, ...]
+    is_new: bool  # false: the same event was stored before
+    notes: tuple[str, ...]  # on probable mistakes of the sender
 
 
 @dataclass(frozen=True)
@@ -94,10 +90,8 @@ class IngestResult:
 def ingest(
     bodies: Sequence[object], *, destination: str | None = None, partial: bool = False, using: str | None = None
 ) -> IngestResult:
-    """Store events given as bodies of DFINERY's API, and request a drain.
+    """Store events given as bodies (parsed JSON) of DFINERY's API, and request a drain.
 
-    :param bodies: parsed JSON, one body per event
-    :param destination: alias of ``TOKENS``
     :param partial: store the valid events even if others are not; default: one mistake rejects all of them
     :raises SwitchedOff: when ``ENABLED`` is false
     :raises UnknownDestination: if the destination has no token, or none is given though there are several
@@ -145,8 +139,7 @@ class _Plan:
     def __init__(self, alias: str, is_named: bool, using: str) -> None:
         self.accepted: list[AcceptedEvent] = []
         self.rejected: list[RejectedEvent] = []
-        self._alias, self._is_named, self._using = alias, is_named, using
-        self._now = clock.now()
+        self._alias, self._is_named, self._using, self._now = alias, is_named, using, clock.now()
         self._seen_fields = SeenFields(using)
         self._events: list[Event] = []
         # Payload and destination of each event that exists or is planned; no payload: it was dropped on delivery.

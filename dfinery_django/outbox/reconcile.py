@@ -84,10 +84,9 @@ def missed(definition: EventDefinition, *, since: dt.datetime | None = None) -> 
 
 
 def sweep(definition: EventDefinition, *, since: dt.datetime | None = None, progress: Progress | None = None) -> int:
-    """Capture the events that a definition has missed; none while ``ENABLED`` is false.
+    """Capture the events that a definition has missed, none while ``ENABLED`` is false; return how many.
 
     :param progress: called with the number of rows of each page after they are captured
-    :returns: how many rows
     """
     captured = 0
     for page in missed(definition, since=since) if get_settings().ENABLED else ():
