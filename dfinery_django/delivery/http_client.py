@@ -66,11 +66,9 @@ class _Adapter(HTTPAdapter):
 class Client:
     """An HTTP client with pooled connections; thread-safe.
 
-    :param connections: how many connections are kept
-    :param connect_timeout: seconds until a connection must be made
-    :param read_timeout: seconds between two pieces of the response; the whole exchange may take the sum of both
-    :param ca_bundle: path of a PEM file, or of a directory made by ``openssl rehash``: the authorities to trust instead
-        of the public ones
+    :param connections: how many are kept
+    :param read_timeout: seconds between two pieces of the response; with ``connect_timeout`` those of the exchange
+    :param ca_bundle: PEM file, or directory made by ``openssl rehash``: the authorities to trust instead of public ones
     """
 
     def __init__(
@@ -95,7 +93,6 @@ class Client:
         """Send a request and return its response.
 
         :raises TransportError: if no answer came; the message has no header and no token, unless the server echoed it
-        :raises RefusedInTests: if tests run, and the host is not this machine
         """
         for url in (request.url, self._proxy.address) if self._proxy else (request.url,):
             refuse_live_host(url)
@@ -118,9 +115,7 @@ class Client:
         current_exchange.deadline = deadline = clock.monotonic() + self._seconds
         current_exchange.stage, current_exchange.status = Stage.SENDING, 0
         prepared = _prepared_request(request.method, request.url).copy()
-        prepared.headers.update(self._headers)
-        prepared.headers.update(request.headers)
-        prepared.headers["Content-Length"] = str(len(request.body))
+        prepared.headers.update({**self._headers, **request.headers, "Content-Length": str(len(request.body))})
         prepared.body = request.body
         # Without a session no redirect is followed, and no cookie is kept.
         with self._adapter.send(prepared, stream=True, timeout=self._timeout, **self._send_options) as answer:  # type: ignore[arg-type]

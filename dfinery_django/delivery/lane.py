@@ -9,13 +9,11 @@ from __future__ import annotations
 import datetime as dt
 import functools
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from queue import SimpleQueue
 
 from .. import clock
 from ..building.build import BUILD_BATCH, build_due
-from ..conf import Settings
-from ..db.database_clock import DatabaseClock
 from ..enums import Outcome, Reason
 from ..models import Event
 from ..models.queryset import POISON_LAPSES
@@ -50,26 +48,14 @@ class Lane:
 
     :param completed: the queue in which the threads put finished jobs, for ``handle_completion``
     :param begin_until: ``clock.monotonic()`` after which no request is begun
-    :param retry_until: ``clock.monotonic()`` after which a database error is no longer retried
     """
 
-    def __init__(
-        self,
-        alias: str,
-        using: str,
-        settings: Settings,
-        send: Send,
-        completed: SimpleQueue[Completion],
-        begin_until: float,
-        retry_until: float = 0,
-        should_stop: Callable[[], bool] = lambda: False,
-        database_clock: DatabaseClock | None = None,
-    ) -> None:
-        self.alias, self.using, self.settings, self.begin_until = alias, using, settings, begin_until
-        self.wire = circuit.fingerprint(alias, settings)
-        self.protocol = protocol_for(alias, settings)
-        self.store = LaneStore(alias, using, settings, retry_until, should_stop, database_clock)
-        self.destination, self.tally = self.store.destination, self.store.tally
+    def __init__(self, store: LaneStore, send: Send, completed: SimpleQueue[Completion], begin_until: float) -> None:
+        self.store, self.destination, self.tally, self.begin_until = store, store.destination, store.tally, begin_until
+        self.alias, self.using, self.settings = store.alias, store.using, store.settings
+        settings = store.settings
+        self.wire = circuit.fingerprint(store.alias, settings)
+        self.protocol = protocol_for(store.alias, settings)
         self.poison_batches: deque[Batch] = deque()
         self.unrecorded: list[Exchange] = []
         self.unsent: list[Batch] = []

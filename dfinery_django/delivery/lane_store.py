@@ -47,6 +47,7 @@ class BatchSize:
 class LaneStore:
     """The database side of a lane.
 
+    :param retry_until: ``clock.monotonic()`` after which a database error is no longer retried
     :ivar first_at: when the first event of the last claim may be sent; the others follow at the destination's pace
     """
 
@@ -55,9 +56,9 @@ class LaneStore:
         alias: str,
         using: str,
         settings: Settings,
-        retry_until: float,
-        should_stop: Callable[[], bool],
-        database_clock: DatabaseClock | None,
+        retry_until: float = 0,
+        should_stop: Callable[[], bool] = lambda: False,
+        database_clock: DatabaseClock | None = None,
     ) -> None:
         self.alias, self.using, self.settings = alias, using, settings
         self.retry_until, self.should_stop = retry_until, should_stop
@@ -110,11 +111,9 @@ class LaneStore:
     def claim(self, wanted: int, *, is_busy: bool, probe_seconds: float) -> list[Event]:
         now = self.now()
         self.destination.refresh_from_db()
-        is_limited = self.destination.closed_until is not None or self.destination.rate is not None
+        is_closed, is_paced = self.destination.closed_until is not None, self.destination.rate is not None
         claimable = self._unexpired(now).filter(status__in=(EventStatus.PENDING, EventStatus.SENDING)).due(now)
-        if is_limited and not claimable.exists():
-            return []
-        if self.destination.closed_until is not None and is_busy:
+        if (is_closed and is_busy) or ((is_closed or is_paced) and not claimable.exists()):
             return []
         places = circuit.reserve(self.destination, wanted, now, probe_seconds)
         slots, self.first_at = rate_limit.reserve_slots(self.destination, places, now)

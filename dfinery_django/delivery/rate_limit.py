@@ -162,10 +162,8 @@ def _short_limits(results: Sequence[Result]) -> list[tuple[int, float]]:
     return [
         (each.remaining, each.period_seconds)
         for each in results
-        if each.outcome in (Outcome.ACCEPTED, Outcome.REJECTED)
-        and each.remaining is not None
-        and each.period_seconds is not None
-        and each.period_seconds <= LONGEST_PERIOD_SECONDS
+        if each.outcome in (Outcome.ACCEPTED, Outcome.REJECTED) and each.remaining is not None
+        if each.period_seconds is not None and each.period_seconds <= LONGEST_PERIOD_SECONDS
     ]
 
 

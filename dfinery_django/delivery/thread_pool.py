@@ -27,15 +27,12 @@ SLOT_POLL_SECONDS = 0.05
 
 @dataclass(eq=False)
 class Job:
-    """A batch in the pool. It is not begun before ``not_before``, and returned unsent after ``begin_until``.
-
-    :ivar began_at: when a thread began it; 0 before. All times are of ``clock.monotonic()``
-    """
+    """A batch in the pool. Times are of ``clock.monotonic()``."""
 
     batch: Batch
-    begin_until: float
+    begin_until: float  # after that it is returned unsent
     not_before: float = 0.0
-    began_at: float = 0.0
+    began_at: float = 0.0  # 0 until a thread begins it
     is_abandoned: bool = False
     generation: int = 0
 

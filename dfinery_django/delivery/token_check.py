@@ -56,7 +56,6 @@ def check_token(alias: str, *, send: Send | None = None) -> TokenCheck:
 
     :param send: exchanges a request for a response; default: a new connection
     :raises ConfigurationError: if the settings are wrong, DFINERY is switched off, or the destination has no token
-    :raises RefusedInTests: if tests run, and the host is not this machine
     """
     settings = get_settings()
     if not settings.ENABLED:

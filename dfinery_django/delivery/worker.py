@@ -32,6 +32,7 @@ from .exchange import Send
 from .expiry import expire_strays
 from .http_client import options_of, refuse_live_host, shared_client
 from .lane import POLL_SECONDS, Completion, Lane
+from .lane_store import LaneStore
 
 logger = logging.getLogger("dfinery_django")
 
@@ -158,10 +159,10 @@ class _Drain:
             self._guarded(using, functools.partial(self._add_lane, alias, using), None)
 
     def _add_lane(self, alias: str, using: str) -> None:
-        limits = (self.begin_until, self._retry_until, self.should_stop)
-        lane = Lane(alias, using, self.settings, self.send, self.completed, *limits, self.clocks[using])
+        store = LaneStore(alias, using, self.settings, self._retry_until, self.should_stop, self.clocks[using])
+        lane = Lane(store, self.send, self.completed, self.begin_until)
         self.lanes.append(lane)
-        lane.store.begin(lane.wire)
+        store.begin(lane.wire)
 
     def _round(self) -> bool:
         """Step each lane once; return ``False`` if there was nothing to do."""

@@ -20,32 +20,23 @@ Rows = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class DestinationReport:
-    """The state of one destination.
-
-    :ivar code: the reason for which delivery is stopped
-    :ivar why: the same reason in words, as they came from the wire
-    :ivar since: when delivery was stopped for this reason, or paused
-    :ivar next_try_at: the time of the next try with one event
-    :ivar drained_at: the time when a drain last began; the earliest, if there are several databases
-    :ivar at_risk: number of waiting events that have used more than half of their time
-    :ivar lately: number of events that finished within 24 hours, by status
-    """
+    """The state of one destination."""
 
     alias: str
     has_token: bool
     state: DestinationState = DestinationState.OPEN
-    code: Reason = Reason.NONE
-    why: str = ""
-    since: dt.datetime | None = None
-    next_try_at: dt.datetime | None = None
+    code: Reason = Reason.NONE  # for which delivery is stopped
+    why: str = ""  # the same in words, as they came from the wire
+    since: dt.datetime | None = None  # stopped for this reason, or paused
+    next_try_at: dt.datetime | None = None  # with one event
     paused_by: str = ""
     quota_left: int | None = None
     quota_resets_at: dt.datetime | None = None
-    drained_at: dt.datetime | None = None
+    drained_at: dt.datetime | None = None  # when a drain last began; the earliest of several databases
     waiting: int = 0
-    at_risk: int = 0
+    at_risk: int = 0  # those waiting that have used more than half of their time
     expires_next_at: dt.datetime | None = None
-    lately: Mapping[str, int] = field(default_factory=dict)
+    lately: Mapping[str, int] = field(default_factory=dict)  # finished within 24 hours, by status
 
 
 def sum_by_status(rows: Rows, of: str) -> Mapping[str, int]:

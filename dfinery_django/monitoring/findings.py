@@ -38,15 +38,12 @@ class Level(IntEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One problem.
-
-    :ivar said: the original message from the wire or the settings
-    """
+    """One problem."""
 
     code: str
     level: Level
     text: str
-    said: str = ""
+    said: str = ""  # the original message from the wire or the settings
     remedy: str = ""
     commands: tuple[str, ...] = ()
     destination: str = ""
@@ -255,17 +252,15 @@ def _failed(overview: Snapshot) -> Iterator[Finding]:
 
 def _long_waiting(overview: Snapshot) -> Iterator[Finding]:
     """Yield events that wait for long although no finding on destinations or workers explains it."""
-    oldest = overview.oldest_waiting_at
+    oldest, count = overview.oldest_waiting_at, overview.waiting
     is_explained = overview.undrained or any(
         each.waiting and (each.state != DestinationState.OPEN or not each.has_token) for each in overview.destinations
     )
     if oldest is not None and overview.now - oldest >= LONG_WAIT and not is_explained:
         text = ngettext(
-            "%(count)s event waits, since %(time)s.",
-            "%(count)s events wait, the oldest since %(time)s.",
-            overview.waiting,
+            "%(count)s event waits, since %(time)s.", "%(count)s events wait, the oldest since %(time)s.", count
         )
-        words = text % {"count": number(overview.waiting), "time": point_in_time(oldest, overview.now)}
+        words = text % {"count": number(count), "time": point_in_time(oldest, overview.now)}
         yield Finding("waiting", Level.WARNING, words, remedy=_("The reason is on each event's page."))
 
 

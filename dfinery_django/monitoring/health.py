@@ -19,16 +19,12 @@ from .overview import Snapshot
 
 @dataclass(frozen=True)
 class HealthReport:
-    """The level, a headline and the findings behind them, the worst first.
-
-    :ivar headline: the worst finding in a sentence or two, or that all is well
-    :ivar deliveries: the number of events delivered lately and the time of the last delivery, in a sentence
-    """
+    """The level, a headline and the findings behind them."""
 
     level: Level
-    headline: str
-    findings: tuple[Finding, ...]
-    deliveries: str
+    headline: str  # the worst finding in a sentence or two, or that all is well
+    findings: tuple[Finding, ...]  # worst first
+    deliveries: str  # the number of events delivered lately and the time of the last delivery, in a sentence
 
     @property
     def needs_a_person(self) -> bool:

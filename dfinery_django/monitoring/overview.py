@@ -57,34 +57,24 @@ class Hour:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The state of delivery at one time.
-
-    :ivar counts: status -> number of events: all unfinished ones, and those that finished within 48 hours
-    :ivar lately: status -> number of events that finished within 24 hours
-    :ivar resendable: number of failed events that DFINERY would still process
-    :ivar schedules: name of the queue's schedule -> next run; ``None`` if the schedule is missing
-    :ivar is_empty: true if no event was ever captured
-    :ivar definition_faults: definition -> the reason why it is disabled or captures nothing
-    :ivar clock_ahead_seconds: lead over the database's clock of this machine's or a recent worker's, the largest
-    :ivar dated_ahead: number of counted events that are dated more than an hour ahead
-    """
+    """The state of delivery at one time."""
 
     now: dt.datetime
     fault: str
     settings: Settings
     destinations: tuple[DestinationReport, ...]
     hours: tuple[Hour, ...]
-    counts: Mapping[str, int]
-    lately: Mapping[str, int]
-    resendable: int
+    counts: Mapping[str, int]  # by status: all unfinished events, and those that finished within 48 hours
+    lately: Mapping[str, int]  # by status: events that finished within 24 hours
+    resendable: int  # failed events that DFINERY would still process
     last_delivered_at: dt.datetime | None
-    schedules: Mapping[str, dt.datetime | None]
+    schedules: Mapping[str, dt.datetime | None]  # name of the queue's schedule -> next run; ``None`` if it is missing
     schedules_fault: str
-    is_empty: bool
+    is_empty: bool  # no event was ever captured
     definition_count: int
-    definition_faults: Mapping[str, str]
-    clock_ahead_seconds: float = 0.0
-    dated_ahead: int = 0
+    definition_faults: Mapping[str, str]  # definition -> the reason why it is disabled or captures nothing
+    clock_ahead_seconds: float = 0.0  # of the database's clock: this machine's or a recent worker's, the largest
+    dated_ahead: int = 0  # events that are dated more than an hour ahead
 
     @property
     def waiting(self) -> int:

@@ -31,17 +31,14 @@ class ArrivalTimes:
 
 @dataclass(frozen=True)
 class FailureGroup:
-    """A group of events that failed or expired for one reason.
-
-    :ivar example: the newest of them, with only its ``pk``, ``order_id`` and ``reason`` loaded
-    """
+    """A group of events that failed or expired for one reason."""
 
     status: EventStatus
     code: Reason
     event_name: str
     count: int
     resendable: int
-    example: Event
+    example: Event  # the newest of them, with only its ``pk``, ``order_id`` and ``reason`` loaded
 
 
 def arrival_times(now: dt.datetime) -> ArrivalTimes | None:

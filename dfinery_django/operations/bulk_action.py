@@ -52,16 +52,12 @@ def _last_pk(model: type[models.Model], using: str) -> int:
 
 
 class Forecast:
-    """The effect that a bulk action would have.
-
-    :ivar tally: verdict -> number of events
-    :ivar checked_sources: number of events to rebuild whose source was looked up
-    """
+    """The effect that a bulk action would have, in numbers of events."""
 
     def __init__(self, bulk_action: Repair, *, check_seconds: float = SOURCE_CHECK_SECONDS) -> None:
         judged = _with_verdict(bulk_action, clock.now())
         self.tally = Counter[str](dict(judged.order_by().values_list("verdict").annotate(Count("pk"))))
-        self.checked_sources = 0
+        self.checked_sources = 0  # events to rebuild whose source was looked up
         if bulk_action.action == Action.REBUILD:
             self._check_sources(judged, clock.monotonic() + check_seconds)
 

@@ -30,7 +30,6 @@ class Selection:
     """Conditions that an event must all match; an empty selection matches every event.
 
     :ivar search: an event id, order id or user id; with ``is_prefix``, the prefix of an order id or user id
-    :ivar since: match events that happened at this time or later; ``until``: before that time
     """
 
     pks: tuple[int, ...] = ()
@@ -40,8 +39,8 @@ class Selection:
     reason_code: str = ""
     definitions: tuple[str, ...] = ()
     source_pk: str = ""
-    since: dt.datetime | None = None
-    until: dt.datetime | None = None
+    since: dt.datetime | None = None  # happened at this time or later
+    until: dt.datetime | None = None  # happened before this time
     search: str = ""
     is_prefix: bool = False
 
