@@ -124,11 +124,7 @@ def skip_missed_runs(task: str) -> None:
 
 
 def planned() -> dict[str, dt.datetime | None]:
-    """Return the next run of each schedule of this app.
-
-    :returns: schedule name -> moment, in the past if no cluster has run it yet, ``None`` if the schedule is missing;
-        empty if django-q2 is not installed
-    """
+    """Return schedule name -> next run: in the past if no cluster has run it yet, ``None`` if there is no schedule."""
     if not apps.is_installed("django_q"):
         return {}
     rows = _schedule_rows().filter(name__in=list(schedules())).exclude(repeats=0)

@@ -26,8 +26,6 @@ MAX_INTERIM_RESPONSES = 100
 
 
 class Stage(enum.Enum):
-    """The stage of an exchange."""
-
     TO_PROXY = enum.auto()
     TO_DFINERY = enum.auto()
     SENDING = enum.auto()

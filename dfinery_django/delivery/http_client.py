@@ -67,7 +67,7 @@ class Client:
     """An HTTP client with pooled connections; thread-safe.
 
     :param connections: how many are kept
-    :param read_timeout: seconds between two pieces of the response; with ``connect_timeout`` those of the exchange
+    :param read_timeout: seconds between two pieces of the response; an exchange takes no longer than both timeouts
     :param ca_bundle: PEM file, or directory made by ``openssl rehash``: the authorities to trust instead of public ones
     """
 

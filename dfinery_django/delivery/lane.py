@@ -60,14 +60,13 @@ class Lane:
         self.unrecorded: list[Exchange] = []
         self.unsent: list[Batch] = []
         self.accepted_at: deque[float] = deque(maxlen=MAX_IN_FLIGHT)
-        self.is_probing = self.is_isolating = False
+        self.is_probing = self.is_isolating = self.knows_limit = False
         self.recorded_at = self.built_at = self.claimed_at = self.expired_at = float("-inf")
         self.expire_size, self.build_size = BatchSize(EXPIRE_BATCH), BatchSize(BUILD_BATCH)
         self.claim_size = 2 * settings.CONCURRENCY
         seconds = settings.CONNECT_TIMEOUT + settings.READ_TIMEOUT
         # A request is begun only if the lease outlasts it.
         self.request_seconds = min(seconds, settings.LEASE_SECONDS / 2)
-        self.knows_limit = False
         self.senders = SenderPool(
             settings.CONCURRENCY,
             functools.partial(send_batch, self.protocol, send),

@@ -48,7 +48,6 @@ class LaneStore:
     """The database side of a lane.
 
     :param retry_until: ``clock.monotonic()`` after which a database error is no longer retried
-    :ivar first_at: when the first event of the last claim may be sent; the others follow at the destination's pace
     """
 
     def __init__(
@@ -67,7 +66,7 @@ class LaneStore:
         self.lapsed_at = float("-inf")
         self.margin = margin(settings)
         self.destination = self.retry(lambda: circuit.destination_row(alias, using))
-        self.first_at = self.now()
+        self.first_at = self.now()  # when the first event of a claim may be sent; others follow at the rate
 
     def now(self) -> dt.datetime:
         return self.clock.now()

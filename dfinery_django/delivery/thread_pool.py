@@ -141,7 +141,6 @@ class SenderPool:
             self._on_completion(job, exchange)
 
     def _await_slot(self, job: Job) -> None:
-        """Sleep until a job's slot, or until it is recalled."""
         while job.generation == self._generation and (left := job.not_before - clock.monotonic()) > 0:
             if job.not_before > job.begin_until:
                 return  # it completes unsent at once

@@ -47,7 +47,6 @@ class TokenCheck:
 
     @property
     def text(self) -> str:
-        """The result in the current language."""
         return _judgement(self.outcome, self.blames_token)[1] % {"destination": self.destination}
 
 

@@ -137,7 +137,6 @@ class _Drain:
             return otherwise
 
     def _retry(self, using: str, step: Callable[[], T], otherwise: T) -> T:
-        """Run a repeatable step as ``_guarded`` does, and retry it while the database fails."""
         until = max(self._retry_until, clock.monotonic() + STOP_GRACE_SECONDS)
         retried = functools.partial(retry, step, using=using, until=until, should_stop=self.should_stop)
         return self._guarded(using, retried, otherwise)
@@ -175,7 +174,6 @@ class _Drain:
         return any(worked) or is_busy
 
     def _collect(self, wait_seconds: float) -> None:
-        """Hand finished jobs to their lanes, and let the lanes record results."""
         with suppress(Empty):
             completion = self.completed.get(timeout=wait_seconds) if wait_seconds else self.completed.get_nowait()
             if completion[2] is not None and completion[2].result.outcome == Outcome.ACCEPTED:
@@ -248,7 +246,6 @@ class _Drain:
 
 
 def _waiting_destinations(using: str, database_clock: DatabaseClock) -> set[str]:
-    """Return the destinations whose drain was requested a while ago."""
     since = database_clock.refresh().now() - dt.timedelta(seconds=ADOPT_AFTER_SECONDS)
     waiting = Destination.objects.using(using).filter(wake_requested_at__lt=since)
     return set(waiting.values_list("alias", flat=True))

@@ -30,10 +30,8 @@ class Level(IntEnum):
     """The severity of a finding."""
 
     OK = 0
-    #: Worth a look.
-    WARNING = 1
-    #: Does not recover on its own: a person is needed.
-    ALARM = 2
+    WARNING = 1  # worth a look
+    ALARM = 2  # does not recover on its own: a person is needed
 
 
 @dataclass(frozen=True)
@@ -70,10 +68,8 @@ def findings(overview: Snapshot) -> Iterator[Finding]:
 
 def _refusals(overview: Snapshot) -> Iterator[Finding]:
     for each in overview.destinations:
-        if each.state not in (DestinationState.CLOSED, DestinationState.HALF_OPEN):
-            continue
-        if _token_fault(each, overview):
-            continue  # reported by _unusable_tokens
+        if each.state not in (DestinationState.CLOSED, DestinationState.HALF_OPEN) or _token_fault(each, overview):
+            continue  # _unusable_tokens reports the latter
         if each.code == Reason.TOKEN:
             text = _("Delivery to %(destination)s is stopped: DFINERY refuses the API token since %(time)s.")
             remedy = _("Put a valid token into DFINERY['TOKENS'] and restart the workers: it is then tried at once.")
@@ -97,14 +93,13 @@ def _temporary_stops(overview: Snapshot) -> Iterator[Finding]:
     for each in overview.destinations:
         if each.state not in (DestinationState.CLOSED, DestinationState.HALF_OPEN):
             continue
-        is_long = each.since is not None and overview.now - each.since >= LONG_OUTAGE
         if each.code == Reason.THROTTLED:
             text = _("DFINERY's rate limit for %(destination)s is used up since %(time)s; it resumes automatically.")
             yield _stop_finding(each, overview.now, text, code="throttled", level=Level.WARNING)
         elif each.code == Reason.TRANSIENT:
             text = _("DFINERY gives %(destination)s no proper answer since %(time)s; it is retried every minute.")
             remedy = _("After an outage delivery resumes automatically. If it lasts, check network, firewall and DNS.")
-            level = Level.ALARM if is_long else Level.WARNING
+            level = Level.ALARM if each.since and overview.now - each.since >= LONG_OUTAGE else Level.WARNING
             yield _stop_finding(each, overview.now, text, code="outage", level=level, remedy=remedy)
 
 
@@ -240,14 +235,13 @@ def _failed(overview: Snapshot) -> Iterator[Finding]:
         text = ngettext(
             "%(count)s event failed in the last 24 hours.", "%(count)s events failed in the last 24 hours.", failed
         )
-        remedy = ""
-        if overview.resendable:
-            remedy = ngettext(
-                "Fix the cause, then rebuild or resend: %(count)s event can still be sent.",
-                "Fix the cause, then rebuild or resend: %(count)s events can still be sent.",
-                overview.resendable,
-            ) % {"count": number(overview.resendable)}
-        yield Finding("failed", Level.WARNING, text % {"count": number(failed)}, remedy=remedy)
+        remedy = ngettext(
+            "Fix the cause, then rebuild or resend: %(count)s event can still be sent.",
+            "Fix the cause, then rebuild or resend: %(count)s events can still be sent.",
+            overview.resendable,
+        ) % {"count": number(overview.resendable)}
+        words = text % {"count": number(failed)}
+        yield Finding("failed", Level.WARNING, words, remedy=remedy if overview.resendable else "")
 
 
 def _long_waiting(overview: Snapshot) -> Iterator[Finding]:

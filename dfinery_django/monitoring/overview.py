@@ -78,7 +78,6 @@ class Snapshot:
 
     @property
     def waiting(self) -> int:
-        """Number of unfinished events."""
         return sum(self.counts[status] for status in UNFINISHED)
 
     @property

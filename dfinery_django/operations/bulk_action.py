@@ -63,12 +63,10 @@ class Forecast:
 
     @property
     def total(self) -> int:
-        """Number of selected events."""
         return self.tally.total()
 
     @property
     def done(self) -> int:
-        """Number of events that would be changed."""
         return sum(self.tally[verdict] for verdict in ACTIONABLE)
 
     def _check_sources(self, judged: EventQuerySet, until: float) -> None:

@@ -67,7 +67,6 @@ class Forgotten:
 
     @property
     def total(self) -> int:
-        """Number of events."""
         return sum(self.events.values())
 
     def __add__(self, other: Forgotten) -> Forgotten:
@@ -266,9 +265,6 @@ def _clean_admin_log(using: str, pks: Sequence[int], dry_run: bool) -> int:
         return 0
     from django.contrib.admin.models import LogEntry
 
-    entries = LogEntry.objects.using(router.db_for_write(LogEntry)).filter(
-        content_type__app_label=Event._meta.app_label,
-        content_type__model=Event._meta.model_name,
-        object_id__in=list(map(str, pks)),
-    )
+    kind = {"content_type__app_label": Event._meta.app_label, "content_type__model": Event._meta.model_name}
+    entries = LogEntry.objects.using(router.db_for_write(LogEntry)).filter(**kind, object_id__in=[*map(str, pks)])
     return entries.count() if dry_run else entries.update(object_repr=ERASED_ID)

@@ -25,7 +25,6 @@ class Line:
 
     @property
     def number(self) -> str:
-        """The count with the grouping of the reader's language."""
         return grouped(self.count)
 
 

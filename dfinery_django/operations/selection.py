@@ -27,10 +27,7 @@ WILDCARD = "*"
 
 @dataclass(frozen=True)
 class Selection:
-    """Conditions that an event must all match; an empty selection matches every event.
-
-    :ivar search: an event id, order id or user id; with ``is_prefix``, the prefix of an order id or user id
-    """
+    """Conditions that an event must all match; an empty selection matches every event."""
 
     pks: tuple[int, ...] = ()
     status: str = ""
@@ -41,7 +38,7 @@ class Selection:
     source_pk: str = ""
     since: dt.datetime | None = None  # happened at this time or later
     until: dt.datetime | None = None  # happened before this time
-    search: str = ""
+    search: str = ""  # an event id, order id or user id; with ``is_prefix``, the prefix of an order id or user id
     is_prefix: bool = False
 
     def narrow(self, events: EventQuerySet, destinations: Sequence[str] | None = None) -> EventQuerySet:

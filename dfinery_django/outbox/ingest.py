@@ -93,8 +93,7 @@ def ingest(
     """Store events given as bodies (parsed JSON) of DFINERY's API, and request a drain.
 
     :param partial: store the valid events even if others are not; default: one mistake rejects all of them
-    :raises SwitchedOff: when ``ENABLED`` is false
-    :raises UnknownDestination: if the destination has no token, or none is given though there are several
+    :raises SwitchedOff, UnknownDestination: and nothing is stored
     """
     if not get_settings().ENABLED:
         raise SwitchedOff
@@ -204,10 +203,8 @@ class _Plan:
 
     def _event(self, body: Body) -> Event:
         _check_name(body.event_name)
-        event = Event(
-            event_name=body.event_name, destination=self._alias, status=EventStatus.PENDING,
-            created_at=self._now, due_at=self._now,
-        )  # fmt: skip
+        times = {"created_at": self._now, "due_at": self._now}
+        event = Event(event_name=body.event_name, destination=self._alias, status=EventStatus.PENDING, **times)
         if body.event_id:
             event.event_id = body.event_id
         event.set_occurred_at(self._moment(body), get_settings().MAX_AGE_HOURS)
