@@ -98,10 +98,7 @@ def block_without_token(destination: Destination, settings: Settings, wire: str,
 
 
 def reserve(destination: Destination, wanted: int, now: dt.datetime, probe_seconds: float) -> int:
-    """Reserve events of the quota that all workers share; return how many may be claimed now.
-
-    :param probe_seconds: how long a probe may take; meanwhile no other worker sends one
-    """
+    """Reserve events of the quota of all workers, or the only probe within ``probe_seconds``; return how many."""
     places = destination.places(wanted, now)
     row = _saved(destination)
     if places and destination.closed_until is not None:
