@@ -26,7 +26,7 @@ from .signals import (
 )
 
 if TYPE_CHECKING:
-    from .building.payload_reader import preview
+    from .building.dry_run import preview
     from .operations.forget import Forgotten, forget
     from .outbox.aio import acapture, atrack
     from .outbox.capture import capture
@@ -72,7 +72,7 @@ _NEED_MODELS = {
     "atrack": "outbox.aio",
     "capture": "outbox.capture",
     "forget": "operations.forget",
-    "preview": "building.payload_reader",
+    "preview": "building.dry_run",
     "track": "outbox.track",
 }
 

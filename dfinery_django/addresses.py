@@ -8,11 +8,13 @@ from __future__ import annotations
 import base64
 import ipaddress
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from urllib3.exceptions import LocationParseError
-from urllib3.util import Url, parse_url
+if TYPE_CHECKING:
+    from urllib3.util import Url
+
+from .tokens import read_secret
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -25,6 +27,10 @@ def parse_address(url: object) -> Url:
 
     :raises ValueError: with a text that continues "The URL ..." and quotes no part of it: it may hold a password
     """
+    # Here, since it brings all of urllib3: web processes whose address is the default one send nothing.
+    from urllib3.exceptions import LocationParseError
+    from urllib3.util import parse_url
+
     if not isinstance(url, str):
         raise ValueError("is not a URL")
     if not url.isprintable() or " " in url or "\\" in url:
@@ -95,12 +101,7 @@ class Proxy:
     __slots__ = ("_url",)
 
     def __init__(self, value: object = "") -> None:
-        if callable(value):
-            try:
-                value = value()
-            except Exception:  # noqa: BLE001 - the site's own code; a check reports that it returns no text
-                value = None
-        self._url = value
+        self._url: object = read_secret(value)
 
     def __bool__(self) -> bool:
         return self._url != ""
@@ -130,7 +131,7 @@ class Proxy:
     def address(self) -> str:
         """Scheme, host and port."""
         parts = parse_address(self._url)
-        return Url("http", host=parts.host, port=parts.port).url
+        return f"http://{parts.host}" + (f":{parts.port}" if parts.port else "")
 
     @property
     def headers(self) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate, post_save, pre_save
 from django.utils.translation import gettext_lazy as _
@@ -18,7 +20,6 @@ class DfineryConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks, django_q2  # noqa: F401 - the checks register themselves
-        from .building import custom_fields
         from .db import forks
         from .definitions import registry
         from .outbox import receivers, wakeup
@@ -28,7 +29,7 @@ class DfineryConfig(AppConfig):
             signal.connect(receiver, dispatch_uid=f"dfinery_django.{receiver.__name__}", weak=False)
         post_migrate.connect(django_q2.schedule_after_migrate, sender=self, dispatch_uid="dfinery_django.schedules")
         # Tests that empty their tables send this signal, too.
-        post_migrate.connect(custom_fields.clear_known_fields, sender=self, dispatch_uid="dfinery_django.fields")
+        post_migrate.connect(_clear_known_fields, sender=self, dispatch_uid="dfinery_django.fields")
         post_migrate.connect(wakeup.clear_seen_flags, sender=self, dispatch_uid="dfinery_django.notices")
         forks.use_own_pools()
         registry.autodiscover()
@@ -36,3 +37,9 @@ class DfineryConfig(AppConfig):
             receivers.connect_signals()
         except ConfigurationError:
             pass  # the system checks report it
+
+
+def _clear_known_fields(**kwargs: Any) -> None:
+    from .building.custom_fields import clear_known_fields  # web processes seldom build
+
+    clear_known_fields()

@@ -8,6 +8,8 @@ import time
 
 from django.utils import timezone
 
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
+
 
 def now() -> dt.datetime:
     """Return the current time, aware, in UTC, whatever ``USE_TZ`` is."""

@@ -6,6 +6,7 @@ system checks; ``get_settings()`` raises ``ConfigurationError`` for the first of
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import os
 from collections.abc import Callable, Mapping
@@ -21,36 +22,76 @@ from .exceptions import ConfigurationError
 from .tokens import Token
 
 
+def _rule(fits: Callable[[Any], bool], words: str) -> Mapping[str, Any]:
+    """Return metadata of a field: the test of a value, and the words about one that fails."""
+    return {"fits": fits, "words": words}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_whole(value: object) -> bool:
+    return _is_number(value) and isinstance(value, int)
+
+
+_MAPPING = _rule(lambda value: isinstance(value, Mapping), "is a {kind}, not a dict")
+_FLAG = _rule(lambda value: isinstance(value, bool), "is {value!r}, not True or False")
+_DRIFT = _rule(lambda value: value in ("warn", "fail"), "is {value!r}, not one of 'warn', 'fail'")
+_BUILD = _rule(lambda value: value in ("worker", "commit"), "is {value!r}, not one of 'worker', 'commit'")
+_IMPORT = _rule(lambda value: isinstance(value, str) and "." in value, "is {value!r}, not a dotted path")
+_IMPORT_OR_NONE = _rule(lambda value: value == "" or _IMPORT["fits"](value), _IMPORT["words"])
+_FILE = _rule(lambda value: isinstance(value, (str, os.PathLike)), "is {value!r}, not a path")
+_PROXY = _rule(lambda value: bool(value.is_text), "is not a text, nor a callable that returns one")
+_ABOVE_0 = _rule(lambda value: _is_number(value) and value > 0, "is {value!r}, not a number above 0")
+_ABOVE_0_OR_NONE = _rule(lambda value: value is None or _ABOVE_0["fits"](value), _ABOVE_0["words"] + " or None")
+# The events of a dead worker wait until their lease lapses.
+_LEASE = _rule(lambda value: _ABOVE_0["fits"](value) and value <= 1800, _ABOVE_0["words"] + " and up to 1800")
+_FROM_0 = _rule(lambda value: _is_number(value) and value >= 0, "is {value!r}, not a number of at least 0")
+_WHOLE = _rule(lambda value: _is_whole(value) and value >= 0, "is {value!r}, not a whole number of at least 0")
+_THREADS = _rule(lambda value: _is_whole(value) and 1 <= value <= 256, "is {value!r}, not a whole number from 1 to 256")
+
+
 @dataclass(frozen=True)
 class Settings:
     """The setting with its defaults. Names of durations end in their unit."""
 
     TOKENS: Mapping[str, Token] = field(default_factory=dict)
-    EVENTS: Mapping[str, Any] = field(default_factory=dict)
-    USER_ATTRIBUTES: Mapping[str, Any] = field(default_factory=lambda: {"user_id": "pk"})
-    CUSTOM_FIELDS: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    TYPE_DRIFT: str = "warn"
-    ENABLED: bool = True
+    EVENTS: Mapping[str, Any] = field(default_factory=dict, metadata=_MAPPING)
+    USER_ATTRIBUTES: Mapping[str, Any] = field(default_factory=lambda: {"user_id": "pk"}, metadata=_MAPPING)
+    CUSTOM_FIELDS: Mapping[str, Mapping[str, str]] = field(default_factory=dict, metadata=_MAPPING)
+    TYPE_DRIFT: str = field(default="warn", metadata=_DRIFT)
+    ENABLED: bool = field(default=True, metadata=_FLAG)
     BASE_URL: str = "https://openapi.dfinery.io"
-    PROXY: Proxy = NO_PROXY
-    CA_BUNDLE: str | os.PathLike[str] = ""
-    PROTOCOL: str = "dfinery_django.protocols.s2s.S2SEventAPI"
-    CONCURRENCY: int = 16
-    CONNECT_TIMEOUT: float = 3
-    READ_TIMEOUT: float = 10
-    MAX_AGE_HOURS: float = 48
-    DRAIN_SECONDS: float = 45
-    LEASE_SECONDS: float = 60
-    SETTLE_SECONDS: float = 5
-    READY_SECONDS: float = 120
-    BUILD: str = "worker"
-    RECONCILE_MINUTES: int = 10
-    RETENTION_DAYS: float | None = 30
-    KEEP_PAYLOADS: bool = True
-    CONSENT: str = ""
-    Q_OPTIONS: Mapping[str, Any] = field(default_factory=dict)
-    WAKE: str = "dfinery_django.tasks.wake"
-    METRICS: bool = False
+    PROXY: Proxy = field(default=NO_PROXY, metadata=_PROXY)
+    CA_BUNDLE: str | os.PathLike[str] = field(default="", metadata=_FILE)
+    PROTOCOL: str = field(default="dfinery_django.protocols.s2s.S2SEventAPI", metadata=_IMPORT)
+    CONCURRENCY: int = field(default=16, metadata=_THREADS)
+    CONNECT_TIMEOUT: float = field(default=3, metadata=_ABOVE_0)
+    READ_TIMEOUT: float = field(default=10, metadata=_ABOVE_0)
+    MAX_AGE_HOURS: float = field(default=48, metadata=_ABOVE_0)
+    DRAIN_SECONDS: float = field(default=45, metadata=_ABOVE_0)
+    LEASE_SECONDS: float = field(default=60, metadata=_LEASE)
+    SETTLE_SECONDS: float = field(default=5, metadata=_FROM_0)
+    READY_SECONDS: float = field(default=120, metadata=_FROM_0)
+    BUILD: str = field(default="worker", metadata=_BUILD)
+    RECONCILE_MINUTES: int = field(default=10, metadata=_WHOLE)
+    RETENTION_DAYS: float | None = field(default=30, metadata=_ABOVE_0_OR_NONE)
+    KEEP_PAYLOADS: bool = field(default=True, metadata=_FLAG)
+    CONSENT: str = field(default="", metadata=_IMPORT_OR_NONE)
+    Q_OPTIONS: Mapping[str, Any] = field(default_factory=dict, metadata=_MAPPING)
+    WAKE: str = field(default="dfinery_django.tasks.wake", metadata=_IMPORT)
+    METRICS: bool = field(default=False, metadata=_FLAG)
+
+    @property
+    def max_age(self) -> dt.timedelta:
+        """The age at which DFINERY accepts an event no more."""
+        return dt.timedelta(hours=self.MAX_AGE_HOURS)
+
+    @property
+    def risk_age(self) -> dt.timedelta:
+        """The age from which a waiting event is at risk: half of its time is over."""
+        return self.max_age / 2
 
 
 @dataclass(frozen=True)
@@ -62,18 +103,6 @@ class Problem:
     hint: str
 
 
-#: Keys with a fixed set of values.
-CHOICES = {"TYPE_DRIFT": ("warn", "fail"), "BUILD": ("worker", "commit")}
-POSITIVE = ("CONNECT_TIMEOUT", "READ_TIMEOUT", "MAX_AGE_HOURS", "DRAIN_SECONDS", "LEASE_SECONDS")
-NOT_NEGATIVE = ("SETTLE_SECONDS", "READY_SECONDS")
-LONGEST = {"LEASE_SECONDS": 1800}  # the events of a dead worker wait until their lease lapses
-MAPPINGS = ("EVENTS", "USER_ATTRIBUTES", "CUSTOM_FIELDS", "Q_OPTIONS")
-#: Tests of values, and the message for a value that fails.
-VALUE_CHECKS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    **dict.fromkeys(MAPPINGS, (lambda value: isinstance(value, Mapping), "is a {kind}, not a dict")),
-    "PROXY": (lambda value: value.is_text, "is not a text, nor a callable that returns one"),
-    "CA_BUNDLE": (lambda value: isinstance(value, (str, os.PathLike)), "is {value!r}, not a path"),
-}
 SCOPES = ("event", "item", "user")
 FIELD_TYPES = ("string", "long", "double", "boolean")
 KEYS = tuple(Settings.__dataclass_fields__)
@@ -119,49 +148,21 @@ def _is_alias(alias: object) -> bool:
 
 
 def _shape_problems(raw: Mapping[str, Any]) -> list[Problem]:
-    found = []
-    for key, value in raw.items():
-        fault = _shape_fault(key, value) if key in KEYS else ""
-        if fault:
-            default = getattr(Settings(), key)
-            found.append(Problem("E004", f"DFINERY[{key!r}] {fault}.", f'The default is "{key}": {default!r}.'))
-    return found
+    return [
+        Problem("E004", f"DFINERY[{key!r}] {fault}.", f'The default is "{key}": {getattr(Settings(), key)!r}.')
+        for key, value in raw.items()
+        if (fault := _shape_fault(key, value))
+    ]
 
 
 def _shape_fault(key: str, value: Any) -> str:
-    if key in CHOICES and value not in CHOICES[key]:
-        return f"is {value!r}, not one of {', '.join(map(repr, CHOICES[key]))}"
-    if key in POSITIVE and not (_is_number(value) and 0 < value <= LONGEST.get(key, float("inf"))):
-        return f"is {value!r}, not a number above 0" + (f" and up to {LONGEST[key]}" if key in LONGEST else "")
-    if key in NOT_NEGATIVE and not (_is_number(value) and value >= 0):
-        return f"is {value!r}, not a number of at least 0"
-    if key == "CONCURRENCY" and not (_is_whole(value) and 1 <= value <= 256):
-        return f"is {value!r}, not a whole number from 1 to 256"
-    if key == "RECONCILE_MINUTES" and not (_is_whole(value) and value >= 0):
-        return f"is {value!r}, not a whole number of at least 0"
-    if key == "RETENTION_DAYS" and not (value is None or (_is_number(value) and value > 0)):
-        return f"is {value!r}, not a number above 0 or None"
-    if key in ("ENABLED", "METRICS", "KEEP_PAYLOADS") and not isinstance(value, bool):
-        return f"is {value!r}, not True or False"
-    if key in VALUE_CHECKS and not VALUE_CHECKS[key][0](value):
-        return VALUE_CHECKS[key][1].format(value=value, kind=type(value).__name__)
-    is_left_out = key == "CONSENT" and value == ""
-    if key in ("PROTOCOL", "WAKE", "CONSENT") and not is_left_out and not (isinstance(value, str) and "." in value):
-        return f"is {value!r}, not a dotted path"
-    return ""
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    rule = Settings.__dataclass_fields__[key].metadata if key in KEYS else {}
+    return "" if not rule or rule["fits"](value) else rule["words"].format(value=value, kind=type(value).__name__)
 
 
 def _url_problems(raw: Mapping[str, Any]) -> list[Problem]:
     url, proxy = raw.get("BASE_URL", Settings.BASE_URL), raw.get("PROXY", Settings.PROXY)
-    if fault := base_url_fault(url):
+    if url != Settings.BASE_URL and (fault := base_url_fault(url)):
         return [Problem("E005", f"DFINERY['BASE_URL'] {fault}.", f'"BASE_URL": "{Settings.BASE_URL}"')]
     if not proxy.is_text:
         return []  # E004

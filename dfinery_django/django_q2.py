@@ -71,21 +71,25 @@ def runs_inline() -> bool:
 
 
 def cluster_is_stopping() -> Callable[[], bool]:
-    """Return a function that returns ``True`` once django-q2's cluster stops: it does not notify its workers.
+    """Return a function that returns ``True`` once django-q2's cluster stops; elsewhere it never does."""
+    event = _stop_event_on_stack() if apps.is_installed("django_q") else None
+    return (lambda: bool(event.is_set())) if event else lambda: False
 
-    A worker is forked from its sentinel, whose frames, with the cluster's stop event, are on the stack below ours.
+
+def _stop_event_on_stack() -> Any:
+    """Return the stop event of the cluster that this worker belongs to, if there is one.
+
+    django-q2 does not notify its workers. But a worker is forked from its sentinel, whose frames are on the stack
+    below ours. In a version of django-q2 where none is found, a drain ends after ``DRAIN_SECONDS``.
     """
-    if not apps.is_installed("django_q"):
-        return lambda: False
-    from django_q.cluster import Sentinel
+    from django_q import cluster
 
     frame = sys._getframe()  # noqa: SLF001
     while frame := frame.f_back:  # type: ignore[assignment]
         sentinel = frame.f_locals.get("self")
-        if isinstance(sentinel, Sentinel):
-            event = sentinel.stop_event
-            return lambda: bool(event.is_set())
-    return lambda: False
+        if isinstance(sentinel, getattr(cluster, "Sentinel", ())):
+            return getattr(sentinel, "stop_event", None)
+    return None
 
 
 def ensure_schedules() -> None:

@@ -52,8 +52,6 @@ GAUGES = {
     "drained": ("dfinery_last_drain_timestamp_seconds", "When a drain last began.", ("destination",)),
 }
 
-Samples = Mapping[tuple[str, ...], float]
-
 
 class DfineryCollector(Collector):
     """A collector for a registry of yours: ``prometheus_client.REGISTRY.register(DfineryCollector())``."""
@@ -126,7 +124,7 @@ def _gauges() -> Iterator[Metric]:
         for alias, status, number, expires_at in _count_waiting(using, aliases_here):
             key = (alias, str(status))
             samples["waiting"][key] = samples["waiting"].get(key, 0) + number
-            age = (now - expires_at).total_seconds() + get_settings().MAX_AGE_HOURS * 3600
+            age = (now - expires_at + get_settings().max_age).total_seconds()
             samples["oldest"][alias,] = max(age, samples["oldest"].get((alias,), 0.0))
     for gauge, (name, words, labels) in GAUGES.items():
         family = GaugeMetricFamily(name, words, labels=labels)

@@ -2,7 +2,7 @@
 
 The dotted paths are stored in django-q2's rows, so they are public names. Arguments are texts: nothing is pickled. A
 worker may find our task although the app was uninstalled: the module can be imported all the same, and the task ends
-with a warning.
+with a warning. Web processes import it for ``wake`` alone, so each task imports what it does.
 """
 
 from __future__ import annotations
@@ -18,15 +18,7 @@ from django.apps import apps
 
 from . import django_q2
 from .conf import Settings, get_settings
-
-if apps.is_installed("dfinery_django"):  # else its models can't be imported
-    from .db.database_clock import DatabaseClock
-    from .db.retry import DATABASE_ERRORS
-    from .delivery import circuit, worker
-    from .operations.prune import prune_database
-    from .outbox import wakeup
-    from .outbox.databases import outbox_databases
-    from .outbox.reconcile import sweep_all
+from .outbox.wake import Wake
 
 logger = logging.getLogger("dfinery_django")
 
@@ -42,6 +34,9 @@ def drain(destination: str | None = None) -> dict[str, int]:
     """
     if _is_uninstalled():
         return {}
+    from .delivery import worker
+    from .outbox import wakeup
+
     settings = get_settings()
     # A queue that runs the task in the request that queues it: there a drain must not wait.
     is_inline = wakeup.is_requesting() or django_q2.runs_inline()
@@ -69,6 +64,12 @@ def _is_uninstalled() -> bool:
 
 def _request_follow_up(settings: Settings, within_seconds: float) -> None:
     """Request another drain if there is work for it now or soon."""
+    from .db.database_clock import DatabaseClock
+    from .db.retry import DATABASE_ERRORS
+    from .delivery import circuit
+    from .outbox import wakeup
+    from .outbox.databases import outbox_databases
+
     databases = outbox_databases()
     wakeup.wait_out_seen_flags(databases)
     for using in databases:
@@ -108,6 +109,8 @@ def reconcile() -> dict[str, int]:
     """
     if _is_uninstalled():
         return {}
+    from .outbox.reconcile import sweep_all
+
     django_q2.skip_missed_runs("dfinery_django.tasks.reconcile")
     return sweep_all()
 
@@ -120,16 +123,12 @@ def prune(progress: Callable[[int], object] | None = None) -> int:
     """
     if _is_uninstalled() or not get_settings().ENABLED:
         return 0
+    from .operations.prune import prune_database
+    from .outbox.databases import outbox_databases
+
     django_q2.skip_missed_runs("dfinery_django.tasks.prune")
     return sum(prune_database(using, progress) for using in outbox_databases())
 
 
-def wake(destination: str) -> None:
-    """Queue a drain with django-q2: the default of the setting ``WAKE``."""
-    django_q2.queue_drain(destination)
-
-
-#: With it ``wakeup`` writes its wake-up flag and the task in one transaction.
-wake.queue_database = django_q2.queue_database  # type: ignore[attr-defined]
-#: With it the overview shows missing schedules, for any queue.
-wake.planned = django_q2.planned  # type: ignore[attr-defined]
+#: Queues a drain with django-q2: the default of the setting ``WAKE``.
+wake = Wake(django_q2.queue_drain, django_q2.queue_database, django_q2.planned)

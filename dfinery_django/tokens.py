@@ -21,7 +21,7 @@ class Token:
 
     def resolved(self) -> Token:
         """Read the token from its source. Never raises: see ``fault``."""
-        return Token(_resolved(self._value))
+        return Token(_stripped(self._value))
 
     def reveal(self) -> str:
         """Return the token in clear text.
@@ -36,12 +36,12 @@ class Token:
     @property
     def fault(self) -> str:
         """The fault that makes the token unusable, or an empty text."""
-        return _fault(_resolved(self._value))
+        return _fault(_stripped(self._value))
 
     @property
     def fault_at_start(self) -> str:
         """The fault, ignoring an unreachable secret store: checks also run where an image is built."""
-        value = _resolved(self._value)
+        value = _stripped(self._value)
         return "" if isinstance(value, _UnreadSecret) else _fault(value)
 
     @property
@@ -76,12 +76,18 @@ def _getter(value: Any) -> Any:
     return next(filter(callable, getters), value if callable(value) else None)
 
 
-def _resolved(value: Any) -> Any:
+def read_secret(value: Any) -> Any:
+    """Read a secret from its source, if it has one. Never raises: what can't be read is no text."""
     try:
         while getter := _getter(value):
             value = getter()
     except Exception as error:  # noqa: BLE001 - the site's own code
         return _UnreadSecret(type(error).__name__)
+    return value
+
+
+def _stripped(value: Any) -> Any:
+    value = read_secret(value)
     # Files and environment variables often end in a line end.
     return str(value).strip() if isinstance(value, str) else value
 

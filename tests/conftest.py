@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import hypothesis
@@ -47,6 +48,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
+def pytest_collection_finish() -> None:
+    """Leave thousands of items and modules, which stay to the end, out of what the garbage collector looks at."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark what uses a database, so that the rest need not run once per database.
 
@@ -73,10 +80,17 @@ def _quick_flush() -> None:
     from dfinery_django.outbox import wakeup
 
     kept = {"django_content_type", "auth_permission"}
+    known: dict[str, list[str]] = {}
+
+    def tables_of(connection: Any) -> list[str]:
+        name = connection.settings_dict["NAME"]
+        if name not in known:  # MariaDB takes longer to name its tables than to empty them
+            found = connection.introspection.django_table_names(only_existing=True, include_views=False)
+            known[name] = [table for table in found if table not in kept]
+        return known[name]
 
     def sql_flush(style: Any, connection: Any, *, reset_sequences: bool, allow_cascade: bool) -> list[str]:
-        found = connection.introspection.django_table_names(only_existing=True, include_views=False)
-        tables = [table for table in found if table not in kept]
+        tables = tables_of(connection)
         if connection.vendor == "postgresql" and not reset_sequences:
             return ["; ".join(f"DELETE FROM {connection.ops.quote_name(table)}" for table in tables)]
         options = {"reset_sequences": reset_sequences, "allow_cascade": allow_cascade}
@@ -90,6 +104,25 @@ def _quick_flush() -> None:
 
     flush.sql_flush = sql_flush
     flush.emit_post_migrate_signal = emit_ours
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if mark := metafunc.definition.get_closest_marker("sql"):
+        metafunc.parametrize("_statements", mark.args, indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def _statements(request: Any, monkeypatch: Any) -> Iterator[None]:
+    """The statements of a checkout as on an untested Django, for tests that ask for it by the mark "sql"."""
+    if getattr(request, "param", "fast") == "fast":
+        yield
+        return
+    from dfinery_django.db import sql
+
+    monkeypatch.setattr(sql, "TESTED_DJANGO", frozenset())
+    sql._twin.cache_clear()
+    yield
+    sql._twin.cache_clear()
 
 
 @pytest.fixture(autouse=True)

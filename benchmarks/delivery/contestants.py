@@ -48,7 +48,7 @@ def fill(count: int) -> dict[str, Any]:
         for number in range(start, min(start + 2000, count)):
             event = Event(event_name="purchase", destination="default", status="pending", payload=payload(number))
             event.user_id, event.order_id, event.due_at = f"user-{number % 997}", f"2026-{number:07d}", now
-            event.set_occurred_at(now, 48)
+            event.set_occurred_at(now)
             events.append(event)
         Event.objects.bulk_create(events)
     return {"filled": count}

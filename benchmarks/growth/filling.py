@@ -132,7 +132,7 @@ def fill_unfinished(now: dt.datetime, count: int = 2000) -> None:
     events = []
     for number in range(count):
         event = Event(event_name="purchase", definition="purchase", destination="default", payload=PAYLOAD)
-        event.set_occurred_at(now - dt.timedelta(seconds=count - number), 48)
+        event.set_occurred_at(now - dt.timedelta(seconds=count - number))
         event.source, event.source_pk, event.user_id = "shop.Order", f"new {number}", str(number)
         event.postpone(EventStatus.PENDING, now, "", "")  # type: ignore[arg-type]
         if number % 20 < len(states):

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.contrib import admin, messages
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
-from django.utils import translation
 from django.utils.formats import localize
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
+from ..text.language import site_language as site_language
 from ..text.times import local
 from .guard import with_database_guard
 
 if TYPE_CHECKING:
     AdminBase = admin.ModelAdmin[Any]
-else:
-    AdminBase = object
-
-
-def site_language() -> AbstractContextManager[None]:
-    """Activate the site's language: Django's log is read by others than the user who is logged."""
-    return translation.override(settings.LANGUAGE_CODE)
+else:  # Django's classes are generic for type checkers only
+    AdminBase = admin.ModelAdmin
 
 
 def datetime_column(model: type[models.Model], name: str) -> Any:

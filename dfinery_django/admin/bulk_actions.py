@@ -42,7 +42,6 @@ from ..operations.messages import (
 from ..operations.permissions import redact
 from ..operations.selection import Selection
 from .base import ReadOnlyAdmin, is_key, site_language
-from .event_page import rebuild_context
 from .filters import read_selection
 
 ACTION_SALT = "dfinery_django.operations.bulk_action"
@@ -133,6 +132,8 @@ class BulkActionsAdmin(ReadOnlyAdmin):
     def _confirm(
         self, request: HttpRequest, action: Action, selection: Selection, *, back: str, event: Event | None = None
     ) -> HttpResponse:
+        from .event_page import rebuild_context
+
         using = router.db_for_write(Event)
         bulk_action = new_bulk_action(action, selection, by=request.user.get_username(), using=using)
         forecast = Forecast(bulk_action)

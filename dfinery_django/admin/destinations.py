@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -14,11 +14,6 @@ from ..operations.permissions import redact
 from ..text.times import local
 from .base import ReadOnlyAdmin, datetime_column
 
-if TYPE_CHECKING:
-    DestinationBase = admin.ModelAdmin[Destination]
-else:  # Django's classes are generic for type checkers only
-    DestinationBase = admin.ModelAdmin
-
 PAUSED, CLOSED, CLOSED_UNTIL, RESETS, DRAINED = (
     datetime_column(Destination, name)
     for name in ("paused_at", "closed_at", "closed_until", "quota_resets_at", "drained_at")
@@ -26,7 +21,7 @@ PAUSED, CLOSED, CLOSED_UNTIL, RESETS, DRAINED = (
 
 
 @admin.register(Destination)
-class DestinationAdmin(ReadOnlyAdmin, DestinationBase):
+class DestinationAdmin(ReadOnlyAdmin):
     """The list and page of destinations."""
 
     readonly_fields = ("state_label", "reason_label", PAUSED, CLOSED, CLOSED_UNTIL, RESETS, DRAINED)

@@ -25,6 +25,7 @@ from ..schema.payload import Payload
 from ..schema.properties import Scope, console_name
 from ..schema.types import infer
 from ..text.escape import has_invisible
+from ..text.times import due_in, time_left
 
 #: The page shows no more attempts and items than this.
 MAX_ATTEMPTS_SHOWN, MAX_ITEMS_SHOWN = 50, 200
@@ -62,9 +63,9 @@ def event_context(request: HttpRequest, event: Event, allowed: list[Action]) -> 
         "event": event,
         "reason": redact(request, event.reason, event.get_reason_code_display()),
         "explanation": event_status.explain_status(event, _redacted_destination(request, destination), now),
-        "left": event_status.time_left(event, now),
+        "left": time_left(event.expires_at, now),
         "is_dated_ahead": event.occurred_at - event.created_at > FAR_AHEAD,
-        "due": event_status.due_in(event.due_at, now) if event.due_at else "",
+        "due": due_in(event.due_at, now) if event.due_at else "",
         "offered": [(str(action), action.label) for action in offered],
         "attempts": [
             (attempt, event_status.explain_outcome(attempt), redact(request, attempt.error, ""))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import datetime as dt
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
@@ -10,38 +11,25 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from django.utils.formats import date_format, get_format
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from .. import clock
-from ..diagnostics.event_status import due_in, time_left
 from ..models import Event
 from ..operations.permissions import redact
 from ..text.escape import badge, escaped, escaped_text
-from ..text.times import format_datetime
+from ..text.times import due_in, format_datetime, short_time, time_left
 from .base import is_key
-from .event_page import event_context, source_url
 from .filters import FILTER_PARAMETERS, FILTERS, LAST_HOURS, SEARCH, SINCE, UNTIL, destinations_in_use, read_selection
 from .forget import ForgetActionAdmin
 from .paging import BoundedPaginator
 
-if TYPE_CHECKING:
-    EventBase = admin.ModelAdmin[Event]
-else:  # Django's classes are generic for type checkers only
-    EventBase = admin.ModelAdmin
 
-
-def short_time(moment: Any) -> str:
-    """Format a time for a narrow column, with the full time as a tooltip."""
-    local, today = timezone.localtime(moment), timezone.localtime(clock.now()).date()
-    # Full month names are too long for the column in English and similar languages.
-    day = get_format("MONTH_DAY_FORMAT").replace("F", "M") if local.year == today.year else "SHORT_DATE_FORMAT"
-    short = date_format(local, "H:i")
-    if local.date() != today:
-        short = f"{date_format(local, day)} {short}"
-    return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(), format_datetime(local), short)
+def time_cell(moment: dt.datetime) -> str:
+    """Return a time for a narrow column, with the full time as a tooltip."""
+    here, short = timezone.localtime(moment), short_time(moment, clock.now())
+    return format_html('<time datetime="{}" title="{}">{}</time>', here.isoformat(), format_datetime(here), short)
 
 
 def _badge(event: Event, words: str) -> str:
@@ -53,7 +41,7 @@ def _badge(event: Event, words: str) -> str:
 
 
 @admin.register(Event)
-class EventAdmin(ForgetActionAdmin, EventBase):
+class EventAdmin(ForgetActionAdmin):
     """The event list and an event's page."""
 
     list_display = ("badge", "event", "order", "user", "happened", "arrived", "attempt_count", "left")
@@ -119,23 +107,25 @@ class EventAdmin(ForgetActionAdmin, EventBase):
 
     @admin.display(description=pgettext_lazy("event", "happened"), ordering="occurred_at")
     def happened(self, event: Event) -> str:
-        return short_time(event.occurred_at)
+        return time_cell(event.occurred_at)
 
     @admin.display(description=_("arrived or next due"), ordering="finished_at")
     def arrived(self, event: Event) -> str:
         if event.due_at is not None:
             return due_in(event.due_at, clock.now())
-        return short_time(event.finished_at) if event.finished_at else ""
+        return time_cell(event.finished_at) if event.finished_at else ""
 
     @admin.display(description=_("time left"), empty_value="-")
     def left(self, event: Event) -> str:
-        return "" if event.status == "delivered" else time_left(event, clock.now())
+        return "" if event.status == "delivered" else time_left(event.expires_at, clock.now())
 
     # ── an event's page ────────────────────────────────────────────────────────────────────────────────────────
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
+        from .event_page import event_context, source_url
+
         if request.method not in ("GET", "HEAD"):
             raise PermissionDenied
         queryset = super().get_queryset(request)

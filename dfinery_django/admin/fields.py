@@ -12,16 +12,13 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from ..building import custom_fields
 from ..models import CustomField
 from ..outbox.databases import outbox_databases
 from ..schema.types import WireType
 from .base import ReadOnlyAdmin
 
 if TYPE_CHECKING:
-    FieldBase = admin.ModelAdmin[CustomField]
-else:  # Django's classes are generic for type checkers only
-    FieldBase = admin.ModelAdmin
+    from ..building.custom_fields import ListedField
 
 SECTION_HEADINGS = {
     "": pgettext_lazy("model", "Events"),
@@ -37,7 +34,7 @@ ORIGIN_LABELS = {
 
 
 @admin.register(CustomField)
-class CustomFieldAdmin(ReadOnlyAdmin, FieldBase):
+class CustomFieldAdmin(ReadOnlyAdmin):
     """One page: the ledger of seen fields beside the mapped ones. Rows have no page of their own."""
 
     class Media:
@@ -47,6 +44,8 @@ class CustomFieldAdmin(ReadOnlyAdmin, FieldBase):
         return super().get_urls()[:1]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        from ..building import custom_fields
+
         if not self.has_view_permission(request):
             raise PermissionDenied
         if request.method not in ("GET", "HEAD"):
@@ -74,7 +73,7 @@ class CustomFieldAdmin(ReadOnlyAdmin, FieldBase):
         return TemplateResponse(request, "admin/dfinery_django/fields.html", context)
 
 
-def _template_row(listed: custom_fields.ListedField) -> dict[str, Any]:
+def _template_row(listed: ListedField) -> dict[str, Any]:
     """Return a field for the template, in the user's language."""
     return {
         "listed": listed,

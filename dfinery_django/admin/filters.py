@@ -14,7 +14,6 @@ from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -24,6 +23,7 @@ from ..models import Event
 from ..models.queryset import EventQuerySet
 from ..operations.selection import Selection
 from ..text.escape import escaped
+from ..text.times import parse_moment
 
 #: Query parameters, named as Django's own filters would name them.
 STATUS, EVENT, DESTINATION, REASON = "status__exact", "event_name", "destination", "reason_code__exact"
@@ -78,11 +78,7 @@ def _parse_filter_time(text: str | None) -> dt.datetime | None:
     if not text:
         return None
     try:
-        moment = parse_datetime(text)
-        if moment is None:
-            moment = dt.datetime.fromisoformat(text)
-        aware = moment if timezone.is_aware(moment) else timezone.make_aware(moment)
-        return aware.astimezone(dt.timezone.utc)
+        return parse_moment(text)
     except (ValueError, OverflowError) as error:
         raise IncorrectLookupParameters(error) from error
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import DELETION, LogEntry
@@ -15,16 +14,23 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from ..enums import EventStatus
 from ..models import Event
-from ..operations.forget import Forgotten, forget_all, people_of
-from ..operations.messages import Line
+from ..operations.messages import (
+    describe_forgotten,
+    describe_unattributable,
+    forget_button,
+    forget_outcome,
+    forget_question,
+)
 from ..text.times import number
 from .base import site_language
 from .bulk_actions import MAX_LISTED_EVENTS, BulkActionsAdmin
+
+if TYPE_CHECKING:
+    from ..operations.forget import Forgotten
 
 FORGET_SALT = "dfinery_django.forget"
 #: Limits, since all is erased in one transaction in the request.
@@ -43,6 +49,8 @@ class ForgetActionAdmin(BulkActionsAdmin):
         description=gettext_lazy("Forget these people: erase all of their events"), permissions=["forget"]
     )  # fmt: skip
     def forget(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        from ..operations.forget import people_of
+
         using = router.db_for_write(Event)
         selection = self._selection(request, using)
         if selection is None:
@@ -62,6 +70,8 @@ class ForgetActionAdmin(BulkActionsAdmin):
 
     def forget_view(self, request: HttpRequest) -> HttpResponse:
         """Erase the people that were confirmed."""
+        from ..operations.forget import forget_all, people_of
+
         confirmation = self._load_confirmation(request, salt=FORGET_SALT)
         if confirmation is None:
             return HttpResponseRedirect(self.admin_url("event_changelist"))
@@ -84,6 +94,8 @@ class ForgetActionAdmin(BulkActionsAdmin):
     def _confirm_forget(
         self, request: HttpRequest, people: list[str], events: list[Event], unread: int, using: str
     ) -> HttpResponse:
+        from ..operations.forget import forget_all
+
         erased = forget_all(people, using=using, dry_run=True)
         context = {
             "lines": [*describe_forgotten(erased), *describe_unattributable(unread)],
@@ -118,40 +130,3 @@ def _events_by_pk(pks: list[int], using: str) -> list[Event]:
 def _people_digest(people: list[str]) -> str:
     """Return a digest that identifies the same people without revealing them."""
     return salted_hmac(FORGET_SALT, json.dumps(sorted(people)), algorithm="sha256").hexdigest()
-
-
-def forget_question(count: int) -> str:
-    """Return the title of the confirmation page."""
-    return ngettext("Forget %(count)s person?", "Forget %(count)s people?", count) % {"count": number(count)}
-
-
-def forget_button(count: int) -> str:
-    """Return the label of the confirmation button."""
-    return ngettext("Yes, forget them", "Yes, forget %(count)s people", count) % {"count": number(count)}
-
-
-def forget_outcome(erased: Forgotten) -> str:
-    """Return the message that says how much was erased."""
-    text = ngettext("Forgotten: %(count)s event was erased.", "Forgotten: %(count)s events were erased.", erased.total)
-    return text % {"count": number(erased.total)}
-
-
-def describe_forgotten(erased: Forgotten) -> Iterator[Line]:
-    """Describe what is erased, what remains and what may still arrive."""
-    if erased.total:
-        yield Line(erased.total, _("erased: all their events, with content, ids and attempts"), "done")
-    if erased.traces:
-        words = _("of these leave a tombstone without any id for about two days, so that they are not captured again")
-        yield Line(erased.traces, words, "done")
-    if erased.repairs + erased.log_entries:
-        yield Line(
-            erased.repairs + erased.log_entries, _("entries of ledgers and logs: the ids in them are removed"), "done"
-        )
-    if sending := erased.events.get(EventStatus.SENDING, 0):
-        yield Line(sending, _("being sent at this moment and can't be recalled: may still arrive"), "doubtful")
-
-
-def describe_unattributable(count: int) -> Iterator[Line]:
-    """Describe the events whose person is unknown."""
-    if count:
-        yield Line(count, _("skipped: their source can't be read, so it is unknown whom they are about"), "left")

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from ..db import outage
 from ..db.savepoints import savepoint_guard
 from ..definitions import registry
-from ..definitions.source import source_key
+from ..definitions.source import Source
 from ..exceptions import ConfigurationError
 from ..models import Event
 from ..text.escape import badge, escaped
@@ -46,7 +46,7 @@ class DfineryEventsMixin(ModelAdminBase):
     def dfinery_events(self, obj: Any) -> str:
         """Show the latest events of the object."""
         definitions = registry.definitions_watching(type(obj))
-        keys = {source_key(each, obj) or "" for each in definitions}
+        keys = {Source(each, obj).key or "" for each in definitions}
         names = [each.name for each in definitions]
         if not names:
             return str(_("No definition watches this model."))

@@ -5,59 +5,33 @@ The page refreshes itself through ``current``, which returns its content without
 
 from __future__ import annotations
 
-import dataclasses
-import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import connections, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, path, reverse
+from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 from django.views.decorators.http import require_POST, require_safe
 
-from ..delivery import circuit
-from ..delivery.token_check import check_token
-from ..enums import FINISHED, UNFINISHED, EventStatus
 from ..exceptions import ConfigurationError
 from ..models import Destination, Overview
-from ..monitoring import overview, recent
-from ..monitoring.health import HealthReport, assess
-from ..operations.permissions import redact
 from ..outbox.wakeup import wake_on_commit
-from ..text.times import span
 from .base import ReadOnlyAdmin, site_language
-from .chart import build_chart
 from .filters import without_nul
 from .guard import View
-
-if TYPE_CHECKING:
-    OverviewBase = admin.ModelAdmin[Overview]
-else:  # Django's classes are generic for type checkers only
-    OverviewBase = admin.ModelAdmin
 
 #: The visible page refreshes itself this often.
 REFRESH_SECONDS = 10
 _TEST_EVENT_LEVELS = {True: messages.SUCCESS, False: messages.ERROR, None: messages.WARNING}
 
 
-@dataclass(frozen=True)
-class Tile:
-    """The number of events with a status, and the URL of their list."""
-
-    status: EventStatus
-    count: int
-    link: str
-
-
 @admin.register(Overview)
-class OverviewAdmin(ReadOnlyAdmin, OverviewBase):
+class OverviewAdmin(ReadOnlyAdmin):
     """The overview page and its buttons."""
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -98,50 +72,20 @@ class OverviewAdmin(ReadOnlyAdmin, OverviewBase):
         return TemplateResponse(request, "admin/dfinery_django/overview_current.html", self._snapshot_context(request))
 
     def _snapshot_context(self, request: HttpRequest) -> dict[str, Any]:
+        from .overview_page import overview_context
+
         if not self.has_view_permission(request):
             raise PermissionDenied
         request.current_app = self.admin_site.name
-        snapshot = _redacted_overview(request, overview.look())
-        arrival = recent.arrival_times(snapshot.now)
-        return {
-            "overview": snapshot,
-            "health": _redacted_health(request, snapshot),
-            "chart": build_chart(snapshot.hours),
-            "arrival": arrival and {"median": span(arrival.median_seconds), "p95": span(arrival.p95_seconds)},
-            "failures": [
-                (each, redact(request, each.example.reason, ""), self._failures_link(each, snapshot))
-                for each in recent.failures(snapshot.now)
-            ],
-            "first_to_expire": recent.first_to_expire(snapshot.first_to_expire),
-            "unfinished": [self._tile(status, snapshot) for status in UNFINISHED],
-            "finished": [self._tile(status, snapshot) for status in FINISHED],
-            "may_pause": request.user.has_perm("dfinery_django.pause_destination"),
-            "may_test": request.user.has_perm("dfinery_django.send_test_event"),
-        }
-
-    def _tile(self, status: EventStatus, snapshot: overview.Snapshot) -> Tile:
-        since = {} if status in UNFINISHED else {"occurred_at__gte": _list_since(status, snapshot)}
-        return Tile(status, snapshot.counts[status], self._list_link(status__exact=status, **since))
-
-    def _failures_link(self, failures: recent.FailureGroup, snapshot: overview.Snapshot) -> str:
-        return self._list_link(
-            status__exact=failures.status,
-            reason_code__exact=failures.code,
-            event_name=failures.event_name,
-            occurred_at__gte=_list_since(failures.status, snapshot),
-        )
-
-    def _list_link(self, **lookups: str) -> str:
-        try:
-            url = reverse("admin:dfinery_django_event_changelist", current_app=self.admin_site.name)
-        except NoReverseMatch:  # a site that registers the overview alone
-            return ""
-        return f"{url}?{urlencode(lookups)}"
+        return overview_context(request, self.admin_site.name)
 
     def pause(self, request: HttpRequest) -> HttpResponse:
         """Pause delivery to a destination."""
+        from ..delivery import circuit
+        from ..monitoring.overview import databases
+
         alias = self._posted_destination(request, "pause_destination")
-        for using in overview.databases():
+        for using in databases():
             circuit.pause(alias, by=request.user.get_username(), using=using)
         self._log_change(request, alias, lambda: pgettext("destination", "Paused."))
         self.message_user(request, _("Delivery to %(destination)s is paused.") % {"destination": alias})
@@ -149,8 +93,11 @@ class OverviewAdmin(ReadOnlyAdmin, OverviewBase):
 
     def resume(self, request: HttpRequest) -> HttpResponse:
         """Resume delivery to a destination, or close its circuit."""
+        from ..delivery import circuit
+        from ..monitoring.overview import databases
+
         alias = self._posted_destination(request, "pause_destination")
-        for using in overview.databases():
+        for using in databases():
             circuit.resume(alias, using=using)
             wake_on_commit(using, alias)
         self._log_change(request, alias, lambda: pgettext("destination", "Resumed."))
@@ -159,6 +106,8 @@ class OverviewAdmin(ReadOnlyAdmin, OverviewBase):
 
     def send_test_event(self, request: HttpRequest) -> HttpResponse:
         """Check the token of a destination with a test event."""
+        from ..delivery.token_check import check_token
+
         alias = self._posted_destination(request, "send_test_event")
         try:
             result = check_token(alias)
@@ -176,43 +125,24 @@ class OverviewAdmin(ReadOnlyAdmin, OverviewBase):
         :raises PermissionDenied: if the user lacks the permission
         :raises Http404: if there is no such destination
         """
+        from ..monitoring.overview import databases, settings_in_force
+
         if not self.has_view_permission(request) or not request.user.has_perm(f"dfinery_django.{permission}"):
             raise PermissionDenied
         alias = without_nul(request.POST.get("destination"))
-        known = (Destination.objects.using(using).filter(pk=alias).exists() for using in overview.databases())
-        if alias not in overview.settings_in_force()[1].TOKENS and not any(known):
+        known = (Destination.objects.using(using).filter(pk=alias).exists() for using in databases())
+        if alias not in settings_in_force()[1].TOKENS and not any(known):
             raise Http404(_("There is no such destination."))
         return alias
 
     def _log_change(self, request: HttpRequest, alias: str, words: Callable[[], str]) -> None:
         """Log the change in Django's admin log."""
+        from ..delivery.circuit import destination_row
+        from ..monitoring.overview import databases
+
         with site_language():
-            self.log_change(request, circuit.destination_row(alias, overview.databases()[0]), words())
+            self.log_change(request, destination_row(alias, databases()[0]), words())
 
     def _redirect_back(self) -> HttpResponse:
         url = reverse("admin:dfinery_django_overview_changelist", current_app=self.admin_site.name)
         return HttpResponseRedirect(url)
-
-
-def _redacted_overview(request: HttpRequest, snapshot: overview.Snapshot) -> overview.Snapshot:
-    """Redact the reasons for open circuits as far as the user may not read them."""
-    found = (
-        dataclasses.replace(each, why=redact(request, each.why, str(each.code.label))) for each in snapshot.destinations
-    )
-    return dataclasses.replace(snapshot, destinations=tuple(found))
-
-
-def _redacted_health(request: HttpRequest, snapshot: overview.Snapshot) -> HealthReport:
-    """Return the health, without the quoted texts if the user may not read them."""
-    health = assess(snapshot)
-    found = (dataclasses.replace(each, said=redact(request, each.said, "")) for each in health.findings)
-    return dataclasses.replace(health, findings=tuple(found))
-
-
-def _list_since(status: EventStatus, snapshot: overview.Snapshot) -> str:
-    """Return the start of the list's range of ``occurred_at``.
-
-    Events that expired in the last 48 hours occurred up to the maximum age earlier.
-    """
-    age_hours = snapshot.settings.MAX_AGE_HOURS if status == EventStatus.EXPIRED else 0
-    return (overview.first_hour(snapshot.now) - dt.timedelta(hours=age_hours)).isoformat()

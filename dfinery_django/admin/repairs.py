@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
@@ -26,14 +26,9 @@ from ..text.escape import escaped
 from ..text.times import number
 from .base import ReadOnlyAdmin, datetime_column, is_key, site_language
 
-if TYPE_CHECKING:
-    RepairBase = admin.ModelAdmin[Repair]
-else:  # Django's classes are generic for type checkers only
-    RepairBase = admin.ModelAdmin
-
 
 @admin.register(Repair)
-class RepairAdmin(ReadOnlyAdmin, RepairBase):
+class RepairAdmin(ReadOnlyAdmin):
     """The list of bulk actions and a bulk action's page."""
 
     list_display = (

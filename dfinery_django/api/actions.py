@@ -20,7 +20,7 @@ from ..models import Event
 from ..operations.bulk_action import advance, new_bulk_action, wake_all_on_commit
 from ..operations.selection import Selection
 from .base import DfineryView, permission_set
-from .errors import ApiError, unavailable
+from .errors import ApiError, Unavailable
 from .events import get_event_or_404
 from .serializers import event_detail
 
@@ -55,7 +55,7 @@ class EventActionView(DfineryView):
             done = advance(using, pk=bulk_action.pk)
             assert done is not None  # noqa: S101 - not committed yet: no worker sees it
             if done[0].error:
-                raise unavailable("It can't be done: see the log.")  # rolls the transaction back
+                raise Unavailable("It can't be done: see the log.")  # rolls the transaction back
             if done[1]:
                 _log_action(request.user, event, f"{self.action} (API)")
         verdicts = [ActionVerdict(each) for each, count in done[0].tally.items() if count]

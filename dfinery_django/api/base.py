@@ -20,7 +20,7 @@ from rest_framework.views import APIView, exception_handler
 from ..conf import did_you_mean
 from ..db import outage
 from ..exceptions import ConfigurationError
-from .errors import ApiError, bad_request, restore_types, unavailable
+from .errors import ApiError, Unavailable, bad_request, restore_types
 from .parsing import EventParser
 
 logger = logging.getLogger("dfinery_django")
@@ -98,7 +98,7 @@ class DfineryView(APIView):
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, ConfigurationError):
             logger.error("The API returns 503: %s", exc)
-            exc = unavailable("The DFINERY setting of this site is wrong: nothing was done.")
+            exc = Unavailable("The DFINERY setting of this site is wrong: nothing was done.")
         elif isinstance(exc, DatabaseFault):
             exc = _outage_error(exc)
         answer: Any = super().handle_exception(exc)
@@ -121,7 +121,7 @@ def _outage_error(error: DatabaseFault) -> Exception:
     if not words:
         return error
     logger.error("The API returns 503: the database failed", exc_info=error)
-    return unavailable(words)
+    return Unavailable(words)
 
 
 def _handle_or_default(handler: Callable[..., Any], exc: Exception, context: Any) -> Any:

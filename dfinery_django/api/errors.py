@@ -88,11 +88,6 @@ def bad_request(detail: str) -> ApiError:
     return ApiError(status.HTTP_400_BAD_REQUEST, detail)
 
 
-def unavailable(detail: str) -> ApiError:
-    """Return a 503."""
-    return Unavailable(detail)
-
-
 def malformed_body(error: Refused) -> ApiError:
     """Return the 400 for a body that is no event and no list of events."""
     return ApiError(status.HTTP_400_BAD_REQUEST, error.refusal.message, errors=[error_entry(None, error)])

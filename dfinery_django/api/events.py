@@ -15,7 +15,7 @@ from ..models.queryset import EventQuerySet
 from ..outbox.ingest import SwitchedOff, UnknownDestination, ingest
 from ..protocols.s2s_inbound import MALFORMED, Refused
 from .base import DfineryView, permission_set
-from .errors import bad_request, error_entry, events_refused, malformed_body, unavailable
+from .errors import Unavailable, bad_request, error_entry, events_refused, malformed_body
 from .filters import QUERY_PARAMETERS, filter_events
 from .pagination import EventPagination
 from .serializers import EventSerializer, IngestedSerializer, event_detail
@@ -46,7 +46,7 @@ class EventsView(DfineryView):
         try:
             result = ingest(bodies, destination=destination, partial=_parse_flag(request, "partial"))
         except SwitchedOff:
-            raise unavailable("DFINERY is switched off on this site (ENABLED): nothing was stored.") from None
+            raise Unavailable("DFINERY is switched off on this site (ENABLED): nothing was stored.") from None
         except UnknownDestination:
             raise bad_request("destination: unknown alias, or left out although there is no default one.") from None
         if not result.accepted:

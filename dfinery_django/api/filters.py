@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from django.utils import timezone
-from django.utils.dateparse import parse_datetime
-
 from ..enums import EventStatus, Reason
 from ..models.queryset import EventQuerySet
 from ..operations.selection import Selection
 from ..text.escape import searchable
+from ..text.times import parse_moment
 from .errors import bad_request
 
 STATUSES = EventStatus.values
@@ -61,9 +59,7 @@ def _parse_time(name: str, chosen: Mapping[str, str]) -> dt.datetime | None:
     if not text:
         return None
     try:
-        moment = parse_datetime(text) or dt.datetime.fromisoformat(text)
-        aware = moment if timezone.is_aware(moment) else timezone.make_aware(moment)
-        return aware.astimezone(dt.timezone.utc)
+        return parse_moment(text)
     except (ValueError, OverflowError):
         example = "2026-01-31T18:00:00+09:00"
         raise bad_request(f"{name}: {text[:100]!r} is not a time. Write e.g. {example} (+ as %2B).") from None

@@ -18,7 +18,7 @@ from ..monitoring.findings import Finding
 from ..monitoring.health import assess
 from ..monitoring.overview import Snapshot, look
 from .base import DfineryView, permission_set
-from .errors import unavailable
+from .errors import Unavailable
 from .serializers import HealthSerializer
 
 logger = logging.getLogger("dfinery_django")
@@ -36,7 +36,7 @@ class HealthView(DfineryView):
             if is_unmigrated(error):
                 raise
             logger.exception("The outbox can't be read")
-            raise unavailable("The outbox can't be read: see the log.") from None
+            raise Unavailable("The outbox can't be read: see the log.") from None
         with translation.override("en"):  # whatever language the request's headers ask for
             health = assess(_without_usernames(overview))
         shape = HealthSerializer(

@@ -15,11 +15,11 @@ from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
 
+from ..clock import EPOCH
 from .errors import bad_request
 
 MAX_PAGE_SIZE = 200
 
-_CURSOR_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
 _MICROSECOND = dt.timedelta(microseconds=1)
 #: Direction, key and, if events are ordered by when they happened, microseconds since 1970.
 _CURSOR = re.compile(r"([np])([0-9]{1,18})(?:t(-?[0-9]{1,18}))?")
@@ -38,7 +38,7 @@ class _Cursor:
     moment: dt.datetime | None
 
     def __str__(self) -> str:
-        time = "" if self.moment is None else f"t{(self.moment - _CURSOR_EPOCH) // _MICROSECOND}"
+        time = "" if self.moment is None else f"t{(self.moment - EPOCH) // _MICROSECOND}"
         return f"{'n' if self.is_forward else 'p'}{self.pk}{time}"
 
     def beyond(self) -> Q:
@@ -109,7 +109,7 @@ class EventPagination(CursorPagination):
         match = _CURSOR.fullmatch(text)
         try:
             if match and bool(match[3]) == self._by_time:
-                moment = _CURSOR_EPOCH + int(match[3]) * _MICROSECOND if match[3] else None
+                moment = EPOCH + int(match[3]) * _MICROSECOND if match[3] else None
                 return _Cursor(match[1] == "n", int(match[2]), moment)
         except OverflowError:
             pass

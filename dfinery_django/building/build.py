@@ -13,16 +13,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from django.conf import settings as django_settings
-from django.utils import translation
-
 from .. import clock
 from ..backoff import CAP_SECONDS
 from ..conf import get_settings
 from ..db.retry import is_transient, retry
 from ..definitions import conditions, consent, registry
 from ..definitions.definition import EventDefinition
-from ..definitions.source import fetch_sources
+from ..definitions.source import Source, fetch_sources
 from ..enums import EventStatus, Reason
 from ..exceptions import NotRegistered, PayloadError, error_line, error_text
 from ..models import Event
@@ -30,6 +27,7 @@ from ..models.queryset import POISON_LAPSES, EventQuerySet
 from ..schema.payload import Payload
 from ..telemetry.notify import notify
 from ..text.escape import searchable
+from ..text.language import site_language
 from ..text.log_fields import log_extra
 from .custom_fields import SeenFields
 from .payload_reader import NoUser, ids_of, payload_of
@@ -105,7 +103,7 @@ def build(
     for event in events:
         by_definition[event.definition].append(event)
     seen = SeenFields(using)
-    with translation.override(django_settings.LANGUAGE_CODE):
+    with site_language():
         for number, (name, group) in enumerate(by_definition.items()):
             if number and clock.monotonic() > until:
                 _leave_for_later(group, now)
@@ -142,8 +140,7 @@ def _build_group(
         if number and clock.monotonic() > until:  # the first is always built, even after a slow read
             _leave_for_later([event], now)
         elif instance is None:
-            reason = f"{event.source} {event.source_pk} is gone: it was deleted before the event was built."
-            event.finish(EventStatus.FAILED, Reason.SOURCE_GONE, reason, now)
+            fail_without_source(event, now)
         else:
             build_one(event, definition, instance, seen, now, waits=waits)
 
@@ -160,35 +157,47 @@ def build_one(
     try:
         try_to_build(event, definition, instance, seen, now, waits=waits)
     except Exception as error:  # noqa: BLE001 - logged when the results are recorded
-        if is_transient(error):
+        if is_transient(error) and not isinstance(error, PayloadError):
             _retry_later(event, error, now)
-            return
-        event.fault = error
-        event.finish(EventStatus.FAILED, Reason.MAPPING, mapping_error_reason(definition, error), now)
+        else:
+            fail(event, definition, instance, error, now)
 
 
 def try_to_build(
     event: Event, definition: EventDefinition, instance: Any, seen: SeenFields, now: dt.datetime, *, waits: bool
 ) -> None:
-    """Build one event like ``build_one``, but raise the errors of the definition's own code.
+    """Build one event like ``build_one``, but raise the errors.
 
-    :raises Exception: from the definition's own code; a value that can't be sent becomes the event's reason
+    :raises PayloadError: for a value that can't be sent
+    :raises Exception: from the definition's own code
     """
-    try:
-        if waits and _is_too_early(event, definition, instance, seen.using, now):
-            return
-        if not consent.is_given(definition, instance):
-            _cancel_without_consent(event, now)
-            return
-        payload = payload_of(event, definition, instance, seen)
-        event.destination = definition.destination_for(instance)[:64]
-    except PayloadError as error:
+    if waits and _is_too_early(event, definition, instance, seen.using, now):
+        return
+    if not consent.is_given(definition, instance):
+        _cancel_without_consent(event, now)
+        return
+    payload = payload_of(event, definition, instance, seen)
+    event.destination = definition.destination_for(instance)[:64]
+    _accept(event, payload, now)
+
+
+def fail(event: Event, definition: EventDefinition, instance: Any, error: Exception, now: dt.datetime) -> None:
+    """Fail an event that can't be built."""
+    if isinstance(error, PayloadError):
         code = Reason.NO_USER if isinstance(error, NoUser) else Reason.PAYLOAD
         event.finish(EventStatus.FAILED, code, str(error), now)
         user_id, event.order_id = map(searchable, ids_of(definition, instance))
         event.user_id = event.user_id if event.user_source else user_id
     else:
-        _accept(event, payload, now)
+        event.fault = error
+        reason = f"{definition.name} raised {error_text(error)}. Fix the definition, then rebuild."
+        event.finish(EventStatus.FAILED, Reason.MAPPING, reason, now)
+
+
+def fail_without_source(event: Event, now: dt.datetime) -> None:
+    """Fail an event whose source was deleted."""
+    reason = f"{event.source} {event.source_pk} is gone: it was deleted before the event was built."
+    event.finish(EventStatus.FAILED, Reason.SOURCE_GONE, reason, now)
 
 
 def _accept(event: Event, payload: Payload | None, now: dt.datetime) -> None:
@@ -211,11 +220,6 @@ def _cancel_without_consent(event: Event, now: dt.datetime) -> None:
     event.finish(EventStatus.CANCELLED, Reason.NO_CONSENT, consent.CONSENT_REFUSED, now)
 
 
-def mapping_error_reason(definition: EventDefinition, error: Exception) -> str:
-    """Return the reason of an event whose definition's own code failed."""
-    return f"{definition.name} raised {error_text(error)}. Fix the definition, then rebuild."
-
-
 def no_token_reason(event: Event) -> str:
     """Return the reason of an event whose destination has no token."""
     return f"There is no token for {event.destination!r}: add it to DFINERY['TOKENS'], then rebuild the event."
@@ -229,7 +233,7 @@ def too_old_reason(event: Event) -> str:
 
 def _is_too_early(event: Event, definition: EventDefinition, instance: Any, using: str, now: dt.datetime) -> bool:
     """Postpone an event whose items aren't written or whose signal's change isn't stored; the latter ends cancelled."""
-    if conditions.still_holds(definition, instance, using):
+    if conditions.still_holds(Source(definition, instance, using)):
         reason = "Its items are not there yet."
         return not is_ready(definition, instance) and _postpone(event, Reason.NOT_READY, reason, now)
     if not _postpone(event, Reason.UNTRUE, "The row does not match its 'when' yet.", now):

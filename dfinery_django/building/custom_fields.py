@@ -26,11 +26,11 @@ from ..db.savepoints import after_commit, savepoint_guard, swallow
 from ..db.sql import insert_missing
 from ..db.tenants import database_and_schema
 from ..definitions import registry
-from ..definitions.definition import EventDefinition, declared_type
+from ..definitions.definition import EventDefinition
 from ..exceptions import PayloadError
 from ..models import CustomField
 from ..schema import properties
-from ..schema.properties import Scope
+from ..schema.properties import Scope, declared_type
 from ..schema.types import Wire, WireType, convert, infer
 
 logger = logging.getLogger("dfinery_django")

@@ -49,7 +49,7 @@ def known_user(definition: EventDefinition, instance: Any) -> tuple[str, str]:
             value = source.read(instance)
             if is_empty(value):
                 continue
-            user_id = _as_sent(definition, value)
+            user_id = sent_user_id(definition, value)
         except Exception:  # noqa: BLE001 - building reports it
             break
         return (source.label, user_id) if user_id.strip() and searchable(user_id) == user_id else ("", "")
@@ -80,7 +80,11 @@ def _captured_source_index(event: Event, definition: EventDefinition) -> int | N
     return labels.index(event.user_source) if event.user_source in labels else None
 
 
-def _as_sent(definition: EventDefinition, value: Any) -> str:
+def sent_user_id(definition: EventDefinition, value: Any) -> str:
+    """Return a value of ``user_id`` as it is sent; empty for ``None``.
+
+    :raises PayloadError: if it can't be sent
+    """
     sent = convert_properties({properties.USER_ID: value}, "user", definition.type_of, properties.PATHS["user"])
     return str(sent.get(properties.USER_ID, ""))
 
@@ -95,11 +99,9 @@ def _read_source(source: _UserIdSource, instance: Any) -> Any:
 @lru_cache(maxsize=256)
 def _user_id_sources(definition: EventDefinition) -> tuple[_UserIdSource, ...]:
     """Return the sources of ``user_id``, in order; none where hooks of the site override the mapping."""
-    kind, prefix = type(definition), definition.prefix_of("user")
-    is_mapped = kind.get_user_attributes is EventDefinition.get_user_attributes
-    is_mapped = is_mapped and kind.get_user_source is EventDefinition.get_user_source
-    mapped = definition.user_expressions.get(properties.USER_ID)
-    if not is_mapped or prefix is None or mapped is None:
+    prefix, mapped = definition.prefix_of("user"), definition.user_expressions.get(properties.USER_ID)
+    is_overridden = any(map(definition.overrides, ("get_user_attributes", "get_user_source")))
+    if is_overridden or prefix is None or mapped is None:
         return ()
     found = (_user_id_source(definition.model_class, prefix, each) for each in _alternatives(mapped))
     return tuple(source for source in found if len(source.label) <= SOURCE_LENGTH)

@@ -6,21 +6,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings as django_settings
-from django.utils import translation
-
-from .. import clock
-from ..conf import get_settings
-from ..definitions import consent, registry
 from ..definitions.definition import EventDefinition
-from ..definitions.source import database_of
 from ..exceptions import PayloadError
 from ..models import Event
 from ..schema import properties
-from ..schema.payload import Payload, convert_properties
+from ..schema.payload import Payload, Properties, convert_properties
+from ..schema.properties import Scope
 from ..schema.types import epoch_milliseconds
 from .custom_fields import SeenFields
-from .event_user import with_known_user
+from .event_user import sent_user_id, with_known_user
 
 
 class NoUser(PayloadError):
@@ -41,25 +35,23 @@ def payload_of(event: Event, definition: EventDefinition, instance: Any, seen: S
     """
     moment = definition.get_event_datetime(instance)
     if moment is not None:
-        event.set_occurred_at(moment, get_settings().MAX_AGE_HOURS)
-    user = convert_properties(
-        definition.get_user_attributes(instance), "user", definition.type_of, properties.PATHS["user"],
-        definition.user_expressions, seen,
-    )  # fmt: skip
+        event.set_occurred_at(moment)
+    user = _wire_values(definition, "user", definition.get_user_attributes(instance), definition.user_expressions, seen)
     user = with_known_user(event, definition, instance, user)
     if not str(user.get(properties.USER_ID, "")).strip():
         if definition.guests == "skip":
             return None
         raise NoUser
     seen.event(event.event_name)
-    return Payload(
-        envelope(event) | convert_properties(
-            definition.get_event_attributes(instance), "event", definition.type_of, properties.PATHS["event"],
-            definition.event_expressions, seen,
-        ),
-        user,
-        _items(definition, instance, seen),
-    )  # fmt: skip
+    values = definition.get_event_attributes(instance)
+    attributes = envelope(event) | _wire_values(definition, "event", values, definition.event_expressions, seen)
+    return Payload(attributes, user, _items(definition, instance, seen))
+
+
+def _wire_values(
+    definition: EventDefinition, scope: Scope, values: Any, sources: Any, seen: SeenFields, index: str = ""
+) -> Properties:
+    return convert_properties(values, scope, definition.type_of, properties.PATHS[scope] + index, sources, seen)
 
 
 def ids_of(definition: EventDefinition, instance: Any) -> tuple[str, str]:
@@ -77,10 +69,7 @@ def user_id_of(definition: EventDefinition, instance: Any) -> str:
 
     :raises PayloadError: if it can't be read, or sent
     """
-    given = {properties.USER_ID: definition.get_user_attributes(instance).get(properties.USER_ID)}
-    return str(
-        convert_properties(given, "user", definition.type_of, properties.PATHS["user"]).get(properties.USER_ID, "")
-    )
+    return sent_user_id(definition, definition.get_user_attributes(instance).get(properties.USER_ID))
 
 
 def _readable_id(read: Callable[[Any], Mapping[str, Any]], name: str, instance: Any) -> str:
@@ -105,23 +94,6 @@ def _items(definition: EventDefinition, instance: Any, seen: SeenFields) -> tupl
     if items is None:
         return None
     return tuple(
-        convert_properties(
-            item, "item", definition.type_of, f"{properties.PATHS['item']}[{index}]", definition.item_expressions, seen
-        )
+        _wire_values(definition, "item", item, definition.item_expressions, seen, f"[{index}]")
         for index, item in enumerate(items)
     )
-
-
-def preview(name: str, instance: Any) -> Payload | None:
-    """Return the payload that the definition would send for this object; nothing is stored.
-
-    :returns: ``None`` for a guest whom the definition skips, and without consent
-    :raises NotRegistered: if no definition has that name
-    :raises PayloadError: if a value can't be sent; ``.path`` says where
-    """
-    definition = registry.get(name)
-    event = Event(definition=name, event_name=definition.event_name)
-    event.set_occurred_at(clock.now(), get_settings().MAX_AGE_HOURS)
-    seen = SeenFields(database_of(instance))
-    with translation.override(django_settings.LANGUAGE_CODE):
-        return payload_of(event, definition, instance, seen) if consent.is_given(definition, instance) else None

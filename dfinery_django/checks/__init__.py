@@ -35,6 +35,8 @@ W015   django-q2 runs drains in the shop's own requests
 W016   ``build`` is "commit" where ``settle_seconds`` makes events wait for the drain
 I001   events that depend on signals alone: reconcile can't find what they miss
 =====  ==================================================================
+
+Every process registers them, few run them: what only a check needs is imported there.
 """
 
 from __future__ import annotations
@@ -49,16 +51,16 @@ from django.utils.module_loading import import_string
 from ..conf import get_settings, masked_setting, problems
 from ..definitions import registry
 from ..outbox.receivers import connect_signals
-from ..outbox.reconcile import obstacle
 from ..schema import properties
-from .definitions import check_consent, check_definition
 from .messages import message_of
-from .site import check_ca_bundle, check_lease, check_queue, check_sqlite, check_tenants, check_texts
 
 
 @register("dfinery")
 def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:
     """Check the ``DFINERY`` setting itself, then the definitions."""
+    from .definitions import check_consent, check_definition
+    from .site import check_ca_bundle, check_lease, check_queue, check_sqlite, check_tenants
+
     found = [message_of(each.id, each.message, each.hint) for each in problems(masked_setting())]
     if any(each.id != "dfinery.E003" for each in found):
         return found  # the definitions can't be checked before the setting can be read
@@ -87,6 +89,8 @@ def check_databases(
     app_configs: Sequence[AppConfig] | None = None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
     """Check what only a query can show. Django calls it for ``migrate`` and ``check --database``."""
+    from .site import check_texts
+
     return [message for alias in databases or () for message in check_texts(alias)]
 
 
@@ -104,6 +108,8 @@ def _check_imports() -> Iterator[CheckMessage]:
 
 def _check_reconcile() -> Iterator[CheckMessage]:
     """Find definitions that can't be reconciled: one message for all, since many can't be by their nature."""
+    from ..outbox.reconcile import obstacle
+
     if not get_settings().RECONCILE_MINUTES:
         return
     found = [(each.name, obstacle(each)) for each in registry.definitions()]

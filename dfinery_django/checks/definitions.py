@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -103,13 +103,8 @@ def _field_names(model: Any) -> Iterator[str]:
 
 
 def _check_names(definition: EventDefinition) -> Iterator[CheckMessage]:
-    parts: Sequence[tuple[properties.Scope, Mapping[str, Any]]] = (
-        ("event", definition.event_expressions),
-        ("item", definition.item_expressions),
-        ("user", definition.user_expressions),
-    )
-    for scope, names in parts:
-        for name in names:
+    for scope, _, expressions in definition.mappings():
+        for name in expressions:
             reserved = properties.RESERVED[scope].get(name)
             if reserved:
                 yield message_of("E010", f"Event {definition.name!r} maps {name!r}.", f"Leave it out: {reserved}.")
@@ -157,9 +152,9 @@ def check_consent(spec: Any, place: str) -> Iterator[CheckMessage]:
 
 
 def _check_user(definition: EventDefinition) -> Iterator[CheckMessage]:
-    is_default = definition.user is None and definition.user_attributes is None
-    is_default = is_default and type(definition).get_user_attributes is EventDefinition.get_user_attributes
-    if is_default and not issubclass(definition.model_class, get_user_model()):
+    is_mapped = definition.user is not None or definition.user_attributes is not None
+    is_user = issubclass(definition.model_class, get_user_model())
+    if not (is_mapped or is_user or definition.overrides("get_user_attributes")):
         yield message_of(
             "W001",
             f"Event {definition.name!r} names no user: USER_ATTRIBUTES would be read from {definition.source_label}.",

@@ -11,10 +11,11 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage
-from django.db import DatabaseError, InterfaceError, connections, router
+from django.db import connections, router
 
 from ..conf import did_you_mean, get_settings
 from ..db import charsets, tenants
+from ..db.retry import DATABASE_ERRORS
 from ..definitions import registry
 from ..models import Event
 from ..outbox.databases import outbox_databases
@@ -168,7 +169,7 @@ def check_texts(alias: str) -> Iterator[CheckMessage]:
     tables = charsets.tables_of(apps.get_app_config("dfinery_django").get_models())
     try:
         found = list(charsets.charset_faults(connections[alias], tables))
-    except (DatabaseError, InterfaceError):
+    except DATABASE_ERRORS:
         return  # the command reports it if it needs that database
     for fault, hint in found:
         message = f"The database {alias!r} {fault}: an event with a text that it can't store fails."

@@ -137,20 +137,6 @@ def after_commit(hook: Callable[[], None], using: str) -> None:
         transaction.on_commit(hook, using=using, robust=True)
 
 
-def is_hook_pending(key: Any, hook: Any, connection: Any) -> bool:
-    """Return whether a hook still waits for the commit.
-
-    Only a rollback can drop it, and that also rolls back all that was written since the hook was added.
-
-    :param key: the key under which the hook's last position is cached
-    """
-    # An import may add thousands of the shop's own callbacks: try the hook's last position first.
-    hooks, positions = connection.run_on_commit, connection.__dict__.setdefault("_dfinery_hooks", {})
-    if positions.get(key, 0) >= len(hooks) or hooks[positions.get(key, 0)][1] is not hook:
-        positions[key] = next((index for index, entry in enumerate(hooks) if entry[1] is hook), len(hooks))
-    return bool(positions[key] < len(hooks))
-
-
 def raise_or_recover(error: Exception, using: str) -> None:
     """Raise an error that has ended the shop's transaction; outside of one, close a lost connection.
 

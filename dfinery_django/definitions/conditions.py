@@ -7,12 +7,11 @@ at once, and snapshots would be stale. Conditions compare raw database values.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
 from functools import lru_cache
 from inspect import getattr_static
 from typing import Any
 
-from django.core.exceptions import EmptyResultSet, FieldDoesNotExist
+from django.core.exceptions import FieldDoesNotExist
 from django.db import connections, models
 from django.db.models import lookups as builtin
 from django.db.models.constants import LOOKUP_SEP
@@ -20,11 +19,12 @@ from django.db.models.fields.related_descriptors import ForeignKeyDeferredAttrib
 from django.db.models.fields.related_lookups import RelatedExact, RelatedIn, RelatedIsNull
 from django.db.models.query_utils import DeferredAttribute
 
+from ..db import plain_sql
 from ..db.retry import is_transient
-from ..db.savepoints import before_reading, savepoint_guard
-from ..db.sql import literal, with_literals
+from ..db.savepoints import savepoint_guard
+from ..db.sql import sql_for
 from .definition import EventDefinition
-from .source import by_key, key_of, source_key
+from .source import Source, key_of
 
 #: Lookups that are evaluated in memory, where the field's lookup class is one of Django's plain ones: JSON, arrays and
 #: the like compare in ways that only the database knows.
@@ -40,38 +40,38 @@ def lookups(definition: EventDefinition) -> Mapping[str, Any] | None:
     return condition if isinstance(condition, Mapping) else None
 
 
-def held_before(definition: EventDefinition, instance: models.Model, using: str, update_fields: Any) -> bool:
+def held_before(source: Source, update_fields: Any) -> bool:
     """Return, in ``pre_save``, whether the stored row already matches. One query, only if the instance matches now.
 
     Also ``True`` if this save can't make the condition true.
     """
-    if not _touches(definition, update_fields):
+    if not _touches(source.definition, update_fields):
         return True
-    if _is_new(definition, instance) or _matches_in_memory(definition, instance, update_fields) is False:
+    if _is_new(source.definition, source.instance) or _matches_in_memory(source, update_fields) is False:
         return False  # a receiver that runs after this one may still change the instance
-    return _stored_matches(definition, instance, using)
+    return _stored_matches(source)
 
 
-def holds_after(definition: EventDefinition, instance: models.Model, using: str, update_fields: Any) -> bool:
+def holds_after(source: Source, update_fields: Any) -> bool:
     """Return, in ``post_save``, whether the stored row matches now. No query where the instance is enough."""
-    matches = _matches_in_memory(definition, instance, update_fields)
-    return _stored_matches(definition, instance, using) if matches is None else matches
+    matches = _matches_in_memory(source, update_fields)
+    return _stored_matches(source) if matches is None else matches
 
 
-def still_holds(definition: EventDefinition, instance: Any, using: str) -> bool:
+def still_holds(source: Source) -> bool:
     """Return whether the condition of a signal's definition holds for the row as it is stored now.
 
     A signal may announce a change that is never stored. Conditions of saves are not evaluated again. A callable that
     fails on a fresh instance counts as true.
     """
-    when = definition.condition if definition.signal else None
+    when = source.definition.condition if source.definition.signal else None
     if isinstance(when, Mapping):
-        return holds_after(definition, instance, using, None)
+        return holds_after(source, None)
     if not callable(when):
         return True
     try:
-        with savepoint_guard(using):
-            return bool(when(instance, False) or when(instance, True))  # created is not known any more
+        with savepoint_guard(source.using):
+            return bool(when(source.instance, False) or when(source.instance, True))  # created is not known any more
     except Exception as error:
         if is_transient(error):
             raise
@@ -113,17 +113,16 @@ def _own_field(model: type[models.Model], name: str) -> models.Field[Any, Any] |
     return field if isinstance(field, models.Field) and field.concrete and not field.many_to_many else None
 
 
-def _matches_in_memory(definition: EventDefinition, instance: models.Model, update_fields: Any) -> bool | None:
+def _matches_in_memory(source: Source, update_fields: Any) -> bool | None:
     """Return whether the values that a save writes match; ``None`` if only the database knows."""
-    conditions = (lookups(definition) or {}).items()
-    results = [_compare_in_memory(definition, instance, key, wanted, update_fields) for key, wanted in conditions]
+    conditions = (lookups(source.definition) or {}).items()
+    results = [_compare_in_memory(source, key, wanted, update_fields) for key, wanted in conditions]
     return False if False in results else None if None in results else True
 
 
-def _compare_in_memory(
-    definition: EventDefinition, instance: models.Model, key: str, wanted: Any, update_fields: Any
-) -> bool | None:
-    field, lookup = _plain_field(definition, key)
+def _compare_in_memory(source: Source, key: str, wanted: Any, update_fields: Any) -> bool | None:
+    instance = source.instance
+    field, lookup = _plain_field(source.definition, key)
     if field is None or field.attname not in instance.__dict__:
         return None
     if update_fields is not None and not _is_among(field, update_fields):
@@ -177,84 +176,28 @@ def _column_value(field: Any, value: Any) -> Any:
     return field.get_prep_value(value)
 
 
-def _stored_matches(definition: EventDefinition, instance: models.Model, using: str) -> bool:
-    text = source_key(definition, instance)
-    if text is None:
+def _stored_matches(source: Source) -> bool:
+    if source.key is None:
         return False
-    query, key = _match_query(definition, using), key_of(definition, text)
-    if not query.is_plain:
-        with savepoint_guard(using):
-            return query.rows(key).exists()
-    try:
-        sql, parameters = query.statement(key)
-    except EmptyResultSet:  # {"status__in": []}
-        return False
-    before_reading(using)
-    connection = connections[using]
-    # In atomic() the shop notices if an error ends it; a transaction that it commits by hand needs the savepoint guard.
-    with nullcontext() if connection.in_atomic_block else savepoint_guard(using), connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return cursor.fetchone() is not None
+    rows, key = _matching_rows(source.definition, source.using), key_of(source.definition, source.key)
+    statements = sql_for(connections[source.using]) if rows.is_plain else plain_sql
+    return statements.row_matches(rows, key, source.using)
 
 
-class _MatchQuery:
-    """The query whether the row of a key matches the lookups; its cost is part of the checkout.
-
-    For plain lookups the ORM takes longer to compile it than the database to answer, so the SQL is cached: it is
-    compiled for two keys, and the parameter in which they differ is the key's place.
-    """
+class _MatchingRows:
+    """The queryset of a key's row, if it matches the lookups."""
 
     def __init__(self, definition: EventDefinition, using: str) -> None:
-        self.definition, self.using = definition, using
+        self._model, self._using = definition.model_class, using
         self._wanted = lookups(definition) or {}
         self.is_plain = all(_is_plain_condition(definition, each, value) for each, value in self._wanted.items())
-        self._compiled: list[tuple[str, tuple[Any, ...]]] = []
-        #: The statement, its parameters, and the index of the key among them.
-        self._cached: tuple[str, tuple[Any, ...], int] | None = None
 
-    def rows(self, key: Any) -> models.QuerySet[models.Model]:
-        """Return the queryset of the row, if it matches."""
-        return by_key(self.definition, key, self.using).filter(**self._wanted)
-
-    def statement(self, key: Any) -> tuple[str, tuple[Any, ...]]:
-        """Return SQL and parameters."""
-        if self._cached is None:
-            query = self.rows(key).query.exists()
-            sql, parameters = query.get_compiler(self.using).as_sql()
-            if len(self._compiled) < 2:
-                self._learn(key, (sql, tuple(parameters)))
-            return sql, tuple(parameters)
-        sql, parameters, place = self._cached
-        return sql, (*parameters[:place], self._parameter(key), *parameters[place + 1 :])
-
-    def _parameter(self, key: Any) -> Any:
-        return self.definition.model_class._meta.pk.get_db_prep_value(key, connections[self.using])
-
-    def _learn(self, key: Any, compiled: tuple[str, tuple[Any, ...]]) -> None:
-        model = self.definition.model_class
-        # A site's own manager may filter by tenant; a composite key has several places.
-        if type(model._base_manager) is not models.Manager or len(model._meta.pk_fields) > 1:
-            return
-        if compiled in self._compiled:
-            return
-        self._compiled.append(compiled)
-        if len(self._compiled) == 2:
-            (sql, first), (other_sql, second) = self._compiled
-            places = [place for place, pair in enumerate(zip(first, second, strict=False)) if pair[0] != pair[1]]
-            if sql == other_sql and len(places) == 1 and second[places[0]] == self._parameter(key):
-                self._cached = _inlined(sql, first, places[0])
+    def __call__(self, key: Any) -> models.QuerySet[models.Model]:
+        return self._model._base_manager.using(self._using).filter(pk=key).filter(**self._wanted)
 
 
-_match_query = lru_cache(maxsize=256)(_MatchQuery)
-
-
-def _inlined(sql: str, parameters: tuple[Any, ...], place: int) -> tuple[str, tuple[Any, ...], int]:
-    """Return the statement with literals for other parameters than the key, those left, and the key's index in them."""
-    if sql.count("%s") != len(parameters):  # a literal per cent sign
-        return sql, parameters, place
-    literals = [None if number == place else literal(each) for number, each in enumerate(parameters)]
-    rest = tuple(each for each, inlined in zip(parameters, literals, strict=True) if inlined is None)
-    return with_literals(sql, literals), rest, literals[:place].count(None)
+#: Its cost is part of the checkout, and the same object stands for the same statement.
+_matching_rows = lru_cache(maxsize=256)(_MatchingRows)
 
 
 def _is_plain_condition(definition: EventDefinition, key: str, wanted: Any) -> bool:

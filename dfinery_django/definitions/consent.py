@@ -15,6 +15,7 @@ from ..conf import get_settings
 from ..db.savepoints import retry_once, savepoint_guard, swallow
 from . import registry
 from .definition import EventDefinition
+from .source import Source
 
 CONSENT_REFUSED = "There is no consent to it: consent was refused when it was to be built."
 
@@ -62,17 +63,16 @@ def user_of(definition: EventDefinition, instance: Any) -> Any:
     return source
 
 
-def _is_given_in_savepoint(definition: EventDefinition, instance: Any, using: str) -> bool:
-    with savepoint_guard(using, instance):
-        return is_given(definition, instance)
+def _is_given_in_savepoint(source: Source) -> bool:
+    with savepoint_guard(source.using, source.instance):
+        return is_given(source.definition, source.instance)
 
 
-def allows_capture(definition: EventDefinition, instance: Any, using: str) -> bool:
+def allows_capture(source: Source) -> bool:
     """Return ``is_given`` in the shop's transaction, where an error counts as refused."""
+    definition, using = source.definition, source.using
     try:
-        if definition.consent_callable is None:
-            return True
-        return retry_once(using, _is_given_in_savepoint, definition, instance, using)
+        return definition.consent_callable is None or retry_once(using, _is_given_in_savepoint, source)
     except Exception as error:  # noqa: BLE001 - logged
         swallow(error, using, "%s is not captured: its consent failed, and counts as refused", definition.name)
         return False

@@ -16,7 +16,7 @@ from django.utils.module_loading import import_string
 
 from ..conf import default_destination, did_you_mean, get_settings
 from ..exceptions import ConfigurationError, PayloadError
-from ..schema.properties import PATHS, PREDEFINED, Scope
+from ..schema.properties import PATHS, PREDEFINED, Scope, declared_type
 from ..schema.types import WireType
 from ..text.escape import searchable
 from .expressions import Expression, Path, expression, read_all, read_value
@@ -129,6 +129,10 @@ class EventDefinition:
             sources = sources.all()
         return () if sources is None else sources
 
+    def overrides(self, hook: str) -> bool:
+        """Return whether a hook is the site's own, so that what is declared for it may not be used."""
+        return getattr(getattr(self, hook), "__func__", None) is not _HOOKS[hook]
+
     # ── compiled ───────────────────────────────────────────────────────────────────────────────────────────────
     @cached_property
     def model_class(self) -> type[models.Model]:
@@ -237,10 +241,10 @@ class EventDefinition:
 
     def custom_names(self) -> Iterator[tuple[Scope, str]]:
         """Yield the custom fields that it maps; hooks may add others."""
-        for scope, _, expressions in self._mappings():
+        for scope, _, expressions in self.mappings():
             yield from ((scope, name) for name in expressions if name not in PREDEFINED[scope])
 
-    def _mappings(self) -> Iterable[tuple[Scope, str, Mapping[str, Expression]]]:
+    def mappings(self) -> Iterable[tuple[Scope, str, Mapping[str, Expression]]]:
         """Yield scope, the attribute where its paths start, and its expressions."""
         yield "event", "", self.event_expressions
         yield "item", "items", self.item_expressions
@@ -250,7 +254,7 @@ class EventDefinition:
     def _model_types(self) -> Mapping[tuple[Scope, str], WireType | None]:
         return {
             (scope, name): wire_type(self.model_class, prefix + each.path, through_many=True)
-            for scope, start, expressions in self._mappings()
+            for scope, start, expressions in self.mappings()
             for name, each in expressions.items()
             if isinstance(each, Path) and (prefix := self.prefix_of(start)) is not None
         }
@@ -288,11 +292,8 @@ class EventDefinition:
         return raw if callable(raw) and not isinstance(raw, Expression) else None
 
 
+#: The hooks as they are written here: a site may have patched the class.
+_HOOKS = {name: function for name, function in vars(EventDefinition).items() if inspect.isfunction(function)}
+
 #: The keys of a definition's dict, and the attributes of its class.
 ATTRIBUTES = tuple(name for name in EventDefinition.__annotations__ if name != "name")
-
-
-def declared_type(scope: Scope, name: str) -> WireType | None:
-    """Return the type of a custom field according to ``CUSTOM_FIELDS``."""
-    declared = get_settings().CUSTOM_FIELDS.get(scope, {}).get(name)
-    return WireType(declared) if declared else None

@@ -10,39 +10,58 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from decimal import Context, Decimal
 from enum import Enum
 from types import SimpleNamespace
 from typing import Any
 
-from django.conf import settings as django_settings
 from django.core.exceptions import ValidationError
 from django.db import models, router
-from django.utils import translation
 from django.utils.functional import Promise
 
 from ..db.tenants import database_and_schema
 from ..exceptions import PayloadError
 from ..schema.model_fields import column_value
 from ..schema.types import in_utc
+from ..text.language import site_language
 from .definition import EventDefinition
 from .expressions import Expression, Path
 from .model_paths import get_rows, trace
+
+
+class Source:
+    """An object as the source of a definition's event in one database. Made once per firing, and handed on."""
+
+    __slots__ = ("_key", "definition", "instance", "using")
+
+    def __init__(self, definition: EventDefinition, instance: Any, using: str | None = None) -> None:
+        self.definition, self.instance = definition, instance
+        self.using = using or database_of(instance)
+        self._key: str | None = None
+
+    @property
+    def key(self) -> str | None:
+        """The key of the row that the definition watches, as a text; ``None`` for a row without a key yet."""
+        if self._key is None:
+            # A child model's instance has its parent's key, too.
+            fields = self.definition.model_class._meta.pk_fields
+            parts = [getattr(self.instance, field.attname) for field in fields]
+            if None not in parts:
+                self._key = key_text(self.definition, parts if len(parts) > 1 else parts[0])
+        return self._key
+
+    def dedup_key(self) -> str | None:
+        """Return the deduplication key of an event, or ``None`` where every firing is an event of its own."""
+        if self.definition.identity is None:
+            return None
+        return firing_key(self.definition, self.key or "", self.using, *_identity(self))
 
 
 def is_source(definition: EventDefinition, instance: Any) -> bool:
     """Return whether the definition makes events from this object: of its model, a proxy or a child of it."""
     model = definition.model_class
     return isinstance(instance, model._meta.concrete_model or model)
-
-
-def source_key(definition: EventDefinition, instance: models.Model) -> str | None:
-    """Return the key of the row that the definition watches, as a text; a child model's instance has its parent's.
-
-    :returns: ``None`` for a row without a key yet
-    """
-    parts = [getattr(instance, field.attname) for field in definition.model_class._meta.pk_fields]
-    return None if None in parts else key_text(definition, parts if len(parts) > 1 else parts[0])
 
 
 def key_text(definition: EventDefinition, key: Any) -> str:
@@ -72,29 +91,24 @@ def key_of(definition: EventDefinition, text: str) -> Any:
     return definition.model_class._meta.pk.to_python(text)
 
 
-def stored(definition: EventDefinition, instance: models.Model, using: str) -> models.QuerySet[models.Model]:
-    """Return a queryset of the stored row of an instance, of the model that the definition watches."""
-    key = source_key(definition, instance)
-    if key is None:
-        return definition.model_class._base_manager.using(using).none()
-    return by_key(definition, key_of(definition, key), using)
-
-
-def by_key(definition: EventDefinition, key: Any, using: str) -> models.QuerySet[models.Model]:
-    """Return a queryset of the stored row of a key."""
-    return definition.model_class._base_manager.using(using).filter(pk=key)
-
-
 def fetch_sources(definition: EventDefinition, keys: Iterable[str], using: str) -> dict[str, models.Model]:
     """Return the existing rows of these keys, with all that the definition's paths read."""
+    rows = get_rows(definition.model_class, definition.paths(), _valid_keys(definition, keys), using=using)
+    return {key_text(definition, row.pk): row for row in rows}
+
+
+def existing_keys(definition: EventDefinition, keys: Iterable[str], using: str) -> set[str]:
+    """Return those of these keys that a row has."""
+    rows = definition.model_class._base_manager.using(using).filter(pk__in=_valid_keys(definition, keys))
+    return {key_text(definition, pk) for pk in rows.values_list("pk", flat=True)}
+
+
+def _valid_keys(definition: EventDefinition, keys: Iterable[str]) -> list[Any]:
     valid = []
     for key in keys:
-        try:
+        with suppress(ValidationError, ValueError, TypeError):  # the source counts as gone
             valid.append(key_of(definition, key))
-        except (ValidationError, ValueError, TypeError):  # the source counts as gone
-            continue
-    rows = get_rows(definition.model_class, definition.paths(), valid, using=using)
-    return {key_text(definition, row.pk): row for row in rows}
+    return valid
 
 
 def database_of(instance: models.Model) -> str:
@@ -177,31 +191,32 @@ _PLAIN_KINDS: tuple[tuple[Any, str, Callable[[Any], str]], ...] = (
 )
 
 
-def identity_key(definition: EventDefinition, key: str, instance: Any, using: str) -> str | None:
-    """Return the deduplication key of an event, or ``None`` where every firing is an event of its own.
+def firing_key(definition: EventDefinition, key: str, using: str, *identity: str) -> str:
+    """Return the deduplication key of an event of a row.
 
-    :param key: ``source_key`` of the instance
+    :param key: ``Source.key``
+    :param identity: the values of ``once_per``
     """
-    if definition.identity is None:
-        return None
-    parts = _identity(definition, instance, using) if definition.identity else []
     schema = database_and_schema(using)[1]
-    return dedup_key_from(definition.name, definition.source_label, key, *parts, *([schema] if schema else []))
+    return dedup_key_from(definition.name, definition.source_label, key, *identity, *([schema] if schema else []))
 
 
-def _identity(definition: EventDefinition, instance: Any, using: str) -> list[str]:
+def _identity(source: Source) -> list[str]:
     """Return the values of ``once_per`` as texts: the same for a fresh and a reloaded instance, in every language."""
-    sources = definition.identity or ()
-    with translation.override(django_settings.LANGUAGE_CODE):
-        values = [source.resolve(instance) for source in sources]
+    definition = source.definition
+    if not definition.identity:
+        return []
+    with site_language():
+        values = [each.resolve(source.instance) for each in definition.identity]
         if any(hasattr(value, "resolve_expression") for value in values):  # F() and the like: the row has the value
-            row = stored(definition, instance, using).get()
-            values = [source.resolve(row) for source in sources]
-        return [_identity_text(definition, *each) for each in zip(sources, values, strict=True)]
+            rows = definition.model_class._base_manager.using(source.using)
+            row = rows.get(pk=key_of(definition, source.key or ""))
+            values = [each.resolve(row) for each in definition.identity]
+        return [_identity_text(definition, *each) for each in zip(definition.identity, values, strict=True)]
 
 
-def _identity_text(definition: EventDefinition, source: Expression, value: Any) -> str:
-    field = trace(definition.model_class, source.path).field if isinstance(source, Path) else None
+def _identity_text(definition: EventDefinition, part: Expression, value: Any) -> str:
+    field = trace(definition.model_class, part.path).field if isinstance(part, Path) else None
     value = column_value(field, field.to_python(value)) if field and value is not None else value
     if isinstance(value, dt.datetime):
         # In the repeated hour at the end of summer time PostgreSQL's driver sets fold, and a fresh instance doesn't.

@@ -19,9 +19,8 @@ from ..exceptions import ConfigurationError, TransportError, error_text
 from ..models import DeliveryAttempt, Event
 from ..protocols.base import Request, Response, Result, WireProtocol
 from ..telemetry import counters
-from ..telemetry.notify import event_log_fields
 from ..text.escape import escaped_text, searchable, storable
-from ..text.log_fields import events_logger
+from ..text.log_fields import event_extra, events_logger
 from .masking import masked_response, masked_text
 
 logger = logging.getLogger("dfinery_django")
@@ -150,7 +149,7 @@ def log_attempts(exchanges: Sequence[Exchange], using: str) -> None:
                 events_logger.info(
                     "Event %s (%s): %s after %s ms",
                     *(event.event_id, escaped_text(event.event_name), each.result.outcome, each.duration_ms),
-                    extra=event_log_fields(
+                    extra=event_extra(
                         event,
                         outcome=str(each.result.outcome),
                         attempt=event.attempt_count,

@@ -42,7 +42,7 @@ def expire_strays(using: str, *, now: dt.datetime | None = None) -> int:
 
 def warn_of_risk(alias: str, using: str, now: dt.datetime) -> None:
     """Log once that events have waited for more than half of their time, while there is still time to act."""
-    soon = now + dt.timedelta(hours=get_settings().MAX_AGE_HOURS) / 2
+    soon = now + get_settings().risk_age
     at_risk = Event.objects.using(using).unfinished()
     at_risk = at_risk.filter(destination=alias, expires_at__gt=now, expires_at__lt=soon)
     row = Destination.objects.using(using).filter(pk=destination_row(alias, using).pk)

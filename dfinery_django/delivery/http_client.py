@@ -35,6 +35,8 @@ _CHUNK_BYTES = 8 * 1024
 PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
+#: What is raised where an answer takes too long; ``FakeDfinery`` raises it, too.
+TimedOut = requests.exceptions.ReadTimeout
 _NO_ADDRESS = (InvalidURL, InvalidSchema, MissingSchema, urllib3.exceptions.LocationValueError)
 
 
@@ -186,7 +188,7 @@ def _read_body(answer: requests.Response, deadline: float) -> bytes:
     while len(body) < MAX_BODY_BYTES and (chunk := answer.raw.read1(_CHUNK_BYTES, decode_content=True)):
         body += chunk
         if clock.monotonic() > deadline:
-            raise requests.exceptions.ReadTimeout("the answer came too slowly")
+            raise TimedOut("the answer came too slowly")
     return bytes(body[:MAX_BODY_BYTES])
 
 

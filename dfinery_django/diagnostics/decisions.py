@@ -12,16 +12,18 @@ from typing import Any
 
 from django.db.models import Field
 from django.db.models.constants import LOOKUP_SEP
-from django.utils import timezone
 
 from ..building.build import is_ready
+from ..clock import EPOCH
 from ..conf import get_settings
 from ..definitions import conditions, consent
 from ..definitions.definition import EventDefinition
+from ..definitions.source import Source
 from ..models import Event
 from ..outbox import reconcile
 from ..schema import properties
-from .fields import SAVE_TIME, PayloadPart, datetime_source, overrides_hook, short_repr, source_text, try_call
+from ..text.times import site_span, site_time
+from .fields import SAVE_TIME, PayloadPart, datetime_source, short_repr, source_text, try_call
 
 #: Number of values of a to-many relation that an explanation names.
 SHOWN_VALUES = 3
@@ -54,7 +56,7 @@ def firing_steps(definition: EventDefinition, row: Any, using: str) -> Iterator[
         yield _hook_step("when", source_text(when), lambda created: when(row, created))
     elif signal is None:
         yield Step("when", True, f"{when!r}: {_TRIGGERS[when]} fires it.")
-    if overrides_hook(definition, "should_capture"):
+    if definition.overrides("should_capture"):
         yield _hook_step("should_capture", "It", lambda created: definition.should_capture(row, created=created))
     yield from _consent_step(definition, row)
 
@@ -75,7 +77,7 @@ def _lookup_steps(definition: EventDefinition, when: Mapping[str, Any], row: Any
     rows = definition.model_class._base_manager.using(using).filter(pk=row.pk)
     steps = [_lookup_step(rows, key, wanted) for key, wanted in when.items()]
     yield from steps
-    held, _ = try_call("", lambda: conditions.holds_after(definition, row, using, None))
+    held, _ = try_call("", lambda: conditions.holds_after(Source(definition, row, using), None))
     if not held and all(step.holds for step in steps):
         yield Step("when", False, "Each condition is true, but not all of them for the same related object.")
 
@@ -121,7 +123,7 @@ def once_per_step(definition: EventDefinition, captured: Event | None) -> Step:
 
 def readiness_steps(definition: EventDefinition, row: Any, item_count: int | None) -> Iterator[Step]:
     """Yield the decision on whether building would wait."""
-    if definition.condition == "deleted" or (item_count is None and not overrides_hook(definition, "is_ready")):
+    if definition.condition == "deleted" or (item_count is None and not definition.overrides("is_ready")):
         return
     answer, fault = try_call("items", lambda: is_ready(definition, row))
     counted = "" if item_count is None else f"{item_count} item{'' if item_count == 1 else 's'}."
@@ -142,12 +144,12 @@ def datetime_step(definition: EventDefinition, envelope: PayloadPart, now: dt.da
         return Step("event_datetime", False, str(reading.fault))
     if datetime_source(definition) == SAVE_TIME:
         return Step("event_datetime", True, f"{SAVE_TIME.capitalize()}: {hours:g} h from then.")
-    happened = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc) + dt.timedelta(milliseconds=int(reading.wire or 0))
+    happened = EPOCH + dt.timedelta(milliseconds=int(reading.wire or 0))
     age = now - happened
-    left = dt.timedelta(hours=hours) - age
+    left = get_settings().max_age - age
     if left > dt.timedelta(0):
-        return Step("event_datetime", True, f"{site_time(happened)}: {_rough_duration(left)} left of {hours:g} h.")
-    words = f"{site_time(happened)}: {_rough_duration(age)} ago. DFINERY processes nothing older than {hours:g} h."
+        return Step("event_datetime", True, f"{site_time(happened)}: {site_span(left)} left of {hours:g} h.")
+    words = f"{site_time(happened)}: {site_span(age)} ago. DFINERY processes nothing older than {hours:g} h."
     return Step("event_datetime", False, words)
 
 
@@ -192,19 +194,3 @@ def reconcile_step(definition: EventDefinition, row: Any, using: str, *, is_want
     if not settings.RECONCILE_MINUTES:
         return Step("reconcile", True, "It captures it when it is run: manage.py dfinery reconcile.")
     return Step("reconcile", True, f"It captures it; it runs every {settings.RECONCILE_MINUTES} min.")
-
-
-def site_time(moment: dt.datetime) -> str:
-    """Format a datetime in the site's time zone, if the calendar reaches that far."""
-    try:
-        moment = timezone.localtime(moment, timezone.get_default_timezone())
-    except OverflowError:  # year 1 or 9999, as shops use for "never"
-        pass
-    return f"{moment:%Y-%m-%d %H:%M:%S %Z}"
-
-
-def _rough_duration(time: dt.timedelta) -> str:
-    minutes = int(time.total_seconds() // 60)
-    if minutes >= 72 * 60:
-        return f"{minutes // 1440} d"
-    return f"{minutes // 60} h {minutes % 60:02} min"

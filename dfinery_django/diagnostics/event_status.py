@@ -10,19 +10,17 @@ from dataclasses import dataclass
 
 from django.utils.formats import number_format
 from django.utils.functional import Promise
-from django.utils.timesince import timesince, timeuntil
+from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from ..enums import EventStatus, Outcome, Reason
 from ..models import DeliveryAttempt, Destination, Event
-from ..text.times import format_datetime
+from ..text.times import due_in, exact_span, format_datetime, time_left
 
 Text = str | Promise
 
 #: An event that has been due for this long without being claimed gets a sentence of its own.
 OVERDUE_AFTER = dt.timedelta(minutes=2)
-_SPAN_ORIGIN = dt.datetime(2000, 1, 1, tzinfo=dt.timezone.utc)
 
 
 @dataclass(frozen=True)
@@ -200,34 +198,14 @@ def _values(event: Event, destination: Destination | None, now: dt.datetime) -> 
         "attempts": event.attempt_count,
         "hours": number_format(f"{(event.expires_at - event.occurred_at).total_seconds() / 3600:g}"),
         "finished": format_datetime(finished) if finished else "",
-        "took": _duration(finished - event.occurred_at) if finished else "",
+        "took": exact_span(finished - event.occurred_at) if finished else "",
         "expires": format_datetime(event.expires_at),
-        "left": time_left(event, now),
+        "left": time_left(event.expires_at, now),
         "due": due_in(due, now) if due else "",
         "overdue": timesince(due, now) if due else "",
         "paused_by": destination.paused_by if destination else "",
         "why": destination.closed_reason if destination else "",
     }
-
-
-def _duration(span: dt.timedelta) -> str:
-    """Format a duration: ``4 seconds``, ``2 hours, 5 minutes``."""
-    seconds = max(0, round(span.total_seconds()))
-    if seconds < 60:
-        return ngettext("%(seconds)s second", "%(seconds)s seconds", seconds) % {"seconds": seconds}
-    return timesince(_SPAN_ORIGIN, _SPAN_ORIGIN + span)
-
-
-def time_left(event: Event, now: dt.datetime) -> str:
-    """Return for how long DFINERY still accepts the event: "3 hours, 20 minutes"; empty if it expired."""
-    return timeuntil(event.expires_at, now) if event.expires_at > now else ""
-
-
-def due_in(due_at: dt.datetime, now: dt.datetime) -> str:
-    """Return when the event is next due: "in 3 minutes", "within a minute"."""
-    if due_at <= now + dt.timedelta(seconds=60):
-        return str(_("within a minute"))
-    return str(_("in %(time)s")) % {"time": timeuntil(due_at, now)}
 
 
 _OUTCOMES: dict[str, Text] = {

@@ -11,18 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.conf import settings as django_settings
 from django.db import DatabaseError
-from django.utils import translation
 
 from .. import clock
-from ..building.build import mapping_error_reason, try_to_build
 from ..building.custom_fields import SeenFields
-from ..conf import get_settings
+from ..building.dry_run import dry_run
 from ..definitions.definition import EventDefinition
-from ..definitions.source import fetch_sources, identity_key, source_key
+from ..definitions.source import Source, fetch_sources
 from ..enums import EventStatus, Reason
 from ..models import Event
+from ..text.language import site_language
 from . import decisions
 from .decisions import Step
 from .fields import PayloadPart, envelope_part, event_part, item_parts, try_call, user_part
@@ -82,8 +80,8 @@ def explain(definition: EventDefinition, instance: Any, *, using: str, items: in
     :param items: maximum number of items whose fields are read
     :raises LookupError: if the object does not exist, or building could not read it
     """
-    key = source_key(definition, instance) or ""
-    with translation.override(django_settings.LANGUAGE_CODE):
+    key = Source(definition, instance, using).key or ""
+    with site_language():
         found, fault = try_call(definition.source_label, lambda: fetch_sources(definition, [key], using))
         if fault:
             raise LookupError(str(fault))
@@ -94,8 +92,11 @@ def explain(definition: EventDefinition, instance: Any, *, using: str, items: in
 
 def _explanation(definition: EventDefinition, row: Any, key: str, using: str, limit: int) -> Explanation:
     now = clock.now()
-    built = _dry_build(definition, row, key, using, now)
-    captured, once = _once(definition, key, built.dedup_key, using)
+    built = dry_run(definition, row, using)
+    dedup_key, fault = try_call("once_per", Source(definition, row, using).dedup_key)
+    if fault:
+        built.finish(EventStatus.FAILED, Reason.MAPPING, str(fault), now)
+    captured, once = _once(definition, key, dedup_key, using)
     seen = SeenFields(using)
     envelope, user = envelope_part(definition, row, now), user_part(definition, row, seen)
     item_count, items = item_parts(definition, row, seen, limit)
@@ -131,18 +132,6 @@ def _explanation(definition: EventDefinition, row: Any, key: str, using: str, li
 
 def _with_envelope(envelope: PayloadPart, event: PayloadPart) -> PayloadPart:
     return replace(event, readings=(*envelope.readings, *event.readings))
-
-
-def _dry_build(definition: EventDefinition, row: Any, key: str, using: str, now: dt.datetime) -> Event:
-    """Return an unsaved event, built. The types of its custom fields are not remembered."""
-    event = Event(definition=definition.name, event_name=definition.event_name, created_at=now)
-    event.set_occurred_at(now, get_settings().MAX_AGE_HOURS)
-    try:
-        event.dedup_key = identity_key(definition, key, row, using)
-        try_to_build(event, definition, row, SeenFields(using), now, waits=False)
-    except Exception as error:  # noqa: BLE001 - errors of the site's code are reported
-        event.finish(EventStatus.FAILED, Reason.MAPPING, mapping_error_reason(definition, error), now)
-    return event
 
 
 def _once(definition: EventDefinition, key: str, dedup_key: str | None, using: str) -> tuple[StoredEvent | None, Step]:

@@ -14,12 +14,12 @@ from typing import Any
 
 from ..building.custom_fields import SeenFields
 from ..db.retry import is_transient
-from ..definitions.definition import EventDefinition, declared_type
+from ..definitions.definition import EventDefinition
 from ..definitions.expressions import Call, Expression, Path, read_value
 from ..exceptions import PayloadError, error_line
 from ..schema import properties
 from ..schema.payload import convert_properties
-from ..schema.properties import Scope
+from ..schema.properties import Scope, declared_type
 from ..schema.types import Wire, WireType, epoch_milliseconds, infer
 
 #: The maximum lengths of the text of a Python value and of an expression.
@@ -118,7 +118,7 @@ def item_parts(
 
     :returns: the number of all items, ``None`` for an event that has no items by definition; and the first items
     """
-    path, is_own = properties.PATHS["item"], overrides_hook(definition, "get_items")
+    path, is_own = properties.PATHS["item"], definition.overrides("get_items")
     if definition.items is None and not is_own:
         return None, ()
     get_items: Callable[[Any], Any] = definition.get_items if is_own else definition.get_item_sources
@@ -148,14 +148,9 @@ def try_call(place: str, function: Callable[[], Any]) -> tuple[Any, FieldFault |
         return None, FieldFault(place, f"it raised {error_line(error)}", "Fix the definition.")
 
 
-def overrides_hook(definition: EventDefinition, hook: str) -> bool:
-    """Return whether a definition overrides a hook, so that its mapping is not used."""
-    return getattr(getattr(definition, hook), "__func__", None) is not getattr(EventDefinition, hook)
-
-
 def datetime_source(definition: EventDefinition) -> str:
     """Return the source of the event's time as text."""
-    if overrides_hook(definition, "get_event_datetime"):
+    if definition.overrides("get_event_datetime"):
         return "get_event_datetime()"
     return source_text(definition.event_datetime) or SAVE_TIME
 
@@ -208,7 +203,7 @@ class _Reader:
 
     def hooked(self, hook: str, instance: Any) -> PayloadPart | None:
         """Read the fields by a hook, if the definition overrides it."""
-        if not overrides_hook(self.definition, hook):
+        if not self.definition.overrides(hook):
             return None
         values, fault = try_call(self.path, lambda: getattr(self.definition, hook)(instance))
         return PayloadPart(self.path, fault=fault) if fault else self.returned(hook, values)

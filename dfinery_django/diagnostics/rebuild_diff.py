@@ -13,10 +13,11 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from ..building.payload_reader import preview
-from ..definitions import consent, registry
+from ..building.dry_run import dry_run
+from ..definitions import registry
 from ..definitions.definition import EventDefinition
 from ..definitions.source import fetch_sources
+from ..enums import Reason
 from ..models import Event
 from ..schema import properties
 from ..schema.payload import Payload, Properties
@@ -59,20 +60,22 @@ def _difference(event: Event, definition: EventDefinition, using: str) -> Rebuil
     instance = fetch_sources(definition, [event.source_pk], using).get(event.source_pk)
     if instance is None:
         return RebuildDifference(problem=_("The source object is gone."))
-    if not consent.is_given(definition, instance):
+    built = dry_run(definition, instance, using)
+    if built.fault:
+        raise built.fault
+    if built.reason_code == Reason.NO_CONSENT:
         return RebuildDifference(problem=_("There is no consent to it: a rebuild would cancel it."))
-    fresh = preview(definition.name, instance)
-    if fresh is None:
+    if built.reason_code == Reason.GUEST:
         return RebuildDifference(problem=_("It is a guest's, and the definition says to skip guests."))
+    fresh = Payload.from_json(built.payload)
     unchanged: Properties = {properties.EVENT_ID: str(event.event_id), properties.EVENT_NAME: event.event_name}
-    if definition.moment is None and type(definition).get_event_datetime is EventDefinition.get_event_datetime:
+    if definition.moment is None and not definition.overrides("get_event_datetime"):
         unchanged[properties.EVENT_DATETIME] = epoch_milliseconds(event.occurred_at)
     after = Payload(fresh.event_attributes | unchanged, fresh.user_attributes, fresh.items)
     before = Payload.from_json(event.payload) if event.payload else None
     changes = list(_changes(dict(_flatten(before)) if before else {}, dict(_flatten(after))))
-    destination = definition.destination_for(instance)
-    if destination != event.destination:
-        changes.insert(0, FieldChange(pgettext("model", "destination"), event.destination, destination))
+    if built.destination != event.destination:
+        changes.insert(0, FieldChange(pgettext("model", "destination"), event.destination, built.destination))
     return RebuildDifference(changes)
 
 

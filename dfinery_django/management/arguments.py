@@ -6,16 +6,17 @@ import argparse
 import datetime as dt
 import math
 from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Iterable
 from typing import NoReturn
 from uuid import UUID
 
-from django.core.management.base import CommandError, CommandParser
-from django.utils import timezone
+from django.core.management.base import CommandParser
 
 from .. import clock
 from ..conf import did_you_mean, get_settings
 from ..enums import EventStatus, Reason
-from .exit_codes import WRONG_USE
+from ..text.times import parse_moment
+from .exit_codes import WRONG_USE, wrong_use
 
 TIME_FORMATS = "2026-05-14, 2026-05-14T10:00, or 24h for 24 hours ago"
 
@@ -26,7 +27,7 @@ class OneLineParser(CommandParser):
     def error(self, message: str) -> NoReturn:
         """Exit with code 2; raise ``CommandError`` under ``call_command``."""
         if not self.called_from_command_line:
-            raise CommandError(f"Error: {message}", returncode=WRONG_USE)
+            raise wrong_use(f"Error: {message}")
         exit_with_error(self, message)
 
 
@@ -67,16 +68,24 @@ def _one_of(words: list[str]) -> str:
     return "one of " + ", ".join(words)
 
 
+def choose(name: str | None, known: Iterable[str], problem: str) -> list[str]:
+    """Return this name alone, or all known ones without a name.
+
+    :param problem: what to say of a name that is not known
+    :raises CommandError: if it is not
+    """
+    names = tuple(known)
+    if name is not None and name not in names:
+        raise wrong_use(f"{problem} {did_you_mean(name, names)}")
+    return [name] if name else list(names)
+
+
 def destinations_named(alias: str | None) -> list[str]:
     """Return this destination alone, or all of them without an alias.
 
     :raises CommandError: if it has no token
     """
-    known = tuple(get_settings().TOKENS)
-    if alias is not None and alias not in known:
-        message = f"{alias!r} is no alias of DFINERY['TOKENS']. {did_you_mean(alias, known)}"
-        raise CommandError(message, returncode=WRONG_USE)
-    return [alias] if alias else list(known)
+    return choose(alias, get_settings().TOKENS, f"{alias!r} is no alias of DFINERY['TOKENS'].")
 
 
 def count_type(word: str) -> int:
@@ -115,10 +124,7 @@ def time_type(word: str) -> dt.datetime:
     try:
         if word.endswith("h"):
             return clock.now() - dt.timedelta(hours=hours_type(word))
-        # Python 3.10 does not know the Z.
-        parsed = dt.datetime.fromisoformat(word[:-1] + "+00:00" if word.endswith(("Z", "z")) else word)
-        aware = parsed if timezone.is_aware(parsed) else timezone.make_aware(parsed)
-        return aware.astimezone(dt.timezone.utc)
+        return parse_moment(word)
     except (ArgumentTypeError, ValueError, OverflowError) as error:
         raise ArgumentTypeError(f"{word!r} is not a time; write {TIME_FORMATS}") from error
 

@@ -26,7 +26,8 @@ from ..operations import messages
 from ..operations.bulk_action import Forecast, advance, new_bulk_action, stop, wake_all_on_commit
 from ..operations.selection import Selection
 from ..outbox.databases import outbox_databases
-from .exit_codes import FAILED, STOPPED, WRONG_USE
+from .arguments import choose
+from .exit_codes import FAILED, STOPPED, wrong_use
 from .output import progress_bar
 
 #: How long a database fault that passes is retried.
@@ -82,19 +83,13 @@ def _choose_events(options: dict[str, Any]) -> dict[str, Selection]:
             if is_filtered
             else "Choose events by their ids or by filters, or all with --all."
         )
-        raise CommandError(f"{problem} Nothing was done.", returncode=WRONG_USE)
-    databases = _databases_named(options["database"])
+        raise wrong_use(f"{problem} Nothing was done.")
+    alias = options["database"]
+    databases = choose(alias, outbox_databases(), f"Database {alias!r} has no events.")
     _check_values(values, databases)
     chosen = Selection(**values, since=options["since"], until=options["until"], search=options["search"] or "")
     by_database = {using: chosen.resolved(Event.objects.using(using)) for using in databases}
     return _narrow_to_ids(by_database, options["event_ids"]) if options["event_ids"] else by_database
-
-
-def _databases_named(alias: str | None) -> list[str]:
-    known = tuple(outbox_databases())
-    if alias is not None and alias not in known:
-        raise CommandError(f"Database {alias!r} has no events. {did_you_mean(alias, known)}", returncode=WRONG_USE)
-    return [alias] if alias else list(known)
 
 
 def _check_values(values: dict[str, Any], databases: Sequence[str]) -> None:
@@ -106,7 +101,7 @@ def _check_values(values: dict[str, Any], databases: Sequence[str]) -> None:
             known.update(*(Event.objects.using(using).in_use(column) for using in databases))
             if value not in known:
                 nearest = did_you_mean(value, tuple(sorted(known)))
-                raise CommandError(f"No event {verb} {value!r}. {nearest}", returncode=WRONG_USE)
+                raise wrong_use(f"No event {verb} {value!r}. {nearest}")
 
 
 def _narrow_to_ids(chosen: dict[str, Selection], ids: Sequence[UUID]) -> dict[str, Selection]:
@@ -121,8 +116,7 @@ def _narrow_to_ids(chosen: dict[str, Selection], ids: Sequence[UUID]) -> dict[st
     if unknown:
         others = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
         databases = ", ".join(map(repr, chosen))
-        message = f"There is no event {min(unknown)}{others} in database {databases}. Nothing was done."
-        raise CommandError(message, returncode=WRONG_USE)
+        raise wrong_use(f"There is no event {min(unknown)}{others} in database {databases}. Nothing was done.")
     return narrowed
 
 
@@ -163,7 +157,7 @@ def _confirm(action: Action, planned: Sequence[PlannedAction], *, is_all: bool) 
         if not is_all:
             return
         message = "Nothing was done: no terminal to confirm at. Add --no-input to do it, or --dry-run for a forecast."
-        raise CommandError(message, returncode=WRONG_USE)
+        raise wrong_use(message)
     question = messages.action_title(action, sum(each.forecast.done for each in planned))
     try:
         answer = input(f"{question} [y/N] ")

@@ -14,7 +14,6 @@ from django.apps import apps
 from django.core.management.base import CommandError, SystemCheckError
 from django.db import (
     DEFAULT_DB_ALIAS,
-    DatabaseError,
     InterfaceError,
     InternalError,
     OperationalError,
@@ -23,6 +22,7 @@ from django.db import (
     router,
 )
 
+from ..db.retry import DATABASE_ERRORS
 from ..exceptions import ConfigurationError
 
 FAILED, WRONG_USE = 1, 2
@@ -39,6 +39,11 @@ exit codes:
 _ONE_LINE_ERRORS = (OperationalError, InterfaceError, InternalError, ProgrammingError)
 
 
+def wrong_use(message: str) -> CommandError:
+    """Return the error of a command line or a setting that is wrong."""
+    return CommandError(message, returncode=WRONG_USE)
+
+
 @contextmanager
 def errors_as_exit_codes() -> Iterator[None]:
     """Turn errors of a database, the setting or Ctrl-C into one line with an exit code.
@@ -52,7 +57,7 @@ def errors_as_exit_codes() -> Iterator[None]:
         error.returncode = WRONG_USE
         raise
     except ConfigurationError as error:
-        raise CommandError(one_line(error), returncode=WRONG_USE) from error
+        raise wrong_use(one_line(error)) from error
     except _ONE_LINE_ERRORS as error:
         raise _database_command_error(error) from error
     except BrokenPipeError:
@@ -71,14 +76,14 @@ def _database_command_error(error: BaseException) -> CommandError:
     """Return an error that names missing tables, or else the database's own error."""
     try:
         missing = [(app, using) for app, using in _apps_by_database() if not _has_tables(app, using)]
-    except (DatabaseError, InterfaceError):
+    except DATABASE_ERRORS:
         missing = []
     if not missing:
         return CommandError(f"The database can't be used: {one_line(error)}", returncode=FAILED)
     [(app, using), *_] = missing
     option = "" if using == DEFAULT_DB_ALIAS else f" --database {using}"
     message = f"Tables of {app} are missing in database {using!r}. Run: manage.py migrate{option}"
-    return CommandError(message, returncode=WRONG_USE)
+    return wrong_use(message)
 
 
 def _apps_by_database() -> Iterator[tuple[str, str]]:

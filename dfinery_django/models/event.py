@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from .. import clock
+from ..conf import get_settings
 from ..db.columns import MomentField
 from ..enums import FINISHED, UNFINISHED, EventStatus, Outcome, Reason
 from ..schema.types import as_moment, hours_after
@@ -109,7 +110,7 @@ class Event(models.Model):
         """Set the fields of an event that is due again later; nothing is saved."""
         self.status, self.due_at, self.reason_code, self.reason = status, due_at, code, storable(reason)
 
-    def set_occurred_at(self, moment: Any, max_age_hours: float, path: str = "event_datetime") -> None:
+    def set_occurred_at(self, moment: Any, path: str = "event_datetime") -> None:
         """Set ``occurred_at`` and, from that, ``expires_at``; on an error neither.
 
         :param moment: a datetime; a naive one is read in the site's time zone
@@ -117,7 +118,7 @@ class Event(models.Model):
         :raises PayloadError: if it is not a datetime, or out of range
         """
         occurred_at = as_moment(moment, path)
-        self.expires_at = hours_after(occurred_at, max_age_hours, path)
+        self.expires_at = hours_after(occurred_at, get_settings().MAX_AGE_HOURS, path)
         self.occurred_at = occurred_at
 
 

@@ -11,11 +11,26 @@ from django.utils.translation import pgettext_lazy
 from ..db.columns import MomentField
 
 
-class CustomField(models.Model):
+class HashKeyed(models.Model):
+    """Base of the tables keyed by a hash of what identifies a row.
+
+    MariaDB and MySQL would compare the texts themselves without regard to case; DFINERY does not.
+    """
+
+    key = models.CharField(max_length=64, primary_key=True, editable=False)
+
+    class Meta:
+        abstract = True
+        default_permissions = ()
+
+    @staticmethod
+    def key_of(*parts: str) -> str:
+        return hashlib.sha256("\x1f".join(parts).encode(errors="replace")).hexdigest()
+
+
+class CustomField(HashKeyed):
     """A custom field that was sent, with its type so far; or, without a scope, a custom event."""
 
-    # A hash: MariaDB and MySQL compare text without regard to case, DFINERY does not.
-    key = models.CharField(max_length=64, primary_key=True, editable=False)
     scope = models.CharField(pgettext_lazy("custom field", "scope"), max_length=5, blank=True)
     name = models.TextField(pgettext_lazy("custom field", "name"))
     type = models.CharField(pgettext_lazy("custom field", "type"), max_length=7, blank=True)
@@ -33,39 +48,23 @@ class CustomField(models.Model):
     def __str__(self) -> str:
         return f"{self.scope} {self.name}".strip()
 
-    @staticmethod
-    def key_of(scope: str, name: str) -> str:
-        return hashlib.sha256(f"{scope}\x1f{name}".encode()).hexdigest()
 
-
-class Incident(models.Model):
+class Incident(HashKeyed):
     """A fault that goes on: events of one definition that fail for one reason, events that expire."""
 
-    # A hash: MariaDB and MySQL compare text without regard to case.
-    key = models.CharField(max_length=64, primary_key=True, editable=False)
     subject = models.TextField()
     last_at = MomentField()
-
-    class Meta:
-        app_label = "dfinery_django"
-        default_permissions = ()
 
     def __str__(self) -> str:
         return self.subject
 
 
-class Total(models.Model):
+class Total(HashKeyed):
     """The total of one metric with its labels (a JSON list)."""
 
-    # A hash: MariaDB and MySQL compare text without regard to case.
-    key = models.CharField(max_length=64, primary_key=True, editable=False)
     metric = models.CharField(max_length=40)
     labels = models.TextField()
     value = models.FloatField(default=0)
-
-    class Meta:
-        app_label = "dfinery_django"
-        default_permissions = ()
 
     def __str__(self) -> str:
         return f"{self.metric} {self.labels}"

@@ -16,7 +16,6 @@ from typing import Any
 from django.db import router
 from django.db.models import Count, F, Max, Min, Q, Value
 from django.db.models.functions import Coalesce
-from django.utils.module_loading import import_string
 
 from .. import clock
 from ..conf import Settings, get_settings
@@ -27,6 +26,7 @@ from ..enums import UNFINISHED, EventStatus
 from ..exceptions import ConfigurationError, error_line
 from ..models import Destination, Event
 from ..outbox.databases import outbox_databases
+from ..outbox.wake import wake_named
 from .destination_report import DestinationReport, Rows, report_all, sum_by_status
 
 HOURS = 48
@@ -89,7 +89,7 @@ class Snapshot:
     def oldest_waiting_at(self) -> dt.datetime | None:
         """The time when the event that expires next happened."""
         first = self.first_to_expire
-        return None if first is None else _next_expiry(first) - dt.timedelta(hours=self.settings.MAX_AGE_HOURS)
+        return None if first is None else _next_expiry(first) - self.settings.max_age
 
     @property
     def drained_at(self) -> dt.datetime | None:
@@ -155,13 +155,13 @@ def _ahead_by(row: Any, now: dt.datetime) -> float:
 
 
 def _planned_runs(settings: Settings) -> tuple[Mapping[str, dt.datetime | None], str]:
-    """Return the next runs from the ``planned`` function of ``WAKE``, if it has one, and the error if that fails."""
+    """Return the next runs of the queue's schedules, if ``WAKE`` knows them, and the error if that fails."""
     try:
-        planned = getattr(import_string(settings.WAKE), "planned", dict)
+        wake = wake_named(settings.WAKE)
     except Exception:  # noqa: BLE001 - the site's own module; a check reports it
         return {}, ""
     try:
-        return planned(), ""
+        return wake.planned(), ""
     except Exception as error:  # noqa: BLE001 - for example the queue's database
         return {}, error_line(error)
 
@@ -189,14 +189,13 @@ def first_hour(now: dt.datetime) -> dt.datetime:
 
 def _group_waiting(using: str, aliases: Iterable[str], now: dt.datetime, settings: Settings) -> Rows:
     """Count unfinished events by destination, status and hour of expiry, from the claim's index alone."""
-    soon = now + dt.timedelta(hours=settings.MAX_AGE_HOURS) / 2
     unfinished = Event.objects.using(using).unfinished().filter(destination__in=list(aliases))
     grouped = unfinished.values("status", alias=F("destination"), hour=UtcHour("expires_at"))
     return list(
         grouped.annotate(
             count=Count("pk"),
-            at_risk=Count("pk", filter=Q(expires_at__lt=soon)),
-            dated_ahead=Count("pk", filter=Q(expires_at__gt=now + FAR_AHEAD + 2 * (soon - now))),
+            at_risk=Count("pk", filter=Q(expires_at__lt=now + settings.risk_age)),
+            dated_ahead=Count("pk", filter=Q(expires_at__gt=now + FAR_AHEAD + settings.max_age)),
             expires_next_at=Min("expires_at"),
         )
     )

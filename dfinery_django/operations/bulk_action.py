@@ -11,9 +11,7 @@ import datetime as dt
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from contextlib import suppress
 
-from django.core.exceptions import ValidationError
 from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
 from django.db.models import Case, CharField, Count, Max, Q, Value, When
 
@@ -21,7 +19,7 @@ from .. import clock
 from ..conf import default_destination, get_settings
 from ..db.retry import is_transient
 from ..definitions import registry
-from ..definitions.source import key_of, key_text
+from ..definitions.source import existing_keys
 from ..enums import ACTIONABLE, FINISHED, UNFINISHED, Action, ActionVerdict, EventStatus, Reason
 from ..exceptions import NotRegistered, error_text
 from ..models import DeliveryAttempt, Event, Repair
@@ -222,18 +220,11 @@ def _without_source(rows: Iterable[JudgedRow], using: str) -> frozenset[int]:
     for pk, verdict, definition, source_pk in rows:
         if verdict in ACTIONABLE:
             by_definition[definition][pk] = source_pk
-    present = {name: _existing_sources(name, set(keys.values()), using) for name, keys in by_definition.items()}
-    return frozenset(pk for name, keys in by_definition.items() for pk, key in keys.items() if key not in present[name])
-
-
-def _existing_sources(name: str, keys: Iterable[str], using: str) -> set[str]:
-    try:
-        definition = registry.get(name)
-    except NotRegistered:
-        return set()
-    valid = []
-    for key in keys:
-        with suppress(ValidationError, ValueError, TypeError):  # the type of the model's key has changed
-            valid.append(key_of(definition, key))
-    rows = definition.model_class._base_manager.using(using).filter(pk__in=valid)
-    return {key_text(definition, pk) for pk in rows.values_list("pk", flat=True)}
+    gone: set[int] = set()
+    for name, keys in by_definition.items():
+        try:
+            present = existing_keys(registry.get(name), keys.values(), using)
+        except NotRegistered:
+            present = set()
+        gone.update(pk for pk, key in keys.items() if key not in present)
+    return frozenset(gone)

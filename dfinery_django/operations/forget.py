@@ -15,13 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.apps import apps
-from django.conf import settings as django_settings
 from django.db import router, transaction
-from django.utils import translation
 
 from .. import clock
 from ..building.payload_reader import user_id_of
-from ..conf import get_settings
 from ..db.retry import is_transient, retry
 from ..db.savepoints import savepoint_guard
 from ..db.sql import insert_missing
@@ -36,6 +33,7 @@ from ..outbox.databases import outbox_databases
 from ..schema import properties
 from ..schema.payload import Payload
 from ..text.escape import searchable
+from ..text.language import site_language
 from .selection import Selection
 
 logger = logging.getLogger("dfinery_django")
@@ -135,7 +133,7 @@ def _erase(using: str, people: Collection[str], unbuilt: Iterable[int], dry_run:
             rows.filter(pk__in=chunk).only("pk").delete()
     tombstones = [_tombstone(event, now) for event in events if event.dedup_key and event.expires_at > now - MARGIN]
     if not dry_run:
-        insert_missing(tombstones, using=using)
+        insert_missing(tombstones, using=using, unique="dedup_key")
     bulk_actions = _clean_actions(using, people, events, now, dry_run)
     counts = Counter(str(event.status) for event in events)
     return Forgotten(dict(counts), attempts, bulk_actions, log_entries, len(tombstones))
@@ -147,7 +145,7 @@ def _tombstone(event: Event, now: dt.datetime) -> Event:
         definition=event.definition, event_name=event.event_name, destination=event.destination, source=event.source,
         dedup_key=event.dedup_key, created_at=now,
     )  # fmt: skip
-    tombstone.set_occurred_at(now, get_settings().MAX_AGE_HOURS)
+    tombstone.set_occurred_at(now)
     tombstone.expires_at = max(tombstone.expires_at, event.expires_at) + MARGIN
     tombstone.finish(EventStatus.CANCELLED, Reason.FORGOTTEN, "", now)
     return tombstone
@@ -214,7 +212,7 @@ def _user_id_from_source(using: str, definition: EventDefinition, source: Any, k
     try:
         if source is None:
             return key if _user_id_is_source_key(definition) else None
-        with savepoint_guard(using), translation.override(django_settings.LANGUAGE_CODE):
+        with savepoint_guard(using), site_language():
             return user_id_of(definition, source)
     except PayloadError:
         return None
@@ -228,7 +226,7 @@ def _user_id_from_source(using: str, definition: EventDefinition, source: Any, k
 def _user_id_is_source_key(definition: EventDefinition) -> bool:
     """Return whether the user_id is the source's key (an account's sign-up), so that a deleted source's is known."""
     expression = definition.user_expressions.get(properties.USER_ID)
-    is_mapped = type(definition).get_user_attributes is EventDefinition.get_user_attributes
+    is_mapped = not definition.overrides("get_user_attributes")
     keys = ("pk", definition.model_class._meta.pk.name)
     return is_mapped and definition.user is None and isinstance(expression, Path) and expression.path in keys
 

@@ -1,9 +1,10 @@
-"""The effect of a bulk action, before and after, in sentences with numbers. No HTML."""
+"""The effect of a bulk action or of forgetting people, before and after, in sentences with numbers. No HTML."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
@@ -13,6 +14,9 @@ from ..text.times import format_datetime
 from ..text.times import number as grouped
 from .bulk_action import Forecast
 from .selection import WILDCARD, Selection
+
+if TYPE_CHECKING:
+    from .forget import Forgotten
 
 
 @dataclass(frozen=True)
@@ -129,3 +133,40 @@ def describe_selection(selection: Selection) -> str:
     parts = [_("chosen one by one")] if selection.pks else []
     parts += [text % {"value": value} for text, value in conditions if value]
     return ", ".join(parts) or _("all events")
+
+
+def forget_question(count: int) -> str:
+    """Return the title of the confirmation page."""
+    return ngettext("Forget %(count)s person?", "Forget %(count)s people?", count) % {"count": grouped(count)}
+
+
+def forget_button(count: int) -> str:
+    """Return the label of the confirmation button."""
+    return ngettext("Yes, forget them", "Yes, forget %(count)s people", count) % {"count": grouped(count)}
+
+
+def forget_outcome(erased: Forgotten) -> str:
+    """Return the message that says how much was erased."""
+    text = ngettext("Forgotten: %(count)s event was erased.", "Forgotten: %(count)s events were erased.", erased.total)
+    return text % {"count": grouped(erased.total)}
+
+
+def describe_forgotten(erased: Forgotten) -> Iterator[Line]:
+    """Describe what is erased, what remains and what may still arrive."""
+    if erased.total:
+        yield Line(erased.total, _("erased: all their events, with content, ids and attempts"), "done")
+    if erased.traces:
+        words = _("of these leave a tombstone without any id for about two days, so that they are not captured again")
+        yield Line(erased.traces, words, "done")
+    if erased.repairs + erased.log_entries:
+        yield Line(
+            erased.repairs + erased.log_entries, _("entries of ledgers and logs: the ids in them are removed"), "done"
+        )
+    if sending := erased.events.get(EventStatus.SENDING, 0):
+        yield Line(sending, _("being sent at this moment and can't be recalled: may still arrive"), "doubtful")
+
+
+def describe_unattributable(count: int) -> Iterator[Line]:
+    """Describe the events whose person is unknown."""
+    if count:
+        yield Line(count, _("skipped: their source can't be read, so it is unknown whom they are about"), "left")

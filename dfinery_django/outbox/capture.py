@@ -14,14 +14,13 @@ from typing import Any
 from django.db import connections, models
 
 from .. import clock
-from ..building.build import build, build_due
 from ..building.event_user import known_user
 from ..conf import default_destination, get_settings
 from ..db import savepoints
 from ..db.retry import is_transient
 from ..definitions import consent, registry
 from ..definitions.definition import EventDefinition
-from ..definitions.source import database_of, identity_key, is_source, source_key
+from ..definitions.source import Source, database_of, is_source
 from ..enums import EventStatus, Reason
 from ..exceptions import ConfigurationError, error_text
 from ..models import Event
@@ -47,42 +46,43 @@ def capture(name: str, instance: models.Model, *, using: str | None = None) -> E
         log_rate_limited("%s was not captured", name, error=error)
         return None
     return run_guarded(
-        name, lambda: using or database_of(instance), lambda alias: _capture_by_hand(definition, instance, using=alias)
+        name, lambda: using or database_of(instance), lambda used: _capture_by_hand(Source(definition, instance, used))
     )
 
 
-def _capture_by_hand(definition: EventDefinition, instance: Any, using: str) -> Event | None:
-    if not consent.allows_capture(definition, instance, using):
+def _capture_by_hand(source: Source) -> Event | None:
+    if not consent.allows_capture(source):
         return None
-    return fetch_stored(insert(definition, instance, using=using, by_hand=True), using)
+    return fetch_stored(insert(source, by_hand=True), source.using)
 
 
-def insert(definition: EventDefinition, instance: Any, *, using: str, by_hand: bool = False) -> Any:
+def insert(source: Source, *, by_hand: bool = False) -> Any:
     """Store an event of this definition, unless the same one is there. May raise: callers must guard the shop's code.
 
     :returns: the event's id
     :raises TypeError: if the instance is of another model
     :raises ValueError: if it has no key yet
     """
-    if not is_source(definition, instance):
-        raise TypeError(f"{definition.name} is made of {definition.source_label}, not of {type(instance).__name__}.")
-    key = source_key(definition, instance)
-    if key is None:
+    definition, using = source.definition, source.using
+    if not is_source(definition, source.instance):
+        kind = type(source.instance).__name__
+        raise TypeError(f"{definition.name} is made of {definition.source_label}, not of {kind}.")
+    if source.key is None:
         raise ValueError(f"{definition.source_label} has no key yet: save it first.")
     event = new_event(definition.event_name, default_destination())
-    event.definition, event.source, event.source_pk = definition.name, definition.source_label, key
+    event.definition, event.source, event.source_pk = definition.name, definition.source_label, source.key
     event.may_be_known = by_hand or _may_repeat(definition)
     grace = definition.settle_seconds
     if grace is None and not connections[using].in_atomic_block:
         grace = get_settings().SETTLE_SECONDS  # committed already, before its lines: wait until they are written
     event.due_at = event.created_at + dt.timedelta(seconds=grace or 0)
     try:
-        savepoints.retry_once(using, _fill_from_instance, event, definition, instance, using)
+        savepoints.retry_once(using, _fill_event, event, source)
     except Exception as error:
         savepoints.raise_or_recover(error, using)
         if is_transient(error) and definition.condition != "deleted":
             raise  # not the mapping's error, and reconcile finds the row again; a deleted one it can't
-        event.fault, event.source_pk = error, searchable(key)
+        event.fault, event.source_pk = error, searchable(source.key)
         reason = f"{definition.name}, at capture, raised {error_text(error)}. Fix it, then rebuild the event."
         event.finish(EventStatus.FAILED, Reason.MAPPING, reason, event.created_at)
     store_event(event, using)
@@ -99,20 +99,25 @@ def _may_repeat(definition: EventDefinition) -> bool:
     return definition.signal is not None or not is_guarded
 
 
-def _fill_from_instance(event: Event, definition: EventDefinition, instance: Any, using: str) -> None:
-    with savepoints.savepoint_guard(using, instance):
-        event.dedup_key = identity_key(definition, event.source_pk, instance, using)
+def _fill_event(event: Event, source: Source) -> None:
+    definition, instance = source.definition, source.instance
+    with savepoints.savepoint_guard(source.using, instance):
+        event.dedup_key = source.dedup_key()
         event.user_source, event.user_id = known_user(definition, instance)
         event.destination = storable(definition.destination_for(instance))[:64]
         if len(event.source_pk) > SEARCHABLE_LENGTH:
             raise ValueError(f"its key has more than {SEARCHABLE_LENGTH} characters")
         if definition.condition == "deleted":  # its source is about to be deleted
-            build([event], using=using, now=clock.now(), waits=False)
+            from ..building.build import build  # few requests build
+
+            build([event], using=source.using, now=clock.now(), waits=False)
             if event.status == EventStatus.CAPTURED:  # the database failed, and a later retry would find no source
                 event.finish(EventStatus.FAILED, Reason(event.reason_code), event.reason, event.created_at)
 
 
 def _build_on_commit(event_id: Any, using: str) -> None:
+    from ..building.build import build_due  # few requests build
+
     def build_dfinery_event() -> None:
         built = Event.objects.using(using).filter(event_id=event_id)
         run_guarded(str(event_id), lambda: using, lambda _: build_due(built))

@@ -18,7 +18,6 @@ from ..building.custom_fields import SeenFields
 from ..building.payload_reader import envelope
 from ..conf import default_destination, get_settings
 from ..db.retry import is_transient, retry, statement_batches
-from ..definitions.definition import declared_type
 from ..definitions.registry import EVENT_NAME_LENGTH
 from ..enums import EventStatus
 from ..exceptions import DfineryError, PayloadError, error_text
@@ -26,6 +25,7 @@ from ..models import Event
 from ..protocols.s2s_inbound import BAD_VALUE, EVENT_PATH, NO_DATETIME, Body, Refused, read_body
 from ..schema import properties
 from ..schema.payload import Payload
+from ..schema.properties import declared_type
 from ..schema.types import as_moment, hours_after
 from ..text.escape import searchable
 from .wakeup import wake_on_commit
@@ -41,7 +41,6 @@ FUTURE_TOLERANCE = dt.timedelta(minutes=5)
 #: Smaller numbers of milliseconds lie before March 1973: they were surely meant as seconds.
 FIRST_MILLISECONDS = 10**11
 
-_UNIX_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
 _DATETIME = f"{EVENT_PATH}.{properties.EVENT_DATETIME}"
 
 
@@ -207,7 +206,7 @@ class _Plan:
         event = Event(event_name=body.event_name, destination=self._alias, status=EventStatus.PENDING, **times)
         if body.event_id:
             event.event_id = body.event_id
-        event.set_occurred_at(self._moment(body), get_settings().MAX_AGE_HOURS)
+        event.set_occurred_at(self._moment(body))
         payload = body.payload(envelope(event), declared_type, self._seen_fields)
         self._seen_fields.event(event.event_name)
         event.payload = payload.to_json()
@@ -215,12 +214,12 @@ class _Plan:
         return event
 
     def _moment(self, body: Body) -> dt.datetime:
+        hours = get_settings().MAX_AGE_HOURS
         try:
-            moment = as_moment(_UNIX_EPOCH + dt.timedelta(milliseconds=body.milliseconds))
-            end = hours_after(moment, get_settings().MAX_AGE_HOURS)
+            moment = as_moment(clock.EPOCH + dt.timedelta(milliseconds=body.milliseconds))
+            end = hours_after(moment, hours)
         except (OverflowError, PayloadError):
             raise Refused(NO_DATETIME, _DATETIME, "no calendar has such a day") from None
-        hours = get_settings().MAX_AGE_HOURS
         if end <= self._now:
             problem = f"it is more than {hours:g} hours old, and DFINERY does not process it"
             if 0 < body.milliseconds < FIRST_MILLISECONDS:

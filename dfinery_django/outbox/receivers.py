@@ -22,7 +22,7 @@ from ..conf import get_settings
 from ..db import savepoints
 from ..definitions import conditions, consent, registry
 from ..definitions.definition import EventDefinition
-from ..definitions.source import database_of, is_source
+from ..definitions.source import Source, is_source
 from ..exceptions import NotRegistered
 from ..models import Event
 from ..text.log_fields import log_rate_limited
@@ -30,7 +30,6 @@ from .capture import insert
 
 logger = logging.getLogger("dfinery_django")
 
-_DEFAULT_SHOULD_CAPTURE = EventDefinition.should_capture
 #: The attribute in which an instance keeps its ``_HeldBefore`` between pre_save and post_save. A stack: saves nest.
 _SAVE_STACK = "_dfinery_saves"
 #: Definition -> ``True`` if its condition held before the save, or the id of the event that a nested save has captured.
@@ -43,17 +42,16 @@ def before_save(sender: Any = None, instance: Any = None, using: str = "", raw: 
     held: _HeldBefore = {}
     for definition in _definitions_for(sender, instance, raw):
         if conditions.lookups(definition) is not None:
-            alias = using or database_of(instance)
-            held[definition.name] = _held_before(definition, instance, alias, kwargs.get("update_fields"))
+            held[definition.name] = _held_before(Source(definition, instance, using), kwargs.get("update_fields"))
     if held:
         instance.__dict__.setdefault(_SAVE_STACK, []).append(held)
 
 
-def _held_before(definition: EventDefinition, instance: Any, using: str, update_fields: Any) -> bool:
+def _held_before(source: Source, update_fields: Any) -> bool:
     try:
-        return savepoints.retry_once(using, conditions.held_before, definition, instance, using, update_fields)
+        return savepoints.retry_once(source.using, conditions.held_before, source, update_fields)
     except Exception as error:  # noqa: BLE001 - logged; the shop goes on
-        savepoints.swallow(error, using, "The condition of %s can't be evaluated", definition.name)
+        savepoints.swallow(error, source.using, "The condition of %s can't be evaluated", source.definition.name)
         return True
 
 
@@ -69,16 +67,16 @@ def after_save(
     definitions = _definitions_for(sender, instance, raw)
     held = _pop_held(instance) if definitions else {}
     for definition in definitions:
-        alias = using or database_of(instance)
+        source = Source(definition, instance, using)
         try:
             # A post_save that is sent by hand had no pre_save: unless created, the condition counts as held before.
-            held_before = _is_already_captured(held.get(definition.name, not created), alias)
-            if savepoints.retry_once(alias, _fires, definition, instance, created, held_before, alias, kwargs):
-                event_id = insert(definition, instance, using=alias)
+            held_before = _is_already_captured(held.get(definition.name, not created), source.using)
+            if savepoints.retry_once(source.using, _fires, source, created, held_before, kwargs):
+                event_id = insert(source)
                 for outer in instance.__dict__.get(_SAVE_STACK, ()):  # the saves around this one must not capture again
                     outer[definition.name] = event_id
         except Exception as error:  # noqa: BLE001 - logged; the shop goes on
-            savepoints.swallow(error, alias, "%s was not captured", definition.name)
+            savepoints.swallow(error, source.using, "%s was not captured", definition.name)
 
 
 def _is_already_captured(held: bool | UUID, using: str) -> bool:
@@ -104,44 +102,38 @@ def _pop_held(instance: models.Model) -> _HeldBefore:
     return held
 
 
-def _fires(
-    definition: EventDefinition, instance: Any, created: bool, held: bool, using: str, kwargs: Mapping[str, Any]
-) -> bool:
-    is_met = _is_condition_met(definition, instance, created, held, using, kwargs)
-    return is_met and _should_capture(definition, instance, created, using)
+def _fires(source: Source, created: bool, held: bool, kwargs: Mapping[str, Any]) -> bool:
+    return _is_condition_met(source, created, held, kwargs) and _should_capture(source, created)
 
 
-def _is_condition_met(
-    definition: EventDefinition, instance: Any, created: bool, held: bool, using: str, kwargs: Mapping[str, Any]
-) -> bool:
-    when = definition.condition
+def _is_condition_met(source: Source, created: bool, held: bool, kwargs: Mapping[str, Any]) -> bool:
+    when = source.definition.condition
     if isinstance(when, Mapping):
-        return not held and conditions.holds_after(definition, instance, using, kwargs.get("update_fields"))
+        return not held and conditions.holds_after(source, kwargs.get("update_fields"))
     if callable(when):
-        with savepoints.savepoint_guard(using, instance):
-            return bool(when(instance, created))
+        with savepoints.savepoint_guard(source.using, source.instance):
+            return bool(when(source.instance, created))
     return when == "saved" or (when == "created" and created)
 
 
-def _should_capture(definition: EventDefinition, instance: Any, created: bool, using: str) -> bool:
-    hook = definition.should_capture
-    if getattr(hook, "__func__", None) is not _DEFAULT_SHOULD_CAPTURE:  # the site's own code
-        with savepoints.savepoint_guard(using, instance):
-            if not hook(instance, created=created):
+def _should_capture(source: Source, created: bool) -> bool:
+    if source.definition.overrides("should_capture"):
+        with savepoints.savepoint_guard(source.using, source.instance):
+            if not source.definition.should_capture(source.instance, created=created):
                 return False
-    return consent.allows_capture(definition, instance, using)
+    return consent.allows_capture(source)
 
 
 def before_delete(sender: Any = None, instance: Any = None, using: str = "", **kwargs: Any) -> None:
     """Capture at ``pre_delete`` the events of an instance that is about to be deleted."""
     for definition in _definitions_for(sender, instance, raw=False):
         if definition.condition == "deleted":
-            alias = using or database_of(instance)
+            source = Source(definition, instance, using)
             try:
-                if savepoints.retry_once(alias, _should_capture, definition, instance, False, alias):
-                    insert(definition, instance, using=alias)
+                if savepoints.retry_once(source.using, _should_capture, source, False):
+                    insert(source)
             except Exception as error:  # noqa: BLE001 - logged; the shop goes on
-                savepoints.swallow(error, alias, "%s was not captured", definition.name)
+                savepoints.swallow(error, source.using, "%s was not captured", definition.name)
 
 
 def connect_signals() -> dict[str, str]:
@@ -191,18 +183,17 @@ setting_changed.connect(_reconnect, dispatch_uid="dfinery_django.outbox.receiver
 
 def _on_signal(name: str, path: str) -> Callable[..., None]:
     def capture_signal(sender: Any = None, **kwargs: Any) -> None:
-        using = ""
+        source = None
         try:
             definition = _connected_definition(name, path)
             instance = _carried_instance(definition, sender, kwargs) if definition else None
             if definition and instance is not None:
-                using = database_of(instance)
-                created = kwargs.get("created")
-                if savepoints.retry_once(using, _fires_on_signal, definition, instance, created, using):
-                    insert(definition, instance, using=using)
+                source = Source(definition, instance)
+                if savepoints.retry_once(source.using, _fires_on_signal, source, kwargs.get("created")):
+                    insert(source)
         except Exception as error:  # noqa: BLE001 - logged; the shop goes on
-            if using:
-                savepoints.raise_or_recover(error, using)
+            if source:
+                savepoints.raise_or_recover(error, source.using)
             log_rate_limited("%s was not captured", name, error=error)
 
     return capture_signal
@@ -235,14 +226,14 @@ def _carried_instance(definition: EventDefinition, sender: Any, kwargs: Mapping[
     return None
 
 
-def _fires_on_signal(definition: EventDefinition, instance: Any, created: bool | None, using: str) -> bool:
-    when = definition.condition
+def _fires_on_signal(source: Source, created: bool | None) -> bool:
+    when = source.definition.condition
     if isinstance(when, Mapping):
-        fires = conditions.holds_after(definition, instance, using, None)
+        fires = conditions.holds_after(source, None)
     elif callable(when):
-        with savepoints.savepoint_guard(using, instance):
-            fires = bool(when(instance, bool(created)))
+        with savepoints.savepoint_guard(source.using, source.instance):
+            fires = bool(when(source.instance, bool(created)))
     else:
         # A signal without "created" (order_placed) is sent for new objects.
         fires = when != "created" or created is not False
-    return fires and _should_capture(definition, instance, bool(created), using)
+    return fires and _should_capture(source, bool(created))

@@ -26,7 +26,7 @@ from ..definitions import consent, registry
 from ..definitions.definition import EventDefinition
 from ..definitions.expressions import Path
 from ..definitions.model_paths import trace
-from ..definitions.source import identity_key, key_text
+from ..definitions.source import Source, firing_key, key_text
 from ..models import Event
 from ..schema.types import as_moment
 from .capture import insert
@@ -122,7 +122,7 @@ def candidate_keys(definition: EventDefinition, *, since: dt.datetime | None = N
     :raises PayloadError: if ``since`` is no moment
     """
     now, using = clock.now(), database_of_sources(definition)
-    since = as_moment(since or now - dt.timedelta(hours=get_settings().MAX_AGE_HOURS), "since")
+    since = as_moment(since or now - get_settings().max_age, "since")
     wanted = definition.condition if isinstance(definition.condition, Mapping) else {}
     rows = definition.model_class._base_manager.using(using).filter(**wanted)
     rows = rows.annotate(dfinery_moment=F(str(_moment_lookup(definition)))).filter(
@@ -147,7 +147,7 @@ def _without_event(definition: EventDefinition, keys: list[Any], using: str) -> 
     texts = [key_text(definition, key) for key in keys]
     own_events = Event.objects.using(using).filter(definition=definition.name)
     captured = set(own_events.filter(source_pk__in=texts).values_list("source_pk", flat=True))
-    hashes = {text: identity_key(definition, text, None, using) for text in texts if text not in captured}
+    hashes = {text: firing_key(definition, text, using) for text in texts if text not in captured}
     by_hash = Event.objects.using(using).filter(dedup_key__in=list(hashes.values())) if hashes else Event.objects.none()
     forgotten = set(by_hash.values_list("dedup_key", flat=True))
     return [key for key, text in zip(keys, texts, strict=True) if text in hashes and hashes[text] not in forgotten]
@@ -158,7 +158,7 @@ def _is_wanted(definition: EventDefinition, row: Any) -> bool:
     try:
         with savepoint_guard(using, row):
             is_wanted = definition.should_capture(row, created=definition.condition == "created")
-        return is_wanted and consent.allows_capture(definition, row, using)
+        return is_wanted and consent.allows_capture(Source(definition, row, using))
     except Exception as error:  # noqa: BLE001 - logged; the sweep goes on
         swallow(error, using, "%s %s was not captured", definition.source_label, row.pk)
         return False
@@ -167,7 +167,7 @@ def _is_wanted(definition: EventDefinition, row: Any) -> bool:
 def _capture_row(definition: EventDefinition, row: Any) -> bool:
     using = database_of_sources(definition)
     try:
-        insert(definition, row, using=using)
+        insert(Source(definition, row, using))
     except Exception as error:  # noqa: BLE001 - logged; the sweep goes on
         swallow(error, using, "%s %s was not captured", definition.source_label, row.pk)
         return False

@@ -11,19 +11,23 @@ from typing import Any
 from django.db import DatabaseError, IntegrityError, InterfaceError, connections
 
 from .. import clock
-from ..building.build import no_token_reason
 from ..conf import get_settings
 from ..db import savepoints
 from ..db.retry import T, is_transient
+from ..db.sql import sql_for
 from ..enums import EventStatus, Reason
 from ..models import Event
-from ..telemetry.notify import log_on_commit
 from ..text.log_fields import log_rate_limited
 from . import wakeup
 from .databases import outbox_databases
-from .insert import insert_event
 
 logger = logging.getLogger("dfinery_django")
+
+#: Their values are the same in all captured events of a definition and destination.
+_SHARED_COLUMNS = (
+    *("status", "finished_at", "attempt_count", "lapse_count", "payload", "order_id", "reason_code", "reason"),
+    *("definition", "event_name", "destination", "source"),
+)
 
 
 def fetch_stored(event_id: Any, using: str) -> Event | None:
@@ -50,7 +54,7 @@ def new_event(event_name: str, destination: str) -> Event:
     }  # fmt: skip
     values: Any = content.values()
     event = Event(*values)  # four times as fast as by keyword
-    event.set_occurred_at(now, get_settings().MAX_AGE_HOURS)
+    event.set_occurred_at(now)
     return event
 
 
@@ -64,23 +68,32 @@ def store_event(event: Event, using: str) -> None:
     """Insert the event in a savepoint of its own, unless the same one is there."""
     tokens = get_settings().TOKENS
     if event.destination not in tokens and not event.is_finished:
+        from ..building.build import no_token_reason  # few requests build
+
         event.finish(EventStatus.FAILED, Reason.NO_DESTINATION, no_token_reason(event), event.created_at)
-    asked_at, question = clock.monotonic(), None if event.is_finished else wakeup.flag_query(using, event.destination)
+    looked_at, question = clock.monotonic(), None if event.is_finished else wakeup.flag_query(using, event.destination)
     try:
-        answer = insert_event(event, using=using, piggyback=question)
+        answer = _insert(event, using, question)
     except (DatabaseError, InterfaceError) as error:
         savepoints.raise_or_recover(error, using)
         if question is None and not is_transient(error):
             raise
         answer = _store_again(event, using)  # a transient error, or the question's: neither may lose the event
     if question:
-        wakeup.remember_flag(using, event.destination, answer, asked_at)
+        wakeup.remember_flag(using, event.destination, answer, looked_at)
     _log_if_undrained(using)
+
+
+def _insert(event: Event, using: str, question: tuple[str, tuple[str]] | None = None) -> tuple[Any, ...] | None:
+    shared = _SHARED_COLUMNS if event.status == EventStatus.CAPTURED else ()
+    return sql_for(connections[using]).insert_row(
+        event, unique="dedup_key", using=using, may_exist=event.may_be_known, shared=shared, piggyback=question
+    )
 
 
 def _store_again(event: Event, using: str) -> tuple[Any, ...] | None:
     try:
-        return insert_event(event, using=using)
+        return _insert(event, using)
     except IntegrityError:
         if not Event.objects.using(using).filter(event_id=event.event_id).exists():
             raise
@@ -99,6 +112,8 @@ def _log_if_undrained(using: str) -> None:
 
 def after_store(event: Event, using: str) -> None:
     if event.is_finished:
+        from ..telemetry.notify import log_on_commit  # few events end at capture
+
         log_on_commit(event, using)
     else:
         wakeup.wake_on_commit(using, event.destination)

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from django.conf import settings as django_settings
 from django.db import router
-from django.utils import translation
 
 from ..building.custom_fields import SeenFields
 from ..building.payload_reader import envelope
@@ -21,7 +19,6 @@ from ..conf import default_destination, get_settings
 from ..db import savepoints
 from ..db.retry import is_transient
 from ..db.savepoints import savepoint_guard
-from ..definitions.definition import declared_type
 from ..definitions.registry import EVENT_NAME_LENGTH
 from ..definitions.source import dedup_key_from, value_text
 from ..enums import EventStatus, Reason
@@ -29,8 +26,10 @@ from ..exceptions import PayloadError, error_line, error_text
 from ..models import Event
 from ..schema import properties
 from ..schema.payload import Payload, convert_properties
+from ..schema.properties import declared_type
 from ..schema.types import WireType, convert
 from ..text.escape import searchable, storable
+from ..text.language import site_language
 from .store import after_store, fetch_stored, new_event, run_guarded, store_event
 
 DESTINATION_LENGTH = 64
@@ -76,7 +75,7 @@ def fill_event(event: Event, arguments: TrackArguments, seen: SeenFields, using:
     """Set an event's content, or fail it with the reason. Never raises."""
     try:
         # As at build: the request's language has no effect, and a failed query does not break the shop's transaction.
-        with translation.override(django_settings.LANGUAGE_CODE), savepoint_guard(using):
+        with site_language(), savepoint_guard(using):
             _fill_from_arguments(event, arguments, seen)
     except Exception as error:  # noqa: BLE001 - see above
         event.fault = None if isinstance(error, PayloadError) else error
@@ -89,7 +88,7 @@ def fail_refused(event: Event, error: Exception) -> None:
     event.fault = error
     event.finish(EventStatus.FAILED, Reason.PAYLOAD, f"The database refuses it. {error_line(error)}", event.created_at)
     event.payload = event.user_id = event.order_id = ""
-    event.set_occurred_at(event.created_at, get_settings().MAX_AGE_HOURS)
+    event.set_occurred_at(event.created_at)
     event.event_name, event.destination = (
         text.encode("ascii", "backslashreplace").decode()[:length]
         for text, length in ((event.event_name, EVENT_NAME_LENGTH), (event.destination, DESTINATION_LENGTH))
@@ -102,7 +101,7 @@ def _fill_from_arguments(event: Event, arguments: TrackArguments, seen: SeenFiel
         event.dedup_key = dedup_key_from("track", name, value_text(arguments.dedup_key, "dedup_key"))
     event.event_name = _checked_name(name)
     if arguments.occurred_at is not None:
-        event.set_occurred_at(arguments.occurred_at, get_settings().MAX_AGE_HOURS, "occurred_at")
+        event.set_occurred_at(arguments.occurred_at, "occurred_at")
     payload = _build_payload(event, arguments, seen)
     text = payload.to_json()
     if len(text) > MAX_PAYLOAD_BYTES or len(text.encode()) > MAX_PAYLOAD_BYTES:
@@ -186,10 +185,11 @@ def _track(arguments: TrackArguments, using: str) -> Event | None:
     fill_event(event, arguments, seen, using)
     try:
         store_event(event, using)
-    except Exception as error:  # noqa: BLE001 - the call happens only once, so the event is stored at least as failed
+    except Exception as error:
         savepoints.raise_or_recover(error, using)
-        if not is_transient(error):
-            fail_refused(event, error)
+        if is_transient(error):
+            raise  # it was retried
+        fail_refused(event, error)  # the call happens only once
         store_event(event, using)
     after_store(event, using)
     seen.save()

@@ -15,18 +15,18 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from django.db import connections, transaction
-from django.utils.module_loading import import_string
 
 from .. import clock
 from ..conf import get_settings
 from ..db import savepoints
-from ..db.sql import literal, with_literals
+from ..db.sql import sql_for
 from ..db.tenants import database_and_schema
 from ..models import Destination
 from ..text.log_fields import log_rate_limited
-from .insert import supports_piggyback
+from .wake import wake_named
 
 #: A flag that was set this long ago and not cleared by a drain counts as lost.
 LOST_AFTER = dt.timedelta(seconds=60)
@@ -48,9 +48,6 @@ _SET_FLAG = (
     "WHERE alias = %s AND (wake_requested_at IS NULL OR wake_requested_at NOT BETWEEN %s AND %s)"
 )
 
-#: The attribute of a connection with the flags that it has seen.
-_SEEN_FLAGS = "_dfinery_seen_flags"
-
 _thread = threading.local()
 _suppressors: set[object] = set()
 
@@ -71,7 +68,8 @@ def wake_on_commit(using: str, destination: str) -> None:
     hook = _wake_hook(database_and_schema(using), destination)
     # One wake-up per transaction, however many events it captures. A hook that is registered already can only be
     # dropped by a rollback that drops this event as well.
-    if not savepoints.is_hook_pending(hook, hook, connections[using]):
+    connection = connections[using]
+    if not sql_for(connection).is_hook_pending(hook, hook, connection):
         savepoints.after_commit(hook, using)
 
 
@@ -90,22 +88,16 @@ def _wake_hook(place: tuple[str, str | None], destination: str) -> Callable[[], 
     return wake_dfinery
 
 
-@lru_cache(maxsize=256)
-def _flag_time_query(destination: str) -> tuple[str, list[Any]]:
-    written = literal(destination)
-    return (with_literals(_FLAG_SET_AT, [written]), []) if written else (_FLAG_SET_AT, [destination])
-
-
-def flag_query(using: str, destination: str) -> tuple[str, list[Any]] | None:
+def flag_query(using: str, destination: str) -> tuple[str, tuple[str]] | None:
     """Return the SELECT of the flag to send along with the INSERT, which saves a query after commit; or ``None``."""
     connection = connections[using]
     # Execute wrappers may put their own statements before ours (django-pghistory does).
-    if not supports_piggyback(connection) or connection.execute_wrappers:
+    if not sql_for(connection).can_piggyback(connection) or connection.execute_wrappers:
         return None
-    seen = _seen_flags(connection).get(_flag_key(connection, destination))
+    seen = _seen_flags.setdefault(connection, {}).get(_flag_key(connection, destination))
     if seen and seen.outlives and clock.monotonic() - seen.looked_at < TRUSTED_SECONDS / 2:
         return None  # a busy shop: the last order has just seen it
-    return _flag_time_query(destination)
+    return _FLAG_SET_AT, (destination,)
 
 
 def remember_flag(using: str, destination: str, answer: tuple[Any, ...] | None, looked_at: float) -> None:
@@ -114,15 +106,15 @@ def remember_flag(using: str, destination: str, answer: tuple[Any, ...] | None, 
     :param looked_at: ``clock.monotonic()`` before the query
     """
     connection = connections[using]
-    key = _flag_key(connection, destination)
+    flags, key = _seen_flags.setdefault(connection, {}), _flag_key(connection, destination)
     match answer:
         case (None,):
-            _seen_flags(connection)[key] = _SeenFlag(False, looked_at)
+            flags[key] = _SeenFlag(False, looked_at)
         case (float() as asked_at,):
             is_set = abs(clock.now().timestamp() - asked_at) <= LOST_AFTER.total_seconds()
-            _seen_flags(connection)[key] = _SeenFlag(is_set, looked_at)
+            flags[key] = _SeenFlag(is_set, looked_at)
         case _:
-            _seen_flags(connection).pop(key, None)
+            flags.pop(key, None)
 
 
 @dataclass
@@ -133,9 +125,8 @@ class _SeenFlag:
     outlives: bool = False
 
 
-def _seen_flags(connection: Any) -> dict[Any, _SeenFlag]:
-    found: dict[Any, _SeenFlag] = connection.__dict__.setdefault(_SEEN_FLAGS, {})
-    return found
+#: Connection -> destination, and where -> its flag as last seen.
+_seen_flags: WeakKeyDictionary[Any, dict[Any, _SeenFlag]] = WeakKeyDictionary()
 
 
 def _flag_key(connection: Any, destination: str) -> Any:
@@ -144,27 +135,27 @@ def _flag_key(connection: Any, destination: str) -> Any:
 
 def _seen_flag(using: str, destination: str) -> bool | None:
     connection = connections[using]
-    key = _flag_key(connection, destination)
-    seen = _seen_flags(connection).get(key)
+    flags, key = _seen_flags.setdefault(connection, {}), _flag_key(connection, destination)
+    seen = flags.get(key)
     if seen is None:
         return None
     # Still in a transaction means a test, and the next one must not see its flags. A flag that was not set is of no
     # further use, since it is set now.
     seen.outlives = seen.is_set and not connection.in_atomic_block
     if not seen.outlives:
-        del _seen_flags(connection)[key]
+        del flags[key]
     return seen.is_set if clock.monotonic() - seen.looked_at < TRUSTED_SECONDS else None
 
 
 def clear_seen_flags(**kwargs: object) -> None:
     """Clear the seen flags of this thread's connections: a drain begins here, or a test has emptied its tables."""
     for connection in connections.all(initialized_only=True):
-        connection.__dict__.pop(_SEEN_FLAGS, None)
+        _seen_flags.pop(connection, None)
 
 
 def wait_out_seen_flags(databases: Iterable[str]) -> None:
     """Wait until flags seen before now are trusted no more: their transactions have committed, or read them again."""
-    if any(supports_piggyback(connections[using]) for using in databases):
+    if any(sql_for(each).can_piggyback(each) for each in map(connections.__getitem__, databases)):
         time.sleep(TRUSTED_SECONDS + 0.05)
 
 
@@ -176,10 +167,10 @@ def request_wake(using: str, destination: str) -> None:
     seen = _seen_flag(using, destination)
     if _flag_is_set(using, destination) if seen is None else seen:
         return
-    wake = import_string(get_settings().WAKE)
+    wake = wake_named(get_settings().WAKE)
     # A queue in this very database is written in one transaction with the flag, which saves the shop a commit.
     # Other queues are not: the lock of the destination's row must not wait for a network.
-    is_here = getattr(wake, "queue_database", _no_queue_database)() == using
+    is_here = wake.queue_database() == using
     with transaction.atomic(using=using) if is_here else nullcontext():
         if _set_flag(using, destination):
             _thread.is_requesting = True
@@ -192,10 +183,6 @@ def request_wake(using: str, destination: str) -> None:
 def is_requesting() -> bool:
     """Return whether this thread is requesting a drain: then a drain that begins here runs in the shop's request."""
     return getattr(_thread, "is_requesting", False)
-
-
-def _no_queue_database() -> str | None:
-    return None
 
 
 def _flag_is_set(using: str, destination: str) -> bool:

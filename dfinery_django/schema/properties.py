@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from ..conf import get_settings
 from .types import WireType
 
 Scope = Literal["event", "item", "user"]
@@ -105,3 +106,9 @@ def console_name(scope: Scope, name: str) -> str:
     if entry is None and not (scope == "event" and name == ITEMS):
         return f"c:{name}"
     return f"{entry.prefix if entry else 'abx'}:{name}"
+
+
+def declared_type(scope: Scope, name: str) -> WireType | None:
+    """Return the type of a custom field according to ``CUSTOM_FIELDS``."""
+    declared = get_settings().CUSTOM_FIELDS.get(scope, {}).get(name)
+    return WireType(declared) if declared else None

@@ -18,6 +18,7 @@ from uuid import UUID
 from django.utils import timezone
 from django.utils.functional import Promise
 
+from ..clock import EPOCH
 from ..exceptions import PayloadError
 from .objects import EXACT_SCALARS, amount_of, is_plain, is_text
 
@@ -72,7 +73,7 @@ def epoch_milliseconds(value: Any, path: str = "event_datetime") -> int:
     :raises PayloadError: if it is not a datetime, or has none in UTC
     """
     # Integer arithmetic: the microseconds of a float would sometimes be off by one.
-    return (in_utc(value, path) - dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)) // dt.timedelta(milliseconds=1)
+    return (in_utc(value, path) - EPOCH) // dt.timedelta(milliseconds=1)
 
 
 def as_moment(value: Any, path: str = "event_datetime") -> dt.datetime:

@@ -8,17 +8,17 @@ checkout never writes a counter: captured events are counted later, from the out
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import json
 import logging
 import threading
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, models, transaction
+from django.db import models, transaction
 from django.db.models import Count, F
 
 from .. import clock
 from ..conf import get_settings
+from ..db.retry import DATABASE_ERRORS
 from ..db.savepoints import raise_or_recover
 from ..db.sql import insert_missing
 from ..db.tenants import database_and_schema
@@ -79,7 +79,7 @@ def flush(using: str, *, after_seconds: float = 0) -> None:
         with transaction.atomic(using=using):
             for key in sorted(counted):  # in one order, so that two workers can't deadlock
                 _add(using, key, counted[key])
-    except (DatabaseError, InterfaceError) as error:
+    except DATABASE_ERRORS as error:
         with _lock:
             for key, by in counted.items():
                 _add_up(_unwritten.setdefault(place, {}), key, by)
@@ -95,7 +95,7 @@ def _add(using: str, key: CounterKey, by: float) -> None:
 
 
 def _hash(key: CounterKey) -> str:
-    return hashlib.sha256(json.dumps(key).encode()).hexdigest()
+    return Total.key_of(json.dumps(key))
 
 
 def _counter_row(key: CounterKey) -> Total:
@@ -116,7 +116,7 @@ def absorb(events: models.QuerySet[Any], *, now: dt.datetime | None = None) -> N
     try:
         with transaction.atomic(using=using):
             _absorb(events, using, now - ABSORB_AFTER)
-    except (DatabaseError, InterfaceError) as error:
+    except DATABASE_ERRORS as error:
         raise_or_recover(error, using)
         logger.warning("Captured events were not counted; the next drain retries it: %s", type(error).__name__)
 

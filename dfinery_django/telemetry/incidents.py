@@ -7,7 +7,6 @@ workers: only the one that begins it logs the ERROR.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 
 from .. import clock
 from ..models import Incident
@@ -19,7 +18,7 @@ QUIET = dt.timedelta(hours=6)
 def begins(subject: str, *, using: str, now: dt.datetime | None = None) -> bool:
     """Record another occurrence of this fault; return whether it begins an incident: true for exactly one caller."""
     now = now or clock.now()
-    key = hashlib.sha256(subject.encode(errors="replace")).hexdigest()
+    key = Incident.key_of(subject)
     known = Incident.objects.using(using).filter(pk=key)
     if known.filter(last_at__gt=now - QUIET).update(last_at=now):
         return False

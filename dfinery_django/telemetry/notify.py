@@ -11,16 +11,19 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from django.db import DatabaseError, InterfaceError, connections
+from django.db import connections
 
 from ..conf import get_settings
-from ..db.savepoints import after_commit, is_hook_pending, raise_or_recover, swallow
+from ..db.retry import DATABASE_ERRORS
+from ..db.savepoints import after_commit, raise_or_recover, swallow
+from ..db.sql import sql_for
 from ..enums import EventStatus, Reason
 from ..models import Event
 from ..signals import event_delivered, event_expired, event_failed
 from ..text.escape import escaped_text
-from ..text.log_fields import events_logger, log_extra
+from ..text.log_fields import event_extra, events_logger
 from . import counters, incidents
 
 logger = logging.getLogger("dfinery_django")
@@ -34,8 +37,8 @@ _SIGNALS = {
 _LOGGED_BY_EXCHANGE = (Reason.NONE, Reason.REJECTED)
 #: Below SQLite's limit of parameters in one statement.
 IDS_PER_QUERY = 900
-#: The attribute of a connection with the hook of its commit, and the events to log then.
-_ENDED_ATTRIBUTE = "_dfinery_ended"
+#: Connection -> the hook of its commit, and the events to log then.
+_pending_logs: WeakKeyDictionary[Any, tuple[Callable[[], None], list[Event]]] = WeakKeyDictionary()
 _PATH = re.compile(r"[\w.\[\]]+(?=: )")
 
 
@@ -71,11 +74,11 @@ def log_endings(ended: Sequence[Event], using: str, *, each: bool = True) -> Non
 def log_on_commit(event: Event, using: str) -> None:
     """Log an event that ended at capture, together with the others of its transaction, when that commits."""
     connection = connections[using]
-    hook, ended = connection.__dict__.get(_ENDED_ATTRIBUTE, (None, []))
-    if is_hook_pending(_ENDED_ATTRIBUTE, hook, connection):
-        ended.append(event)
+    pending = _pending_logs.get(connection)
+    if pending and sql_for(connection).is_hook_pending("log", pending[0], connection):
+        pending[1].append(event)
     else:
-        connection.__dict__[_ENDED_ATTRIBUTE] = hook, _ = _log_hook([event], using)
+        _pending_logs[connection] = hook, _ = _log_hook([event], using)
         after_commit(hook, using)
 
 
@@ -109,24 +112,18 @@ def _log_records(ended: Sequence[Event], each: bool) -> None:
             "Event %s (%s) %s: %s%s",
             *(first.event_id, escaped_text(first.event_name), first.status, first.reason_code),
             f", and {len(others)} more" if others else "",
-            extra=_ending_log_fields(first, **({"count": 1 + len(others)} if others else {})),
+            extra=_log_fields(first, count=1 + len(others)) if others else _log_fields(first),
         )
 
 
-def event_log_fields(event: Event, **others: Any) -> dict[str, Any]:
-    """Return the ``extra`` of a log record about an event."""
-    own = {"event_id": str(event.event_id), "event_name": event.event_name, "definition": event.definition}
-    return log_extra(**own, destination=event.destination, **others)
-
-
-def _ending_log_fields(event: Event, **others: Any) -> dict[str, Any]:
-    return event_log_fields(event, status=str(event.status), reason_code=str(event.reason_code), **others)
+def _log_fields(event: Event, **facts: object) -> dict[str, object]:
+    return event_extra(event, status=str(event.status), reason_code=str(event.reason_code), **facts)
 
 
 def _begins_incident(subject: tuple[str, ...], using: str) -> bool:
     try:
         return incidents.begins(" ".join(subject), using=using)
-    except (DatabaseError, InterfaceError) as error:
+    except DATABASE_ERRORS as error:
         raise_or_recover(error, using)
         return True  # logged twice rather than not at all
 
@@ -134,7 +131,7 @@ def _begins_incident(subject: tuple[str, ...], using: str) -> bool:
 def _log_incident(subject: tuple[str, ...], group: Sequence[Event]) -> None:
     first = group[0]
     source = f" of {first.source} {first.source_pk}" if first.source else ""
-    extra = _ending_log_fields(first, count=len(group))
+    extra = _log_fields(first, count=len(group))
     if subject[0] == "expired":
         logger.error(
             "Events for %s expire: they were not delivered while DFINERY would still process them. The first: "

@@ -12,17 +12,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, overload
 
-from django.conf import settings as django_settings
 from django.db.models import Max
-from django.utils import translation
 
 from .. import clock
-from ..building.build import mapping_error_reason, try_to_build
-from ..building.custom_fields import SeenFields
+from ..building.build import fail, fail_without_source
+from ..building.dry_run import dry_run
 from ..conf import default_destination, get_settings
 from ..definitions import registry
 from ..definitions.source import fetch_sources
-from ..enums import EventStatus, Reason
+from ..enums import EventStatus
 from ..models import Event
 from ..outbox.databases import outbox_databases
 from ..outbox.wakeup import wakeups_suppressed
@@ -190,9 +188,7 @@ def _last_keys() -> Iterator[tuple[str, int]]:
 
 
 def _build_all(rows: Iterable[Event]) -> list[CapturedEvent]:
-    with translation.override(django_settings.LANGUAGE_CODE):
-        built = [_build_copy(row) for row in rows]
-    return [_captured(event) for event in built if event.status != EventStatus.CANCELLED]
+    return [_captured(event) for event in map(_build_copy, rows) if event.status != EventStatus.CANCELLED]
 
 
 def _build_copy(row: Event) -> Event:
@@ -203,14 +199,13 @@ def _build_copy(row: Event) -> Event:
         return event
     now, definition = clock.now(), registry.get(event.definition)
     try:
-        found = fetch_sources(definition, [event.source_pk], using)
-        if event.source_pk in found:
-            try_to_build(event, definition, found[event.source_pk], SeenFields(using), now, waits=False)
-        else:
-            reason = f"{event.source} {event.source_pk} is gone: it was deleted before the event was built."
-            event.finish(EventStatus.FAILED, Reason.SOURCE_GONE, reason, now)
+        source = fetch_sources(definition, [event.source_pk], using).get(event.source_pk)
     except Exception as error:  # noqa: BLE001 - errors of the site's code are reported
-        event.finish(EventStatus.FAILED, Reason.MAPPING, mapping_error_reason(definition, error), now)
+        fail(event, definition, None, error, now)
+        return event
+    if source is not None:
+        return dry_run(definition, source, using, event)
+    fail_without_source(event, now)
     return event
 
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-import requests
 import responses
+
+from ..delivery.http_client import TimedOut
 
 ADAPTER = "dfinery_django.delivery.http_client._Adapter.send"
 ANY_URL = re.compile("")
@@ -82,7 +83,7 @@ class FakeDfinery:
 
     def time_out(self, *, times: int = 1) -> None:
         """Time out, without a wait: the event is retried after a pause."""
-        self._script.extend(requests.exceptions.ReadTimeout("FakeDfinery timed out") for _ in range(times))
+        self._script.extend(TimedOut("FakeDfinery timed out") for _ in range(times))
 
     def answer(
         self, status: int, code: int | str, message: str = "", headers: dict[str, str] | None = None, *, times: int = 1

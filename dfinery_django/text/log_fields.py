@@ -75,3 +75,9 @@ def log_rate_limited(words: str, *names: Any, error: Exception) -> None:
 def log_extra(**facts: Any) -> dict[str, Any]:
     """Return the ``extra`` of a record: ``log_extra(destination="default")`` sets ``dfinery_destination``."""
     return {f"dfinery_{name}": value for name, value in facts.items()}
+
+
+def event_extra(event: Any, **facts: Any) -> dict[str, Any]:
+    """Return the ``extra`` of a record about an event."""
+    names = ("event_name", "definition", "destination")
+    return log_extra(event_id=str(event.event_id), **{name: getattr(event, name) for name in names}, **facts)

@@ -18,12 +18,14 @@ from django.core.management import call_command
 from django.dispatch import Signal
 from django.utils import timezone
 
+import dfinery_django
 from dfinery_django import checks, signals
 from dfinery_django.conf import KEYS, Settings
 from dfinery_django.definitions import definition as definitions
 from dfinery_django.definitions.registry import from_dict
 from tests.support.typed_docs import PAGES, ROOT, blocks_of
 
+PACKAGE = Path(dfinery_django.__file__).parent
 ALL_PAGES = [*PAGES, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs/decisions").glob("*.md"))]
 
 
@@ -173,7 +175,7 @@ def test_every_test_that_a_page_names_exists(page: str, least: int) -> None:
 
 
 def _is_a_file(name: str) -> bool:
-    return any((ROOT / top / name).exists() for top in (".", "dfinery_django")) or any((ROOT / "tests").rglob(name))
+    return any((top / name).exists() for top in (ROOT, PACKAGE.parent, PACKAGE)) or any((ROOT / "tests").rglob(name))
 
 
 @pytest.mark.parametrize(

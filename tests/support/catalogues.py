@@ -13,6 +13,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,6 +70,7 @@ def in_template(source: str) -> Iterator[Message]:
         yield Message(**dict(zip(FUNCTIONS[function], ast.literal_eval(f"({texts},)"), strict=True)))
 
 
+@cache
 def messages() -> dict[Message, list[str]]:
     """All that the package says to people, with the files that say it."""
     found: dict[Message, list[str]] = {}

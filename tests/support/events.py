@@ -25,8 +25,10 @@ def event(number: int = 1) -> Event:
 def soon(seconds: float) -> Any:
     """Move every wait that far into the past."""
     shift = dt.timedelta(seconds=seconds)
-    for row in Event.objects.exclude(due_at=None):
-        Event.objects.filter(pk=row.pk).update(due_at=row.due_at - shift)  # type: ignore[operator]
+    waiting = list(Event.objects.exclude(due_at=None).only("due_at"))
+    for each in waiting:
+        each.due_at -= shift  # type: ignore[operator]
+    Event.objects.bulk_update(waiting, ["due_at"])
     for place in Destination.objects.exclude(closed_until=None):
         Destination.objects.filter(pk=place.pk).update(closed_until=place.closed_until - shift)  # type: ignore[operator]
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.support.listener import Listener, read_head
+
 #: What a server does with one request. It may close the connection; else the next request is read from it.
 Behaviour = Callable[[socket.socket, "Asked"], None]
 
@@ -84,7 +86,7 @@ def resets(connection: socket.socket, asked: Any = None) -> None:
 
 def hangs(connection: socket.socket, asked: Any = None) -> None:
     """No answer, until the other side gives up."""
-    connection.settimeout(20)
+    connection.settimeout(300)
     while connection.recv(65536):
         pass
     connection.close()
@@ -102,13 +104,12 @@ def goes_on(start: bytes, more: bytes, pause: float = 0) -> Behaviour:
     return behave
 
 
-class Misbehaving:
+class Misbehaving(Listener):
     """Treats each request with the next of ``behaviours``; when they have run out, with ``then``.
 
     :param doors: done to each connection before anything is read from it, as long as there are any
     :param tls: wraps each connection
     :ivar asked: the requests, in the order in which they came
-    :ivar connections: how many connections were made
     """
 
     def __init__(
@@ -121,29 +122,18 @@ class Misbehaving:
     ) -> None:
         self.behaviours, self.doors, self.then, self.tls = deque(behaviours), deque(doors), then, tls
         self.asked: list[Asked] = []
-        self.connections = 0
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
-        self._listener = socket.create_server(("127.0.0.1", port), backlog=256)
-
-    def __enter__(self) -> Misbehaving:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
+        super().__init__(port)
 
     def __exit__(self, *exc_info: object) -> None:
-        # A thread that waits in accept() would keep the port open.
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        super().__exit__(*exc_info)
         with self._lock:
             for connection in self._open:
                 try:
                     connection.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     pass
-
-    @property
-    def port(self) -> int:
-        return int(self._listener.getsockname()[1])
 
     @property
     def url(self) -> str:
@@ -161,17 +151,7 @@ class Misbehaving:
             assert time.monotonic() < until, f"{len(self.asked)} requests came, not {requests}"
             time.sleep(0.01)
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.connections += 1
-            threading.Thread(target=self._serve, args=(connection, self.connections - 1), daemon=True).start()
-
-    def _serve(self, connection: socket.socket, number: int) -> None:
+    def serve(self, connection: socket.socket, number: int) -> None:
         if self.doors:
             self.doors.popleft()(connection)
         if self.tls and connection.fileno() >= 0:
@@ -193,12 +173,9 @@ class Misbehaving:
 
     @staticmethod
     def _read(connection: socket.socket, number: int) -> Asked | None:
-        text = b""
-        while b"\r\n\r\n" not in text:
-            if not (piece := connection.recv(65536)):
-                return None
-            text += piece
-        head, _, body = text.partition(b"\r\n\r\n")
+        head, body = read_head(connection)
+        if not head:
+            return None
         length = next(
             (int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")), 0
         )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import select
 import socket
-import threading
 from urllib.parse import urlsplit
 
+from tests.support.listener import Listener, read_head
 
-class LoopbackProxy:
+
+class LoopbackProxy(Listener):
     """
     :param credentials: ``user:password`` that it asks for
     :param refusal: status line that it answers CONNECT with, instead of connecting
@@ -20,36 +21,23 @@ class LoopbackProxy:
     def __init__(self, credentials: str = "", refusal: str = "", early: bytes = b"") -> None:
         self.credentials, self.refusal, self.early = credentials, refusal, early
         self.asked: list[bytes] = []
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-
-    def __enter__(self) -> LoopbackProxy:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        super().__init__()
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self._listener.getsockname()[1]}"
+        return f"127.0.0.1:{self.port}"
 
     @property
     def url(self) -> str:
         return f"http://{self.credentials}{'@' if self.credentials else ''}{self.address}"
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection: socket.socket) -> None:
+    def serve(self, connection: socket.socket, number: int) -> None:
         with connection:
             try:
-                head, rest = self._read(connection)
+                head, rest = read_head(connection)
+                if not head:
+                    return
+                self.asked.append(head)
                 method, target, _ = head.split(b"\r\n")[0].decode().split()
                 connection.sendall(self.early)
                 wanted = f"Basic {base64.b64encode(self.credentials.encode()).decode()}"
@@ -62,22 +50,10 @@ class LoopbackProxy:
                     self._pass_on(connection, target, b"", b"HTTP/1.1 200 Connection established\r\n\r\n")
                 else:
                     parts = urlsplit(target)
-                    self._pass_on(
-                        connection, parts.netloc, head.replace(target.encode(), parts.path.encode(), 1) + rest
-                    )
+                    head = head.replace(target.encode(), parts.path.encode(), 1)
+                    self._pass_on(connection, parts.netloc, head + b"\r\n\r\n" + rest)
             except OSError:
                 pass
-
-    def _read(self, connection: socket.socket) -> tuple[bytes, bytes]:
-        text = b""
-        while b"\r\n\r\n" not in text:
-            piece = connection.recv(65536)
-            if not piece:
-                raise ConnectionError("gone")
-            text += piece
-        head, _, rest = text.partition(b"\r\n\r\n")
-        self.asked.append(head)
-        return head + b"\r\n\r\n", rest
 
     @staticmethod
     def _say(connection: socket.socket, status: str) -> None:

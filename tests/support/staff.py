@@ -46,7 +46,7 @@ def make(status: str = "delivered", *, hours: float = 1, **fields: Any) -> Event
     """An event as it stands some hours after it happened."""
     now = clock.now()
     event = Event(event_name="purchase", destination="default", payload='{"event_attributes":{},"user_attributes":{}}')
-    event.set_occurred_at(now - dt.timedelta(hours=hours), 48)
+    event.set_occurred_at(now - dt.timedelta(hours=hours))
     event.status = EventStatus(status)
     if event.is_finished:
         event.finished_at = now - dt.timedelta(minutes=1)

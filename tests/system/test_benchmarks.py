@@ -23,6 +23,13 @@ def run(*arguments: str) -> str:
     return done.stdout
 
 
+def test_the_start_of_a_web_process() -> None:
+    """How long it takes is a matter of the machine's mood, but not how much memory."""
+    lines = run("benchmarks.startup", "--starts", "1").splitlines()
+    assert [line.split("|")[1].strip() for line in lines[-3:]] == ["without", "with", "with ÷ without"]
+    assert 0 < float(lines[-1].split("|")[4]) < 5
+
+
 @pytest.mark.db
 @pytest.mark.slow
 def test_what_a_checkout_pays() -> None:

@@ -66,6 +66,7 @@ ADDRESSES = {
 @pytest.mark.parametrize("url", ADDRESSES)
 def test_what_is_an_address(settings: Any, url: str) -> None:
     """The check takes it, and the client goes there."""
+    assert not base_url_fault(url)
     settings.DFINERY = {**GOOD, "BASE_URL": url}
     assert url == get_settings().BASE_URL
     assert urlsplit(str(_prepared_request("POST", f"{url}/api").url)).hostname == ADDRESSES[url]

@@ -12,6 +12,7 @@ from django.db import models
 from django.test.utils import isolate_apps
 
 from dfinery_django import Coalesce, Hashed, Joined, Value, checks
+from dfinery_django.checks.definitions import check_definition
 from dfinery_django.definitions.registry import from_dict
 from tests.support.doubles import PURCHASE
 
@@ -215,7 +216,7 @@ def family(on_delete: Any = models.CASCADE) -> tuple[Any, Any]:
 
 def checked(model: Any, **attributes: Any) -> list[Any]:
     given = {"model": model, "user": None, "user_attributes": {"user_id": "pk"}, **attributes}
-    return list(checks.check_definition(from_dict("moved", given)))
+    return list(check_definition(from_dict("moved", given)))
 
 
 @isolate_apps("tests.shop")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from django.core.management.base import CommandError
 from django.db import connections
 
 from ...conf import get_settings
 from ...enums import EventStatus
-from ..exit_codes import WRONG_USE
+from ..exit_codes import wrong_use
 from .base import Subcommand
 
 if TYPE_CHECKING:
@@ -34,11 +34,11 @@ class ForgetCommand(Subcommand):
         from ...operations.forget import forget
 
         if database is not None and database not in connections:
-            raise CommandError(f"{database!r} is no alias of DATABASES.", returncode=WRONG_USE)
+            raise wrong_use(f"{database!r} is no alias of DATABASES.")
         try:
             erased = forget(user_id, using=database, dry_run=dry_run)
         except ValueError as error:
-            raise CommandError(str(error), returncode=WRONG_USE) from error
+            raise wrong_use(str(error)) from error
         if options["json"]:
             self.stdout.write(json.dumps(asdict(erased), indent=2))
             return
@@ -57,7 +57,7 @@ def _erasure_lines(erased: Forgotten, dry_run: bool) -> Iterator[str]:
         verb = "Would be erased" if dry_run else "Erased"
         yield f"{verb}: {_plural(erased.total, 'event')} ({statuses}), {_plural(erased.attempts, 'delivery attempt')}."
     if erased.traces:
-        hours = get_settings().MAX_AGE_HOURS + MARGIN.total_seconds() / 3600
+        hours = (get_settings().max_age + MARGIN) / dt.timedelta(hours=1)
         yield f"Tombstones without any id, kept for {hours:g} h so that nothing is captured again: {erased.traces}."
     if erased.repairs or erased.log_entries:
         yield f"Ids erased from {erased.repairs} bulk actions and {erased.log_entries} entries of the admin's log."

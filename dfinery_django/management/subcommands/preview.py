@@ -20,8 +20,8 @@ from ...definitions import registry
 from ...definitions.definition import EventDefinition
 from ...enums import EventStatus
 from ...exceptions import ConfigurationError, NotRegistered
-from ..arguments import count_type
-from ..exit_codes import WRONG_USE
+from ..arguments import choose, count_type
+from ..exit_codes import wrong_use
 from ..output import INDENT, printable, terminal_width, text_columns, wrap
 from .base import Subcommand
 
@@ -80,12 +80,13 @@ class PreviewCommand(Subcommand):
         definitions = _definitions_watching(model_class, definition)
         for name, fault in registry.definition_faults().items():
             self.stderr.write(f"{name} is skipped: {fault}")
-        using = _database_of(model_class, database)
+        using = database or router.db_for_write(model_class)
+        choose(database, connections, f"{database!r} is no database.")
         instance = _instance_with_key(model_class, pk, using)
         try:
             explanations = [explain(each, instance, using=using, items=items) for each in definitions]
         except LookupError as error:
-            raise CommandError(str(error), returncode=WRONG_USE) from error
+            raise wrong_use(str(error)) from error
         if options["json"]:
             self.stdout.write(json.dumps([_explanation_as_json(each) for each in explanations], indent=2))
             return
@@ -105,7 +106,7 @@ def _model_named(label: str) -> type[models.Model]:
         known = tuple(each._meta.label for each in apps.get_models())
         is_near = difflib.get_close_matches(label, known, n=1)
         nearest = did_you_mean(label, known) if is_near else "Write app.Model, as in 'shop.Order'."
-        raise CommandError(f"{label!r} is no installed model. {nearest}", returncode=WRONG_USE) from error
+        raise wrong_use(f"{label!r} is no installed model. {nearest}") from error
 
 
 def _definitions_watching(model: type[models.Model], name: str | None) -> list[EventDefinition]:
@@ -117,10 +118,10 @@ def _definitions_watching(model: type[models.Model], name: str | None) -> list[E
         watching = list(registry.definitions_watching(model))
         chosen = [each for each in watching if each is registry.get(name)] if name else watching
     except (ConfigurationError, NotRegistered) as error:
-        raise CommandError(str(error), returncode=WRONG_USE) from error
+        raise wrong_use(str(error)) from error
     if not chosen:
         subject = f"{name!r} does not watch" if name else "No definition watches"
-        raise CommandError(f"{subject} {model._meta.label}. {_watched_models()}", returncode=WRONG_USE)
+        raise wrong_use(f"{subject} {model._meta.label}. {_watched_models()}")
     return chosen
 
 
@@ -135,14 +136,6 @@ def _watched_models() -> str:
     return f"Watched: {watched or 'none'}.{skipped}"
 
 
-def _database_of(model: type[models.Model], alias: str | None) -> str:
-    """Return the alias, or without one that of the database to which the model is written."""
-    if alias is not None and alias not in connections:
-        message = f"{alias!r} is no database. {did_you_mean(alias, tuple(connections))}"
-        raise CommandError(message, returncode=WRONG_USE)
-    return alias or router.db_for_write(model)
-
-
 def _instance_with_key(model: type[models.Model], text: str, using: str) -> models.Model:
     """Return the object with this primary key, past the filters of the shop's own managers.
 
@@ -153,14 +146,13 @@ def _instance_with_key(model: type[models.Model], text: str, using: str) -> mode
         key = pk.to_python(text)
     except (ValidationError, ValueError, TypeError) as error:
         message = f"{text!r} is no key of {model._meta.label}, whose {pk.name!r} is a {type(pk).__name__}."
-        raise CommandError(message, returncode=WRONG_USE) from error
+        raise wrong_use(message) from error
     try:
         instance = model._base_manager.using(using).filter(pk=key).first()
     except DatabaseError as error:
         raise CommandError(f"{model._meta.label} can't be read: {str(error).strip()}") from error
     if instance is None:
-        message = f"There is no {model._meta.label} {text} in database {using!r}."
-        raise CommandError(message, returncode=WRONG_USE)
+        raise wrong_use(f"There is no {model._meta.label} {text} in database {using!r}.")
     return instance
 
 

@@ -6,8 +6,6 @@ import datetime as dt
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import CommandError
-
 from ... import clock
 from ...conf import get_settings
 from ...definitions import registry
@@ -15,7 +13,7 @@ from ...definitions.definition import EventDefinition
 from ...exceptions import NotRegistered
 from ...outbox import reconcile
 from ..arguments import hours_type
-from ..exit_codes import WRONG_USE
+from ..exit_codes import wrong_use
 from ..output import progress_bar
 from .base import Subcommand
 
@@ -34,8 +32,7 @@ class ReconcileCommand(Subcommand):
         definitions = _definitions_named(definition)
         longest = get_settings().MAX_AGE_HOURS
         if since is not None and since > longest:
-            message = f"DFINERY processes nothing older than {longest:g} hours: --since {longest:g}h"
-            raise CommandError(message, returncode=WRONG_USE)
+            raise wrong_use(f"DFINERY processes nothing older than {longest:g} hours: --since {longest:g}h")
         start = clock.now() - dt.timedelta(hours=since) if since else None
         for each in definitions:
             if reason := reconcile.obstacle(each):
@@ -52,7 +49,7 @@ def _definitions_named(name: str | None) -> list[EventDefinition]:
     try:
         return [registry.get(name)] if name else list(registry.definitions())
     except NotRegistered as error:
-        raise CommandError(str(error), returncode=WRONG_USE) from error
+        raise wrong_use(str(error)) from error
 
 
 def _count_missed(definition: EventDefinition, start: dt.datetime | None) -> int:

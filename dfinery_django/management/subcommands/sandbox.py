@@ -5,10 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
-from django.core.management.base import CommandError
-
 from ..arguments import count_type
-from ..exit_codes import WRONG_USE
+from ..exit_codes import wrong_use
 from .base import Subcommand
 
 
@@ -31,8 +29,7 @@ class SandboxCommand(Subcommand):
         try:
             sandbox = Sandbox(host, port, tokens=token, rate_limit=rate_limit, store=store)
         except (OSError, ValueError) as error:
-            message = f"The sandbox can't listen on {host}:{port}: {error}"
-            raise CommandError(message, returncode=WRONG_USE) from error
+            raise wrong_use(f"The sandbox can't listen on {host}:{port}: {error}") from error
         try:
             self.stdout.write(f"Pretend DFINERY on {sandbox.url} (Ctrl-C ends it). Point the shop to it:")
             self.stdout.write(f'    DFINERY = {{"BASE_URL": "{sandbox.url}", …}}')

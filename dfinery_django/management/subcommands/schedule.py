@@ -6,10 +6,9 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.apps import apps
-from django.core.management.base import CommandError
 
 from ... import django_q2
-from ..exit_codes import WRONG_USE
+from ..exit_codes import wrong_use
 from .base import Subcommand
 
 
@@ -23,8 +22,7 @@ class ScheduleCommand(Subcommand):
 
     def handle(self, *, remove: bool, **options: Any) -> None:
         if not apps.is_installed("django_q"):
-            message = "django_q is not in INSTALLED_APPS: schedule the tasks with the queue that runs your WAKE."
-            raise CommandError(message, returncode=WRONG_USE)
+            raise wrong_use("django_q is not in INSTALLED_APPS: schedule the tasks with the queue that runs your WAKE.")
         if remove:
             count = django_q2.remove_schedules()
             self.stdout.write(f"{count} schedules deleted. The next migrate creates them again.")

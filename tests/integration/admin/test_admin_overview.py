@@ -52,7 +52,7 @@ def store(status: str, count: int = 1, **fields: Any) -> None:
     events = []
     for number in range(count):
         event = Event(**{"event_name": "purchase", "destination": "default", "order_id": f"A-{number}", **fields})
-        event.set_occurred_at(now - 2 * HOUR, 48)
+        event.set_occurred_at(now - 2 * HOUR)
         event.created_at = now - 2 * HOUR
         if status in FINISHED:
             code = Reason(fields.get("reason_code", Reason.REJECTED if status == "failed" else ""))
@@ -299,9 +299,9 @@ def test_no_token_anywhere(shop_at_work: None, admin_client: Any) -> None:
 @pytest.mark.parametrize("setting", [None, {"ENABLED": False}, {"NO": 1}])
 def test_it_is_there_when_the_settings_are_wrong(settings: Any, admin_client: Any, setting: Any) -> None:
     """Then most of all; pause works even so."""
-    settings.DFINERY = setting
     Destination.objects.create(alias="default")
     store("pending")
+    settings.DFINERY = setting
     page = text_of(admin_client)
     assert "nothing is captured and nothing is sent" in page
     assert admin_client.post(url("pause"), {"destination": "default"}).status_code == 302

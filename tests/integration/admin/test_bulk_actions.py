@@ -182,7 +182,7 @@ def test_of_many_a_chunk_is_done_at_once_and_the_rest_elsewhere(configured: Any,
 
 def _failed(now: Any) -> Event:
     event = Event(event_name="x", destination="default", payload='{"x":1}', status="failed", finished_at=now)
-    event.set_occurred_at(now, 48)
+    event.set_occurred_at(now)
     return event
 
 

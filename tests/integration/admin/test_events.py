@@ -139,7 +139,7 @@ def test_what_one_filter_has_looked_up_serves_the_list_of_its_own_database(confi
 def _copy(number: int) -> Event:
     now = timezone.now()
     event = Event(event_name="purchase", destination="default", order_id=f"A-{number}", status="delivered")
-    event.set_occurred_at(now, 48)
+    event.set_occurred_at(now)
     event.finished_at = now
     return event
 

@@ -185,6 +185,7 @@ def test_parameters(client: Client, query: str, words: str) -> None:
 def test_switched_off_or_misconfigured(client: Client, configured: Any, settings: Any) -> None:
     """503: a till keeps its events and tries again."""
     configured(ENABLED=False)
+    event = make("failed")
     found = post(client, body())
     assert found.status_code == 503
     assert "switched off" in found.json()["detail"]
@@ -192,7 +193,6 @@ def test_switched_off_or_misconfigured(client: Client, configured: Any, settings
     found = post(client, body())
     assert found.status_code == 503
     assert "cret" not in found.content.decode()
-    event = make("failed")
     assert client.post(of(event, "resend/")).status_code == 503
     assert client.get(of(event)).status_code == 200
     assert client.get(EVENTS).status_code == 200

@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from dfinery_django import clock, django_q2, tasks, track
 from dfinery_django.db.columns import as_site_datetime
 from dfinery_django.definitions import registry
-from dfinery_django.definitions.source import identity_key
+from dfinery_django.definitions.source import Source
 from dfinery_django.delivery import circuit
 from dfinery_django.delivery.worker import drain
 from dfinery_django.enums import Action, Outcome
@@ -315,7 +315,7 @@ def test_once_per_in_the_hour_that_comes_twice(configured: Any) -> None:
     with override_settings(USE_TZ=False, TIME_ZONE="America/New_York"):
         (definition,) = registry.definitions()
         fresh = Order.objects.create(number="A-1", paid_at=dt.datetime(2026, 11, 1, 1, 30))  # noqa: DTZ001
-        keys = {identity_key(definition, str(fresh.pk), each, "default") for each in (fresh, Order.objects.get())}
+        keys = {Source(definition, each, "default").dedup_key() for each in (fresh, Order.objects.get())}
         assert len(keys) == 1
 
 

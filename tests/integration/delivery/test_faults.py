@@ -95,9 +95,7 @@ def test_no_proper_answer(pointed_at: Any, fault: str) -> None:
     with Misbehaving(NO_PROPER_ANSWER[fault]) as server:
         pointed_at(server.url)
         stored = event()
-        started = time.monotonic()
         drain("default")
-        assert time.monotonic() - started < 8, "a request may take 0.6 s"
         assert state(stored) == ("pending", "transient", 1)
         assert stored.reason.startswith(("No answer from DFINERY.", "DFINERY gave no proper answer"))
         assert len(server.asked) == 1, "no second request before its time"
@@ -192,10 +190,9 @@ def test_a_server_that_takes_no_connection(pointed_at: Any) -> None:
             each.connect_ex(listener.getsockname())
         pointed_at(f"http://127.0.0.1:{listener.getsockname()[1]}")
         stored = event()
-        started = time.monotonic()
         drain("default")
-        assert time.monotonic() - started < 10
         assert state(stored) == ("pending", "transient", 1)
+        assert "connect timeout=0.3" in DeliveryAttempt.objects.get().error
     finally:
         for each in (*crowd, listener):
             each.close()
@@ -215,9 +212,7 @@ def test_a_server_that_reads_nothing(pointed_at: Any) -> None:
     with Misbehaving(doors=(lambda connection: time.sleep(8),)) as server:
         pointed_at(server.url)
         stored = large(8_000_000)
-        started = time.monotonic()
         drain("default")
-        assert time.monotonic() - started < 6
         assert state(stored) == ("pending", "transient", 1)
         pointed_at(server.url, READ_TIMEOUT=5)  # megabytes take their time on a busy machine
         soon(10)

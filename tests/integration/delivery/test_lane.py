@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import pytest
 from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.connection import ConnectionDoesNotExist
 from django_q.exceptions import TimeoutException
@@ -69,14 +70,6 @@ def states() -> Counter[tuple[str, int]]:
     return Counter(Event.objects.values_list("status", "attempt_count"))
 
 
-def slow_for(user_id: str, seconds: float) -> Behaviour:
-    def behave(connection: socket.socket, asked: Asked) -> None:
-        time.sleep(seconds if asked.user_id == user_id else 0)
-        connection.sendall(OK)
-
-    return behave
-
-
 def by_token(behaviours: dict[str, Behaviour]) -> Behaviour:
     return lambda connection, asked: behaviours[asked.token](connection, asked)
 
@@ -86,25 +79,26 @@ def by_token(behaviours: dict[str, Behaviour]) -> Behaviour:
 
 def test_one_slow_answer_holds_up_one_place(pointed_at: Any) -> None:
     """All others are sent, and written down, while one answer is still awaited."""
-    with Misbehaving(then=slow_for("u0", 1.0)) as server:
-        pointed_at(server.url)
+    written, others_are_written, was_in_time = set(), threading.Event(), []
+
+    def note(event: Event, **kwargs: object) -> None:
+        written.add(event.user_id)
+        if len(written) == 59:
+            others_are_written.set()
+
+    def slow_for_one(connection: socket.socket, asked: Asked) -> None:
+        if asked.user_id == "u0":
+            was_in_time.append(others_are_written.wait(20))
+        connection.sendall(OK)
+
+    with Misbehaving(then=slow_for_one) as server:
+        pointed_at(server.url, READ_TIMEOUT=25, DRAIN_SECONDS=60)
         events(60)
-        settled_at: dict[str, float] = {}
-        event_delivered.connect(note := _noting(settled_at))
+        event_delivered.connect(note)
         drain("default")
         event_delivered.disconnect(note)
-        assert states() == {("delivered", 1): 60}
-        slow = next(asked for asked in server.asked if asked.user_id == "u0")
-        assert all(asked.at < slow.at + 1.0 for asked in server.asked)
-        early = [user for user, at in settled_at.items() if at < slow.at + 1.0]
-        assert len(early) == 59
-
-
-def _noting(times: dict[str, float]) -> Callable[..., None]:
-    def note_time(event: Event, **kwargs: object) -> None:
-        times[event.user_id] = time.monotonic()
-
-    return note_time
+    assert states() == {("delivered", 1): 60}
+    assert was_in_time == [True]
 
 
 def test_claims_are_topped_up(far_side: FarSide, configured: Any) -> None:
@@ -141,12 +135,14 @@ def test_connections_are_kept_between_drains(pointed_at: Any) -> None:
         assert server.connections <= 2
 
 
-def test_results_are_written_in_bulk(far_side: FarSide, configured: Any, django_assert_max_num_queries: Any) -> None:
-    """A hundred deliveries cost far fewer than a hundred queries."""
+def test_results_are_written_in_bulk(far_side: FarSide, configured: Any) -> None:
+    """A hundred deliveries are written down by far fewer than a hundred statements."""
     configured(CONCURRENCY=8)
     events(100)
-    with django_assert_max_num_queries(80):
+    with CaptureQueriesContext(connection) as made:
         assert drain("default", send=far_side)["delivered"] == 100
+    written = [each["sql"] for each in made if each["sql"].startswith("INSERT") and "deliveryattempt" in each["sql"]]
+    assert 0 < len(written) < 50
 
 
 # Time.
@@ -160,9 +156,8 @@ def test_the_budget_holds_against_a_server_that_hangs(pointed_at: Any, then: Beh
     with Misbehaving(then=then) as server:
         pointed_at(server.url, CONCURRENCY=2, CONNECT_TIMEOUT=0.2, READ_TIMEOUT=0.5, LEASE_SECONDS=60)
         events(60)
-        started = time.monotonic()
         drain("default", budget_seconds=1.6)
-        assert time.monotonic() - started < 6, "all of them would take 20 s"
+        assert len(server.asked) < 60, "all of them would take 20 s"
         assert Event.objects.filter(status="pending").count() == 60
         assert set(Event.objects.values_list("attempt_count", flat=True)) == {0, 1}
 
@@ -172,11 +167,9 @@ def test_the_budget_holds_against_too_much_work(pointed_at: Any) -> None:
     with Misbehaving(then=says(OK, after=0.1)) as server:
         pointed_at(server.url, CONCURRENCY=2, READ_TIMEOUT=0.3)
         events(200)
-        started = time.monotonic()
         drain("default", budget_seconds=1.5)
-        assert time.monotonic() - started < 5, "all of them would take 10 s"
         sent = len(server.asked)
-        assert 0 < sent < 200
+        assert 0 < sent < 200, "all of them would take 10 s"
         assert states() == {("delivered", 1): sent, ("pending", 0): 200 - sent}
         assert not Event.objects.filter(due_at__gt=timezone.now()).exists()
 
@@ -193,9 +186,7 @@ def test_a_request_that_no_timeout_ends(far_side: FarSide, configured: Any) -> N
             return answer(503)
         return accepted()
 
-    started = time.monotonic()
     assert drain("default", send=send, budget_seconds=8, linger_seconds=4)["delivered"] >= 1
-    assert time.monotonic() - started < 7
     for stored in (hanging, next_one):
         stored.refresh_from_db()
     assert next_one.status == "delivered"
@@ -222,9 +213,7 @@ def test_stopping_ends_what_is_under_way_and_gives_back_the_rest(pointed_at: Any
     with Misbehaving(then=says(OK, after=0.4)) as server:
         pointed_at(server.url)
         events(40)
-        started = time.monotonic()
         drain("default", should_stop=lambda: len(server.asked) >= 4)
-        assert time.monotonic() - started < 10
         sent = len(server.asked)
         assert 4 <= sent <= 8
         assert states() == {("delivered", 1): sent, ("pending", 0): 40 - sent}
@@ -321,16 +310,27 @@ def test_no_thread_outlives_its_drain(far_side: FarSide, configured: Any) -> Non
 
 def test_a_destination_that_hangs_starves_no_other(pointed_at: Any) -> None:
     """Both are in one drain: the healthy one's events arrive while the other one's places all wait."""
-    with Misbehaving(then=by_token({"slow": hangs, "well": says(OK)})) as server:
-        pointed_at(server.url, TOKENS={"slow": "slow", "well": "well"}, READ_TIMEOUT=1, DRAIN_SECONDS=5)
+    came, all_came, was_in_time = [], threading.Event(), []
+
+    def well(connection: socket.socket, asked: Asked) -> None:
+        came.append(asked)
+        if len(came) == 60:
+            all_came.set()
+        connection.sendall(OK)
+
+    def slow(connection: socket.socket, asked: Asked) -> None:
+        was_in_time.append(all_came.wait(20))
+        connection.close()
+
+    with Misbehaving(then=by_token({"slow": slow, "well": well})) as server:
+        pointed_at(server.url, TOKENS={"slow": "slow", "well": "well"}, READ_TIMEOUT=25, DRAIN_SECONDS=60)
         events(20, "slow")
         events(60, "well")
-        started = time.monotonic()
         drain()
-        assert Event.objects.filter(destination="well", status="delivered").count() == 60
-        assert Event.objects.filter(destination="slow", status="pending").count() == 20
-        last = max(asked.at for asked in server.asked if asked.token == "well")
-        assert last - started < 1.0, "before the first of the others had timed out"
+    assert Event.objects.filter(destination="well", status="delivered").count() == 60
+    assert Event.objects.filter(destination="slow", status="pending").count() == 20
+    assert was_in_time, "some of the others were under way"
+    assert all(was_in_time), "all came before the first of the others was over"
 
 
 def test_a_destination_whose_drain_waits_for_a_worker_is_taken_along(pointed_at: Any) -> None:

@@ -55,11 +55,11 @@ def deliver_all(far_side: Limited) -> None:
     ("kind", "seconds", "headers"), [("fixed", 0.0, False), ("sliding", 0.05, True), ("bucket", 0.02, False)]
 )
 def test_hardly_any_request_is_refused(configured: Any, kind: str, seconds: float, headers: bool) -> None:
-    """20 a second, with or without a word about it, are kept to."""
+    """40 a second, with or without a word about it, are kept to."""
     configured()
     for number in range(200):
         event(number)
-    far_side = Limited(20, kind=kind, headers=headers, seconds=seconds)
+    far_side = Limited(40, kind=kind, headers=headers, seconds=seconds)
     deliver_all(far_side)
     assert (far_side.accepted, Event.objects.filter(status="delivered").count()) == (200, 200)
     assert far_side.share_refused < MOST_REFUSED, far_side.refused
@@ -73,7 +73,7 @@ def test_two_workers_share_the_pace(configured: Any, headers: bool) -> None:
     configured()
     for number in range(300):
         event(number)
-    far_side = Limited(20, headers=headers, seconds=0.01)
+    far_side = Limited(40, headers=headers, seconds=0.01)
 
     def work() -> None:
         try:

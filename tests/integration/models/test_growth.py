@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
 from benchmarks.growth.filling import DAYS, analyze, fill_finished, fill_unfinished
@@ -76,40 +75,54 @@ def test_prune_leaves_what_is_sent_again(grown: None) -> None:
     assert Event.objects.filter(pk__in=keys, status=EventStatus.PENDING).count() == 3
 
 
+def refuse_to_wait() -> None:
+    """A second for a lock on rows ends as an error, on this connection."""
+    with connection.cursor() as cursor:
+        if DATABASE == "postgresql":
+            cursor.execute("SET lock_timeout = '1s'")
+        else:
+            cursor.execute("SET innodb_lock_wait_timeout = 1")
+
+
 @pytest.fixture
-def another_connection() -> Iterator[list[float]]:
-    """A till that captures and a worker that claims, all the while; how long each of their steps took."""
-    seconds: list[float] = []
+def another_connection() -> Iterator[list[int]]:
+    """A till that captures and a worker that claims, all the while; how many rows each of their steps claimed.
+
+    What waits for a lock fails; how long a step takes is the machine's business.
+    """
+    claimed: list[int] = []
     is_over = threading.Event()
 
     def write() -> None:
         try:
+            refuse_to_wait()
             while not is_over.wait(0.005):
-                began = time.monotonic()
-                track("coupon", user_id="till")
+                assert track("coupon", user_id="till")
                 now = timezone.now()
                 ready = Event.objects.filter(destination="default", status=EventStatus.PENDING)
-                ready.claim(limit=5, now=now, lease_seconds=60, into=EventStatus.SENDING)
-                seconds.append(time.monotonic() - began)
+                claimed.append(len(ready.claim(limit=5, now=now, lease_seconds=60, into=EventStatus.SENDING)))
+        except OperationalError as error:
+            failed.append(error)
         finally:
             connections.close_all()
 
     writer = threading.Thread(target=write)
+    failed: list[Exception] = []
     writer.start()
-    yield seconds
+    yield claimed
     is_over.set()
     writer.join()
+    assert failed == []
 
 
 @pytest.mark.skipif(DATABASE == "sqlite", reason="SQLite has one writer at a time")
-def test_prune_does_not_block_writers(grown: None, another_connection: list[float]) -> None:
+def test_prune_does_not_block_writers(grown: None, another_connection: list[int]) -> None:
     """While chunks are deleted, orders are captured and events claimed as if nothing were going on."""
     before = timezone.now() - dt.timedelta(days=DAYS / 2)
     while Event.objects.prune(before=before, limit=500):
         pass
     assert not Event.objects.filter(finished_at__lt=before).exists()
-    assert len(another_connection) > 5
-    assert max(another_connection) < 1
+    assert len(another_connection) > 1
 
 
 @pytest.mark.skipif(DATABASE == "sqlite", reason="SQLite has one writer at a time")
@@ -117,16 +130,16 @@ def test_a_chunk_that_is_not_committed_blocks_nobody(grown: None) -> None:
     """The locks of a prune lie on finished rows alone: captures and claims don't wait for its commit."""
     from django.db import transaction
 
-    done: list[float] = []
+    done: list[bool] = []
 
     def write() -> None:
         try:
-            began = time.monotonic()
-            track("coupon", user_id="till")
+            refuse_to_wait()
+            assert track("coupon", user_id="till")
             ready = Event.objects.filter(destination="default", status=EventStatus.PENDING)
             assert ready.claim(limit=500, now=timezone.now(), lease_seconds=60, into=EventStatus.SENDING)
             Event.objects.filter(status=EventStatus.SENDING).update(status=EventStatus.DELIVERED, due_at=None)
-            done.append(time.monotonic() - began)
+            done.append(True)
         finally:
             connections.close_all()
 
@@ -135,7 +148,5 @@ def test_a_chunk_that_is_not_committed_blocks_nobody(grown: None) -> None:
         assert connection.in_atomic_block
         writer = threading.Thread(target=write)
         writer.start()
-        writer.join(timeout=5)
-        was_blocked = not done
-    writer.join()
-    assert not was_blocked
+        writer.join()
+    assert done

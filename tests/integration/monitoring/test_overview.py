@@ -38,7 +38,7 @@ def made(status: str, before: dt.timedelta, *, took: float = 1, **fields: Any) -
     """An event that happened so long before NOW; finished ones took so many seconds."""
     code, reason = fields.pop("code", ""), fields.pop("reason", "")
     event = Event(**{"event_name": "purchase", "destination": "default", "order_id": f"A-{next(_numbers)}", **fields})
-    event.set_occurred_at(NOW - before, 48)
+    event.set_occurred_at(NOW - before)
     event.created_at = NOW - before
     if status in FINISHED:
         event.finish(EventStatus(status), code, reason, NOW - before + dt.timedelta(seconds=took))
@@ -121,9 +121,7 @@ def test_what_lies_beyond_the_picture_stands_at_its_edge(configured: Any) -> Non
     configured(MAX_AGE_HOURS=72)
     alive()
     for before in (71, -3):
-        event = store("pending", before * HOUR)
-        event.set_occurred_at(event.occurred_at, 72)
-        event.save()
+        store("pending", before * HOUR)
     hours = look(NOW).hours
     assert (hours[0].waiting, hours[-1].waiting) == (1, 1)
 
@@ -538,9 +536,9 @@ def test_switched_off(health: Callable[[], HealthReport], configured: Any) -> No
 )
 def test_wrong_settings_are_said(settings: Any, setting: Any, said: str) -> None:
     """The overview never breaks on them, still counts, and shows no token."""
-    settings.DFINERY = setting
     alive()
     store("pending", HOUR)
+    settings.DFINERY = setting
     found = look(NOW)
     (finding,) = assess(found).findings
     assert (finding.code, finding.level) == ("misconfigured", Level.ALARM)

@@ -20,7 +20,7 @@ from tests.settings import DATABASE, SHOP_TZ
 from tests.shop.models import Line, Order
 from tests.support.doubles import PURCHASE, driver_options
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sql("fast", "plain")]
 
 asked: list[str] = []
 
@@ -78,6 +78,7 @@ def test_the_look_at_the_state_before_is_right_for_each_row(shop: Any) -> None:
     assert list(captured) == [str(orders[number].pk) for number in (0, 2, 4)]
 
 
+@pytest.mark.sql("fast")
 def test_a_matching_save_costs_one_insert_in_a_savepoint(shop: Any, django_assert_num_queries: Any) -> None:
     """SELECT of the state before, the shop's UPDATE, and our INSERT in its savepoint."""
     order = shop.place()
@@ -88,6 +89,7 @@ def test_a_matching_save_costs_one_insert_in_a_savepoint(shop: Any, django_asser
     assert heads(queries) == ["SELECT", "UPDATE", *statements]
 
 
+@pytest.mark.sql("fast")
 def test_a_matching_save_in_autocommit_costs_the_insert_alone(configured: Any) -> None:
     """Without a transaction to keep whole no savepoint; a look whether a drain is asked for goes along, or follows."""
     configured(WAKE="tests.integration.outbox.test_capture.note_wake")
@@ -127,6 +129,7 @@ def test_a_save_that_does_not_match_costs_nothing(shop: Any, django_assert_num_q
         order.save(update_fields=["note"])
 
 
+@pytest.mark.sql("fast")
 def test_creating_in_the_final_status_needs_no_look_back(shop: Any, django_assert_num_queries: Any) -> None:
     """A new row has no state before: INSERT of the order, then ours in its savepoint."""
     statements, trips = INSERT_IN_A_SAVEPOINT
@@ -200,6 +203,7 @@ def test_a_condition_that_nothing_can_match(configured: Any, caplog: Any) -> Non
     assert not caplog.text
 
 
+@pytest.mark.sql("fast")
 def test_a_manager_of_the_site_is_asked_each_time(configured: Any) -> None:
     """Its rows may be other ones with each request."""
     numbers = ["a"]
@@ -283,6 +287,7 @@ def test_built_on_commit_if_the_definition_says_so(configured: Any, shop: Any) -
     assert Event.objects.get().status == "pending"
 
 
+@pytest.mark.sql("fast")
 def test_proxies_and_children_count(configured: Any) -> None:
     """Receivers look at the concrete model, not at the sender."""
 

@@ -22,7 +22,7 @@ from tests.settings import DATABASE
 from tests.shop.models import Category, Order, Product, User
 from tests.support.doubles import PURCHASE
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sql("fast", "plain")]
 
 on_a_server = pytest.mark.skipif(DATABASE == "sqlite", reason="a database in memory has one connection")
 
@@ -202,6 +202,7 @@ def test_what_was_left_out_is_counted(shop: Any, caplog: Any, monkeypatch: Any) 
     assert "locked" in other
 
 
+@pytest.mark.sql("fast")
 def test_events_without_a_token_are_told_of_together(configured: Any, caplog: Any) -> None:
     """One question and one line for all of a transaction; those that a savepoint took back are not counted."""
     configured(EVENTS={"purchase": PURCHASE | {"destination": lambda order: "brand_b"}})

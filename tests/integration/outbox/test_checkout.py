@@ -18,7 +18,7 @@ from dfinery_django.models import DeliveryAttempt, Event
 from tests.shop.models import Line, Order, Product, User
 from tests.support.doubles import PURCHASE
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sql("fast", "plain")]
 
 #: Every class of the database's errors, and a guard of the site's own.
 ERRORS = (

@@ -17,6 +17,7 @@ from tests.support.doubles import PURCHASE
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
+    pytest.mark.sql("fast", "plain"),
     pytest.mark.skipif(DATABASE == "sqlite", reason="an in-memory database has one connection"),
 ]
 THREADS, CHECKOUTS = 8, 30

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from dfinery_django import EventDefinition, capture, tasks
 from dfinery_django.definitions import registry
+from dfinery_django.definitions.source import Source
 from dfinery_django.models import Event
 from dfinery_django.outbox import reconcile
 from dfinery_django.outbox.capture import insert
@@ -149,7 +150,7 @@ def test_a_save_and_a_sweep_at_once_are_one_event(configured: Any) -> None:
     capture("purchase", order)
     assert [row.pk for row in page] == [order.pk]
     reconcile.sweep(registry.get("purchase"))
-    insert(registry.get("purchase"), page[0], using="default")
+    insert(Source(registry.get("purchase"), page[0], "default"))
     assert Event.objects.filter(definition="purchase").count() == 1
 
 

@@ -22,7 +22,7 @@ from dfinery_django.definitions.source import dedup_key_from
 from dfinery_django.models import Event
 from tests.shop.models import Order, OrderReport, User
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sql("fast", "plain")]
 
 HALF = "half \ud83d"
 HUGE = "x" * 20_000_000
@@ -122,6 +122,7 @@ ODD = {
 }
 
 
+@pytest.mark.sql("fast")
 @pytest.mark.parametrize("arguments", ODD.values(), ids=ODD.keys())
 def test_whatever_it_is_given_ends_on_a_row(configured: Any, arguments: Any) -> None:
     """A failed event with a reason, and the shop's own transaction goes on."""

@@ -17,7 +17,7 @@ from tests.settings import SHOP_TZ
 from tests.shop.models import Booking, Order
 from tests.support.doubles import PURCHASE
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sql("fast", "plain")]
 
 MOMENT = dt.datetime(2026, 1, 2, tzinfo=SHOP_TZ)
 #: Field -> values that shops set: what the column has, what Python has instead, what the database works out.

@@ -16,7 +16,10 @@ from tests.integration.ways import built, keys
 from tests.integration.ways.routers import ShopInOther
 from tests.shop.models import Category, Line, Order, Product, User
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "other"])
+pytestmark = [
+    pytest.mark.django_db(transaction=True, databases=["default", "other"]),
+    pytest.mark.sql("fast", "plain"),
+]
 
 
 class OutboxInDefault(ShopInOther):

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from dfinery_django import EventDefinition, Value, capture, register, tasks
 from dfinery_django.definitions.registry import definition_faults, unregister
-from dfinery_django.definitions.source import key_of, source_key
+from dfinery_django.definitions.source import Source, key_of
 from dfinery_django.models import Event
 from tests.integration.ways import built, keys
 from tests.shop.models import Booking, BranchOrder, GiftOrder, NoScopeError, Order, OrderReport, Priced, Ticket, Voucher
@@ -221,8 +221,8 @@ def test_keys_of_every_type(field: Any, fresh: Any, reloaded: Any) -> None:
         model: Any = type("Keyed", (models.Model,), content)
     definition = type("OfKeyed", (EventDefinition,), {"model": model})()
     reloaded = fresh if reloaded is None else reloaded
-    text = source_key(definition, model(pk=fresh))
-    assert text == source_key(definition, model(pk=reloaded))
+    text = Source(definition, model(pk=fresh)).key
+    assert text == Source(definition, model(pk=reloaded)).key
     assert text is not None
     assert key_of(definition, text) == reloaded
 

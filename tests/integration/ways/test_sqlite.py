@@ -22,6 +22,7 @@ from tests.support.doubles import PURCHASE
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "other"]),
+    pytest.mark.sql("fast", "plain"),
     pytest.mark.skipif(DATABASE != "sqlite", reason="SQLite's transactions alone may begin as readers"),
 ]
 
@@ -115,6 +116,7 @@ def test_a_shop_that_reads_first_fares_as_without_us(configured: Any, path: Path
         Order.objects.using(FILED).get(pk=order.pk).save()
 
 
+@pytest.mark.sql("fast")
 def test_no_statement_is_added_where_transactions_begin_as_writers(
     configured: Any, django_assert_num_queries: Any
 ) -> None:

@@ -16,7 +16,7 @@ from tests.integration.ways import keys
 from tests.shop.models import Booking, Order, Stage
 from tests.support.doubles import PURCHASE
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sql("fast", "plain")]
 
 
 def by_save(order: Order) -> None:

@@ -18,7 +18,7 @@ from tests.integration.ways import keys
 from tests.shop.models import Order
 from tests.support.doubles import PURCHASE, Shop, dfinery
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sql("fast", "plain")]
 
 asked: list[str] = []
 

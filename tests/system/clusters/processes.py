@@ -109,13 +109,11 @@ class Cluster:
 
         return int(eventually(found, what="no worker came up")[-1])
 
-    def stop(self) -> float:
-        """SIGTERM, as ``docker stop`` sends it; how many seconds it took to end."""
-        began = time.monotonic()
+    def stop(self) -> None:
+        """SIGTERM, as ``docker stop`` sends it."""
         self.process.terminate()
         self.process.wait(timeout=60)
         eventually(lambda: not self.is_there(), what="a process of the cluster stayed")
-        return time.monotonic() - began
 
     def is_there(self) -> bool:
         """Whether any process of it is left."""

@@ -61,16 +61,16 @@ def says(text: bytes) -> Callable[[socket.socket], None]:
 
 
 def drips(connection: socket.socket) -> None:
-    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-    for _ in range(100):
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+    while True:
         connection.sendall(b"x")
         time.sleep(0.05)
 
 
 def drips_headers(connection: socket.socket) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\n")
-    for number in range(100):
-        connection.sendall(f"X-Drip-{number}: x\r\n".encode())
+    while True:
+        connection.sendall(b"X-Drip: x\r\n")
         time.sleep(0.05)
 
 
@@ -155,11 +155,9 @@ def test_a_long_answer_is_cut(client: Client) -> None:
     ids=["closed", "garbage", "truncated", "silent", "drips", "drips-headers"],
 )
 def test_what_is_no_answer(client: Client, answer: Any) -> None:
-    """Closed, unreadable, cut off, late, or too slow as a whole: TransportError, in time."""
-    started = time.monotonic()
+    """Closed, unreadable, cut off, late, or too slow as a whole: TransportError. Three of them have no end else."""
     with server(answer) as (url, _), pytest.raises(TransportError) as caught:
         client.send(request_to(url))
-    assert time.monotonic() - started < 4, "a request may take 0.6 s"
     assert not caught.value.is_local_fault
 
 
@@ -256,10 +254,8 @@ def test_a_server_that_takes_no_connection(client: Client) -> None:
             each.connect_ex(listener.getsockname())
             crowd.append(each)
         time.sleep(0.1)
-        started = time.monotonic()
-        with pytest.raises(TransportError) as caught:
+        with pytest.raises(TransportError, match=r"connect timeout=0\.3") as caught:
             client.send(request_to(f"http://127.0.0.1:{listener.getsockname()[1]}/"))
-        assert time.monotonic() - started < 10
         assert not caught.value.is_local_fault
     finally:
         for each in (*crowd, listener):

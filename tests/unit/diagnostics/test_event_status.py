@@ -17,7 +17,7 @@ NOW = dt.datetime(2026, 3, 4, 12, 0, tzinfo=dt.timezone.utc)
 
 def event(status: str, reason: str = "", *, hours: float = 1, definition: str = "purchase", **fields: object) -> Event:
     made = Event(event_name="purchase", definition=definition, destination="brand", source="shop.Order", source_pk="7")
-    made.set_occurred_at(NOW - dt.timedelta(hours=hours), 48)
+    made.set_occurred_at(NOW - dt.timedelta(hours=hours))
     made.status, made.reason_code = EventStatus(status), Reason(reason)
     made.attempt_count = 3
     if made.is_finished:

@@ -125,12 +125,12 @@ def test_what_can_not_work_is_refused(settings: Any) -> None:
 def test_shared_by_mistake_no_order_is_swallowed(tenants: list[str]) -> None:
     """Even so, keys of two schemas are told apart."""
     from dfinery_django.definitions import registry
-    from dfinery_django.definitions.source import identity_key
+    from dfinery_django.definitions.source import firing_key
 
     keys = set()
     for schema in tenants:
         with schema_context(schema):
-            keys.add(identity_key(registry.get("purchase"), "1", None, "default"))
+            keys.add(firing_key(registry.get("purchase"), "1", "default"))
     assert len(keys) == 2
 
 

@@ -1,0 +1,32 @@
+"""The callable that ``WAKE`` names. No models here: ``tasks`` can be imported although the app was uninstalled."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from django.utils.module_loading import import_string
+
+
+@dataclass(frozen=True)
+class Wake:
+    """A callable that requests a drain, and knows its queue. A site's own may be any function of an alias."""
+
+    request: Callable[[str], object]
+    #: Returns the database of the queue, if it is in one: the wake-up flag and the task are then one transaction.
+    queue_database: Callable[[], str | None] = str
+    #: Returns the next run of each schedule, ``None`` for a missing one; the overview shows them.
+    planned: Callable[[], Mapping[str, dt.datetime | None]] = dict
+
+    def __call__(self, destination: str) -> None:
+        self.request(destination)
+
+
+def wake_named(path: str) -> Wake:
+    """Return what ``WAKE`` names.
+
+    :raises ImportError: if there is no such callable
+    """
+    wake = import_string(path)
+    return Wake(wake, getattr(wake, "queue_database", str), getattr(wake, "planned", dict))
