@@ -29,7 +29,6 @@ class Line:
 
     @property
     def number(self) -> str:
-        """The count with the grouping of the reader's language."""
         return grouped(self.count)
 
 
@@ -37,9 +36,7 @@ def action_title(action: str, count: int) -> str:
     """Return the title of the confirmation page."""
     return {
         Action.RESEND: ngettext("Resend %(count)s event?", "Resend %(count)s events?", count),
-        Action.REBUILD: ngettext(
-            "Rebuild and resend %(count)s event?", "Rebuild and resend %(count)s events?", count
-        ),
+        Action.REBUILD: ngettext("Rebuild and resend %(count)s event?", "Rebuild and resend %(count)s events?", count),
         Action.CANCEL: ngettext("Cancel %(count)s event?", "Cancel %(count)s events?", count),
     }[Action(action)] % {"count": grouped(count)}  # fmt: skip
 
@@ -48,9 +45,7 @@ def action_button(action: str, count: int) -> str:
     """Return the label of the confirmation's button."""
     return {
         Action.RESEND: ngettext("Yes, resend it", "Yes, resend %(count)s events", count),
-        Action.REBUILD: ngettext(
-            "Yes, rebuild and resend it", "Yes, rebuild and resend %(count)s events", count
-        ),
+        Action.REBUILD: ngettext("Yes, rebuild and resend it", "Yes, rebuild and resend %(count)s events", count),
         Action.CANCEL: ngettext("Yes, cancel it", "Yes, cancel %(count)s events", count),
     }[Action(action)] % {"count": grouped(count)}  # fmt: skip
 
@@ -78,14 +73,13 @@ def _effect(action: str, verdict: str) -> str:
 
 def action_lines(action: str, tally: Mapping[str, int]) -> Iterator[Line]:
     """Yield a line for every verdict: first for events that are changed, then for those that are skipped."""
-    for verdict in ActionVerdict:
-        count = tally.get(verdict, 0)
-        if count and verdict in ACTIONABLE:
-            yield Line(count, _effect(action, verdict), "done" if verdict == ActionVerdict.READY else "doubtful")
-    for verdict in ActionVerdict:
-        count = tally.get(verdict, 0)
-        if count and verdict not in ACTIONABLE:
-            yield Line(count, _("left alone: %(why)s") % {"why": verdict.label}, "left")
+    counts = {verdict: tally[verdict] for verdict in ActionVerdict if tally.get(verdict)}
+    for verdict in sorted(counts, key=lambda each: each not in ACTIONABLE):
+        if verdict in ACTIONABLE:
+            kind = "done" if verdict == ActionVerdict.READY else "doubtful"
+            yield Line(counts[verdict], _effect(action, verdict), kind)
+        else:
+            yield Line(counts[verdict], _("left alone: %(why)s") % {"why": verdict.label}, "left")
 
 
 def unchecked_note(forecast: Forecast, action: str) -> str:
