@@ -136,10 +136,7 @@ class EventDefinition:
     # ── compiled ───────────────────────────────────────────────────────────────────────────────────────────────
     @cached_property
     def model_class(self) -> type[models.Model]:
-        """The model it watches.
-
-        :raises ConfigurationError: if there is no such model
-        """
+        """The model it watches; raises ``ConfigurationError`` if there is no such model."""
         try:
             return installed_model(self.model)
         except LookupError as error:

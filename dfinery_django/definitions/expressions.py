@@ -194,19 +194,16 @@ def _hashed_text(value: Any, source: Expression) -> str:
     return str(convert(value, WireType.STRING, repr(source)))
 
 
-class Display(Expression):
+class Display(_Composite):
     """The human name of a choice, in the site's language: ``Display("status")``, ``Display("customer.grade")``."""
 
     def __init__(self, path: str) -> None:
         holder, _, name = path.rpartition(".")
+        super().__init__(f"{holder}.get_{name}_display" if holder else f"get_{name}_display")
         self.source = path
-        self._display = Path(f"{holder}.get_{name}_display" if holder else f"get_{name}_display")
 
     def resolve(self, instance: Any) -> Any:
-        return self._display.resolve(instance)
-
-    def paths(self) -> Sequence[str]:
-        return self._display.paths()
+        return self.sources[0].resolve(instance)
 
     def __repr__(self) -> str:
         return f"Display({self.source!r})"

@@ -18,10 +18,7 @@ def terminal_width() -> int:
 
 
 def progress_bar(unit: str, *, title: str, total: int | None = None) -> tqdm[Any]:
-    """Return a progress bar, which shows on a terminal only.
-
-    :param unit: a noun in the plural
-    """
+    """Return a progress bar, which shows on a terminal only; the unit is a noun in the plural."""
     from tqdm import tqdm
 
     return tqdm(total=total, desc=title, unit=f" {unit}", leave=False, disable=None)

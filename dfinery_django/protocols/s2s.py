@@ -123,7 +123,6 @@ def _remaining(headers: Mapping[str, str]) -> int | None:
 
 
 def _period_seconds(headers: Mapping[str, str]) -> float | None:
-    """Return the length of the period in ``X-Rate-Limit-Limit``."""
     text = headers.get("x-rate-limit-limit", "").strip()
     number, unit = text[:-1], text[-1:]
     if unit not in _UNIT_SECONDS or not (number.isascii() and number.isdigit() and len(number) < 6):

@@ -69,8 +69,7 @@ def is_form(request: ReceivedRequest) -> bool:
 
 def json_response(status: int, body: Any, headers: Mapping[str, str] | None = None) -> SentResponse:
     """Return a response with a JSON body."""
-    text = json.dumps(body, ensure_ascii=False)
-    raw = text.encode(errors="backslashreplace")  # a lone surrogate, as JSON escapes it
+    raw = json.dumps(body, ensure_ascii=False).encode(errors="backslashreplace")  # escapes lone surrogates as JSON does
     return SentResponse(status, raw, {"Content-Type": "application/json", **(headers or {})})
 
 
@@ -80,9 +79,8 @@ def api_response(
     """Wrap as the API does; a response without a code is that of a gateway."""
     if code is not None:
         return json_response(status, {"result_code": code, "result_msg": message, "result_data": data}, headers)
-    return SentResponse(
-        status, (message or "").encode(), {**({"Content-Type": "text/html"} if message else {}), **headers}
-    )
+    kind = {"Content-Type": "text/html"} if message else {}
+    return SentResponse(status, (message or "").encode(), {**kind, **headers})
 
 
 def acknowledge(request: ReceivedRequest, result: dict[str, Any]) -> SentResponse:

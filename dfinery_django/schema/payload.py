@@ -88,29 +88,25 @@ def convert_properties(
 ) -> Properties:
     """Convert Python values to wire values, and leave out ``None``.
 
-    :param type_of: returns the declared type of a custom field, or ``None``
     :param path: their place in the payload: ``items[0]``
     :param sources: field name -> the source of its value, for the error
-    :param memory: the types that custom fields had before
     :raises PayloadError: naming ``path.field``
     """
     converted: Properties = {}
     for name, value in values.items():
         _validate_name(name, scope, path)
-        if value is not None:
-            try:
-                converted[name] = _converted(value, scope, name, type_of, f"{path}.{name}", memory)
-            except PayloadError as error:
-                source = f" (from {sources[name]!r})" if name in sources else ""
-                raise PayloadError(error.path, error.problem + source, error.remedy) from None
+        if value is None:
+            continue
+        predefined, place = properties.predefined_type(scope, name), f"{path}.{name}"
+        try:
+            if predefined:
+                converted[name] = convert(value, predefined, place)
+            else:
+                converted[name] = memory.fit(scope, name, value, type_of(scope, name), place)
+        except PayloadError as error:
+            source = f" (from {sources[name]!r})" if name in sources else ""
+            raise PayloadError(error.path, error.problem + source, error.remedy) from None
     return converted
-
-
-def _converted(value: Any, scope: Scope, name: str, type_of: TypeOf, path: str, memory: TypeMemory) -> Wire:
-    predefined = properties.predefined_type(scope, name)
-    if predefined is not None:
-        return convert(value, predefined, path)
-    return memory.fit(scope, name, value, type_of(scope, name), path)
 
 
 def _validate_name(name: Any, scope: Scope, path: str) -> None:

@@ -103,9 +103,8 @@ def console_event_name(name: str) -> str:
 def console_name(scope: Scope, name: str) -> str:
     """Return the name under which DFINERY's console shows a property: ``abx:discount``, ``c:source_type``."""
     entry = PREDEFINED[scope].get(name)
-    if entry is None and not (scope == "event" and name == ITEMS):
-        return f"c:{name}"
-    return f"{entry.prefix if entry else 'abx'}:{name}"
+    prefix = entry.prefix if entry else "abx" if (scope, name) == ("event", ITEMS) else "c"
+    return f"{prefix}:{name}"
 
 
 def declared_type(scope: Scope, name: str) -> WireType | None:

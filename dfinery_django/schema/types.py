@@ -241,9 +241,7 @@ def _double_of_int(value: int, path: str) -> float:
 
 
 def _refuse_not_finite(value: int | float | Decimal, path: str) -> None:
-    is_finite = (
-        value.is_finite() if isinstance(value, Decimal) else not isinstance(value, float) or math.isfinite(value)
-    )
+    is_finite = value.is_finite() if isinstance(value, Decimal) else isinstance(value, int) or math.isfinite(value)
     if not is_finite:
         raise PayloadError(path, f"{value} is not a finite number", "Leave the field out (None) instead.")
 

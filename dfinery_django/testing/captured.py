@@ -179,7 +179,6 @@ def captured_events() -> Iterator[CapturedEvents]:
 
 
 def _last_keys() -> Iterator[tuple[str, int]]:
-    """Yield the databases of outboxes, each with its last key so far."""
     for using in outbox_databases():
         try:
             yield using, Event.objects.using(using).aggregate(last=Max("pk"))["last"] or 0

@@ -60,5 +60,4 @@ class DrainCommand(Subcommand):
 
 
 def _summary(counts: Counter[str]) -> str:
-    """Return ``3 delivered, 1 failed``."""
     return ", ".join(f"{count} {status}" for status, count in sorted(counts.items()) if count) or "Nothing was due."

@@ -33,11 +33,6 @@ UNLIMITED_WIDTH = 10_000
 SCHEDULER_PAUSE = dt.timedelta(minutes=1)
 #: Django writes it into spans of time.
 NO_BREAK_SPACE = "\xa0"
-#: The command to type when a destination is stopped for this reason.
-_COMMANDS_TO_TYPE = {
-    Reason.TOKEN: "manage.py dfinery check-token --destination {alias}",
-    Reason.BLOCKED: "manage.py dfinery check-token --destination {alias}",
-}
 
 
 class StatusCommand(Subcommand):
@@ -104,10 +99,6 @@ def _iso_text(moment: dt.datetime | None) -> str | None:
 
 
 def _status_lines(overview: Snapshot, health: HealthReport, style: Any, width: int) -> Iterator[str]:
-    """Yield the lines for a terminal.
-
-    :param style: a management command's ``self.style``
-    """
     from ...monitoring.findings import Level
 
     paint = {Level.OK: style.SUCCESS, Level.WARNING: style.WARNING, Level.ALARM: style.ERROR}
@@ -157,24 +148,15 @@ def _destination_lines(overview: Snapshot) -> Iterator[str]:
 def _state_text(report: DestinationReport, overview: Snapshot) -> str:
     if not report.has_token:
         return "has no token"
-    words = str(report.state.label)
-    return (
-        f"{words} since {point_in_time(report.since, overview.now)}" if report.since and _is_stopped(report) else words
-    )
-
-
-def _is_stopped(report: DestinationReport) -> bool:
-    return report.state != DestinationState.OPEN
+    since = report.since if report.state != DestinationState.OPEN else None
+    return f"{report.state.label} since {point_in_time(since, overview.now)}" if since else str(report.state.label)
 
 
 def _command_to_type(report: DestinationReport) -> str:
     if report.state == DestinationState.PAUSED:
         return "resume it in the admin"
-    return (
-        _COMMANDS_TO_TYPE[report.code].format(alias=report.alias)
-        if _is_stopped(report) and report.code in _COMMANDS_TO_TYPE
-        else ""
-    )
+    is_refused = report.state != DestinationState.OPEN and report.code in (Reason.TOKEN, Reason.BLOCKED)
+    return f"manage.py dfinery check-token --destination {report.alias}" if is_refused else ""
 
 
 def _schedule_lines(overview: Snapshot) -> Iterator[str]:
@@ -184,5 +166,4 @@ def _schedule_lines(overview: Snapshot) -> Iterator[str]:
 
 
 def _is_overdue(moment: dt.datetime | None, overview: Snapshot) -> bool:
-    """Return whether no cluster ran a schedule that was due."""
     return moment is not None and moment < overview.now - SCHEDULER_PAUSE
