@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import takewhile
-from operator import attrgetter
 from typing import Any
 
 from django.apps import apps
@@ -98,8 +97,7 @@ def trace(model: type[models.Model], path: str, *, through_many: bool = False) -
             at_manager = False
             continue
         if at_manager and not through_many:
-            exists = hops[-1].manager_has(part)
-            return Trace(tuple(hops), missing=None if exists else (current, part))
+            return Trace(tuple(hops), missing=None if hops[-1].manager_has(part) else (current, part))
         found = _attribute(current, part)
         if isinstance(found, Hop):
             hops.append(found)
@@ -235,7 +233,7 @@ def _plan(chains: Iterable[Sequence[Hop]], using: str) -> tuple[list[str], list[
     joins: set[str] = set()
     further: dict[str, tuple[Hop, list[Sequence[Hop]]]] = {}
     for chain in chains:
-        joined = list(takewhile(attrgetter("is_joinable"), chain))
+        joined = list(takewhile(lambda hop: hop.is_joinable, chain))
         if joined:
             joins.add("__".join(hop.name for hop in joined))
         for hop in chain[len(joined) : len(joined) + 1]:

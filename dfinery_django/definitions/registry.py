@@ -108,9 +108,8 @@ def _check_limits(definition: EventDefinition) -> None:
             raise ConfigurationError(f"Event {definition.name[:60]!r}: a name has more than {limit} characters.")
     wait = definition.settle_seconds
     if wait is not None and (not isinstance(wait, (int, float)) or not 0 <= wait <= LONGEST_SETTLE_SECONDS):
-        raise ConfigurationError(
-            f"Event {definition.name!r}: settle_seconds={wait!r} is not a number from 0 to {LONGEST_SETTLE_SECONDS}."
-        )
+        range_text = f"a number from 0 to {LONGEST_SETTLE_SECONDS}"
+        raise ConfigurationError(f"Event {definition.name!r}: settle_seconds={wait!r} is not {range_text}.")
 
 
 def _definition(name: str, content: Any) -> EventDefinition:
@@ -124,10 +123,7 @@ def _definition(name: str, content: Any) -> EventDefinition:
 
 
 def from_dict(name: str, content: Mapping[str, Any]) -> EventDefinition:
-    """Return the definition of an entry of ``DFINERY["EVENTS"]``.
-
-    :raises ConfigurationError: for a key that a definition doesn't have
-    """
+    """Return the definition of an entry of ``DFINERY["EVENTS"]``, or raise ``ConfigurationError`` for a wrong key."""
     for key in content:
         if key not in ATTRIBUTES:
             raise ConfigurationError(f"Event {name!r} has an unknown key {key!r}. {did_you_mean(key, ATTRIBUTES)}")

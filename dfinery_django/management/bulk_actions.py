@@ -86,8 +86,7 @@ def _check_values(values: dict[str, Any], databases: Sequence[str]) -> None:
         if value and value not in known:
             known.update(*(Event.objects.using(using).in_use(column) for using in databases))
             if value not in known:
-                nearest = did_you_mean(value, tuple(sorted(known)))
-                raise wrong_use(f"No event {verb} {value!r}. {nearest}")
+                raise wrong_use(f"No event {verb} {value!r}. {did_you_mean(value, tuple(sorted(known)))}")
 
 
 def _narrow_to_ids(chosen: dict[str, Selection], ids: Sequence[UUID]) -> dict[str, Selection]:
@@ -125,7 +124,6 @@ def _user_name() -> str:
 
 @override("en")
 def _forecast_lines(planned: Sequence[PlannedAction]) -> list[str]:
-    """Return what would happen, in the words of the admin's confirmation."""
     lines = []
     for each in planned:
         action = each.bulk_action.action

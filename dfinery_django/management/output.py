@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 INDENT = "  "
 
 
-def terminal_width() -> int:
-    """Return the columns of the terminal; 100 if there is none."""
-    return shutil.get_terminal_size((100, 24)).columns
+def text_width(narrowest: int) -> int:
+    """Return the width for text: one column less than the terminal's, up to 120."""
+    return min(max(shutil.get_terminal_size((100, 24)).columns - 1, narrowest), 120)
 
 
 def progress_bar(unit: str, *, title: str, total: int | None = None) -> tqdm[Any]:

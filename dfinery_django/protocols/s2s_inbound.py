@@ -17,8 +17,7 @@ from uuid import UUID
 
 from ..exceptions import PayloadError
 from ..schema import properties
-from ..schema.payload import NO_MEMORY, Payload, TypeMemory, TypeOf, convert_properties
-from ..schema.properties import Scope
+from ..schema.payload import Payload, TypeMemory, TypeOf, convert_properties
 from ..schema.types import WireType, convert, infer
 
 EVENT_PATH, ITEM_PATH, USER_PATH = (properties.PATHS[scope] for scope in ("event", "item", "user"))
@@ -72,14 +71,14 @@ class Body:
     items: tuple[Mapping[str, Any], ...] | None
     notes: tuple[str, ...]
 
-    def payload(self, envelope: Mapping[str, Any], type_of: TypeOf, memory: TypeMemory) -> Payload:
+    def payload(self, envelope: Mapping[str, Any], type_of: TypeOf, memory: TypeMemory | None) -> Payload:
         """Return the payload to send.
 
         :param envelope: id, name and time
         :raises Refused: for a value that does not fit the type of its field
         """
 
-        def fit(values: Mapping[str, Any], scope: Scope, path: str) -> dict[str, Any]:
+        def fit(values: Mapping[str, Any], scope: properties.Scope, path: str) -> dict[str, Any]:
             try:
                 return convert_properties(values, scope, type_of, path, memory=memory)
             except PayloadError as error:
@@ -196,7 +195,7 @@ def _refuse_empty(event: Mapping[str, Any], user: Mapping[str, Any]) -> None:
             raise Refused(EMPTY, f"{part}.{name}", "it is missing, or empty")
 
 
-def _walk(body: Mapping[str, Any]) -> Iterator[tuple[Scope, str, str, Any]]:
+def _walk(body: Mapping[str, Any]) -> Iterator[tuple[properties.Scope, str, str, Any]]:
     event = body[EVENT_PATH]
     yield from (("event", EVENT_PATH, name, value) for name, value in event.items() if name != properties.ITEMS)
     for number, item in enumerate(event.get(properties.ITEMS, ())):
@@ -217,10 +216,10 @@ def _refuse_properties(body: Mapping[str, Any], type_of: TypeOf) -> None:
     for scope, part, name, value in _walk(body):
         if not name.strip() or "\x00" in name or name != _clean_name(name):
             raise Refused(BAD_NAME, f"{part}.{_clean_name(name)}", "a name is a text that is not blank, without U+0000")
-        if name in properties.RESERVED[scope]:
+        if (scope, name) in properties.RESERVED:
             continue
         try:
-            convert_properties({name: value}, scope, type_of, part, memory=NO_MEMORY)
+            convert_properties({name: value}, scope, type_of, part)
         except PayloadError as error:
             raise Refused(BAD_VALUE, error.path, error.problem, error.remedy) from None
 

@@ -1,6 +1,6 @@
 """HTTP for the sandbox: sockets, requests and responses, without knowledge of events or rules.
 
-It must not import anything of ``dfinery_django``. Connections are kept alive; closing the server closes them all.
+Connections are kept alive; closing the server closes them all.
 """
 
 from __future__ import annotations
@@ -101,9 +101,8 @@ def html_page(page: dict[str, Any], version: str) -> SentResponse:
     """Render the page; its policy allows only its own script and style."""
     nonce = secrets.token_urlsafe(16)
     engine = Engine(dirs=[str(Path(__file__).parent.parent / "templates")])
-    html = engine.get_template("dfinery_django/sandbox.html").render(
-        Context(numbers_as_text({**page, "nonce": nonce, "version": version}))
-    )
+    context = Context(numbers_as_text({**page, "nonce": nonce, "version": version}))
+    html = engine.get_template("dfinery_django/sandbox.html").render(context)
     policy = f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'"
     policy += "; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy, "ETag": version}

@@ -1,6 +1,4 @@
-"""The rules that judge a body, and the form of an accepted event in the console.
-
-It must not import anything of ``dfinery_django``: it checks our wire contract independently, with its own tables.
+"""The rules that judge a body, and the form of an accepted event in the console, with tables of their own.
 
 The vendor's page states: the statuses, codes and texts, the required names, the predefined names and their types, the
 four fields that are cast to their type, and that a value of another type becomes another field. The sandbox's own,

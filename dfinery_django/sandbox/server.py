@@ -1,7 +1,7 @@
 """A local fake DFINERY: it responds as the vendor's page says, logs what arrives and shows it on a page.
 
-It must not import anything of ``dfinery_django`` outside this folder, needs no configured Django,
-never stores or shows a token, and serves on loopback only: it shows customers' data without a password.
+It needs no configured Django, never stores or shows a token, and serves on loopback only: it shows customers' data
+without a password.
 
 The page states the responses and the ``X-Rate-Limit-*`` headers. The sandbox's own interpretation: an unknown token is
 400/4001 and a missing or malformed ``Authorization`` header 401, judged before the limit, judged before the body; the
@@ -70,6 +70,7 @@ FAULTS: dict[str, Fault] = {
 class Sandbox:
     """The fake server: ``with Sandbox() as sandbox: …`` and send to ``sandbox.url``.
 
+    :ivar requests_seen: number of POST requests to the events path since the last clear, refused ones included
     :param tokens: the tokens to accept; without any, every token but ``invalid``
     :param rate_limit: events per minute and token
     :param store: a file (JSON lines) that keeps arrivals for the next run
@@ -102,18 +103,13 @@ class Sandbox:
     def _reset(self) -> None:
         self._faults: deque[Fault] = deque()
         self._minute, self._counted = 0, Counter[str]()
-        self._requests_seen, self._version = 0, secrets.token_hex(8)
+        self.requests_seen, self._version = 0, secrets.token_hex(8)
 
     @property
     def arrivals(self) -> list[Arrival]:
         """Accepted events in order of arrival; a copy."""
         with self._lock:
             return list(self._log.arrivals)
-
-    @property
-    def requests_seen(self) -> int:
-        """Number of POST requests to the events path since the last clear, refused ones included."""
-        return self._requests_seen
 
     def start(self) -> Sandbox:
         """Serve in a thread of its own, which ends with the process."""
@@ -159,7 +155,7 @@ class Sandbox:
     def receive(self, request: http.ReceivedRequest) -> http.SentResponse:
         """Respond to an event."""
         with self._lock:
-            self._requests_seen += 1
+            self.requests_seen += 1
             if request.raw is None:
                 return self._refuse(ErrorResponse(413, None, None))
             fault = self._faults.popleft() if self._faults else None
@@ -230,12 +226,12 @@ class Sandbox:
         """Respond with the page."""
         with self._lock:
             log, faults = self._log, len(self._faults)
-            version = f'"{self._version}.{self._requests_seen}.{len(log.arrivals)}.{log.refused_count}.{faults}"'
+            version = f'"{self._version}.{self.requests_seen}.{len(log.arrivals)}.{log.refused_count}.{faults}"'
             if request.headers.get("If-None-Match") == version:
                 return http.SentResponse(304)
             page = {
                 **self._snapshot(),
-                "requests_seen": self._requests_seen,
+                "requests_seen": self.requests_seen,
                 "armed": faults,
                 "distinct": len(log.times_arrived),
                 "unprocessed": sum(not each.processed for each in log.arrivals),

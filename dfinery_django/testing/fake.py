@@ -101,10 +101,9 @@ class FakeDfinery:
         self._mock.stop()
         self._mock.reset()
         if self._script and kind is None:
-            raise AssertionError(
-                f"{len(self._script)} queued answers were not used; {len(self.attempts)} requests came. Was "
-                "everything drained? An event that is retried is due only after its pause."
-            )
+            counts = f"{len(self._script)} queued answers were not used; {len(self.attempts)} requests came."
+            remedy = "Was everything drained? An event that is retried is due only after its pause."
+            raise AssertionError(f"{counts} {remedy}")
 
     def _respond(self, request: Any) -> _Reply | Exception:
         with self._lock:

@@ -23,15 +23,13 @@ from ...enums import EventStatus
 from ...exceptions import ConfigurationError, NotRegistered
 from ..arguments import choose, count_type
 from ..exit_codes import wrong_use
-from ..output import INDENT, printable, terminal_width, text_columns, wrap
+from ..output import INDENT, printable, text_columns, text_width, wrap
 from .base import Subcommand
 
 if TYPE_CHECKING:
     from ...diagnostics.explain import Explanation
     from ...diagnostics.fields import FieldReading, PayloadPart
 
-#: Lines are as wide as the terminal, within these limits.
-NARROWEST_PREVIEW, WIDEST_PREVIEW = 80, 120
 NARROWEST_COLUMN = 9
 #: The length to which a Python value and a wire value are cut. The JSON has the wire value in full.
 VALUE_LENGTH, WIRE_LENGTH = 36, 60
@@ -146,7 +144,7 @@ def _instance_with_key(model: type[models.Model], text: str, using: str) -> mode
 
 
 def _explanation_lines(explanation: Explanation, style: Any) -> Iterator[str]:
-    width = max(NARROWEST_PREVIEW, min(terminal_width() - 1, WIDEST_PREVIEW))
+    width = text_width(narrowest=80)
     yield from _verdict_lines(explanation, style, width)
     yield ""
     name_width = max(len(step.name) for step in explanation.steps)

@@ -17,7 +17,7 @@ from django.utils.translation import override
 from ...enums import FINISHED, UNFINISHED, DestinationState, Reason
 from ...text.times import number, point_in_time, time_ago
 from ..exit_codes import FAILED
-from ..output import INDENT, terminal_width, wrap
+from ..output import INDENT, text_width, wrap
 from .base import Subcommand
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from ...monitoring.overview import Snapshot
 
 LABEL_WIDTH = 14
-NARROWEST_STATUS, WIDEST_STATUS = 60, 120
 #: The width for a pipe, where each sentence is to be one line.
 UNLIMITED_WIDTH = 10_000
 #: A running cluster of django-q2 runs what is due within this time: it looks about twice a minute.
@@ -52,8 +51,7 @@ class StatusCommand(Subcommand):
         if options["json"]:
             text = json.dumps(_status_as_json(overview, health), indent=2)
         else:
-            is_terminal = self.stdout.isatty()
-            width = min(max(terminal_width() - 1, NARROWEST_STATUS), WIDEST_STATUS) if is_terminal else UNLIMITED_WIDTH
+            width = text_width(narrowest=60) if self.stdout.isatty() else UNLIMITED_WIDTH
             lines = _status_lines(overview, health, self.style, width)
             text = "\n".join(line.replace(NO_BREAK_SPACE, " ") for line in lines)
         self.stdout.write(text)
