@@ -49,7 +49,7 @@ class StatusCommand(Subcommand):
         overview = look()
         health = assess(overview)
         if options["json"]:
-            text = json.dumps(_status_as_json(overview, health), indent=2)
+            text = json.dumps(_status_as_json(overview, health), indent=2, default=_iso_text)
         else:
             width = text_width(narrowest=60) if self.stdout.isatty() else UNLIMITED_WIDTH
             lines = _status_lines(overview, health, self.style, width)
@@ -74,26 +74,26 @@ def _status_as_json(overview: Snapshot, health: HealthReport) -> dict[str, Any]:
         "last_24_hours": {str(status): overview.lately.get(status, 0) for status in FINISHED},
         "waiting": overview.waiting,
         "resendable": overview.resendable,
-        "oldest_waiting_at": _iso_text(overview.oldest_waiting_at),
-        "expires_next_at": _iso_text(first.expires_next_at if first else None),
-        "last_delivered_at": _iso_text(overview.last_delivered_at),
-        "drained_at": _iso_text(overview.drained_at),
+        "oldest_waiting_at": overview.oldest_waiting_at,
+        "expires_next_at": first.expires_next_at if first else None,
+        "last_delivered_at": overview.last_delivered_at,
+        "drained_at": overview.drained_at,
         "destinations": [_destination_as_json(each) for each in overview.destinations],
         "schedules": [
-            {"name": name, "next_run_at": _iso_text(moment), "is_overdue": _is_overdue(moment, overview)}
+            {"name": name, "next_run_at": moment, "is_overdue": _is_overdue(moment, overview)}
             for name, moment in overview.schedules.items()
         ],
     }
 
 
 def _destination_as_json(report: DestinationReport) -> dict[str, Any]:
-    fields = asdict(report) | {"lately": {str(status): report.lately.get(status, 0) for status in FINISHED}}
-    fields["last_24_hours"] = fields.pop("lately")
-    return {name: _iso_text(value) if isinstance(value, dt.datetime) else value for name, value in fields.items()}
+    fields = asdict(report)
+    del fields["lately"]
+    return fields | {"last_24_hours": {str(status): report.lately.get(status, 0) for status in FINISHED}}
 
 
-def _iso_text(moment: dt.datetime | None) -> str | None:
-    return moment.astimezone(dt.timezone.utc).isoformat() if moment else None
+def _iso_text(moment: dt.datetime) -> str:
+    return moment.astimezone(dt.timezone.utc).isoformat()
 
 
 def _status_lines(overview: Snapshot, health: HealthReport, style: Any, width: int) -> Iterator[str]:
