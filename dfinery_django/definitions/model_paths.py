@@ -68,7 +68,6 @@ class Hop:
 class Trace:
     """A path followed over a model.
 
-    :ivar hops: the relations passed
     :ivar field: the concrete field at its end, if there is one
     :ivar ends_in_relation: whether its end is a related object or manager
     :ivar missing: ``(model, part)`` if the model has no such ``part``

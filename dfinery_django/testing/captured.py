@@ -146,10 +146,8 @@ class CapturedEvents(Sequence[CapturedEvent]):
         return self._built
 
     def _read(self) -> list[Event]:
-        found: list[Event] = []
-        for using, after in self._after.items():
-            found += Event.objects.using(using).filter(pk__gt=after).order_by("pk")
-        return found
+        rows = Event.objects.order_by("pk")
+        return [row for using, after in self._after.items() for row in rows.using(using).filter(pk__gt=after)]
 
 
 @contextmanager
