@@ -70,16 +70,13 @@ class _Catalogue:
         self._watchers: dict[type[Model], tuple[EventDefinition, ...]] = {}
         for name, content in get_settings().EVENTS.items():
             try:
-                self._add(name, content)
+                if name in self.by_name:
+                    raise ConfigurationError(f"Event {name!r} is both registered as a class and in DFINERY['EVENTS'].")
+                self.by_name[name] = _definition(name, content)
             except Exception as error:  # noqa: BLE001 - one definition's mistake must not stop the others
                 self.faults[name] = str(error)
         for definition in list(self.by_name.values()):
             self._compile(definition)
-
-    def _add(self, name: str, content: Any) -> None:
-        if name in self.by_name:
-            raise ConfigurationError(f"Event {name!r} is both registered as a class and in DFINERY['EVENTS'].")
-        self.by_name[name] = _definition(name, content)
 
     def _compile(self, definition: EventDefinition) -> None:
         try:

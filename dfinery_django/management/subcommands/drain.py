@@ -40,7 +40,8 @@ class DrainCommand(Subcommand):
             while not should_stop():
                 counts = self._drain_or_wait(drain) if forever else drain()
                 if counts or not forever:
-                    self.stdout.write(_summary(counts))
+                    words = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()) if count)
+                    self.stdout.write(words or "Nothing was due.")
                     self.stdout.flush()
                 if not forever:
                     return
@@ -56,7 +57,3 @@ class DrainCommand(Subcommand):
             self.stderr.write(f"The database can't be used; retrying: {one_line(error)}")
             connections.close_all()
             return Counter()
-
-
-def _summary(counts: Counter[str]) -> str:
-    return ", ".join(f"{count} {status}" for status, count in sorted(counts.items()) if count) or "Nothing was due."
