@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import IntegrityError, connections, models, transaction
 
-from .savepoints import before_reading, savepoint, savepoint_guard
+from .savepoints import before_reading, raise_or_recover, savepoint, savepoint_guard
 
 
 def insert_row(row: models.Model, *, unique: str, using: str, may_exist: bool = True, **hints: Any) -> None:
@@ -21,7 +21,8 @@ def insert_row(row: models.Model, *, unique: str, using: str, may_exist: bool = 
             # An INSERT of a known key would lock it on MySQL and MariaDB until the shop's transaction ends.
             if not (may_exist and value is not None and known.exists()):
                 known.bulk_create([row])  # unlike save(), sends no signals to the site's receivers
-    except IntegrityError:
+    except IntegrityError as error:
+        raise_or_recover(error, using)
         # Not ignore_conflicts, which ignores more. A row that was committed after the snapshot of a "repeatable read"
         # is not found here: then the error is logged, and the event is there.
         with savepoint_guard(using):
