@@ -29,7 +29,6 @@ class CallableChoices(TextChoices):
 
     @classmethod
     def as_choices(cls) -> list[tuple[Any, Any]]:
-        """Return (value, label) pairs: a field's ``choices``."""
         return cls.choices
 
 

@@ -33,9 +33,7 @@ class PayloadError(DfineryError):
     """
 
     def __init__(self, path: str, problem: str, remedy: str) -> None:
-        self.path = path
-        self.problem = problem
-        self.remedy = remedy
+        self.path, self.problem, self.remedy = path, problem, remedy
         super().__init__(f"{path}: {problem}. {remedy}")
 
 
@@ -48,8 +46,7 @@ class TransportError(DfineryError):
     """
 
     def __init__(self, message: str, *, is_local_fault: bool = False, may_have_arrived: bool = True) -> None:
-        self.is_local_fault = is_local_fault
-        self.may_have_arrived = may_have_arrived
+        self.is_local_fault, self.may_have_arrived = is_local_fault, may_have_arrived
         super().__init__(message)
 
 

@@ -28,16 +28,12 @@ SOURCE_LENGTH = 255
 
 @dataclass(frozen=True)
 class _UserIdSource:
-    """One source of ``user_id`` in the mapping.
+    """One source of ``user_id`` in the mapping."""
 
-    :ivar label: unique among the sources of its definition, and of a mapping that was changed since
-    :ivar read: returns the instance's value; raises ``LookupError`` if it is not loaded. ``None``: it takes a query
-    :ivar is_reference: whether the value is the key of another row, the user's
-    """
-
-    label: str
+    label: str  # unique among the sources of its definition, and of a mapping that was changed since
+    #: Returns the instance's value; raises ``LookupError`` if it is not loaded. ``None``: it takes a query.
     read: Callable[[Any], Any] | None
-    is_reference: bool = False
+    is_reference: bool = False  # whether the value is the key of another row, the user's
 
 
 def known_user(definition: EventDefinition, instance: Any) -> tuple[str, str]:
@@ -63,21 +59,16 @@ def with_known_user(event: Event, definition: EventDefinition, instance: Any, us
 
     :param user: the attributes as read from the row now
     """
-    place = _captured_source_index(event, definition)
-    if place is None or user.get(properties.USER_ID) == event.user_id:
+    sources = _user_id_sources(definition) if event.user_source and event.user_id else ()
+    labels = [source.label for source in sources]
+    if event.user_source not in labels or user.get(properties.USER_ID) == event.user_id:
         return user
-    sources = _user_id_sources(definition)
+    place = labels.index(event.user_source)
     if any(not is_empty(_read_source(source, instance)) for source in sources[:place]):
         event.user_source, _ = known_user(definition, instance)
         return user
     is_another = sources[place].is_reference and not is_empty(_read_source(sources[place], instance))
     return {properties.USER_ID: event.user_id} if is_another else {**user, properties.USER_ID: event.user_id}
-
-
-def _captured_source_index(event: Event, definition: EventDefinition) -> int | None:
-    """Return the index in the mapping of the event's user source, if the mapping still has it."""
-    labels = [source.label for source in _user_id_sources(definition)] if event.user_source and event.user_id else []
-    return labels.index(event.user_source) if event.user_source in labels else None
 
 
 def sent_user_id(definition: EventDefinition, value: Any) -> str:

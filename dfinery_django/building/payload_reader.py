@@ -45,7 +45,11 @@ def payload_of(event: Event, definition: EventDefinition, instance: Any, seen: S
     seen.event(event.event_name)
     values = definition.get_event_attributes(instance)
     attributes = envelope(event) | _wire_values(definition, "event", values, definition.event_expressions, seen)
-    return Payload(attributes, user, _items(definition, instance, seen))
+    items = definition.get_items(instance)
+    return Payload(attributes, user, None if items is None else tuple(
+        _wire_values(definition, "item", item, definition.item_expressions, seen, f"[{index}]")
+        for index, item in enumerate(items)
+    ))  # fmt: skip
 
 
 def _wire_values(
@@ -56,12 +60,8 @@ def _wire_values(
 
 def ids_of(definition: EventDefinition, instance: Any) -> tuple[str, str]:
     """Return user_id and order_id as far as they can be read, so that a failed event can be found by them as well."""
-    readers = (
-        (definition.get_user_attributes, properties.USER_ID),
-        (definition.get_event_attributes, properties.ORDER_ID),
-    )
-    user_id, order_id = (_readable_id(read, name, instance) for read, name in readers)
-    return user_id, order_id
+    user_id = _readable_id(definition.get_user_attributes, properties.USER_ID, instance)
+    return user_id, _readable_id(definition.get_event_attributes, properties.ORDER_ID, instance)
 
 
 def user_id_of(definition: EventDefinition, instance: Any) -> str:
@@ -87,13 +87,3 @@ def envelope(event: Event) -> dict[str, Any]:
         properties.EVENT_NAME: event.event_name,
         properties.EVENT_DATETIME: epoch_milliseconds(event.occurred_at),
     }
-
-
-def _items(definition: EventDefinition, instance: Any, seen: SeenFields) -> tuple[dict[str, Any], ...] | None:
-    items = definition.get_items(instance)
-    if items is None:
-        return None
-    return tuple(
-        _wire_values(definition, "item", item, definition.item_expressions, seen, f"[{index}]")
-        for index, item in enumerate(items)
-    )

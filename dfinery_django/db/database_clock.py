@@ -45,14 +45,12 @@ def seconds_ahead(epoch_seconds: float | None) -> float:
 
 
 class DatabaseClock:
-    """The clock of one database.
-
-    :ivar ahead_seconds: how many seconds this machine's clock is ahead of the database's; 0 if they agree
-    """
+    """The clock of one database."""
 
     def __init__(self, using: str) -> None:
-        self.using, self.ahead_seconds = using, 0.0
-        self._queried_at = float("-inf")
+        self.using, self._queried_at = using, float("-inf")
+        #: How many seconds this machine's clock is ahead of the database's; 0 if they agree.
+        self.ahead_seconds = 0.0
 
     def refresh(self) -> DatabaseClock:
         """Query the database's time, unless that was done a moment ago."""

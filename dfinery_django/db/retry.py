@@ -43,7 +43,6 @@ _TRANSIENT_SQLSTATES = {
     *("57000", "57014", "57P01", "57P02", "57P03", "57P05"),  # cancelled, shut down, crashed, starting up, idle
     *("58000", "58030"),  # errors of the system, I/O
 }  # fmt: skip
-_CONNECTION_SQLSTATES = "08"  # and whatever follows
 #: Codes of MySQL and MariaDB: https://mariadb.com/kb/en/mariadb-error-code-reference/
 _TRANSIENT_NUMBERS = {
     *(1020, 1180, 1205, 1206, 1213, 1412, 1613, 1614, 1615, 1637, 3058, 3101, 3572),  # locks, deadlocks, rolled back
@@ -71,9 +70,9 @@ def is_transient(error: BaseException) -> bool:
     """Return whether an error is a database's that may not recur in a retry."""
     if not isinstance(error, DATABASE_ERRORS):
         return False
-    code, raised = _error_code(error), _driver_error(error)
+    code, raised = _error_code(error), error.__cause__ or error  # the driver's, which Django's wraps
     if isinstance(code, str):
-        return code in _TRANSIENT_SQLSTATES or code.startswith(_CONNECTION_SQLSTATES)
+        return code in _TRANSIENT_SQLSTATES or code.startswith("08")  # connection exceptions
     if type(raised).__module__.startswith("sqlite3"):
         return code in _SQLITE_RESULTS if code else any(message in str(raised) for message in _SQLITE_MESSAGES)
     if code:
@@ -81,14 +80,9 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, TRANSIENT_ERRORS)
 
 
-def _driver_error(error: BaseException) -> BaseException:
-    """Return the driver's error that Django's wraps."""
-    return error.__cause__ or error
-
-
 def _error_code(error: BaseException) -> str | int | None:
     """Return the server's code of an error: a SQLSTATE, or a number."""
-    raised: Any = _driver_error(error)
+    raised: Any = error.__cause__ or error
     state = getattr(raised, "sqlstate", None) or getattr(raised, "pgcode", None)
     if isinstance(state, str):
         return state

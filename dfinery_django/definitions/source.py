@@ -151,7 +151,11 @@ def _tagged(value: Any, path: str) -> Any:
     for kinds, name, written in _PLAIN_KINDS:
         if isinstance(value, kinds):
             return [name, written(value)]
-    return [type(value).__qualname__, _own_text(value, path)]
+    text = str(value)
+    if re.search(r" at 0x[0-9A-Fa-f]+", text):
+        problem = f"one {type(value).__name__} can't be told from another"
+        raise PayloadError(path, problem, "Give a text, a number, a UUID or a tuple.")
+    return [type(value).__qualname__, text]
 
 
 def _key_parts(instance: models.Model, path: str) -> list[Any]:
@@ -159,15 +163,6 @@ def _key_parts(instance: models.Model, path: str) -> list[Any]:
     if None in parts:
         raise PayloadError(path, f"a {type(instance).__name__} that is not saved has no key", "Save it first.")
     return [_tagged(part, path) for part in parts]
-
-
-def _own_text(value: Any, path: str) -> str:
-    text = str(value)
-    if re.search(r" at 0x[0-9A-Fa-f]+", text):
-        raise PayloadError(
-            path, f"one {type(value).__name__} can't be told from another", "Give a text, a number, a UUID or a tuple."
-        )
-    return text
 
 
 def _in_utc(moment: dt.datetime) -> str:
@@ -220,8 +215,7 @@ def _identity_text(definition: EventDefinition, part: Expression, value: Any) ->
     value = column_value(field, field.to_python(value)) if field and value is not None else value
     if isinstance(value, dt.datetime):
         # In the repeated hour at the end of summer time PostgreSQL's driver sets fold, and a fresh instance doesn't.
-        moment = in_utc(value if value.tzinfo else value.replace(fold=0), "once_per")
-        return moment.isoformat()
+        return in_utc(value if value.tzinfo else value.replace(fold=0), "once_per").isoformat()
     if isinstance(value, Decimal):
         return str(value.normalize())
     return str(value.value if isinstance(value, Enum) else value)

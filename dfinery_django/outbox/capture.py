@@ -19,7 +19,6 @@ from ..conf import default_destination, get_settings
 from ..db import savepoints
 from ..db.retry import is_transient
 from ..definitions import consent, registry
-from ..definitions.definition import EventDefinition
 from ..definitions.source import Source, database_of, is_source
 from ..enums import EventStatus, Reason
 from ..exceptions import ConfigurationError, error_text
@@ -45,15 +44,12 @@ def capture(name: str, instance: models.Model, *, using: str | None = None) -> E
     except ConfigurationError as error:
         log_rate_limited("%s was not captured", name, error=error)
         return None
-    return run_guarded(
-        name, lambda: using or database_of(instance), lambda used: _capture_by_hand(Source(definition, instance, used))
-    )
 
+    def store(used: str) -> Event | None:
+        source = Source(definition, instance, used)
+        return fetch_stored(insert(source, by_hand=True), used) if consent.allows_capture(source) else None
 
-def _capture_by_hand(source: Source) -> Event | None:
-    if not consent.allows_capture(source):
-        return None
-    return fetch_stored(insert(source, by_hand=True), source.using)
+    return run_guarded(name, lambda: using or database_of(instance), store)
 
 
 def insert(source: Source, *, by_hand: bool = False) -> Any:
@@ -65,13 +61,15 @@ def insert(source: Source, *, by_hand: bool = False) -> Any:
     """
     definition, using = source.definition, source.using
     if not is_source(definition, source.instance):
-        kind = type(source.instance).__name__
-        raise TypeError(f"{definition.name} is made of {definition.source_label}, not of {kind}.")
+        found = type(source.instance).__name__
+        raise TypeError(f"{definition.name} is made of {definition.source_label}, not of {found}.")
     if source.key is None:
         raise ValueError(f"{definition.source_label} has no key yet: save it first.")
     event = new_event(definition.event_name, default_destination())
     event.definition, event.source, event.source_pk = definition.name, definition.source_label, source.key
-    event.may_be_known = by_hand or _may_repeat(definition)
+    # Another firing for the same source is likely, except where ``when`` looks at the state before the save.
+    is_guarded = isinstance(definition.condition, Mapping) or definition.condition in ("created", "deleted")
+    event.may_be_known = by_hand or definition.signal is not None or not is_guarded
     grace = definition.settle_seconds
     if grace is None and not connections[using].in_atomic_block:
         grace = get_settings().SETTLE_SECONDS  # committed already, before its lines: wait until they are written
@@ -91,12 +89,6 @@ def insert(source: Source, *, by_hand: bool = False) -> Any:
     if event.status == EventStatus.CAPTURED and not grace and (definition.build or get_settings().BUILD) == "commit":
         _build_on_commit(event.event_id, using)
     return event.event_id
-
-
-def _may_repeat(definition: EventDefinition) -> bool:
-    """Return ``True`` if it may fire again for the same source; a dict compares with the state before the save."""
-    is_guarded = isinstance(definition.condition, Mapping) or definition.condition in ("created", "deleted")
-    return definition.signal is not None or not is_guarded
 
 
 def _fill_event(event: Event, source: Source) -> None:

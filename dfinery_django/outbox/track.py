@@ -18,7 +18,6 @@ from ..building.payload_reader import envelope
 from ..conf import default_destination, get_settings
 from ..db import savepoints
 from ..db.retry import is_transient
-from ..db.savepoints import savepoint_guard
 from ..definitions.registry import EVENT_NAME_LENGTH
 from ..definitions.source import dedup_key_from, value_text
 from ..enums import EventStatus, Reason
@@ -26,7 +25,6 @@ from ..exceptions import PayloadError, error_line, error_text
 from ..models import Event
 from ..schema import properties
 from ..schema.payload import Payload, convert_properties
-from ..schema.properties import declared_type
 from ..schema.types import WireType, convert
 from ..text.escape import searchable, storable
 from ..text.language import site_language
@@ -75,7 +73,7 @@ def fill_event(event: Event, arguments: TrackArguments, seen: SeenFields, using:
     """Set an event's content, or fail it with the reason. Never raises."""
     try:
         # As at build: the request's language has no effect, and a failed query does not break the shop's transaction.
-        with site_language(), savepoint_guard(using):
+        with site_language(), savepoints.savepoint_guard(using):
             _fill_from_arguments(event, arguments, seen)
     except Exception as error:  # noqa: BLE001 - see above
         event.fault = None if isinstance(error, PayloadError) else error
@@ -122,17 +120,17 @@ def _checked_name(name: str) -> str:
 
 def _build_payload(event: Event, arguments: TrackArguments, seen: SeenFields) -> Payload:
     user = {properties.USER_ID: arguments.user_id, **_mapping(arguments.user_attributes, "user")}
-    sent_user = convert_properties(user, "user", declared_type, properties.PATHS["user"], memory=seen)
+    sent_user = convert_properties(user, "user", properties.declared_type, properties.PATHS["user"], memory=seen)
     if not str(sent_user.get(properties.USER_ID, "")).strip():
         raise PayloadError(f"{properties.PATHS['user']}.{properties.USER_ID}", "it is empty", "Give the user's key.")
     seen.event(event.event_name)
     attributes = _mapping(arguments.event_attributes, "event")
     return Payload(
         envelope(event)
-        | convert_properties(attributes, "event", declared_type, properties.PATHS["event"], memory=seen),
+        | convert_properties(attributes, "event", properties.declared_type, properties.PATHS["event"], memory=seen),
         sent_user,
         None if arguments.items is None else tuple(
-            convert_properties(item, "item", declared_type, f"{properties.PATHS['item']}[{i}]", memory=seen)
+            convert_properties(item, "item", properties.declared_type, f"{properties.PATHS['item']}[{i}]", memory=seen)
             for i, item in enumerate(arguments.items)
         ),
     )  # fmt: skip
