@@ -1,18 +1,7 @@
 """The errors of this app. Outcomes of requests are values (``enums.Outcome``), never exceptions.
 
-::
-
-    DfineryError                     catch this for everything below
-    ├── PayloadError                 a value can't be converted to what DFINERY takes; ``.path`` says where
-    ├── TransportError               no answer came: refused, timed out, TLS, unreadable
-    ├── RefusedInTests               tests run, and the address is not this machine
-    ├── AlreadyRegistered            two definitions with one name
-    └── NotRegistered                no definition of that name
-    ImproperlyConfigured (Django)
-    └── ConfigurationError           the DFINERY setting or a definition is wrong
-
-``ConfigurationError`` is outside the tree on purpose: ``except DfineryError`` around a call must not hide a
-mistake in the settings.
+All are a ``DfineryError`` but ``ConfigurationError``: ``except DfineryError`` around a call must not hide a mistake in
+the settings.
 """
 
 from __future__ import annotations
@@ -38,7 +27,7 @@ class PayloadError(DfineryError):
 
 
 class TransportError(DfineryError):
-    """A request without an answer.
+    """A request without an answer: refused, timed out, TLS, unreadable.
 
     ``is_local_fault`` is true if our side or the address is wrong, so that a retry can't help (TLS failure, an
     unusable URL), and false for a transient fault (refused, reset, timed out).
@@ -51,7 +40,7 @@ class TransportError(DfineryError):
 
 
 class RefusedInTests(DfineryError):
-    """A request to another host while tests run."""
+    """A request to another machine while tests run."""
 
 
 class AlreadyRegistered(DfineryError):

@@ -56,9 +56,8 @@ def build_due(
     :returns: the number of claimed events; 0 when none is due
     """
     now = now or clock.now()
-    captured = events.filter(status=EventStatus.CAPTURED)
-    in_time = captured.filter(expires_at__gt=now)
-    claimed = retry(lambda: _claim(in_time, now, limit), using=events.db, until=until)
+    captured = events.filter(status=EventStatus.CAPTURED, expires_at__gt=now)
+    claimed = retry(lambda: _claim(captured, now, limit), using=events.db, until=until)
     if claimed:
         lease = claimed[0].due_at
         assert lease is not None  # noqa: S101 - a claimed event has a lease

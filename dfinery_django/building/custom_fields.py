@@ -253,17 +253,15 @@ def escape_formula(text: str) -> str:
 def _listed(key: FieldKey, rows: list[CustomField], definitions: list[EventDefinition]) -> ListedField:
     type_name, origin = _type_and_origin(key, definitions)
     return ListedField(
-        scope=key[0],
-        name=key[1],
+        scope=key[0], name=key[1],
         console_name=properties.console_name(key[0], key[1]) if key[0] else properties.console_event_name(key[1]),  # type: ignore[arg-type]
-        type=type_name or next((row.type for row in rows), ""),
-        origin=origin,
+        type=type_name or next((row.type for row in rows), ""), origin=origin,
         definitions=tuple(each.name for each in definitions),
         first_seen_at=min((row.first_seen_at for row in rows), default=None),
         last_seen_at=max((row.last_seen_at for row in rows), default=None),
         drift_count=sum(row.drift_count for row in rows),
         drift_type=next((row.drift_type for row in rows if row.drift_type), ""),
-    )
+    )  # fmt: skip
 
 
 def _type_and_origin(key: FieldKey, definitions: list[EventDefinition]) -> tuple[str, str]:

@@ -33,8 +33,7 @@ def payload_of(event: Event, definition: EventDefinition, instance: Any, seen: S
 
     :raises PayloadError: for a value that can't be sent
     """
-    moment = definition.get_event_datetime(instance)
-    if moment is not None:
+    if (moment := definition.get_event_datetime(instance)) is not None:
         event.set_occurred_at(moment)
     user = _wire_values(definition, "user", definition.get_user_attributes(instance), definition.user_expressions, seen)
     user = with_known_user(event, definition, instance, user)

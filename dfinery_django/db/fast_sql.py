@@ -117,14 +117,9 @@ def _as_parameter(field: models.Field[Any, Any], value: Any, connection: Any) ->
 
 
 def insert_row(
-    row: models.Model,
-    *,
-    unique: str,
-    using: str,
-    may_exist: bool = True,
-    shared: tuple[str, ...] = (),
+    row: models.Model, *, unique: str, using: str, may_exist: bool = True, shared: tuple[str, ...] = (),
     piggyback: _Statement | None = None,
-) -> tuple[Any, ...] | None:
+) -> tuple[Any, ...] | None:  # fmt: skip
     columns, connection = row.__dict__, connections[using]
     if connection.vendor == "mysql" and may_exist and _is_known(row, unique, connection):
         return None

@@ -45,8 +45,7 @@ class Source:
         """The key of the row that the definition watches, as a text; ``None`` for a row without a key yet."""
         if self._key is None:
             # A child model's instance has its parent's key, too.
-            fields = self.definition.model_class._meta.pk_fields
-            parts = [getattr(self.instance, field.attname) for field in fields]
+            parts = [getattr(self.instance, field.attname) for field in self.definition.model_class._meta.pk_fields]
             if None not in parts:
                 self._key = key_text(self.definition, parts if len(parts) > 1 else parts[0])
         return self._key
@@ -140,8 +139,7 @@ def _tagged(value: Any, path: str) -> Any:
     if isinstance(value, Enum):
         return _tagged(value.value, path)
     if isinstance(value, models.Model):
-        concrete = value._meta.concrete_model or type(value)
-        return [concrete._meta.label, *_key_parts(value, path)]
+        return [(value._meta.concrete_model or type(value))._meta.label, *_key_parts(value, path)]
     if isinstance(value, (list, tuple, models.QuerySet)):
         return ["list", *(_tagged(each, path) for each in value)]
     if isinstance(value, (set, frozenset)):
@@ -204,8 +202,7 @@ def _identity(source: Source) -> list[str]:
     with site_language():
         values = [each.resolve(source.instance) for each in definition.identity]
         if any(hasattr(value, "resolve_expression") for value in values):  # F() and the like: the row has the value
-            rows = definition.model_class._base_manager.using(source.using)
-            row = rows.get(pk=key_of(definition, source.key or ""))
+            row = definition.model_class._base_manager.using(source.using).get(pk=key_of(definition, source.key or ""))
             values = [each.resolve(row) for each in definition.identity]
         return [_identity_text(definition, *each) for each in zip(definition.identity, values, strict=True)]
 

@@ -35,10 +35,8 @@ class StatusExplanation:
 class _Texts:
     sentence: Text
     next_step: Text
-    #: The next step once the event has expired.
-    too_late: Text = ""
-    #: The next step of an event without a definition: from ``track()`` or the REST API.
-    tracked: Text = ""
+    too_late: Text = ""  # the next step once the event has expired
+    tracked: Text = ""  # the next step of an event without a definition: from ``track()`` or the REST API
 
 
 _WAIT = _("Nothing to do: it happens by itself.")

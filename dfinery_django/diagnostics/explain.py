@@ -45,15 +45,7 @@ class StoredEvent:
 
 @dataclass(frozen=True)
 class Explanation:
-    """The result of a definition for one object.
-
-    :ivar captured: the event that the object has; with ``once_per=None`` the last of them
-    :ivar ending: the status that building would give an event now, whatever the verdict: "pending" (it is sent),
-        "failed", "cancelled" or "expired"
-    :ivar reason: the reason for ``ending``
-    :ivar parts: the event with its envelope, the user, the first items
-    :ivar item_count: number of all items
-    """
+    """The result of a definition for one object."""
 
     definition: str
     event_name: str
@@ -62,13 +54,13 @@ class Explanation:
     database: str
     verdict: FiringVerdict
     why: str
-    captured: StoredEvent | None
-    ending: str
-    reason: str
+    captured: StoredEvent | None  # the event that the object has; with ``once_per=None`` the last of them
+    ending: str  # the status if it were built now, whatever the verdict: "pending" (it is sent), "failed", …
+    reason: str  # the reason for ``ending``
     destination: str
     steps: tuple[Step, ...]
-    parts: tuple[PayloadPart, ...]
-    item_count: int | None
+    parts: tuple[PayloadPart, ...]  # the event with its envelope, the user, the first items
+    item_count: int | None  # of all items
 
 
 def explain(definition: EventDefinition, instance: Any, *, using: str, items: int = 3) -> Explanation:
@@ -104,29 +96,16 @@ def _explanation(definition: EventDefinition, row: Any, key: str, using: str, li
     reconciled = decisions.reconcile_step(definition, row, using, is_wanted=is_wanted, has_event=captured is not None)
     verdict, why = _firing_verdict(definition, firing, once, captured, reconciled)
     return Explanation(
-        definition=definition.name,
-        event_name=definition.event_name,
-        source=definition.source_label,
-        source_pk=key,
-        database=using,
-        verdict=verdict,
-        why=why,
-        captured=captured,
-        ending=built.status,
-        reason=built.reason,
-        destination=built.destination,
+        definition=definition.name, event_name=definition.event_name, source=definition.source_label, source_pk=key,
+        database=using, verdict=verdict, why=why, captured=captured,
+        ending=built.status, reason=built.reason, destination=built.destination,
         steps=(
-            *firing,
-            once,
-            *decisions.readiness_steps(definition, row, item_count),
-            decisions.datetime_step(definition, envelope, now),
-            decisions.user_step(definition, user),
-            decisions.destination_step(definition, row),
-            reconciled,
+            *firing, once, *decisions.readiness_steps(definition, row, item_count),
+            decisions.datetime_step(definition, envelope, now), decisions.user_step(definition, user),
+            decisions.destination_step(definition, row), reconciled,
         ),
-        parts=(replace(event, readings=(*envelope.readings, *event.readings)), user, *items),
-        item_count=item_count,
-    )
+        parts=(replace(event, readings=(*envelope.readings, *event.readings)), user, *items), item_count=item_count,
+    )  # fmt: skip
 
 
 def _once(definition: EventDefinition, key: str, dedup_key: str | None, using: str) -> tuple[StoredEvent | None, Step]:

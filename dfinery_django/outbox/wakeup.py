@@ -121,8 +121,7 @@ def remember_flag(using: str, destination: str, answer: tuple[Any, ...] | None, 
 class _SeenFlag:
     is_set: bool
     looked_at: float
-    #: Whether it may be used beyond its transaction.
-    outlives: bool = False
+    outlives: bool = False  # whether it may be used beyond its transaction
 
 
 #: Connection -> destination, and where -> its flag as last seen.
