@@ -194,8 +194,7 @@ def masked_setting() -> Any:
         return setting
     if "PROXY" in setting:
         setting = {**setting, "PROXY": Proxy(setting["PROXY"])}
-    tokens = setting.get("TOKENS")
-    if not tokens:
+    if not (tokens := setting.get("TOKENS")):
         return setting
     is_mapping = isinstance(tokens, Mapping)
     return {**setting, "TOKENS": {each: Token(tokens[each]) for each in tokens} if is_mapping else Token(tokens)}

@@ -25,9 +25,7 @@ from ..models import Event
 from ..models.queryset import POISON_LAPSES, EventQuerySet
 from ..schema.payload import Payload
 from ..telemetry.notify import notify
-from ..text.escape import searchable
-from ..text.language import site_language
-from ..text.log_fields import log_extra
+from ..text import escape, language, log_fields
 from .custom_fields import SeenFields
 from .payload_reader import NoUser, ids_of, payload_of
 
@@ -98,7 +96,7 @@ def build(
     for event in events:
         by_definition[event.definition].append(event)
     seen = SeenFields(using)
-    with site_language():
+    with language.site_language():
         for number, (name, group) in enumerate(by_definition.items()):
             if number and clock.monotonic() > until:
                 for event in group:
@@ -136,26 +134,19 @@ def _build_group(
         elif instance is None:
             fail_without_source(event, now)
         else:
-            build_one(event, definition, instance, seen, now, waits=waits)
-
-
-def build_one(
-    event: Event, definition: EventDefinition, instance: Any, seen: SeenFields, now: dt.datetime, *, waits: bool = True
-) -> None:
-    """Set payload and status of one event from its source; nothing is saved, mapping errors become its reason."""
-    try:
-        try_to_build(event, definition, instance, seen, now, waits=waits)
-    except Exception as error:  # noqa: BLE001 - logged when the results are recorded
-        if is_transient(error) and not isinstance(error, PayloadError):
-            _retry_later(event, error, now)
-        else:
-            fail(event, definition, instance, error, now)
+            try:
+                try_to_build(event, definition, instance, seen, now, waits=waits)
+            except Exception as error:  # noqa: BLE001 - logged when the results are recorded
+                if is_transient(error):
+                    _retry_later(event, error, now)
+                else:
+                    fail(event, definition, instance, error, now)
 
 
 def try_to_build(
     event: Event, definition: EventDefinition, instance: Any, seen: SeenFields, now: dt.datetime, *, waits: bool
 ) -> None:
-    """Build one event like ``build_one``, but raise the errors.
+    """Set payload and status of one event from its source; nothing is saved.
 
     :raises PayloadError: for a value that can't be sent
     :raises Exception: from the definition's own code
@@ -176,7 +167,7 @@ def fail(event: Event, definition: EventDefinition, instance: Any, error: Except
     if isinstance(error, PayloadError):
         code = Reason.NO_USER if isinstance(error, NoUser) else Reason.PAYLOAD
         event.finish(EventStatus.FAILED, code, str(error), now)
-        user_id, event.order_id = map(searchable, ids_of(definition, instance))
+        user_id, event.order_id = map(escape.searchable, ids_of(definition, instance))
         event.user_id = event.user_id if event.user_source else user_id
     else:
         event.fault = error
@@ -195,7 +186,7 @@ def _accept(event: Event, payload: Payload | None, now: dt.datetime) -> None:
         event.finish(EventStatus.CANCELLED, Reason.GUEST, "A guest: the definition skips guests.", now)
         return
     event.payload = payload.to_json()
-    event.user_id, event.order_id = searchable(payload.user_id), searchable(payload.order_id)
+    event.user_id, event.order_id = escape.searchable(payload.user_id), escape.searchable(payload.order_id)
     if event.destination not in get_settings().TOKENS:
         event.finish(EventStatus.FAILED, Reason.NO_DESTINATION, no_token_reason(event), now)
     elif event.expires_at <= now:
@@ -233,7 +224,7 @@ def _postpone(event: Event, code: Reason, reason: str, now: dt.datetime) -> bool
 
 def _retry_later(event: Event, error: Exception, now: dt.datetime) -> None:
     """Postpone an event after a passing error of the database; other events go on."""
-    extra = log_extra(event_id=str(event.event_id), definition=event.definition)
+    extra = log_fields.log_extra(event_id=str(event.event_id), definition=event.definition)
     words = error_line(error)
     logger.warning("Event %s (%s) can't be built yet: %s", event.event_id, event.definition, words, extra=extra)
     reason = f"A database that its mapping reads failed ({words}). It is retried."

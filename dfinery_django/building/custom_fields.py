@@ -21,9 +21,7 @@ from django.db.models import F
 
 from .. import clock
 from ..conf import get_settings
-from ..db.savepoints import after_commit, savepoint_guard, swallow
-from ..db.sql import insert_missing
-from ..db.tenants import database_and_schema
+from ..db import savepoints, sql, tenants
 from ..definitions import registry
 from ..definitions.definition import EventDefinition
 from ..exceptions import PayloadError
@@ -35,13 +33,10 @@ from ..schema.types import Wire, WireType, convert, infer
 logger = logging.getLogger("dfinery_django")
 
 RELOAD_SECONDS = 60
-#: The precision of ``last_seen_at``.
-LAST_SEEN_PRECISION = dt.timedelta(hours=1)
-#: A limit for sites that generate names, which would fill the memory of every process.
-MOST_FIELDS = 5000
+LAST_SEEN_PRECISION = dt.timedelta(hours=1)  # the precision of ``last_seen_at``
+MOST_FIELDS = 5000  # a limit for sites that generate names, which would fill the memory of every process
 
-#: (scope, name); the scope of an event's name is empty.
-FieldKey = tuple[str, str]
+FieldKey = tuple[str, str]  # (scope, name); the scope of an event's name is empty
 
 
 class _LedgerSnapshot:
@@ -55,8 +50,7 @@ class _LedgerSnapshot:
             self.seen_at[scope, name] = seen_at
 
 
-#: Keyed by database and tenant.
-_snapshots: dict[tuple[str, str | None], _LedgerSnapshot] = {}
+_snapshots: dict[tuple[str, str | None], _LedgerSnapshot] = {}  # keyed by database and tenant
 
 
 def clear_known_fields(**kwargs: Any) -> None:
@@ -100,17 +94,18 @@ class SeenFields:
     def save(self) -> None:
         """Write the news to the ledger: after commit, since a checkout must not wait for another one's ledger rows."""
         if self._new or self._drifted or self._declared_types or self._seen_again:
-            after_commit(self._flush, self.using)
+            savepoints.after_commit(self._flush, self.using)
 
     def _snapshot(self) -> _LedgerSnapshot | None:
-        place = database_and_schema(self.using)
+        place = tenants.database_and_schema(self.using)
         known = _snapshots.get(place)
         if known is None or clock.monotonic() - known.read_at > RELOAD_SECONDS:
             try:
-                with savepoint_guard(self.using):
+                with savepoints.savepoint_guard(self.using):
                     known = _snapshots[place] = _LedgerSnapshot(self.using)
             except Exception as error:  # noqa: BLE001 - logged
-                swallow(error, self.using, "The custom fields seen so far can't be read: types come from the values")
+                words = "The custom fields seen so far can't be read: types come from the values"
+                savepoints.swallow(error, self.using, words)
         return known
 
     def _type(self, key: FieldKey) -> WireType | None:
@@ -135,7 +130,7 @@ class SeenFields:
         try:
             self._write()
         except Exception as error:  # noqa: BLE001 - logged
-            swallow(error, self.using, "Custom fields were not recorded")
+            savepoints.swallow(error, self.using, "Custom fields were not recorded")
 
     def _write(self) -> None:
         now, ledger = clock.now(), CustomField.objects.using(self.using)
@@ -149,7 +144,7 @@ class SeenFields:
                 for (scope, name), found in self._new.items()
             ]  # fmt: skip
             rows.sort(key=lambda row: row.key)
-            insert_missing(rows, using=self.using)
+            sql.insert_missing(rows, using=self.using)
         for key, found in self._declared_types.items():
             ledger.filter(key=CustomField.key_of(*key)).update(type=found.value, last_seen_at=now)
         for (key, found), count in self._drifted.items():

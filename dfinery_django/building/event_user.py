@@ -17,13 +17,11 @@ from django.db import models
 from ..definitions.definition import EventDefinition
 from ..definitions.expressions import Coalesce, Expression, Hashed, Path, Value, is_empty
 from ..models import Event
-from ..schema import properties
-from ..schema.model_fields import column_value
+from ..schema import model_fields, properties
 from ..schema.payload import Properties, convert_properties
 from ..text.escape import searchable
 
-#: The maximum length of a source's label, the width of ``Event.user_source``.
-SOURCE_LENGTH = 255
+SOURCE_LENGTH = 255  # the maximum length of a source's label, the width of ``Event.user_source``
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ def _user_id_source(model: type[models.Model], prefix: str, mapped: Expression) 
         value = instance.__dict__[attname]  # a deferred field is a KeyError
         if hasattr(value, "resolve_expression"):
             raise LookupError(attname)
-        value = column_value(field, field.to_python(value))
+        value = model_fields.column_value(field, field.to_python(value))
         return Hashed(Value(value)).resolve(instance) if is_hashed else value
 
     return _UserIdSource(label, read, is_reference)

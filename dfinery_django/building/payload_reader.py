@@ -9,10 +9,9 @@ from uuid import UUID
 from ..definitions.definition import EventDefinition
 from ..exceptions import PayloadError
 from ..models import Event
-from ..schema import properties
+from ..schema import properties, types
 from ..schema.payload import Payload, Properties, convert_properties
 from ..schema.properties import Scope
-from ..schema.types import epoch_milliseconds
 from .custom_fields import SeenFields
 from .event_user import sent_user_id, with_known_user
 
@@ -84,5 +83,5 @@ def envelope(event: Event) -> dict[str, Any]:
     return {
         properties.EVENT_ID: str(event.event_id),
         properties.EVENT_NAME: event.event_name,
-        properties.EVENT_DATETIME: epoch_milliseconds(event.occurred_at),
+        properties.EVENT_DATETIME: types.epoch_milliseconds(event.occurred_at),
     }

@@ -13,10 +13,8 @@ from django.db import connections, models
 
 from .. import clock
 
-#: A smaller difference counts as none.
-TOLERATED_SECONDS = 1.0
-#: A larger difference is reported.
-REPORTED_SECONDS = 30.0
+TOLERATED_SECONDS = 1.0  # a smaller difference counts as none
+REPORTED_SECONDS = 30.0  # a larger difference is reported
 #: A drain queries the clock again after this time: the machine's clock may have been set.
 CLOCK_REFRESH_SECONDS = 10.0
 

@@ -23,8 +23,7 @@ from django.db.models.sql import InsertQuery
 
 from .savepoints import before_reading, savepoint, savepoint_guard
 
-#: Rows per statement, even where the database would accept more.
-MOST_ROWS = 500
+MOST_ROWS = 500  # rows per statement, even where the database would accept more
 
 _Statement = tuple[str, tuple[Any, ...]]
 _NEEDS_NO_QUOTING = re.compile(r"[A-Za-z0-9_.:-]*").fullmatch

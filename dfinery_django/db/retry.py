@@ -22,15 +22,13 @@ T = TypeVar("T")
 
 logger = logging.getLogger("dfinery_django")
 
-#: All errors that Django raises for a database.
-DATABASE_ERRORS = (DatabaseError, InterfaceError)
+DATABASE_ERRORS = (DatabaseError, InterfaceError)  # all errors that Django raises for a database
 #: Those that count as transient if they have no code: the server did not answer, or its driver is not known here.
 #: PostgreSQL raises ``InternalError`` after a failover: the server has become read-only.
 TRANSIENT_ERRORS = (OperationalError, InterfaceError, InternalError)
 SHORTEST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 2.0
-#: A worker that was asked to stop retries for so long.
-STOP_GRACE_SECONDS = 5.0
+STOP_GRACE_SECONDS = 5.0  # a worker that was asked to stop retries for so long
 #: The most text in one statement: a server may take no more than 1 MB at once, and quoting makes it longer.
 STATEMENT_BYTES = 500_000
 

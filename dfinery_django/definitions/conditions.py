@@ -19,10 +19,7 @@ from django.db.models.fields.related_descriptors import ForeignKeyDeferredAttrib
 from django.db.models.fields.related_lookups import RelatedExact, RelatedIn, RelatedIsNull
 from django.db.models.query_utils import DeferredAttribute
 
-from ..db import plain_sql
-from ..db.retry import is_transient
-from ..db.savepoints import savepoint_guard
-from ..db.sql import sql_for
+from ..db import plain_sql, retry, savepoints, sql
 from .definition import EventDefinition
 from .source import Source, key_of
 
@@ -69,10 +66,10 @@ def still_holds(source: Source) -> bool:
     if not callable(when):
         return True
     try:
-        with savepoint_guard(source.using):
+        with savepoints.savepoint_guard(source.using):
             return bool(when(source.instance, False) or when(source.instance, True))  # created is not known any more
     except Exception as error:
-        if is_transient(error):
+        if retry.is_transient(error):
             raise
         return True  # it may read an attribute that only the signal's instance had
 
@@ -173,7 +170,7 @@ def _stored_matches(source: Source) -> bool:
     if source.key is None:
         return False
     rows, key = _matching_rows(source.definition, source.using), key_of(source.definition, source.key)
-    statements = sql_for(connections[source.using]) if rows.is_plain else plain_sql
+    statements = sql.sql_for(connections[source.using]) if rows.is_plain else plain_sql
     return statements.row_matches(rows, key, source.using)
 
 

@@ -22,8 +22,7 @@ from django.utils.functional import Promise
 
 from ..db.tenants import database_and_schema
 from ..exceptions import PayloadError
-from ..schema.model_fields import column_value
-from ..schema.types import in_utc
+from ..schema import model_fields, types
 from ..text.language import site_language
 from .definition import EventDefinition
 from .expressions import Expression, Path
@@ -209,10 +208,10 @@ def _identity(source: Source) -> list[str]:
 
 def _identity_text(definition: EventDefinition, part: Expression, value: Any) -> str:
     field = trace(definition.model_class, part.path).field if isinstance(part, Path) else None
-    value = column_value(field, field.to_python(value)) if field and value is not None else value
+    value = model_fields.column_value(field, field.to_python(value)) if field and value is not None else value
     if isinstance(value, dt.datetime):
         # In the repeated hour at the end of summer time PostgreSQL's driver sets fold, and a fresh instance doesn't.
-        return in_utc(value if value.tzinfo else value.replace(fold=0), "once_per").isoformat()
+        return types.in_utc(value if value.tzinfo else value.replace(fold=0), "once_per").isoformat()
     if isinstance(value, Decimal):
         return str(value.normalize())
     return str(value.value if isinstance(value, Enum) else value)

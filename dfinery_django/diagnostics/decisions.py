@@ -25,8 +25,7 @@ from ..schema import properties
 from ..text.times import site_span, site_time
 from .fields import SAVE_TIME, PayloadPart, datetime_source, short_repr, source_text, try_call
 
-#: Number of values of a to-many relation that an explanation names.
-SHOWN_VALUES = 3
+SHOWN_VALUES = 3  # number of values of a to-many relation that an explanation names
 
 _TRIGGERS = {"created": "its insertion", "saved": "every save", "deleted": "its deletion"}
 

@@ -67,16 +67,14 @@ class PayloadPart:
 def envelope_part(definition: EventDefinition, instance: Any, now: dt.datetime) -> PayloadPart:
     """Read the fields that the definition itself supplies."""
     moment, fault = try_call(properties.EVENT_DATETIME, lambda: definition.get_event_datetime(instance))
-    moment = now if moment is None else moment
+    moment = None if fault else now if moment is None else moment
     milliseconds, refused = (None, fault) if fault else try_call("", lambda: epoch_milliseconds(moment))
     return PayloadPart(
         properties.PATHS["event"],
         readings=(
             _supplied(properties.EVENT_ID, "made at capture"),
             _supplied(properties.EVENT_NAME, "event_name", definition.event_name, definition.event_name),
-            _supplied(
-                properties.EVENT_DATETIME, datetime_source(definition), None if fault else moment, milliseconds, refused
-            ),
+            _supplied(properties.EVENT_DATETIME, datetime_source(definition), moment, milliseconds, refused),
         ),
     )
 
@@ -193,9 +191,8 @@ class _Reader:
     def returned(self, hook: str, values: Any) -> PayloadPart:
         """Return the fields of a hook's result, which have no sources."""
         pairs, fault = try_call(self.path, lambda: list(values.items()))
-        return PayloadPart(
-            self.path, "", tuple(self._reading(name, f"{hook}()", value, {}) for name, value in pairs or ()), fault
-        )
+        readings = tuple(self._reading(name, f"{hook}()", value, {}) for name, value in pairs or ())
+        return PayloadPart(self.path, "", readings, fault)
 
     def _each(self, source: Any) -> Iterator[FieldReading]:
         for name, each in self.expressions.items():

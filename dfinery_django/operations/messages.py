@@ -36,9 +36,7 @@ def action_title(action: str, count: int) -> str:
     """Return the title of the confirmation page."""
     return {
         Action.RESEND: ngettext("Resend %(count)s event?", "Resend %(count)s events?", count),
-        Action.REBUILD: ngettext(
-            "Rebuild and resend %(count)s event?", "Rebuild and resend %(count)s events?", count
-        ),
+        Action.REBUILD: ngettext("Rebuild and resend %(count)s event?", "Rebuild and resend %(count)s events?", count),
         Action.CANCEL: ngettext("Cancel %(count)s event?", "Cancel %(count)s events?", count),
     }[Action(action)] % {"count": times.number(count)}  # fmt: skip
 
@@ -47,9 +45,7 @@ def action_button(action: str, count: int) -> str:
     """Return the label of the confirmation's button."""
     return {
         Action.RESEND: ngettext("Yes, resend it", "Yes, resend %(count)s events", count),
-        Action.REBUILD: ngettext(
-            "Yes, rebuild and resend it", "Yes, rebuild and resend %(count)s events", count
-        ),
+        Action.REBUILD: ngettext("Yes, rebuild and resend it", "Yes, rebuild and resend %(count)s events", count),
         Action.CANCEL: ngettext("Yes, cancel it", "Yes, cancel %(count)s events", count),
     }[Action(action)] % {"count": times.number(count)}  # fmt: skip
 

@@ -23,8 +23,7 @@ from ..definitions.source import Source, database_of, is_source
 from ..enums import EventStatus, Reason
 from ..exceptions import ConfigurationError, error_text
 from ..models import Event
-from ..text.escape import SEARCHABLE_LENGTH, searchable, storable
-from ..text.log_fields import log_rate_limited
+from ..text import escape, log_fields
 from .store import after_store, fetch_stored, new_event, run_guarded, store_event
 
 
@@ -42,7 +41,7 @@ def capture(name: str, instance: models.Model, *, using: str | None = None) -> E
         if not get_settings().ENABLED:
             return None
     except ConfigurationError as error:
-        log_rate_limited("%s was not captured", name, error=error)
+        log_fields.log_rate_limited("%s was not captured", name, error=error)
         return None
 
     def store(used: str) -> Event | None:
@@ -80,7 +79,7 @@ def insert(source: Source, *, by_hand: bool = False) -> Any:
         savepoints.raise_or_recover(error, using)
         if is_transient(error) and definition.condition != "deleted":
             raise  # not the mapping's error, and reconcile finds the row again; a deleted one it can't
-        event.fault, event.source_pk = error, searchable(source.key)
+        event.fault, event.source_pk = error, escape.searchable(source.key)
         reason = f"{definition.name}, at capture, raised {error_text(error)}. Fix it, then rebuild the event."
         event.finish(EventStatus.FAILED, Reason.MAPPING, reason, event.created_at)
     store_event(event, using)
@@ -96,9 +95,9 @@ def _fill_event(event: Event, source: Source) -> None:
     with savepoints.savepoint_guard(source.using, instance):
         event.dedup_key = source.dedup_key()
         event.user_source, event.user_id = known_user(definition, instance)
-        event.destination = storable(definition.destination_for(instance))[:64]
-        if len(event.source_pk) > SEARCHABLE_LENGTH:
-            raise ValueError(f"its key has more than {SEARCHABLE_LENGTH} characters")
+        event.destination = escape.storable(definition.destination_for(instance))[:64]
+        if len(event.source_pk) > escape.SEARCHABLE_LENGTH:
+            raise ValueError(f"its key has more than {escape.SEARCHABLE_LENGTH} characters")
         if definition.condition == "deleted":  # its source is about to be deleted
             from ..building.build import build  # few requests build
 

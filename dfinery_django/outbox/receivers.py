@@ -133,10 +133,9 @@ def connect_signals() -> dict[str, str]:
     """
     faults = {}
     for definition in registry.definitions():
-        if definition.signal is None:
-            if definition.condition == "deleted":
-                _connect_deletions(definition, is_wanted=get_settings().ENABLED)
-        else:
+        if definition.signal is None and definition.condition == "deleted":
+            _connect_deletions(definition)
+        elif definition.signal is not None:
             try:
                 path, _ = definition.signal
                 signal: Signal = import_string(path)
@@ -147,14 +146,14 @@ def connect_signals() -> dict[str, str]:
     return faults
 
 
-def _connect_deletions(definition: EventDefinition, *, is_wanted: bool) -> None:
+def _connect_deletions(definition: EventDefinition) -> None:
     # Per model: a receiver without a sender would disable Django's fast deletes for every model of the site. While
     # ENABLED is false none is connected.
     concrete = definition.model_class._meta.concrete_model
     for model in apps.get_models():
         if model._meta.concrete_model is concrete:
             uid = f"dfinery_django.before_delete.{model._meta.label}"
-            if is_wanted:
+            if get_settings().ENABLED:
                 pre_delete.connect(before_delete, sender=model, dispatch_uid=uid, weak=False)
             else:
                 pre_delete.disconnect(sender=model, dispatch_uid=uid)

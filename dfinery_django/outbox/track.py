@@ -13,19 +13,15 @@ from typing import Any
 
 from django.db import router
 
-from ..building.custom_fields import SeenFields
-from ..building.payload_reader import envelope
+from ..building import custom_fields, payload_reader
 from ..conf import default_destination, get_settings
-from ..db import savepoints
-from ..db.retry import is_transient
-from ..definitions.registry import EVENT_NAME_LENGTH
-from ..definitions.source import dedup_key_from, value_text
+from ..db import retry, savepoints
+from ..definitions import registry, source
 from ..enums import EventStatus, Reason
 from ..exceptions import PayloadError, error_line, error_text
 from ..models import Event
-from ..schema import properties
+from ..schema import properties, types
 from ..schema.payload import Payload, convert_properties
-from ..schema.types import WireType, convert
 from ..text.escape import searchable, storable
 from ..text.language import site_language
 from .store import after_store, fetch_stored, new_event, run_guarded, store_event
@@ -51,7 +47,7 @@ class TrackArguments:
     @property
     def name_text(self) -> str:
         """The name for the row and the log, before it is validated."""
-        return as_text(self.event_name, EVENT_NAME_LENGTH)
+        return as_text(self.event_name, registry.EVENT_NAME_LENGTH)
 
     @property
     def alias(self) -> str:
@@ -69,18 +65,6 @@ def as_text(value: Any, length: int) -> str:
         return type(value).__name__
 
 
-def fill_event(event: Event, arguments: TrackArguments, seen: SeenFields, using: str) -> None:
-    """Set an event's content, or fail it with the reason. Never raises."""
-    try:
-        # As at build: the request's language has no effect, and a failed query does not break the shop's transaction.
-        with site_language(), savepoints.savepoint_guard(using):
-            _fill_from_arguments(event, arguments, seen)
-    except Exception as error:  # noqa: BLE001 - see above
-        event.fault = None if isinstance(error, PayloadError) else error
-        reason = str(error) if isinstance(error, PayloadError) else error_text(error)
-        event.finish(EventStatus.FAILED, Reason.PAYLOAD, reason, event.created_at)
-
-
 def fail_refused(event: Event, error: Exception) -> None:
     """Fail an event that the database refuses, without the content that it can't store."""
     event.fault = error
@@ -89,14 +73,14 @@ def fail_refused(event: Event, error: Exception) -> None:
     event.set_occurred_at(event.created_at)
     event.event_name, event.destination = (
         text.encode("ascii", "backslashreplace").decode()[:length]
-        for text, length in ((event.event_name, EVENT_NAME_LENGTH), (event.destination, DESTINATION_LENGTH))
+        for text, length in ((event.event_name, registry.EVENT_NAME_LENGTH), (event.destination, DESTINATION_LENGTH))
     )
 
 
-def _fill_from_arguments(event: Event, arguments: TrackArguments, seen: SeenFields) -> None:
-    name = str(convert(arguments.event_name, WireType.STRING, properties.EVENT_NAME))
+def _fill_from_arguments(event: Event, arguments: TrackArguments, seen: custom_fields.SeenFields) -> None:
+    name = str(types.convert(arguments.event_name, types.WireType.STRING, properties.EVENT_NAME))
     if arguments.dedup_key is not None:
-        event.dedup_key = dedup_key_from("track", name, value_text(arguments.dedup_key, "dedup_key"))
+        event.dedup_key = source.dedup_key_from("track", name, source.value_text(arguments.dedup_key, "dedup_key"))
     event.event_name = _checked_name(name)
     if arguments.occurred_at is not None:
         event.set_occurred_at(arguments.occurred_at, "occurred_at")
@@ -113,12 +97,13 @@ def _checked_name(name: str) -> str:
         raise PayloadError(properties.EVENT_NAME, "it is empty", "Give the event a name.")
     if "\x00" in name:
         raise PayloadError(properties.EVENT_NAME, "it has a U+0000, which no database stores", "Leave it out.")
-    if len(name) > EVENT_NAME_LENGTH:
-        raise PayloadError(properties.EVENT_NAME, f"it has more than {EVENT_NAME_LENGTH} characters", "Shorten it.")
+    if len(name) > registry.EVENT_NAME_LENGTH:
+        problem = f"it has more than {registry.EVENT_NAME_LENGTH} characters"
+        raise PayloadError(properties.EVENT_NAME, problem, "Shorten it.")
     return name
 
 
-def _build_payload(event: Event, arguments: TrackArguments, seen: SeenFields) -> Payload:
+def _build_payload(event: Event, arguments: TrackArguments, seen: custom_fields.SeenFields) -> Payload:
     user = {properties.USER_ID: arguments.user_id, **_mapping(arguments.user_attributes, "user")}
     sent_user = convert_properties(user, "user", properties.declared_type, properties.PATHS["user"], memory=seen)
     if not str(sent_user.get(properties.USER_ID, "")).strip():
@@ -126,7 +111,7 @@ def _build_payload(event: Event, arguments: TrackArguments, seen: SeenFields) ->
     seen.event(event.event_name)
     attributes = _mapping(arguments.event_attributes, "event")
     return Payload(
-        envelope(event)
+        payload_reader.envelope(event)
         | convert_properties(attributes, "event", properties.declared_type, properties.PATHS["event"], memory=seen),
         sent_user,
         None if arguments.items is None else tuple(
@@ -178,14 +163,21 @@ def track(
 def _track(arguments: TrackArguments, using: str) -> Event | None:
     if not get_settings().ENABLED:
         return None
-    event, seen = new_event(arguments.name_text, arguments.alias), SeenFields(using)
+    event, seen = new_event(arguments.name_text, arguments.alias), custom_fields.SeenFields(using)
     event.may_be_known = True
-    fill_event(event, arguments, seen, using)
+    try:
+        # As at build: the request's language has no effect, and a failed query does not break the shop's transaction.
+        with site_language(), savepoints.savepoint_guard(using):
+            _fill_from_arguments(event, arguments, seen)
+    except Exception as error:  # noqa: BLE001 - stored with the event
+        event.fault = None if isinstance(error, PayloadError) else error
+        reason = str(error) if isinstance(error, PayloadError) else error_text(error)
+        event.finish(EventStatus.FAILED, Reason.PAYLOAD, reason, event.created_at)
     try:
         store_event(event, using)
     except Exception as error:
         savepoints.raise_or_recover(error, using)
-        if is_transient(error):
+        if retry.is_transient(error):
             raise  # it was retried
         fail_refused(event, error)  # the call happens only once
         store_event(event, using)

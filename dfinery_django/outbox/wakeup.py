@@ -21,9 +21,7 @@ from django.db import connections, transaction
 
 from .. import clock
 from ..conf import get_settings
-from ..db import savepoints
-from ..db.sql import sql_for
-from ..db.tenants import database_and_schema
+from ..db import savepoints, sql, tenants
 from ..models import Destination
 from ..text.log_fields import log_rate_limited
 from .wake import wake_named
@@ -65,11 +63,11 @@ def wakeups_suppressed() -> Iterator[None]:
 
 def wake_on_commit(using: str, destination: str) -> None:
     """Request a drain when the caller's transaction commits, or at once outside a transaction."""
-    hook = _wake_hook(database_and_schema(using), destination)
+    hook = _wake_hook(tenants.database_and_schema(using), destination)
     # One wake-up per transaction, however many events it captures. A hook that is registered already can only be
     # dropped by a rollback that drops this event as well.
     connection = connections[using]
-    if not sql_for(connection).is_hook_pending(hook, hook, connection):
+    if not sql.sql_for(connection).is_hook_pending(hook, hook, connection):
         savepoints.after_commit(hook, using)
 
 
@@ -92,7 +90,7 @@ def flag_query(using: str, destination: str) -> tuple[str, tuple[str]] | None:
     """Return the SELECT of the flag to send along with the INSERT, which saves a query after commit; or ``None``."""
     connection = connections[using]
     # Execute wrappers may put their own statements before ours (django-pghistory does).
-    if not sql_for(connection).can_piggyback(connection) or connection.execute_wrappers:
+    if not sql.sql_for(connection).can_piggyback(connection) or connection.execute_wrappers:
         return None
     seen = _seen_flags.setdefault(connection, {}).get(_flag_key(connection, destination))
     if seen and seen.outlives and clock.monotonic() - seen.looked_at < TRUSTED_SECONDS / 2:
@@ -129,7 +127,7 @@ _seen_flags: WeakKeyDictionary[Any, dict[Any, _SeenFlag]] = WeakKeyDictionary()
 
 
 def _flag_key(connection: Any, destination: str) -> Any:
-    return database_and_schema(connection.alias), destination
+    return tenants.database_and_schema(connection.alias), destination
 
 
 def _seen_flag(using: str, destination: str) -> bool | None:
@@ -154,7 +152,7 @@ def clear_seen_flags(**kwargs: object) -> None:
 
 def wait_out_seen_flags(databases: Iterable[str]) -> None:
     """Wait until flags seen before now are trusted no more: their transactions have committed, or read them again."""
-    if any(sql_for(each).can_piggyback(each) for each in map(connections.__getitem__, databases)):
+    if any(sql.sql_for(each).can_piggyback(each) for each in map(connections.__getitem__, databases)):
         time.sleep(TRUSTED_SECONDS + 0.05)
 
 
