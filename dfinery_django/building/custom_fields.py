@@ -224,10 +224,7 @@ class _UnixLines:
 
 
 def write_csv(listed: Iterable[ListedField], file: Any) -> None:
-    """Write a row for each, under the names of ``ListedField``. Definitions are separated by blanks, formulas escaped.
-
-    :param file: any object with ``write(text)``
-    """
+    """Write a row for each to anything with ``write(text)``; definitions are separated by blanks, formulas escaped."""
     writer = csv.writer(_UnixLines(file))
     writer.writerow([each.name for each in fields(ListedField)])
     for each in listed:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 
+from ..definitions.conditions import own_field
 from ..definitions.definition import EventDefinition
 from ..definitions.expressions import Coalesce, Expression, Hashed, Path, Value, is_empty
 from ..models import Event
@@ -51,11 +51,9 @@ def known_user(definition: EventDefinition, instance: Any) -> tuple[str, str]:
 
 
 def with_known_user(event: Event, definition: EventDefinition, instance: Any, user: Properties) -> Properties:
-    """Return the attributes of the user at capture.
+    """Return the attributes of the user at capture; ``user`` has those that are read from the row now.
 
-    If an earlier source of the mapping has a value since (a guest order got its user), that user is returned.
-
-    :param user: the attributes as read from the row now
+    If an earlier source of the mapping has a value since (a guest order got its user), ``user`` is returned.
     """
     sources = _user_id_sources(definition) if event.user_source and event.user_id else ()
     labels = [source.label for source in sources]
@@ -128,11 +126,7 @@ def _user_id_source(model: type[models.Model], prefix: str, mapped: Expression) 
 def _source_column(model: type[models.Model], path: str) -> tuple[str, models.Field[Any, Any], bool] | None:
     """Return (attname, field, is another row's key) of a path that ends in a column of the model."""
     first, _, rest = path.partition(".")
-    try:
-        field: Any = model._meta.pk if first == "pk" else model._meta.get_field(first)
-    except FieldDoesNotExist:
-        return None
-    if not isinstance(field, models.Field) or not field.concrete or field.many_to_many:
+    if (field := own_field(model, first)) is None:
         return None
     if not field.is_relation:
         return None if rest else (field.attname, field, False)

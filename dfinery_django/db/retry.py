@@ -118,10 +118,7 @@ def retry(step: Callable[[], T], *, using: str, until: float, should_stop: Calla
 
 
 def statement_batches(rows: Sequence[T], weigh: Callable[[T], int]) -> Iterator[Sequence[T]]:
-    """Yield the rows in order, as many together as fit into one statement.
-
-    :param weigh: returns the bytes of text in a row
-    """
+    """Yield the rows in order, as many together as fit into one statement; ``weigh`` returns a row's bytes of text."""
     start = weight = 0
     for end, row in enumerate(rows):
         weight += weigh(row)

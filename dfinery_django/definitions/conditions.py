@@ -85,7 +85,7 @@ def _touches(definition: EventDefinition, update_fields: Any) -> bool:
     if update_fields is None:
         return True
     wanted = lookups(definition) or {}
-    found = [_own_field(definition.model_class, key.split(LOOKUP_SEP)[0]) for key in wanted]
+    found = [own_field(definition.model_class, key.split(LOOKUP_SEP)[0]) for key in wanted]
     own = [field for field in found if field is not None]
     # The database computes generated fields and expressions from other fields.
     reads_others = any(hasattr(value, "resolve_expression") for value in wanted.values())
@@ -96,7 +96,8 @@ def _is_among(field: models.Field[Any, Any], update_fields: Any) -> bool:
     return field.name in update_fields or field.attname in update_fields
 
 
-def _own_field(model: type[models.Model], name: str) -> models.Field[Any, Any] | None:
+def own_field(model: type[models.Model], name: str) -> models.Field[Any, Any] | None:
+    """Return the field of that name that is a column of the model's own rows."""
     try:
         field = model._meta.pk if name == "pk" else model._meta.get_field(name)
     except FieldDoesNotExist:
@@ -135,7 +136,7 @@ def _compare_in_memory(source: Source, key: str, wanted: Any, update_fields: Any
 @lru_cache(maxsize=1024)
 def _plain_field(definition: EventDefinition, key: str) -> tuple[models.Field[Any, Any] | None, str]:
     name, _, lookup = key.partition(LOOKUP_SEP)
-    field = _own_field(definition.model_class, name)
+    field = own_field(definition.model_class, name)
     return (field if field is not None and _is_plain_lookup(field, lookup) else None), lookup
 
 

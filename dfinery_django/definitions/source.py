@@ -184,11 +184,7 @@ _PLAIN_KINDS: tuple[tuple[Any, str, Callable[[Any], str]], ...] = (
 
 
 def firing_key(definition: EventDefinition, key: str, using: str, *identity: str) -> str:
-    """Return the deduplication key of an event of a row.
-
-    :param key: ``Source.key``
-    :param identity: the values of ``once_per``
-    """
+    """Return the deduplication key of an event of a row, by ``Source.key`` and the values of ``once_per``."""
     schema = database_and_schema(using)[1]
     return dedup_key_from(definition.name, definition.source_label, key, *identity, *([schema] if schema else []))
 

@@ -171,10 +171,7 @@ def destination_step(definition: EventDefinition, row: Any) -> Step:
 
 
 def reconcile_step(definition: EventDefinition, row: Any, using: str, *, is_wanted: bool, has_event: bool) -> Step:
-    """Return the decision on whether reconcile would capture the row if no signal had fired.
-
-    :param is_wanted: whether a signal would fire the definition
-    """
+    """Return the decision on whether reconcile would capture the row, if no signal that would fire it had come."""
     settings = get_settings()
     if obstacle := reconcile.obstacle(definition):
         return Step("reconcile", False, f"It can't find it: {obstacle}.")

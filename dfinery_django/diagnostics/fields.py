@@ -69,14 +69,12 @@ def envelope_part(definition: EventDefinition, instance: Any, now: dt.datetime) 
     moment, fault = try_call(properties.EVENT_DATETIME, lambda: definition.get_event_datetime(instance))
     moment = None if fault else now if moment is None else moment
     milliseconds, refused = (None, fault) if fault else try_call("", lambda: epoch_milliseconds(moment))
-    return PayloadPart(
-        properties.PATHS["event"],
-        readings=(
-            _supplied(properties.EVENT_ID, "made at capture"),
-            _supplied(properties.EVENT_NAME, "event_name", definition.event_name, definition.event_name),
-            _supplied(properties.EVENT_DATETIME, datetime_source(definition), moment, milliseconds, refused),
-        ),
+    readings = (
+        _supplied(properties.EVENT_ID, "made at capture"),
+        _supplied(properties.EVENT_NAME, "event_name", definition.event_name, definition.event_name),
+        _supplied(properties.EVENT_DATETIME, datetime_source(definition), moment, milliseconds, refused),
     )
+    return PayloadPart(properties.PATHS["event"], readings=readings)
 
 
 def event_part(definition: EventDefinition, instance: Any, seen: SeenFields) -> PayloadPart:
@@ -222,12 +220,10 @@ class _Reader:
         )  # fmt: skip
 
     def _known_type(self, name: str) -> tuple[WireType | None, str]:
-        for found, type_from in (
+        known = (
             (properties.predefined_type(self.scope, name), "predefined"),
             (properties.declared_type(self.scope, name), "declared"),
             (self.definition.type_of(self.scope, name), "model field"),
             (self.seen.remembered(self.scope, name), "remembered"),
-        ):
-            if found:
-                return found, type_from
-        return None, "value"
+        )
+        return next((each for each in known if each[0]), (None, "value"))

@@ -60,8 +60,8 @@ def insert(source: Source, *, by_hand: bool = False) -> Any:
     """
     definition, using = source.definition, source.using
     if not is_source(definition, source.instance):
-        found = type(source.instance).__name__
-        raise TypeError(f"{definition.name} is made of {definition.source_label}, not of {found}.")
+        kind = type(source.instance).__name__
+        raise TypeError(f"{definition.name} is made of {definition.source_label}, not of {kind}.")
     if source.key is None:
         raise ValueError(f"{definition.source_label} has no key yet: save it first.")
     event = new_event(definition.event_name, default_destination())

@@ -1,6 +1,6 @@
-"""The arguments of ``track()`` as an event: they become its content, or the reason why it fails.
+"""``track()``: its arguments become the content of an event, or the reason why it fails.
 
-Stores nothing. A caller's iterables and objects are the caller's code, and may query.
+A caller's iterables and objects are the caller's code, and may query.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..enums import EventStatus, Reason
 from ..exceptions import PayloadError, error_line, error_text
 from ..models import Event
 from ..schema import properties, types
-from ..schema.payload import Payload, convert_properties
+from ..schema.payload import Payload, Properties, convert_properties
 from ..text.escape import searchable, storable
 from ..text.language import site_language
 from .store import after_store, fetch_stored, new_event, run_guarded, store_event
@@ -104,21 +104,17 @@ def _checked_name(name: str) -> str:
 
 
 def _build_payload(event: Event, arguments: TrackArguments, seen: custom_fields.SeenFields) -> Payload:
-    user = {properties.USER_ID: arguments.user_id, **_mapping(arguments.user_attributes, "user")}
-    sent_user = convert_properties(user, "user", properties.declared_type, properties.PATHS["user"], memory=seen)
-    if not str(sent_user.get(properties.USER_ID, "")).strip():
+    def convert(scope: properties.Scope, values: Any, index: str = "") -> Properties:
+        return convert_properties(values, scope, properties.declared_type, properties.PATHS[scope] + index, memory=seen)
+
+    user = convert("user", {properties.USER_ID: arguments.user_id, **_mapping(arguments.user_attributes, "user")})
+    if not str(user.get(properties.USER_ID, "")).strip():
         raise PayloadError(f"{properties.PATHS['user']}.{properties.USER_ID}", "it is empty", "Give the user's key.")
     seen.event(event.event_name)
-    attributes = _mapping(arguments.event_attributes, "event")
-    return Payload(
-        payload_reader.envelope(event)
-        | convert_properties(attributes, "event", properties.declared_type, properties.PATHS["event"], memory=seen),
-        sent_user,
-        None if arguments.items is None else tuple(
-            convert_properties(item, "item", properties.declared_type, f"{properties.PATHS['item']}[{i}]", memory=seen)
-            for i, item in enumerate(arguments.items)
-        ),
-    )  # fmt: skip
+    attributes = payload_reader.envelope(event) | convert("event", _mapping(arguments.event_attributes, "event"))
+    if arguments.items is None:
+        return Payload(attributes, user, None)
+    return Payload(attributes, user, tuple(convert("item", each, f"[{i}]") for i, each in enumerate(arguments.items)))
 
 
 def _mapping(value: Any, scope: properties.Scope) -> Mapping[str, Any]:

@@ -99,10 +99,7 @@ def flag_query(using: str, destination: str) -> tuple[str, tuple[str]] | None:
 
 
 def remember_flag(using: str, destination: str, answer: tuple[Any, ...] | None, looked_at: float) -> None:
-    """Remember the result of ``flag_query``; a missing or unexpected row clears what was remembered.
-
-    :param looked_at: ``clock.monotonic()`` before the query
-    """
+    """Remember the answer to ``flag_query`` of that (monotonic) time; an unexpected one clears what was remembered."""
     connection = connections[using]
     flags, key = _seen_flags.setdefault(connection, {}), _flag_key(connection, destination)
     match answer:
@@ -130,18 +127,20 @@ def _flag_key(connection: Any, destination: str) -> Any:
     return tenants.database_and_schema(connection.alias), destination
 
 
-def _seen_flag(using: str, destination: str) -> bool | None:
+def _is_flag_set(using: str, destination: str) -> bool:
     connection = connections[using]
     flags, key = _seen_flags.setdefault(connection, {}), _flag_key(connection, destination)
-    seen = flags.get(key)
-    if seen is None:
-        return None
-    # Still in a transaction means a test, and the next one must not see its flags. A flag that was not set is of no
-    # further use, since it is set now.
-    seen.outlives = seen.is_set and not connection.in_atomic_block
-    if not seen.outlives:
-        del flags[key]
-    return seen.is_set if clock.monotonic() - seen.looked_at < TRUSTED_SECONDS else None
+    if seen := flags.get(key):
+        # Still in a transaction means a test, and the next one must not see its flags. A flag that was not set is of no
+        # further use, since it is set now.
+        seen.outlives = seen.is_set and not connection.in_atomic_block
+        if not seen.outlives:
+            del flags[key]
+        if clock.monotonic() - seen.looked_at < TRUSTED_SECONDS:
+            return seen.is_set
+    with connection.cursor() as cursor:
+        cursor.execute(_FLAG_IS_SET, [destination, *_not_lost_range(using)])
+        return cursor.fetchone() is not None
 
 
 def clear_seen_flags(**kwargs: object) -> None:
@@ -160,9 +159,7 @@ def request_wake(using: str, destination: str) -> None:
     """Request a drain, unless the wake-up flag is set already."""
     if _suppressors or not get_settings().ENABLED:
         return
-    # A SELECT before the UPDATE: in a busy shop it is the only cost of a save.
-    seen = _seen_flag(using, destination)
-    if _flag_is_set(using, destination) if seen is None else seen:
+    if _is_flag_set(using, destination):  # a SELECT before the UPDATE: in a busy shop it is the only cost of a save
         return
     wake = wake_named(get_settings().WAKE)
     # A queue in this very database is written in one transaction with the flag, which saves the shop a commit.
@@ -180,12 +177,6 @@ def request_wake(using: str, destination: str) -> None:
 def is_requesting() -> bool:
     """Return whether this thread is requesting a drain: then a drain that begins here runs in the shop's request."""
     return getattr(_thread, "is_requesting", False)
-
-
-def _flag_is_set(using: str, destination: str) -> bool:
-    with connections[using].cursor() as cursor:
-        cursor.execute(_FLAG_IS_SET, [destination, *_not_lost_range(using)])
-        return cursor.fetchone() is not None
 
 
 def _set_flag(using: str, destination: str) -> bool:
