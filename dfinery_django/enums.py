@@ -20,8 +20,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models.enums import TextChoices
-from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
+from django.utils.translation import gettext_lazy as _, pgettext_lazy
 
 
 class CallableChoices(TextChoices):

@@ -7,8 +7,7 @@ import datetime as dt
 from django.utils import formats, timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.timesince import timesince, timeuntil
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext as _, ngettext
 
 from ..clock import EPOCH
 
