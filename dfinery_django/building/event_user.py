@@ -26,8 +26,6 @@ SOURCE_LENGTH = 255  # the maximum length of a source's label, the width of ``Ev
 
 @dataclass(frozen=True)
 class _UserIdSource:
-    """One source of ``user_id`` in the mapping."""
-
     label: str  # unique among the sources of its definition, and of a mapping that was changed since
     #: Returns the instance's value; raises ``LookupError`` if it is not loaded. ``None``: it takes a query.
     read: Callable[[Any], Any] | None

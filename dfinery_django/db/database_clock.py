@@ -43,8 +43,6 @@ def seconds_ahead(epoch_seconds: float | None) -> float:
 
 
 class DatabaseClock:
-    """The clock of one database."""
-
     def __init__(self, using: str) -> None:
         self.using, self._queried_at = using, float("-inf")
         #: How many seconds this machine's clock is ahead of the database's; 0 if they agree.

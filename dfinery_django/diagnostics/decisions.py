@@ -32,8 +32,6 @@ _TRIGGERS = {"created": "its insertion", "saved": "every save", "deleted": "its 
 
 @dataclass(frozen=True)
 class Step:
-    """One decision."""
-
     name: str
     holds: bool | None  # true if it lets the event pass; ``None`` if it decides nothing
     words: str

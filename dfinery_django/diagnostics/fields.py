@@ -41,8 +41,6 @@ class FieldFault:
 
 @dataclass(frozen=True)
 class FieldReading:
-    """One field."""
-
     name: str
     console_name: str
     source: str  # the path or expression that it is read from

@@ -190,7 +190,6 @@ def _set_flag(using: str, destination: str) -> bool:
 
 
 def _not_lost_range(using: str) -> list[Any]:
-    """Return the range of times of a flag that is not lost, as parameters."""
     now = clock.now()
     # A flag far in the future was written before the clock was set back.
     return [_moment_parameter(now - LOST_AFTER, using), _moment_parameter(now + LOST_AFTER, using)]
