@@ -141,8 +141,7 @@ class Proxy:
     @property
     def secrets(self) -> tuple[str, ...]:
         """The texts to mask wherever they are echoed."""
-        found = (unquote(self._password()), self._password(), self._credentials())
-        return tuple(each for each in found if each)
+        return tuple(filter(None, (unquote(self._password()), self._password(), self._credentials())))
 
     def _password(self) -> str:
         return (parse_address(self._url).auth or "").partition(":")[2] if self else ""

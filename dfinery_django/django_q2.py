@@ -1,7 +1,7 @@
 """The use of django-q2: queued drains, schedules, the queue's database, the cluster's stop.
 
 A site with a ``WAKE`` of its own may leave django_q out of ``INSTALLED_APPS``, and then its models can't be imported:
-so each function imports what it needs.
+so each function imports what it needs. Those for schedules raise ``DatabaseError`` if its tables are missing.
 """
 
 from __future__ import annotations
@@ -93,71 +93,46 @@ def _stop_event_on_stack() -> Any:
 
 
 def ensure_schedules() -> None:
-    """Create or update django-q2's schedules for this app. Safe to repeat.
-
-    :raises DatabaseError: if django-q2's tables are missing
-    """
-    from django_q.models import Schedule
-
-    using = router.db_for_write(Schedule)
-    cluster = get_settings().Q_OPTIONS.get("cluster")
-    with transaction.atomic(using=using):
+    """Create or update django-q2's schedules for this app. Safe to repeat."""
+    rows, cluster = _schedule_rows(), get_settings().Q_OPTIONS.get("cluster")
+    with transaction.atomic(using=rows.db):
         if not get_settings().RECONCILE_MINUTES:
-            Schedule.objects.using(using).filter(name=RECONCILE_SCHEDULE).delete()
+            rows.filter(name=RECONCILE_SCHEDULE).delete()
         for name, (task, minutes) in schedules().items():
-            wanted = {"func": task, "schedule_type": Schedule.MINUTES, "minutes": minutes, "cluster": cluster}
-            named = Schedule.objects.using(using).filter(name=name)
+            wanted = {"func": task, "schedule_type": rows.model.MINUTES, "minutes": minutes, "cluster": cluster}
+            named = rows.filter(name=name)
             if not named.update(**wanted):
                 named.create(name=name, repeats=-1, **wanted)
 
 
 def remove_schedules() -> int:
-    """Delete django-q2's schedules for this app.
-
-    :returns: how many there were
-    :raises DatabaseError: if django-q2's tables are missing
-    """
-    from django_q.models import Schedule
-
-    ours = Schedule.objects.using(router.db_for_write(Schedule)).filter(name__in=[*SCHEDULES, RECONCILE_SCHEDULE])
-    return int(ours.delete()[0])
+    """Delete django-q2's schedules for this app; return how many."""
+    return int(_schedule_rows().filter(name__in=[*SCHEDULES, RECONCILE_SCHEDULE]).delete()[0])
 
 
 def skip_missed_runs(task: str) -> None:
-    """Skip the runs that a schedule missed while no cluster ran.
+    """Skip the runs that the schedule of a task (dotted path) missed while no cluster ran.
 
     With ``catch_up``, its default, django-q2 would run each of them, one after the other. One run does the work of all.
-
-    :param task: dotted path
     """
     if not apps.is_installed("django_q") or not get_settings().ENABLED:
         return
-    from django_q.models import Schedule
-
-    minutes = dict(schedules().values()).get(task, 1)
+    minutes, rows = dict(schedules().values()).get(task, 1), _schedule_rows()
     now = timezone.now()  # as django-q2 writes it: naive where USE_TZ is false
     try:
-        with transaction.atomic(using=router.db_for_write(Schedule)):
-            missed = Schedule.objects.using(router.db_for_write(Schedule)).filter(func=task, next_run__lt=now)
+        with transaction.atomic(using=rows.db):
+            missed = rows.filter(func=task, next_run__lt=now)
             missed.filter(name__startswith="dfinery: ").update(next_run=now + dt.timedelta(minutes=minutes))
     except DatabaseError as error:
         logger.warning("django-q2's schedules can't be read: %s", type(error).__name__)
 
 
 def planned() -> dict[str, dt.datetime | None]:
-    """Return the next run of each schedule of this app.
-
-    :returns: schedule name -> moment, in the past if no cluster has run it yet, ``None`` if the schedule is missing;
-        empty if django-q2 is not installed
-    :raises DatabaseError: if django-q2's tables are missing
-    """
+    """Return schedule name -> next run: in the past if no cluster has run it yet, ``None`` if there is no schedule."""
     if not apps.is_installed("django_q"):
         return {}
-    from django_q.models import Schedule
-
-    using = router.db_for_write(Schedule)
-    rows = Schedule.objects.using(using).filter(name__in=list(schedules())).exclude(repeats=0)
-    with savepoints.savepoint_guard(using):  # with ATOMIC_REQUESTS, missing tables must not break the page
+    rows = _schedule_rows().filter(name__in=list(schedules())).exclude(repeats=0)
+    with savepoints.savepoint_guard(rows.db):  # with ATOMIC_REQUESTS, missing tables must not break the page
         runs: dict[Any, Any] = dict(rows.values_list("name", "next_run"))
     # django-q2's moments are naive if USE_TZ is false.
     return {name: as_moment(runs[name]) if runs.get(name) else None for name in schedules()}
@@ -167,8 +142,6 @@ def schedule_after_migrate(using: str, **kwargs: object) -> None:
     """Create the schedules at ``post_migrate``, and remove them with the tables."""
     if not apps.is_installed("django_q"):
         return
-    from django_q.models import Schedule
-
     from .models import Event
 
     if tenants.is_per_tenant("dfinery_django"):
@@ -177,10 +150,16 @@ def schedule_after_migrate(using: str, **kwargs: object) -> None:
     try:
         if not has_tables and using == router.db_for_write(Event):
             remove_schedules()
-        elif _is_enabled() and using == router.db_for_write(Schedule):
+        elif _is_enabled() and using == _schedule_rows().db:
             ensure_schedules()
     except DatabaseError:
         logger.warning("No schedules were made: django-q2's tables are missing. Run manage.py migrate once more.")
+
+
+def _schedule_rows() -> Any:
+    from django_q.models import Schedule
+
+    return Schedule.objects.using(router.db_for_write(Schedule))
 
 
 def _is_enabled() -> bool:

@@ -33,11 +33,8 @@ def check_definition(definition: EventDefinition) -> Iterable[CheckMessage]:
 
 
 def _check_paths(definition: EventDefinition) -> Iterator[CheckMessage]:
-    parts = {
-        "start": definition.start_paths(), "key": definition.key_paths(),
-        "value": definition.value_paths(), "item": definition.item_paths(),
-    }  # fmt: skip
-    for part, path in ((part, path) for part, paths in parts.items() for path in dict.fromkeys(paths)):
+    by_use = definition.paths_by_use()
+    for path, part in dict.fromkeys((path, use) for use, paths in by_use.items() for path in paths):
         followed = trace(definition.model_class, path, through_many=part == "item")
         if followed.missing:
             yield _missing_part(definition, path, *followed.missing)
@@ -96,7 +93,7 @@ def _field_names(model: Any) -> Iterator[str]:
 def _check_names(definition: EventDefinition) -> Iterator[CheckMessage]:
     for scope, _, expressions in definition.mappings():
         for name in expressions:
-            if reserved := properties.RESERVED[scope].get(name):
+            if reserved := properties.RESERVED.get((scope, name)):
                 yield message_of("E010", f"Event {definition.name!r} maps {name!r}.", f"Leave it out: {reserved}.")
 
 

@@ -28,8 +28,7 @@ def consent_fault(consent: Any) -> str:
         return f"can't be imported: {error}"
     if not callable(function):
         return f"is {consent!r}, which is not callable"
-    is_async = inspect.iscoroutinefunction(function)
-    return "is an async function, which can't be awaited in a save" if is_async else ""
+    return "is an async function, which can't be awaited in a save" if inspect.iscoroutinefunction(function) else ""
 
 
 def consent_faults() -> dict[str, str]:
@@ -41,10 +40,7 @@ def consent_faults() -> dict[str, str]:
 
 
 def is_given(definition: EventDefinition, instance: Any) -> bool:
-    """Return the answer of the definition's ``consent``, or the setting ``CONSENT``; ``True`` where there is neither.
-
-    :raises Exception: whatever it raises
-    """
+    """Return, or raise, what the definition's ``consent`` or the setting ``CONSENT`` does; without both ``True``."""
     consent = definition.consent_callable
     if consent is None:
         return True

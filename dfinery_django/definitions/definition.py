@@ -136,10 +136,7 @@ class EventDefinition:
     # ── compiled ───────────────────────────────────────────────────────────────────────────────────────────────
     @cached_property
     def model_class(self) -> type[models.Model]:
-        """The model it watches.
-
-        :raises ConfigurationError: if there is no such model
-        """
+        """The model it watches; raises ``ConfigurationError`` if there is no such model."""
         try:
             return installed_model(self.model)
         except LookupError as error:
@@ -217,23 +214,16 @@ class EventDefinition:
 
     def paths(self) -> list[str]:
         """Return every dotted path it reads, seen from the instance, for fetching rows in bulk."""
-        return [*self.start_paths(), *self.key_paths(), *self.value_paths(), *self.item_paths()]
+        return [path for paths in self.paths_by_use().values() for path in paths]
 
-    def start_paths(self) -> list[str]:
-        """Return the paths of the items and the user."""
-        return [each for each in (self.items, self.user) if isinstance(each, str)]
-
-    def key_paths(self) -> list[str]:
-        """Return the paths of ``once_per`` and ``event_datetime``."""
-        return [path for each in (*(self.identity or ()), self.moment) if each for path in each.paths()]
-
-    def value_paths(self) -> list[str]:
-        """Return the paths of the values of the event and the user."""
-        return self._prefixed("", self.event_expressions) + self._prefixed("user", self.user_expressions)
-
-    def item_paths(self) -> list[str]:
-        """Return the paths of the values of an item."""
-        return [] if self.items is None else self._prefixed("items", self.item_expressions)
+    def paths_by_use(self) -> dict[str, list[str]]:
+        """Return the paths of the items and the user, of ``once_per`` and ``event_datetime``, of values, in an item."""
+        return {
+            "start": [each for each in (self.items, self.user) if isinstance(each, str)],
+            "key": [path for each in (*(self.identity or ()), self.moment) if each for path in each.paths()],
+            "value": self._prefixed("", self.event_expressions) + self._prefixed("user", self.user_expressions),
+            "item": [] if self.items is None else self._prefixed("items", self.item_expressions),
+        }
 
     def type_of(self, scope: Scope, name: str) -> WireType | None:
         """Return a custom field's type: declared in ``CUSTOM_FIELDS``, else that of the model field behind its path."""

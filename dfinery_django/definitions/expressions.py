@@ -37,11 +37,7 @@ class Expression(ABC):
 
 
 def expression(spec: Any) -> Expression:
-    """Return a mapping value as an expression.
-
-    :param spec: a dotted path, a callable ``(instance) -> value``, or an expression
-    :raises TypeError: for anything else
-    """
+    """Return a dotted path, a callable ``(instance) -> value`` or an expression as an expression."""
     if isinstance(spec, Expression):
         return spec
     if isinstance(spec, str):
@@ -183,8 +179,7 @@ _INVISIBLE_RANGES = (
 
 
 def _is_invisible(character: str) -> bool:
-    """Return whether a character is invisible: a blank, control or format character (BOM, soft hyphen) or filler."""
-    is_format = unicodedata.category(character) in ("Cc", "Cf", "Zs", "Zl", "Zp")
+    is_format = unicodedata.category(character) in ("Cc", "Cf", "Zs", "Zl", "Zp")  # blanks, BOM, soft hyphen
     return is_format or any(first <= ord(character) <= last for first, last in _INVISIBLE_RANGES)
 
 
@@ -194,19 +189,16 @@ def _hashed_text(value: Any, source: Expression) -> str:
     return str(convert(value, WireType.STRING, repr(source)))
 
 
-class Display(Expression):
+class Display(_Composite):
     """The human name of a choice, in the site's language: ``Display("status")``, ``Display("customer.grade")``."""
 
     def __init__(self, path: str) -> None:
         holder, _, name = path.rpartition(".")
+        super().__init__(f"{holder}.get_{name}_display" if holder else f"get_{name}_display")
         self.source = path
-        self._display = Path(f"{holder}.get_{name}_display" if holder else f"get_{name}_display")
 
     def resolve(self, instance: Any) -> Any:
-        return self._display.resolve(instance)
-
-    def paths(self) -> Sequence[str]:
-        return self._display.paths()
+        return self.sources[0].resolve(instance)
 
     def __repr__(self) -> str:
         return f"Display({self.source!r})"
@@ -248,10 +240,7 @@ def read_all(expressions: Mapping[str, Expression], instance: Any, place: str) -
 
 
 def read_value(place: str, source: Expression, instance: Any) -> Any:
-    """Return a value; an error of the mapping becomes a ``PayloadError`` that names the field and its source.
-
-    :param place: the field, e.g. ``items[0].price``
-    """
+    """Return a value; an error of the mapping becomes a ``PayloadError`` that names its place and its source."""
     try:
         return source.resolve(instance)
     except PayloadError as error:

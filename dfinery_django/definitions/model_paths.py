@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import takewhile
 from typing import Any
 
 from django.apps import apps
@@ -67,7 +68,6 @@ class Hop:
 class Trace:
     """A path followed over a model.
 
-    :ivar hops: the relations passed
     :ivar field: the concrete field at its end, if there is one
     :ivar ends_in_relation: whether its end is a related object or manager
     :ivar missing: ``(model, part)`` if the model has no such ``part``
@@ -96,8 +96,7 @@ def trace(model: type[models.Model], path: str, *, through_many: bool = False) -
             at_manager = False
             continue
         if at_manager and not through_many:
-            exists = hops[-1].manager_has(part)
-            return Trace(tuple(hops), missing=None if exists else (current, part))
+            return Trace(tuple(hops), missing=None if hops[-1].manager_has(part) else (current, part))
         found = _attribute(current, part)
         if isinstance(found, Hop):
             hops.append(found)
@@ -128,12 +127,8 @@ def _attribute(model: type[models.Model], part: str) -> Hop | models.Field[Any, 
         return field if isinstance(field, models.Field) else None
     if part == field.name and field.related_model and (field.concrete or hasattr(model, part)):
         return Hop(part, field, field.related_model, model)
-    return _target_field(field) if field.concrete else None  # else the name that queries use for a reverse relation
-
-
-def _target_field(field: Any) -> models.Field[Any, Any] | None:
-    """Return the field whose value an attribute like ``customer_id`` has."""
-    target = getattr(field, "target_field", None)
+    # The field whose value an attribute like customer_id has, or a name that only queries use for a reverse relation.
+    target = getattr(field, "target_field", None) if field.concrete else None
     return target if isinstance(target, models.Field) else None
 
 
@@ -206,9 +201,7 @@ def _prefetch_path(rows: list[models.Model], model: type[models.Model], path: st
 
 def _can_fall_back(error: Exception, using: str) -> bool:
     """Return whether to go on: managers of others are to blame, and the transaction is not aborted by the database."""
-    if is_transient(error):
-        return False
-    return not (isinstance(error, DatabaseError) and connections[using].in_atomic_block)
+    return not is_transient(error) and not (isinstance(error, DatabaseError) and connections[using].in_atomic_block)
 
 
 @lru_cache(maxsize=1000)
@@ -236,11 +229,10 @@ def _with_related(model: type[models.Model], chains: Iterable[Sequence[Hop]], us
 
 
 def _plan(chains: Iterable[Sequence[Hop]], using: str) -> tuple[list[str], list[Prefetch[Any] | str]]:
-    """Return the joins, and the lookups to prefetch."""
     joins: set[str] = set()
     further: dict[str, tuple[Hop, list[Sequence[Hop]]]] = {}
     for chain in chains:
-        joined = _leading_joins(chain)
+        joined = list(takewhile(lambda hop: hop.is_joinable, chain))
         if joined:
             joins.add("__".join(hop.name for hop in joined))
         for hop in chain[len(joined) : len(joined) + 1]:
@@ -248,13 +240,6 @@ def _plan(chains: Iterable[Sequence[Hop]], using: str) -> tuple[list[str], list[
             further.setdefault(lookup, (hop, []))[1].append(chain[len(joined) + 1 :])
     lookups = [each for lookup, (hop, rest) in further.items() for each in _prefetches(lookup, hop, rest, using)]
     return sorted(joins), lookups
-
-
-def _leading_joins(chain: Sequence[Hop]) -> Sequence[Hop]:
-    for index, hop in enumerate(chain):
-        if not hop.is_joinable:
-            return chain[:index]
-    return chain
 
 
 def _prefetches(lookup: str, hop: Hop, chains: list[Sequence[Hop]], using: str) -> Iterator[Prefetch[Any] | str]:

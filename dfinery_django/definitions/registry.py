@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from django.core.signals import setting_changed
@@ -50,10 +50,7 @@ def register(model: Any, *, name: str = "") -> Callable[[D], D]:
 
 
 def unregister(name: str) -> None:
-    """Remove a registered class.
-
-    :raises NotRegistered: if no class has that name
-    """
+    """Remove a registered class, or raise ``NotRegistered``."""
     if _registered.pop(name, None) is None:
         raise NotRegistered(f"No event definition named {name!r} is registered.")
     _catalogue.cache_clear()
@@ -73,22 +70,18 @@ class _Catalogue:
         self._watchers: dict[type[Model], tuple[EventDefinition, ...]] = {}
         for name, content in get_settings().EVENTS.items():
             try:
-                self._add(name, content)
+                if name in self.by_name:
+                    raise ConfigurationError(f"Event {name!r} is both registered as a class and in DFINERY['EVENTS'].")
+                self.by_name[name] = _definition(name, content)
             except Exception as error:  # noqa: BLE001 - one definition's mistake must not stop the others
                 self.faults[name] = str(error)
         for definition in list(self.by_name.values()):
             self._compile(definition)
 
-    def _add(self, name: str, content: Any) -> None:
-        if name in self.by_name:
-            raise ConfigurationError(f"Event {name!r} is both registered as a class and in DFINERY['EVENTS'].")
-        self.by_name[name] = _definition(name, content)
-
     def _compile(self, definition: EventDefinition) -> None:
         try:
             definition.model_class, definition.condition, definition.paths(), definition.identity
-            _refuse_long_names(definition)
-            _refuse_long_waits(definition)
+            _check_limits(definition)
         except Exception as error:  # noqa: BLE001 - as above
             self.faults[definition.name] = str(error)
             del self.by_name[definition.name]
@@ -105,23 +98,15 @@ class _Catalogue:
             )
         return self._watchers[model]
 
-    @cached_property
-    def fault_report(self) -> str:
-        return "; ".join(f"{name}: {fault}" for name, fault in self.faults.items())
 
-
-def _refuse_long_names(definition: EventDefinition) -> None:
+def _check_limits(definition: EventDefinition) -> None:
     for text, limit in ((definition.name, NAME_LENGTH), (definition.event_name, EVENT_NAME_LENGTH)):
         if len(text) > limit:
             raise ConfigurationError(f"Event {definition.name[:60]!r}: a name has more than {limit} characters.")
-
-
-def _refuse_long_waits(definition: EventDefinition) -> None:
     wait = definition.settle_seconds
     if wait is not None and (not isinstance(wait, (int, float)) or not 0 <= wait <= LONGEST_SETTLE_SECONDS):
-        raise ConfigurationError(
-            f"Event {definition.name!r}: settle_seconds={wait!r} is not a number from 0 to {LONGEST_SETTLE_SECONDS}."
-        )
+        range_text = f"a number from 0 to {LONGEST_SETTLE_SECONDS}"
+        raise ConfigurationError(f"Event {definition.name!r}: settle_seconds={wait!r} is not {range_text}.")
 
 
 def _definition(name: str, content: Any) -> EventDefinition:
@@ -135,10 +120,7 @@ def _definition(name: str, content: Any) -> EventDefinition:
 
 
 def from_dict(name: str, content: Mapping[str, Any]) -> EventDefinition:
-    """Return the definition of an entry of ``DFINERY["EVENTS"]``.
-
-    :raises ConfigurationError: for a key that a definition doesn't have
-    """
+    """Return the definition of an entry of ``DFINERY["EVENTS"]``, or raise ``ConfigurationError`` for a wrong key."""
     for key in content:
         if key not in ATTRIBUTES:
             raise ConfigurationError(f"Event {name!r} has an unknown key {key!r}. {did_you_mean(key, ATTRIBUTES)}")
@@ -151,7 +133,8 @@ def from_dict(name: str, content: Mapping[str, Any]) -> EventDefinition:
 def _catalogue() -> _Catalogue:
     catalogue = _Catalogue()
     if catalogue.faults:
-        logger.error("Event definitions skipped: %s (see manage.py check)", catalogue.fault_report)
+        report = "; ".join(f"{name}: {fault}" for name, fault in catalogue.faults.items())
+        logger.error("Event definitions skipped: %s (see manage.py check)", report)
     return catalogue
 
 
@@ -171,10 +154,7 @@ def definitions_watching(model: type[Model]) -> tuple[EventDefinition, ...]:
 
 
 def get(name: str) -> EventDefinition:
-    """Return the definition of that name.
-
-    :raises NotRegistered: if there is no valid one
-    """
+    """Return the valid definition of that name, or raise ``NotRegistered``."""
     try:
         return _catalogue().by_name[name]
     except (KeyError, TypeError):

@@ -18,19 +18,12 @@ from django.db import transaction
 from django.db.models import F
 from django.utils.crypto import salted_hmac
 
-from .. import clock
+from .. import clock, signals
 from ..backoff import ceiling_seconds
 from ..conf import Settings
 from ..enums import UNFINISHED, EventStatus, Outcome, Reason
 from ..models import Destination, Event
 from ..protocols.base import Result
-from ..signals import (
-    destination_blocked,
-    destination_closed,
-    destination_paused,
-    destination_recovered,
-    destination_resumed,
-)
 from ..text.escape import storable
 from ..text.log_fields import log_extra
 from . import rate_limit
@@ -53,8 +46,8 @@ _SEVERITY = (Reason.NONE, Reason.TRANSIENT, Reason.THROTTLED, Reason.BLOCKED, Re
 #: DFINERY refuses us, and waiting does not fix that.
 REFUSAL_CODES = (Reason.BLOCKED, Reason.TOKEN)
 
-_FIELDS = ("closed_until", "closed_code", "closed_reason", "closed_at", "closed_wire", "failure_count")
-_STATE_FIELDS = (*_FIELDS, "quota_left", "quota_resets_at", *rate_limit.FIELDS)
+_CLOSED_FIELDS = ("closed_until", "closed_code", "closed_reason", "closed_at", "closed_wire", "failure_count")
+_STATE_FIELDS = (*_CLOSED_FIELDS, "quota_left", "quota_resets_at", *rate_limit.FIELDS)
 
 
 def destination_row(alias: str, using: str) -> Destination:
@@ -71,18 +64,13 @@ def fingerprint(alias: str, settings: Settings) -> str:
 
 
 def pause(alias: str, *, by: str, using: str) -> None:
-    """Send nothing to a destination until it is resumed; events are stored meanwhile, and wait.
-
-    :param by: who paused it, for those who ask why nothing arrives
-    """
+    """Send nothing to a destination until it is resumed; events are stored meanwhile, and wait."""
     destination = destination_row(alias, using)
-    by = by[:255] or "somebody"
-    changed = _saved(destination).filter(paused_by="").update(paused_by=by, paused_at=clock.now())
-    if changed:
+    if _saved(destination).filter(paused_by="").update(paused_by=by[:255] or "somebody", paused_at=clock.now()):
         destination.refresh_from_db()
         extra = log_extra(destination=alias)
         logger.warning("Delivery to %s is paused by %s", alias, destination.paused_by, extra=extra)
-        destination_paused.send_robust(sender=Destination, destination=destination)
+        signals.destination_paused.send_robust(sender=Destination, destination=destination)
 
 
 def resume(alias: str, *, using: str) -> None:
@@ -92,7 +80,7 @@ def resume(alias: str, *, using: str) -> None:
     if _saved(destination).exclude(paused_by="").update(paused_by="", paused_at=None):
         destination.refresh_from_db()
         logger.info("Delivery to %s is resumed", alias, extra=log_extra(destination=alias))
-        destination_resumed.send_robust(sender=Destination, destination=destination)
+        signals.destination_resumed.send_robust(sender=Destination, destination=destination)
 
 
 def probe_if_fixed(destination: Destination, wire: str) -> None:
@@ -110,10 +98,7 @@ def block_without_token(destination: Destination, settings: Settings, wire: str,
 
 
 def reserve(destination: Destination, wanted: int, now: dt.datetime, probe_seconds: float) -> int:
-    """Reserve events of the quota that all workers share; return how many may be claimed now.
-
-    :param probe_seconds: how long a probe may take; meanwhile no other worker sends one
-    """
+    """Reserve events of the quota of all workers, or the only probe within ``probe_seconds``; return how many."""
     places = destination.places(wanted, now)
     row = _saved(destination)
     if places and destination.closed_until is not None:
@@ -187,20 +172,19 @@ def update_circuit(
 
 
 def _notify(destination: Destination, before: dict[str, Any]) -> None:
-    """Log a change and send its signals, once for all workers."""
     code, was_closed = destination.closed_code, before["closed_until"] is not None
     arguments: dict[str, Any] = {"sender": Destination, "destination": destination, "reason": destination.closed_reason}
     if destination.closed_until is None:
         if was_closed:
             logger.info("Delivery to %s goes on", destination.alias, extra=log_extra(destination=destination.alias))
-            destination_recovered.send_robust(sender=Destination, destination=destination)
+            signals.destination_recovered.send_robust(sender=Destination, destination=destination)
     elif not was_closed or (code in REFUSAL_CODES and before["closed_code"] != code):
         level = logging.ERROR if code in REFUSAL_CODES else logging.WARNING
         extra = log_extra(destination=destination.alias, reason_code=str(code))
         logger.log(level, "Delivery to %s is stopped. %s", destination.alias, destination.closed_reason, extra=extra)
-        destination_closed.send_robust(**arguments)
+        signals.destination_closed.send_robust(**arguments)
         if code in REFUSAL_CODES:
-            destination_blocked.send_robust(**arguments)
+            signals.destination_blocked.send_robust(**arguments)
 
 
 def _saved(destination: Destination) -> Any:

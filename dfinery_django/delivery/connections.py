@@ -11,6 +11,7 @@ import io
 import socket
 import ssl
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import urllib3
@@ -25,23 +26,15 @@ MAX_INTERIM_RESPONSES = 100
 
 
 class Stage(enum.Enum):
-    """The stage of an exchange."""
-
     TO_PROXY = enum.auto()
     TO_DFINERY = enum.auto()
     SENDING = enum.auto()
 
 
 class _CurrentExchange(threading.local):
-    """The exchange in this thread.
-
-    :ivar deadline: ``clock.monotonic()`` at which it must end
-    :ivar status: the status of the last response, a proxy's included
-    """
-
-    deadline = 0.0
+    deadline = 0.0  # ``clock.monotonic()`` at which it must end
     stage = Stage.SENDING
-    status = 0
+    status = 0  # of the last response, a proxy's included
 
 
 current_exchange = _CurrentExchange()
@@ -52,7 +45,7 @@ class _DeadlineReader(io.RawIOBase):
 
     def __init__(self, sock: socket.socket, deadline: float) -> None:
         self._sock, self._deadline, self._seconds = sock, deadline, sock.gettimeout()
-        self._raw: Any = sock.makefile("rb", buffering=0)
+        self._raw = sock.makefile("rb", buffering=0)
         self.is_over = False
 
     def readable(self) -> bool:
@@ -65,8 +58,7 @@ class _DeadlineReader(io.RawIOBase):
         if left <= 0:
             raise TimeoutError("the answer came too slowly")
         self._sock.settimeout(left if self._seconds is None else min(left, self._seconds))
-        read: int | None = self._raw.readinto(buffer)
-        return read
+        return self._raw.readinto(buffer)
 
     def close(self) -> None:
         if not self.closed:
@@ -75,10 +67,7 @@ class _DeadlineReader(io.RawIOBase):
 
 
 class _ResponseFile(io.BufferedReader):
-    """One response as ``http.client`` reads it: in large pieces, of which the last may exceed the response.
-
-    :param connection: its ``has_extra_bytes`` is set if so
-    """
+    """One response as ``http.client`` reads it: in large pieces, of which the last may exceed the response."""
 
     def __init__(self, sock: socket.socket, connection: Connection) -> None:
         self._reader, self._connection = _DeadlineReader(sock, current_exchange.deadline), connection
@@ -89,16 +78,6 @@ class _ResponseFile(io.BufferedReader):
             self._reader.is_over = True
             self._connection.has_extra_bytes |= bool(self.peek(1))
         super().close()
-
-
-class _ResponseSocket:
-    """The part of a socket that ``http.client`` uses to read a response: ``makefile``."""
-
-    def __init__(self, sock: socket.socket, connection: Connection) -> None:
-        self._sock, self._connection = sock, connection
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return _ResponseFile(self._sock, self._connection)
 
 
 class _FinalResponse(http.client.HTTPResponse):
@@ -126,17 +105,17 @@ class Connection:
 
     A gateway may have dropped a connection that was idle, and would swallow the next request. A byte beyond a response
     would be read as the response to the next event.
-
-    :ivar has_extra_bytes: ``True`` if more came than the response
     """
 
     proxy: Any
     sock: Any
-    has_extra_bytes = False
+    has_extra_bytes = False  # beyond the response
     _used_at = 0.0
 
     def response_class(self, sock: Any, *args: Any, **kwargs: Any) -> _FinalResponse:
-        return _FinalResponse(_ResponseSocket(sock, self), *args, **kwargs)  # type: ignore[arg-type]
+        # ``http.client`` uses no other part of a socket to read a response.
+        readable = SimpleNamespace(makefile=lambda mode: _ResponseFile(sock, self))
+        return _FinalResponse(readable, *args, **kwargs)  # type: ignore[arg-type]
 
     def connect(self) -> None:
         self.has_extra_bytes = False
@@ -160,20 +139,12 @@ class Connection:
         return is_fresh and not self.has_extra_bytes and not pending and bool(super().is_connected)  # type: ignore[misc]
 
 
-class _HTTPConnection(Connection, urllib3.connection.HTTPConnection):  # type: ignore[misc]
-    pass
-
-
-class _HTTPSConnection(Connection, urllib3.connection.HTTPSConnection):  # type: ignore[misc]
-    pass
-
-
 class _HTTPPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _HTTPConnection
+    class ConnectionCls(Connection, urllib3.connection.HTTPConnection): ...  # type: ignore[misc]
 
 
 class _HTTPSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _HTTPSConnection
+    class ConnectionCls(Connection, urllib3.connection.HTTPSConnection): ...  # type: ignore[misc]
 
 
 POOLS = {"http": _HTTPPool, "https": _HTTPSPool}

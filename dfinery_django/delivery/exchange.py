@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 import traceback
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from .. import clock
@@ -50,8 +51,9 @@ def send_batch(protocol: WireProtocol, send: Send, batch: Batch) -> Exchange:
     The answer is masked before any use, since it may echo the token.
     """
     started_at, started = clock.now(), clock.monotonic()
-    body = error = ""
-    secret = _secret_of(protocol)
+    body = error = secret = ""
+    with suppress(Exception):  # the request raises the same, and reports it
+        secret = protocol.token.reveal()
     try:
         response = masked_response(send(protocol.encode([event.payload for event in batch])), secret)
         result, body = protocol.decode(response), response.text[:BODY_LENGTH].replace("\x00", "")
@@ -68,13 +70,6 @@ def send_batch(protocol: WireProtocol, send: Send, batch: Batch) -> Exchange:
         error = masked_text(error_text(failure), secret)[:ERROR_LENGTH]
         result = Result(Outcome.TRANSIENT, f"The request could not be made. {error}")
     return Exchange(batch, started_at, round((clock.monotonic() - started) * 1000), result, body, error)
-
-
-def _secret_of(protocol: WireProtocol) -> str:
-    try:
-        return protocol.token.reveal()
-    except Exception:  # noqa: BLE001 - the request raises the same, and reports it
-        return ""
 
 
 def timed_out(batch: Batch, seconds: float) -> Exchange:
@@ -101,9 +96,8 @@ def store_attempts(exchanges: Sequence[Exchange], using: str) -> None:
     try:
         present = set(Event.objects.using(using).filter(pk__in=events).values_list("pk", flat=True))
         attempts = [_attempt(event, each) for each in exchanges for event in each.batch if event.pk in present]
-        rows = DeliveryAttempt.objects.using(using)
-        refused = write_bisecting(attempts, rows.bulk_create, using=using, weigh=_bytes_of)
-        if refused:
+        create = DeliveryAttempt.objects.using(using).bulk_create
+        if refused := write_bisecting(attempts, create, using=using, weigh=_bytes_of):
             kind = type(refused[0][1]).__name__  # its message may quote the row
             logger.error("%s delivery attempts can't be stored: %s", len(refused), kind)
     except DATABASE_ERRORS as error:
@@ -112,7 +106,7 @@ def store_attempts(exchanges: Sequence[Exchange], using: str) -> None:
 
 
 def _bytes_of(attempt: DeliveryAttempt) -> int:
-    return len(attempt.response_body.encode(errors="replace")) + len(attempt.error.encode(errors="replace"))
+    return len((attempt.response_body + attempt.error).encode(errors="replace"))
 
 
 def _attempt(event: Event, exchange: Exchange) -> DeliveryAttempt:
@@ -130,10 +124,7 @@ def _attempt(event: Event, exchange: Exchange) -> DeliveryAttempt:
 
 
 def apply_result(event: Event, result: Result, now: dt.datetime, *, keeps_payload: bool = True) -> None:
-    """Apply an outcome to an event, by the table of ``enums.Outcome``.
-
-    :param keeps_payload: the setting ``KEEP_PAYLOADS``: ``True`` if a delivered event keeps its payload
-    """
+    """Apply an outcome to an event, by the table of ``enums.Outcome``."""
     event.lapse_count = 0
     if result.outcome == Outcome.ACCEPTED:
         event.finish(EventStatus.DELIVERED, Reason.NONE, "", now)
@@ -158,20 +149,16 @@ def log_attempts(exchanges: Sequence[Exchange], using: str) -> None:
                 events_logger.info(
                     "Event %s (%s): %s after %s ms",
                     *(event.event_id, escaped_text(event.event_name), each.result.outcome, each.duration_ms),
-                    extra=_attempt_fields(event, each),
+                    extra=event_extra(
+                        event,
+                        outcome=str(each.result.outcome),
+                        attempt=event.attempt_count,
+                        duration_ms=each.duration_ms,
+                        status_code=each.result.status_code,
+                        result_code=each.result.result_code,
+                    ),
                 )
     for each in exchanges if get_settings().METRICS else ():
         alias = each.batch[0].destination
         counters.increment(using, "attempts", alias, str(each.result.outcome))
         counters.observe(using, "request_duration_seconds", alias, seconds=each.duration_ms / 1000)
-
-
-def _attempt_fields(event: Event, exchange: Exchange) -> dict[str, object]:
-    return event_extra(
-        event,
-        outcome=str(exchange.result.outcome),
-        attempt=event.attempt_count,
-        duration_ms=exchange.duration_ms,
-        status_code=exchange.result.status_code,
-        result_code=exchange.result.result_code,
-    )

@@ -25,10 +25,7 @@ def margin(settings: Settings) -> dt.timedelta:
 
 
 def expire(events: EventQuerySet, *, now: dt.datetime, limit: int = EXPIRE_BATCH) -> int:
-    """Expire a batch of events whose time is over, with a signal for each.
-
-    :returns: how many; 0 when there is none
-    """
+    """Expire a batch of events whose time is over, with a signal for each; return how many."""
     expired = events.expire(limit=limit, now=now, margin=margin(get_settings()))
     notify(expired, events.db)
     return len(expired)
@@ -38,8 +35,7 @@ def expire_strays(using: str, *, now: dt.datetime | None = None) -> int:
     """Expire a batch of events whose destination is no longer in ``TOKENS``, so that no lane handles them."""
     # Every destination that ever had events has a row; to exclude ours from the events would read all of them.
     strays = Destination.objects.using(using).exclude(alias__in=list(get_settings().TOKENS))
-    aliases = list(strays.values_list("alias", flat=True))
-    if not aliases:
+    if not (aliases := list(strays.values_list("alias", flat=True))):
         return 0
     return expire(Event.objects.using(using).filter(destination__in=aliases), now=now or clock.now())
 

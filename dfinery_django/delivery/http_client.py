@@ -16,8 +16,9 @@ from typing import Any
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 
-from .. import clock
+from .. import __version__, clock
 from ..addresses import NO_PROXY, Proxy
 from ..conf import Settings
 from ..exceptions import TransportError
@@ -36,12 +37,7 @@ CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CE
 
 #: What is raised where an answer takes too long; ``FakeDfinery`` raises it, too.
 TimedOut = requests.exceptions.ReadTimeout
-_NO_ADDRESS = (
-    requests.exceptions.InvalidURL,
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.MissingSchema,
-    urllib3.exceptions.LocationValueError,
-)
+_NO_ADDRESS = (InvalidURL, InvalidSchema, MissingSchema, urllib3.exceptions.LocationValueError)
 
 
 class _Adapter(HTTPAdapter):
@@ -72,13 +68,9 @@ class _Adapter(HTTPAdapter):
 class Client:
     """An HTTP client with pooled connections; thread-safe.
 
-    :param connections: how many connections are kept
-    :param connect_timeout: seconds until a connection must be made
-    :param read_timeout: seconds between two pieces of the response; the whole exchange may take
-        ``connect_timeout + read_timeout``
-    :param proxy: the proxy, if any
-    :param ca_bundle: path of a PEM file, or of a directory made by ``openssl rehash``: the authorities to trust instead
-        of the public ones
+    :param connections: how many are kept
+    :param read_timeout: seconds between two pieces of the response; an exchange takes no longer than both timeouts
+    :param ca_bundle: PEM file, or directory made by ``openssl rehash``: the authorities to trust instead of public ones
     """
 
     def __init__(
@@ -103,11 +95,14 @@ class Client:
         """Send a request and return its response.
 
         :raises TransportError: if no answer came; the message has no header and no token, unless the server echoed it
-        :raises RefusedInTests: if tests run, and the host is not this machine
         """
         for url in (request.url, self._proxy.address) if self._proxy else (request.url,):
             refuse_live_host(url)
-        answer = self._attempt(request)
+        answer: Response | TransportError
+        try:
+            answer = self._exchange(request)
+        except (OSError, urllib3.exceptions.HTTPError) as error:  # those of requests are OSErrors
+            answer = self._failure(error, request.url)
         # Raised outside of any except clause, so that no traceback leads to frames that have the headers.
         if isinstance(answer, TransportError):
             raise answer
@@ -118,19 +113,11 @@ class Client:
     def close(self) -> None:
         self._adapter.close()
 
-    def _attempt(self, request: Request) -> Response | TransportError:
-        try:
-            return self._exchange(request)
-        except (OSError, urllib3.exceptions.HTTPError) as error:  # those of requests are OSErrors
-            return self._failure(error, request.url)
-
     def _exchange(self, request: Request) -> Response:
         current_exchange.deadline = deadline = clock.monotonic() + self._seconds
         current_exchange.stage, current_exchange.status = Stage.SENDING, 0
         prepared = _prepared_request(request.method, request.url).copy()
-        prepared.headers.update(self._headers)
-        prepared.headers.update(request.headers)
-        prepared.headers["Content-Length"] = str(len(request.body))
+        prepared.headers.update({**self._headers, **request.headers, "Content-Length": str(len(request.body))})
         prepared.body = request.body
         # Without a session no redirect is followed, and no cookie is kept.
         with self._adapter.send(prepared, stream=True, timeout=self._timeout, **self._send_options) as answer:  # type: ignore[arg-type]
@@ -139,18 +126,16 @@ class Client:
             return masked_response(Response(answer.status_code, headers, body), *self._secrets)
 
     def _failure(self, error: Exception, url: str) -> TransportError:
-        """Return what went wrong, and on which side."""
-        stage = current_exchange.stage
         if isinstance(error, _NO_ADDRESS):
             return TransportError(f"{url} is no usable address", is_local_fault=True, may_have_arrived=False)
         if not isinstance(error, (requests.exceptions.RequestException, urllib3.exceptions.HTTPError)):
             words = f"TLS can't be begun, see DFINERY['CA_BUNDLE']: {error}"
             return TransportError(words, is_local_fault=True, may_have_arrived=False)
-        if stage is Stage.TO_PROXY:
+        if current_exchange.stage is Stage.TO_PROXY:
             return self._proxy_failure(error)
         if isinstance(error, requests.exceptions.SSLError):
             return self._tls_failure(error)
-        is_sent = stage is Stage.SENDING
+        is_sent = current_exchange.stage is Stage.SENDING
         words = f"{type(error).__name__}: {error}" + ("" if is_sent else self._proxy_hint())
         return TransportError(words, may_have_arrived=is_sent)
 
@@ -159,8 +144,8 @@ class Client:
         if current_exchange.status not in (0, requests.codes.ok):
             return _refused_by_proxy(current_exchange.status)
         reasons = [each.strerror for each in _error_chain(error) if isinstance(each, OSError) and each.strerror]
-        words = (reasons or [type(error).__name__])[-1]
-        words = f"The proxy {self._proxy.address} (DFINERY['PROXY']) gives no proper answer: {words}"
+        why = (reasons or [type(error).__name__])[-1]
+        words = f"The proxy {self._proxy.address} (DFINERY['PROXY']) gives no proper answer: {why}"
         return TransportError(words, may_have_arrived=False)
 
     def _tls_failure(self, error: Exception) -> TransportError:
@@ -182,10 +167,7 @@ class Client:
 
 
 def refuse_live_host(url: str) -> None:
-    """Refuse a real host while tests run.
-
-    :raises RefusedInTests: if tests run, the host is not this machine, and nothing answers in its place
-    """
+    """Raise ``RefusedInTests`` for a real host while tests run, unless something answers in its place."""
     # "responses" replaces send(), so that no connection is made: there is nothing to refuse.
     if _Adapter.send.__module__ == HTTPAdapter.__module__:
         refuse_in_tests(url)
@@ -211,15 +193,14 @@ def _read_body(answer: requests.Response, deadline: float) -> bytes:
 
 
 def _refused_by_proxy(status: int) -> TransportError:
-    words = f"A proxy refuses to pass it on: HTTP {status}, see DFINERY['PROXY']"
-    if status == requests.codes.proxy_authentication_required:
-        words = f"A proxy asks for another user and password: HTTP {status}, see DFINERY['PROXY']"
+    is_login = status == requests.codes.proxy_authentication_required
+    words = "A proxy asks for another user and password" if is_login else "A proxy refuses to pass it on"
     passes = status >= 500 or status in (requests.codes.request_timeout, requests.codes.too_many_requests)
+    words += f": HTTP {status}, see DFINERY['PROXY']"
     return TransportError(words, is_local_fault=not passes, may_have_arrived=False)
 
 
 def _error_chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and its contexts, one after the other."""
     while error is not None:
         yield error
         error = error.__context__
@@ -239,6 +220,7 @@ def shared_client(**options: Any) -> Client:
 def options_of(settings: Settings) -> dict[str, Any]:
     """Return the options that the settings give to every client."""
     return {
+        "user_agent": f"dfinery-django/{__version__}",
         "connect_timeout": settings.CONNECT_TIMEOUT,
         "read_timeout": settings.READ_TIMEOUT,
         "proxy": settings.PROXY,

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Iterable
 from queue import SimpleQueue
 
 from .. import clock
 from ..building.build import BUILD_BATCH, build_due
-from ..conf import Settings
-from ..db.database_clock import DatabaseClock
 from ..enums import Outcome, Reason
-from ..models import Destination, Event
+from ..models import Event
 from ..models.queryset import POISON_LAPSES
 from ..protocols.base import Result
 from ..protocols.load import protocol_for
@@ -50,37 +48,25 @@ class Lane:
 
     :param completed: the queue in which the threads put finished jobs, for ``handle_completion``
     :param begin_until: ``clock.monotonic()`` after which no request is begun
-    :param retry_until: ``clock.monotonic()`` after which a database error is no longer retried
     """
 
-    def __init__(
-        self,
-        alias: str,
-        using: str,
-        settings: Settings,
-        send: Send,
-        completed: SimpleQueue[Completion],
-        begin_until: float,
-        retry_until: float = 0,
-        should_stop: Callable[[], bool] = lambda: False,
-        database_clock: DatabaseClock | None = None,
-    ) -> None:
-        self.alias, self.using, self.settings, self.begin_until = alias, using, settings, begin_until
-        self.wire = circuit.fingerprint(alias, settings)
-        self.protocol = protocol_for(alias, settings)
-        self.store = LaneStore(alias, using, settings, retry_until, should_stop, database_clock)
+    def __init__(self, store: LaneStore, send: Send, completed: SimpleQueue[Completion], begin_until: float) -> None:
+        self.store, self.destination, self.tally, self.begin_until = store, store.destination, store.tally, begin_until
+        self.alias, self.using, self.settings = store.alias, store.using, store.settings
+        settings = store.settings
+        self.wire = circuit.fingerprint(store.alias, settings)
+        self.protocol = protocol_for(store.alias, settings)
         self.poison_batches: deque[Batch] = deque()
         self.unrecorded: list[Exchange] = []
         self.unsent: list[Batch] = []
         self.accepted_at: deque[float] = deque(maxlen=MAX_IN_FLIGHT)
-        self.is_probing = self.is_isolating = False
+        self.is_probing = self.is_isolating = self.knows_limit = False
         self.recorded_at = self.built_at = self.claimed_at = self.expired_at = float("-inf")
         self.expire_size, self.build_size = BatchSize(EXPIRE_BATCH), BatchSize(BUILD_BATCH)
         self.claim_size = 2 * settings.CONCURRENCY
         seconds = settings.CONNECT_TIMEOUT + settings.READ_TIMEOUT
         # A request is begun only if the lease outlasts it.
         self.request_seconds = min(seconds, settings.LEASE_SECONDS / 2)
-        self.knows_limit = False
         self.senders = SenderPool(
             settings.CONCURRENCY,
             functools.partial(send_batch, self.protocol, send),
@@ -88,14 +74,6 @@ class Lane:
             seconds,
             needs_decision=self._reveals_limit,
         )
-
-    @property
-    def destination(self) -> Destination:
-        return self.store.destination
-
-    @property
-    def tally(self) -> Counter[str]:
-        return self.store.tally
 
     @property
     def is_busy(self) -> bool:
@@ -131,7 +109,9 @@ class Lane:
     def _claim(self) -> int:
         now, claimed = clock.monotonic(), list[Event]()
         self.is_isolating = self.is_isolating and bool(self.senders.in_flight)
-        if self._has_capacity() and now - self.claimed_at >= POLL_SECONDS:
+        is_free = not (self.poison_batches or self.is_isolating or self.is_probing)
+        has_capacity = is_free and len(self.senders.in_flight) <= self.claim_size / 2
+        if has_capacity and now - self.claimed_at >= POLL_SECONDS:
             claimed = self.store.retry(self._claim_once)
             self.is_probing = bool(claimed) and self.destination.closed_until is not None
             self.claimed_at = float("-inf") if claimed else now
@@ -152,7 +132,6 @@ class Lane:
         self.knows_limit = self.destination.rate is not None or self.destination.has_quota(now)
 
     def _expire(self) -> int:
-        """Expire one batch; the next round expires more."""
         now = clock.monotonic()
         if now - self.expired_at < EXPIRE_EVERY_SECONDS:
             return 0
@@ -164,10 +143,7 @@ class Lane:
         return expired
 
     def handle_completion(self, job: Job, exchange: Exchange | None) -> None:
-        """Handle a job that a thread has finished.
-
-        :param exchange: ``None`` if the job was not begun
-        """
+        """Handle a job that a thread has finished, or (``exchange`` is ``None``) did not begin."""
         if not self.senders.finish(job):
             self.senders.resume()  # abandoned: its result is recorded already, and there is nothing to decide
         elif exchange is None:
@@ -199,10 +175,6 @@ class Lane:
     def close(self) -> None:
         self.senders.close()
 
-    def _has_capacity(self) -> bool:
-        is_free = not self.poison_batches and not self.is_isolating and not self.is_probing
-        return is_free and len(self.senders.in_flight) <= self.claim_size / 2
-
     def _reveals_limit(self, result: Result) -> bool:
         """Return ``True`` if an answer announces a limit that the lane does not keep to yet. Called by the threads."""
         if self.knows_limit:
@@ -211,7 +183,8 @@ class Lane:
         return is_scarce or rate_limit.changes_pace(self.destination, [result])
 
     def _submit(self, batches: Iterable[Batch]) -> None:
-        not_before, seconds = self._slots()
+        wait, rate = (self.store.first_at - self.store.now()).total_seconds(), self.destination.rate
+        not_before, seconds = (clock.monotonic() + wait, 1 / rate) if rate else (0.0, 0.0)
         for batch in batches:
             # A batch that may kill its worker is sent alone, one at a time: no other lease may lapse with it.
             if any(event.lapse_count >= POISON_LAPSES for event in batch):
@@ -219,12 +192,6 @@ class Lane:
             else:
                 self._send(batch, not_before)
                 not_before += seconds
-
-    def _slots(self) -> tuple[float, float]:
-        """Return when the first claimed batch may be sent, and the seconds from one batch to the next."""
-        rate = self.destination.rate
-        wait = (self.store.first_at - self.store.now()).total_seconds()
-        return (clock.monotonic() + wait, 1 / rate) if rate else (0.0, 0.0)
 
     def _send(self, batch: Batch, not_before: float = 0.0) -> None:
         begin_until = clock.monotonic() + self.store.seconds_to_begin(batch, self.request_seconds)

@@ -48,7 +48,6 @@ class LaneStore:
     """The database side of a lane.
 
     :param retry_until: ``clock.monotonic()`` after which a database error is no longer retried
-    :ivar first_at: when the first event of the last claim may be sent; the others follow at the destination's pace
     """
 
     def __init__(
@@ -56,9 +55,9 @@ class LaneStore:
         alias: str,
         using: str,
         settings: Settings,
-        retry_until: float,
-        should_stop: Callable[[], bool],
-        database_clock: DatabaseClock | None,
+        retry_until: float = 0,
+        should_stop: Callable[[], bool] = lambda: False,
+        database_clock: DatabaseClock | None = None,
     ) -> None:
         self.alias, self.using, self.settings = alias, using, settings
         self.retry_until, self.should_stop = retry_until, should_stop
@@ -67,7 +66,7 @@ class LaneStore:
         self.lapsed_at = float("-inf")
         self.margin = margin(settings)
         self.destination = self.retry(lambda: circuit.destination_row(alias, using))
-        self.first_at = self.now()
+        self.first_at = self.now()  # when the first event of a claim may be sent; others follow at the rate
 
     def now(self) -> dt.datetime:
         return self.clock.now()
@@ -84,10 +83,7 @@ class LaneStore:
         return retry(step, using=self.using, until=self.retry_deadline, should_stop=self.should_stop)
 
     def begin(self, wire: str) -> None:
-        """Prepare the destination's row for a drain.
-
-        :param wire: the ``fingerprint`` of the current token and address
-        """
+        """Prepare the destination's row for a drain with this ``fingerprint``."""
         ahead = self.retry(self.clock.refresh).ahead_seconds
         now = self.now()
         differs = {"clock_ahead_seconds": ahead, "clock_differed_at": now} if abs(ahead) > REPORTED_SECONDS else {}
@@ -101,15 +97,11 @@ class LaneStore:
         Destination.objects.using(self.using).filter(pk=self.alias).update(wake_requested_at=at, **others)
 
     def watch_for_due(self, seconds: float) -> bool:
-        """Return ``True`` if an event is due within so many seconds; then set the wake-up flag.
-
-        With the flag set, a commit meanwhile does not request another drain.
-        """
+        """Return ``True`` if any is due within so many seconds; a commit meanwhile then requests no other drain."""
 
         def check() -> bool:
             now = self.clock.refresh().now()
-            found = circuit.has_due(self.alias, self.using, within_seconds=seconds, now=now)
-            if found:
+            if found := circuit.has_due(self.alias, self.using, within_seconds=seconds, now=now):
                 self.set_wake_requested(now)
             return found
 
@@ -118,10 +110,9 @@ class LaneStore:
     def claim(self, wanted: int, *, is_busy: bool, probe_seconds: float) -> list[Event]:
         now = self.now()
         self.destination.refresh_from_db()
-        is_limited = self.destination.closed_until is not None or self.destination.rate is not None
-        if is_limited and not self._claimable(now).exists():
-            return []
-        if self.destination.closed_until is not None and is_busy:
+        is_closed, is_paced = self.destination.closed_until is not None, self.destination.rate is not None
+        claimable = self._unexpired(now).filter(status__in=(EventStatus.PENDING, EventStatus.SENDING)).due(now)
+        if (is_closed and is_busy) or ((is_closed or is_paced) and not claimable.exists()):
             return []
         places = circuit.reserve(self.destination, wanted, now, probe_seconds)
         slots, self.first_at = rate_limit.reserve_slots(self.destination, places, now)
@@ -136,17 +127,13 @@ class LaneStore:
         rate_limit.release_slots(self.destination, slots - len(claimed))
         return claimed
 
-    def _claimable(self, now: dt.datetime) -> EventQuerySet:
-        return self._unexpired(now).filter(status__in=(EventStatus.PENDING, EventStatus.SENDING)).due(now)
-
     def _unexpired(self, now: dt.datetime) -> EventQuerySet:
         return self.events.filter(expires_at__gt=now + self.margin)
 
     def _claim_from(self, status: EventStatus, limit: int, now: dt.datetime) -> list[Event]:
         # One status at a time: the index then has the events in the order in which they expire.
-        claimable = self._unexpired(now).filter(status=status)
-        lease_seconds = self.settings.LEASE_SECONDS
-        claimed = claimable.claim(limit=limit, now=now, lease_seconds=lease_seconds, into=EventStatus.SENDING)
+        events, lease_seconds = self._unexpired(now).filter(status=status), self.settings.LEASE_SECONDS
+        claimed = events.claim(limit=limit, now=now, lease_seconds=lease_seconds, into=EventStatus.SENDING)
         return self._fail_poison_events(claimed) if status == EventStatus.SENDING else claimed
 
     def _fail_poison_events(self, claimed: list[Event]) -> list[Event]:
@@ -167,10 +154,8 @@ class LaneStore:
             others = [each for each in events if each.status != EventStatus.DELIVERED]
             on_delivery = DELIVERED_FIELDS if self.settings.KEEP_PAYLOADS else (*DELIVERED_FIELDS, "payload")
             for group, fields in ((delivered, on_delivery), (others, RESULT_FIELDS)):
-                write = functools.partial(
-                    self.events.record_results, group, fields, status=EventStatus.SENDING, lease=lease
-                )
-                recorded += self.retry(write)
+                write = functools.partial(self.events.record_results, group, fields, status=EventStatus.SENDING)
+                recorded += self.retry(functools.partial(write, lease=lease))
         self.tally.update(event.status for event in recorded)
         return recorded
 

@@ -42,10 +42,9 @@ def is_short_limit(result: Result, now: dt.datetime) -> bool:
         return True
     if result.outcome != Outcome.THROTTLED:
         return False
-    if result.remaining:  # refused although the announced limit is not used up: there is another one
-        return True
     is_far = result.reset_at is not None and result.reset_at - now.timestamp() > LONGEST_PERIOD_SECONDS
-    return result.period_seconds is None and not is_far
+    # Refused although the announced limit is not used up: there is another one.
+    return bool(result.remaining) or (result.period_seconds is None and not is_far)
 
 
 def throttle_wait_seconds(failures: int) -> float:
@@ -61,17 +60,10 @@ def changes_pace(destination: Destination, results: Sequence[Result]) -> bool:
 
 
 def learn(
-    row: Destination,
-    results: Sequence[Result],
-    now: dt.datetime,
-    *,
-    sent: int,
-    was_paced: bool,
-    was_throttled: bool,
+    row: Destination, results: Sequence[Result], now: dt.datetime, *, sent: int, was_paced: bool, was_throttled: bool
 ) -> None:
     """Adapt the pace to answers; does not save.
 
-    :param sent: how many requests of this worker were accepted within the last second
     :param was_paced: ``True`` if this worker kept to a pace
     :param was_throttled: ``True`` if the rate limit had opened the circuit before these answers
     """
@@ -79,7 +71,8 @@ def learn(
     if announced is not None:
         if announced > (row.rate_ceiling or 0):
             if row.rate is None:  # the requests sent at full speed have used up a part of the period
-                row.paced_until = now + dt.timedelta(seconds=(_used_of_period(results) or 0) / announced)
+                left = [left for left, _ in _short_limits(results)]
+                row.paced_until = now + dt.timedelta(seconds=(max(left) - min(left) + 1) / announced)
             row.rate = row.rate_ceiling = announced
             row.rate_at = now
     elif row.rate_ceiling is not None and any(map(_is_long, results)):
@@ -151,8 +144,7 @@ def _speed_up(row: Destination, now: dt.datetime) -> None:
         return
     after = max(SECONDS_TO_SPEED_UP, REQUESTS_TO_SPEED_UP / row.rate)
     if abs((now - row.rate_at).total_seconds()) >= after:
-        row.rate = min(row.rate * FASTER, row.rate_ceiling or float("inf"))
-        row.rate_at = now
+        row.rate, row.rate_at = min(row.rate * FASTER, row.rate_ceiling or float("inf")), now
         if row.rate > MOST_PER_SECOND:
             _lift(row)
 
@@ -162,7 +154,7 @@ def _lift(row: Destination) -> None:
 
 
 def _is_long(result: Result) -> bool:
-    return result.period_seconds is not None and result.period_seconds > LONGEST_PERIOD_SECONDS
+    return (result.period_seconds or 0) > LONGEST_PERIOD_SECONDS
 
 
 def _short_limits(results: Sequence[Result]) -> list[tuple[int, float]]:
@@ -170,10 +162,8 @@ def _short_limits(results: Sequence[Result]) -> list[tuple[int, float]]:
     return [
         (each.remaining, each.period_seconds)
         for each in results
-        if each.outcome in (Outcome.ACCEPTED, Outcome.REJECTED)
-        and each.remaining is not None
-        and each.period_seconds is not None
-        and each.period_seconds <= LONGEST_PERIOD_SECONDS
+        if each.outcome in (Outcome.ACCEPTED, Outcome.REJECTED) and each.remaining is not None
+        if each.period_seconds is not None and each.period_seconds <= LONGEST_PERIOD_SECONDS
     ]
 
 
@@ -181,8 +171,3 @@ def _announced_rate(results: Sequence[Result]) -> float | None:
     """Return the pace that the answers' headers allow: the first answer of a period has the most remaining."""
     most = max(((left + 1) / seconds for left, seconds in _short_limits(results)), default=None)
     return None if most is None or most > MOST_PER_SECOND else SHARE * most
-
-
-def _used_of_period(results: Sequence[Result]) -> int | None:
-    left = [left for left, _ in _short_limits(results)]
-    return max(left) - min(left) + 1 if left else None

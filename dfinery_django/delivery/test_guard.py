@@ -26,10 +26,7 @@ def are_tests_running() -> bool:
 
 
 def refuse_in_tests(url: str) -> None:
-    """Refuse a request to another machine while tests run.
-
-    :raises RefusedInTests: if tests run and the host of the URL is not this machine
-    """
+    """Raise ``RefusedInTests`` for a request to another machine while tests run."""
     if not are_tests_running() or _permits or urlsplit(url).hostname in LOOPBACK_HOSTS:
         return
     raise RefusedInTests(

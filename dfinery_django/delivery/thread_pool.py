@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
@@ -26,17 +27,12 @@ SLOT_POLL_SECONDS = 0.05
 
 @dataclass(eq=False)
 class Job:
-    """A batch in the pool.
-
-    :ivar begin_until: ``clock.monotonic()`` after which it is returned unsent
-    :ivar not_before: ``clock.monotonic()`` before which it is not begun
-    :ivar began_at: when a thread began it; 0 before
-    """
+    """A batch in the pool. Times are of ``clock.monotonic()``."""
 
     batch: Batch
-    begin_until: float
+    begin_until: float  # after that it is returned unsent
     not_before: float = 0.0
-    began_at: float = 0.0
+    began_at: float = 0.0  # 0 until a thread begins it
     is_abandoned: bool = False
     generation: int = 0
 
@@ -44,7 +40,6 @@ class Job:
 class SenderPool:
     """The pool of threads for one destination.
 
-    :param concurrency: the most requests in flight
     :param send_batch: sends one batch; never raises
     :param on_completion: called in a thread of the pool with each job and its exchange; ``None`` if it was not begun
     :param seconds: how long an exchange may take
@@ -62,9 +57,7 @@ class SenderPool:
         self._concurrency, self._send_batch, self._seconds = concurrency, send_batch, seconds
         self._on_completion, self._needs_decision = on_completion, needs_decision
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self._threads = 0
-        self._answers = 0
-        self._generation = 0
+        self._threads = self._answers = self._generation = 0
         self._may_begin = threading.Event()
         self._may_begin.set()
         self._undecided: set[Job] = set()
@@ -94,11 +87,9 @@ class SenderPool:
         """Take back the queued jobs; one that a thread has taken but not begun completes with ``None``."""
         self._generation += 1
         recalled: list[Job] = []
-        try:
+        with suppress(Empty):
             while job := self._jobs.get_nowait():
                 recalled.append(job)
-        except Empty:
-            pass
         self.in_flight.difference_update(recalled)
         return recalled
 
@@ -150,7 +141,6 @@ class SenderPool:
             self._on_completion(job, exchange)
 
     def _await_slot(self, job: Job) -> None:
-        """Sleep until a job's slot, or until it is recalled."""
         while job.generation == self._generation and (left := job.not_before - clock.monotonic()) > 0:
             if job.not_before > job.begin_until:
                 return  # it completes unsent at once

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from .. import __version__, clock
+from .. import clock
 from ..building.payload_reader import envelope
-from ..conf import Settings, get_settings
+from ..conf import get_settings
 from ..enums import Outcome
 from ..exceptions import ConfigurationError
 from ..models import Event
@@ -32,15 +32,12 @@ AGE = dt.timedelta(days=30)
 
 @dataclass(frozen=True)
 class TokenCheck:
-    """The result of a token check.
-
-    :ivar answer: the answer of DFINERY, word for word
-    """
+    """The result of a token check."""
 
     destination: str
     outcome: Outcome
     blames_token: bool
-    answer: str
+    answer: str  # of DFINERY, word for word
     duration_ms: int
 
     @property
@@ -50,7 +47,6 @@ class TokenCheck:
 
     @property
     def text(self) -> str:
-        """The result in the current language."""
         return _judgement(self.outcome, self.blames_token)[1] % {"destination": self.destination}
 
 
@@ -59,7 +55,6 @@ def check_token(alias: str, *, send: Send | None = None) -> TokenCheck:
 
     :param send: exchanges a request for a response; default: a new connection
     :raises ConfigurationError: if the settings are wrong, DFINERY is switched off, or the destination has no token
-    :raises RefusedInTests: if tests run, and the host is not this machine
     """
     settings = get_settings()
     if not settings.ENABLED:
@@ -74,23 +69,15 @@ def check_token(alias: str, *, send: Send | None = None) -> TokenCheck:
         raise ConfigurationError(f"DFINERY['PROTOCOL'] can't be imported: {error}") from error
     if send is None:
         refuse_live_host(settings.BASE_URL)
-    client = _single_client(settings)
+    event = Event(event_name=TEST_EVENT_NAME, occurred_at=clock.now() - AGE)
+    event.payload = Payload(envelope(event), {properties.USER_ID: TEST_USER_ID}).to_json()
+    client = Client(connections=1, **options_of(settings))
     try:
-        exchange = send_batch(protocol, send or client.send, [_test_event()])
+        exchange = send_batch(protocol, send or client.send, [event])
     finally:
         client.close()
     result = exchange.result
     return TokenCheck(alias, result.outcome, result.blames_token, result.message, exchange.duration_ms)
-
-
-def _single_client(settings: Settings) -> Client:
-    return Client(connections=1, user_agent=f"dfinery-django/{__version__}", **options_of(settings))
-
-
-def _test_event() -> Event:
-    event = Event(event_name=TEST_EVENT_NAME, occurred_at=clock.now() - AGE)
-    event.payload = Payload(envelope(event), {properties.USER_ID: TEST_USER_ID}).to_json()
-    return event
 
 
 def _judgement(outcome: Outcome, blames_token: bool) -> tuple[bool | None, str]:

@@ -12,11 +12,12 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 from django.db import connections
 
-from .. import __version__, clock
+from .. import clock
 from ..conf import Settings, get_settings
 from ..db.database_clock import DatabaseClock
 from ..db.retry import DATABASE_ERRORS, STOP_GRACE_SECONDS, T, retry
@@ -29,8 +30,9 @@ from ..telemetry import counters
 from ..text.log_fields import log_extra
 from .exchange import Send
 from .expiry import expire_strays
-from .http_client import Client, options_of, refuse_live_host, shared_client
+from .http_client import options_of, refuse_live_host, shared_client
 from .lane import POLL_SECONDS, Completion, Lane
+from .lane_store import LaneStore
 
 logger = logging.getLogger("dfinery_django")
 
@@ -71,7 +73,8 @@ def drain(
     wakeup.clear_seen_flags()  # this drain answers them
     if send is None:
         refuse_live_host(settings.BASE_URL)
-    send = send or _pooled_client(settings).send
+        connections_kept = settings.CONCURRENCY * len(settings.TOKENS) * len(outbox_databases())
+        send = shared_client(connections=connections_kept, **options_of(settings)).send
     running, began_at = _Drain(databases, settings, send, budget, should_stop), clock.monotonic()
     try:
         running.run(aliases, linger_seconds)
@@ -82,14 +85,6 @@ def drain(
         extra = log_extra(duration_ms=round((clock.monotonic() - began_at) * 1000))
         logger.info("Drained: %s", ", ".join(f"{number} {what}" for what, number in total.items()), extra=extra)
     return total
-
-
-def _pooled_client(settings: Settings) -> Client:
-    return shared_client(
-        connections=settings.CONCURRENCY * len(settings.TOKENS) * len(outbox_databases()),
-        user_agent=f"dfinery-django/{__version__}",
-        **options_of(settings),
-    )
 
 
 class _Drain:
@@ -109,10 +104,7 @@ class _Drain:
         self.errors: list[Exception] = []
 
     def run(self, aliases: list[str], linger_seconds: float) -> None:
-        """Drain these destinations.
-
-        :raises Exception: the first error, after the results at hand are recorded
-        """
+        """Drain these destinations; raise the first error after the results at hand are recorded."""
         linger_until = clock.monotonic() + linger_seconds
         for using in self.databases:
             self._retry(using, functools.partial(unreadable.quarantine_any, Event._base_manager.using(using)), 0)
@@ -145,7 +137,6 @@ class _Drain:
             return otherwise
 
     def _retry(self, using: str, step: Callable[[], T], otherwise: T) -> T:
-        """Run a repeatable step as ``_guarded`` does, and retry it while the database fails."""
         until = max(self._retry_until, clock.monotonic() + STOP_GRACE_SECONDS)
         retried = functools.partial(retry, step, using=using, until=until, should_stop=self.should_stop)
         return self._guarded(using, retried, otherwise)
@@ -167,25 +158,23 @@ class _Drain:
             self._guarded(using, functools.partial(self._add_lane, alias, using), None)
 
     def _add_lane(self, alias: str, using: str) -> None:
-        limits = (self.begin_until, self._retry_until, self.should_stop)
-        lane = Lane(alias, using, self.settings, self.send, self.completed, *limits, self.clocks[using])
+        store = LaneStore(alias, using, self.settings, self._retry_until, self.should_stop, self.clocks[using])
+        lane = Lane(store, self.send, self.completed, self.begin_until)
         self.lanes.append(lane)
-        lane.store.begin(lane.wire)
+        store.begin(lane.wire)
 
     def _round(self) -> bool:
         """Step each lane once; return ``False`` if there was nothing to do."""
         self._adopt()
-        advanced = sum(
-            self._guarded(using, functools.partial(self._advance_bulk_action, using), False) for using in self.databases
-        )
-        worked = [*self._for_each_lane(lambda lane: lane.step()), *map(self._expire_strays, self.databases), advanced]
+        advance = self._advance_bulk_action
+        worked: list[object] = [self._guarded(each, functools.partial(advance, each), False) for each in self.databases]
+        worked += [*self._for_each_lane(lambda lane: lane.step()), *map(self._expire_strays, self.databases)]
         is_busy = self._is_busy
         self._collect(wait_seconds=0 if any(worked) or not is_busy else POLL_SECONDS)
         return any(worked) or is_busy
 
     def _collect(self, wait_seconds: float) -> None:
-        """Hand finished jobs to their lanes, and let the lanes record results."""
-        try:
+        with suppress(Empty):
             completion = self.completed.get(timeout=wait_seconds) if wait_seconds else self.completed.get_nowait()
             if completion[2] is not None and completion[2].result.outcome == Outcome.ACCEPTED:
                 time.sleep(GATHER_SECONDS)
@@ -193,8 +182,6 @@ class _Drain:
                 lane, job, exchange = completion
                 lane.handle_completion(job, exchange)
                 completion = self.completed.get_nowait()
-        except Empty:
-            pass
         self._for_each_lane(lambda lane: lane.record_if_due())
 
     def _expire_strays(self, using: str) -> bool:
@@ -209,13 +196,12 @@ class _Drain:
     def _linger(self, linger_until: float) -> bool:
         """Sleep for a moment if something is due soon; return ``False`` if the drain should end."""
         left = linger_until - clock.monotonic()
-        if any(lane.resumes_soon for lane in self.lanes if lane.using not in self.failed_databases):
+        goes_on = any(lane.resumes_soon for lane in self.lanes if lane.using not in self.failed_databases)
+        if not goes_on and left > 0:
+            goes_on = any(self._for_each_lane(lambda lane: lane.store.watch_for_due(left)))
+        if goes_on:
             time.sleep(POLL_SECONDS)
-            return True
-        if left <= 0 or not any(self._for_each_lane(lambda lane: lane.store.watch_for_due(left))):
-            return False
-        time.sleep(POLL_SECONDS)
-        return True
+        return goes_on
 
     def _adopt(self) -> None:
         """Add lanes for destinations that wait for a worker: a slow one must not starve the others."""
@@ -260,7 +246,6 @@ class _Drain:
 
 
 def _waiting_destinations(using: str, database_clock: DatabaseClock) -> set[str]:
-    """Return the destinations whose drain was requested a while ago."""
     since = database_clock.refresh().now() - dt.timedelta(seconds=ADOPT_AFTER_SECONDS)
     waiting = Destination.objects.using(using).filter(wake_requested_at__lt=since)
     return set(waiting.values_list("alias", flat=True))

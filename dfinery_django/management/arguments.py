@@ -39,8 +39,8 @@ def exit_with_error(parser: ArgumentParser, message: str) -> NoReturn:
 def django_options() -> ArgumentParser:
     """Return a parser of Django's own options, which may then also follow the subcommand."""
     parent = ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
-    for flags in (("--settings",), ("--pythonpath",)):
-        parent.add_argument(*flags, help=argparse.SUPPRESS)
+    for flag in ("--settings", "--pythonpath"):
+        parent.add_argument(flag, help=argparse.SUPPRESS)
     parent.add_argument("-v", "--verbosity", type=int, choices=range(4), help=argparse.SUPPRESS)
     for flag in ("--traceback", "--no-color", "--force-color", "--skip-checks"):
         parent.add_argument(flag, action="store_true", help=argparse.SUPPRESS)
@@ -50,11 +50,11 @@ def django_options() -> ArgumentParser:
 def add_event_filters(parser: ArgumentParser) -> None:
     """Add the filters of the admin, and the options of a change to many events."""
     parser.add_argument("event_ids", nargs="*", type=event_id_type, metavar="event_id", help="these events")
-    parser.add_argument("--status", choices=EventStatus.values, metavar="STATUS", help=_one_of(EventStatus.values))
+    statuses, reasons = EventStatus.values, [each for each in Reason.values if each]
+    parser.add_argument("--status", choices=statuses, metavar="STATUS", help=f"one of {', '.join(statuses)}")
     parser.add_argument("--event", help="name of the event")
     parser.add_argument("--destination", help="alias of TOKENS")
-    reasons = [each for each in Reason.values if each]
-    parser.add_argument("--reason", choices=reasons, metavar="REASON", help=_one_of(reasons))
+    parser.add_argument("--reason", choices=reasons, metavar="REASON", help=f"one of {', '.join(reasons)}")
     parser.add_argument("--since", type=time_type, help=f"events that happened at this time or later: {TIME_FORMATS}")
     parser.add_argument("--until", type=time_type, help="events that happened before this time")
     parser.add_argument("--search", type=search_type, help="an order id, user id or event id; 2026-01* for a prefix")
@@ -64,16 +64,8 @@ def add_event_filters(parser: ArgumentParser) -> None:
     parser.add_argument("--no-input", dest="interactive", action="store_false", help="don't ask for confirmation")
 
 
-def _one_of(words: list[str]) -> str:
-    return "one of " + ", ".join(words)
-
-
 def choose(name: str | None, known: Iterable[str], problem: str) -> list[str]:
-    """Return this name alone, or all known ones without a name.
-
-    :param problem: what to say of a name that is not known
-    :raises CommandError: if it is not
-    """
+    """Return this name alone, or all known ones without a name; the problem is the error's text for an unknown one."""
     names = tuple(known)
     if name is not None and name not in names:
         raise wrong_use(f"{problem} {did_you_mean(name, names)}")
@@ -81,10 +73,7 @@ def choose(name: str | None, known: Iterable[str], problem: str) -> list[str]:
 
 
 def destinations_named(alias: str | None) -> list[str]:
-    """Return this destination alone, or all of them without an alias.
-
-    :raises CommandError: if it has no token
-    """
+    """Return this destination alone, or all of them without an alias."""
     return choose(alias, get_settings().TOKENS, f"{alias!r} is no alias of DFINERY['TOKENS'].")
 
 
@@ -97,26 +86,22 @@ def count_type(word: str) -> int:
 
 def seconds_type(word: str) -> float:
     """Parse a number of seconds above 0."""
-    number = _positive_number(word)
-    if number is None:
-        raise ArgumentTypeError(f"{word!r} is not a number of seconds above 0")
-    return number
+    return _positive_number(word, f"{word!r} is not a number of seconds above 0")
 
 
 def hours_type(word: str) -> float:
     """Parse ``48h`` or ``48`` as hours."""
-    number = _positive_number(word.removesuffix("h"))
-    if number is None:
-        raise ArgumentTypeError(f"{word!r} is not a number of hours above 0; write 48h")
-    return number
+    return _positive_number(word.removesuffix("h"), f"{word!r} is not a number of hours above 0; write 48h")
 
 
-def _positive_number(word: str) -> float | None:
+def _positive_number(text: str, problem: str) -> float:
     try:
-        number = float(word)
+        number = float(text)
     except ValueError:
-        return None
-    return number if 0 < number < math.inf else None
+        number = 0
+    if not 0 < number < math.inf:
+        raise ArgumentTypeError(problem)
+    return number
 
 
 def time_type(word: str) -> dt.datetime:
@@ -134,8 +119,7 @@ def event_id_type(word: str) -> UUID:
     try:
         return UUID(word)
     except ValueError as error:
-        message = f"{word!r} is not an event id; --search takes order ids and user ids, too"
-        raise ArgumentTypeError(message) from error
+        raise ArgumentTypeError(f"{word!r} is not an event id; --search takes order ids and user ids, too") from error
 
 
 def search_type(word: str) -> str:

@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -42,21 +41,13 @@ _COLUMN_OPTIONS = {"status": "status", "event_name": "event", "destination": "de
 class PlannedAction:
     """A bulk action in one database, not yet stored, with its forecast."""
 
+    using: str
     bulk_action: Repair
     forecast: Forecast
 
-    @property
-    def using(self) -> str:
-        """The alias of the database."""
-        return str(self.bulk_action._state.db)
-
 
 def run_bulk_action(action: Action, options: dict[str, Any], stdout: OutputWrapper) -> None:
-    """Run ``resend`` or ``cancel``.
-
-    :param options: those of ``arguments.add_event_filters``
-    :raises CommandError: if no events, or unknown ones, were chosen, or it can't be done, or was stopped
-    """
+    """Run ``resend`` or ``cancel`` with the options of ``arguments.add_event_filters``."""
     planned = _plan_actions(action, _choose_events(options))
     if not planned:
         stdout.write("No event matches.")
@@ -74,16 +65,12 @@ def run_bulk_action(action: Action, options: dict[str, Any], stdout: OutputWrapp
 
 
 def _choose_events(options: dict[str, Any]) -> dict[str, Selection]:
-    """Return the chosen events by database."""
     values: dict[str, Any] = {column: options[name] or "" for column, name in _COLUMN_OPTIONS.items()}
     is_filtered = any(values.values()) or any(options[name] for name in ("event_ids", "since", "until", "search"))
-    if is_filtered == options["all"]:
-        problem = (
-            "--all means all events: leave the filters out."
-            if is_filtered
-            else "Choose events by their ids or by filters, or all with --all."
-        )
-        raise wrong_use(f"{problem} Nothing was done.")
+    if is_filtered and options["all"]:
+        raise wrong_use("--all means all events: leave the filters out. Nothing was done.")
+    if not is_filtered and not options["all"]:
+        raise wrong_use("Choose events by their ids or by filters, or all with --all. Nothing was done.")
     alias = options["database"]
     databases = choose(alias, outbox_databases(), f"Database {alias!r} has no events.")
     _check_values(values, databases)
@@ -93,19 +80,16 @@ def _choose_events(options: dict[str, Any]) -> dict[str, Selection]:
 
 
 def _check_values(values: dict[str, Any], databases: Sequence[str]) -> None:
-    """Refuse an event name or a destination that neither the settings nor any event has."""
     names, aliases = {each.event_name for each in registry.definitions()}, set(get_settings().TOKENS)
     for column, verb, known in (("event_name", "is called", names), ("destination", "goes to", aliases)):
         value = values[column]
         if value and value not in known:
             known.update(*(Event.objects.using(using).in_use(column) for using in databases))
             if value not in known:
-                nearest = did_you_mean(value, tuple(sorted(known)))
-                raise wrong_use(f"No event {verb} {value!r}. {nearest}")
+                raise wrong_use(f"No event {verb} {value!r}. {did_you_mean(value, tuple(sorted(known)))}")
 
 
 def _narrow_to_ids(chosen: dict[str, Selection], ids: Sequence[UUID]) -> dict[str, Selection]:
-    """Return the same for these events alone."""
     narrowed: dict[str, Selection] = {}
     unknown = set(ids)
     for using, selection in chosen.items():
@@ -127,7 +111,7 @@ def _plan_actions(action: Action, chosen: dict[str, Selection]) -> list[PlannedA
         forecast = Forecast(bulk_action)
         bulk_action.event_count = forecast.total
         if forecast.total:
-            planned.append(PlannedAction(bulk_action, forecast))
+            planned.append(PlannedAction(using, bulk_action, forecast))
     return planned
 
 
@@ -140,7 +124,6 @@ def _user_name() -> str:
 
 @override("en")
 def _forecast_lines(planned: Sequence[PlannedAction]) -> list[str]:
-    """Return what would happen, in the words of the admin's confirmation."""
     lines = []
     for each in planned:
         action = each.bulk_action.action
@@ -190,7 +173,7 @@ def _carry_out(planned: PlannedAction) -> list[str]:
 def _do_next_chunk(bulk_action: Repair, using: str) -> Repair:
     """Return the bulk action after its next chunk, which a worker may do instead."""
     until = clock.monotonic() + COMMAND_RETRY_SECONDS
-    advanced = retry(partial(advance, using, pk=bulk_action.pk), using=using, until=until)
+    advanced = retry(lambda: advance(using, pk=bulk_action.pk), using=using, until=until)
     if advanced:
         return advanced[0]
     current = Repair.objects.using(using).get(pk=bulk_action.pk)

@@ -10,17 +10,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django import db
 from django.apps import apps
 from django.core.management.base import CommandError, SystemCheckError
-from django.db import (
-    DEFAULT_DB_ALIAS,
-    InterfaceError,
-    InternalError,
-    OperationalError,
-    ProgrammingError,
-    connections,
-    router,
-)
 
 from ..db.retry import DATABASE_ERRORS
 from ..exceptions import ConfigurationError
@@ -36,7 +28,7 @@ exit codes:
 """
 #: Errors of a server, a connection or missing tables. Their classes decide, not whether a retry would help: a wrong
 #: password is worth one line, too.
-_ONE_LINE_ERRORS = (OperationalError, InterfaceError, InternalError, ProgrammingError)
+_ONE_LINE_ERRORS = (db.OperationalError, db.InterfaceError, db.InternalError, db.ProgrammingError)
 
 
 def wrong_use(message: str) -> CommandError:
@@ -46,10 +38,7 @@ def wrong_use(message: str) -> CommandError:
 
 @contextmanager
 def errors_as_exit_codes() -> Iterator[None]:
-    """Turn errors of a database, the setting or Ctrl-C into one line with an exit code.
-
-    :raises CommandError: instead of the error
-    """
+    """Turn errors of a database, the setting or Ctrl-C into a ``CommandError`` of one line with an exit code."""
     try:
         yield
         sys.stdout.flush()  # at its exit Python could only print the error
@@ -73,7 +62,6 @@ def one_line(error: BaseException) -> str:
 
 
 def _database_command_error(error: BaseException) -> CommandError:
-    """Return an error that names missing tables, or else the database's own error."""
     try:
         missing = [(app, using) for app, using in _apps_by_database() if not _has_tables(app, using)]
     except DATABASE_ERRORS:
@@ -81,22 +69,20 @@ def _database_command_error(error: BaseException) -> CommandError:
     if not missing:
         return CommandError(f"The database can't be used: {one_line(error)}", returncode=FAILED)
     [(app, using), *_] = missing
-    option = "" if using == DEFAULT_DB_ALIAS else f" --database {using}"
-    message = f"Tables of {app} are missing in database {using!r}. Run: manage.py migrate{option}"
-    return wrong_use(message)
+    option = "" if using == db.DEFAULT_DB_ALIAS else f" --database {using}"
+    return wrong_use(f"Tables of {app} are missing in database {using!r}. Run: manage.py migrate{option}")
 
 
 def _apps_by_database() -> Iterator[tuple[str, str]]:
-    """Yield each app and database that should have its tables."""
     from ..monitoring.overview import databases
 
     yield from (("dfinery_django", using) for using in databases())
     if apps.is_installed("django_q"):
-        yield "django_q", router.db_for_write(next(apps.get_app_config("django_q").get_models()))
+        yield "django_q", db.router.db_for_write(next(apps.get_app_config("django_q").get_models()))
 
 
 def _has_tables(app: str, using: str) -> bool:
-    connection = connections[using]
+    connection = db.connections[using]
     if not connection.in_atomic_block:
         connection.close_if_unusable_or_obsolete()
     tables = {model._meta.db_table for model in apps.get_app_config(app).get_models() if not model._meta.proxy}

@@ -12,16 +12,13 @@ if TYPE_CHECKING:
 INDENT = "  "
 
 
-def terminal_width() -> int:
-    """Return the columns of the terminal; 100 if there is none."""
-    return shutil.get_terminal_size((100, 24)).columns
+def text_width(narrowest: int) -> int:
+    """Return the width for text: one column less than the terminal's, up to 120."""
+    return min(max(shutil.get_terminal_size((100, 24)).columns - 1, narrowest), 120)
 
 
 def progress_bar(unit: str, *, title: str, total: int | None = None) -> tqdm[Any]:
-    """Return a progress bar, which shows on a terminal only.
-
-    :param unit: a noun in the plural
-    """
+    """Return a progress bar, which shows on a terminal only; the unit is a noun in the plural."""
     from tqdm import tqdm
 
     return tqdm(total=total, desc=title, unit=f" {unit}", leave=False, disable=None)

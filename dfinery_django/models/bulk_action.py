@@ -41,5 +41,4 @@ class Repair(models.Model):
 
     @property
     def seen_count(self) -> int:
-        """The number of events that it has handled so far."""
         return sum(self.tally.values())

@@ -1,7 +1,6 @@
 """The queries of the outbox: due, claim, record results, requeue, expire, resend, cancel, prune.
 
 A row that can't be written, or read, fails alone.
-
 A row belongs to the worker that has its lease: the ``due_at`` of its claim is the fencing token of every later write.
 """
 
@@ -48,10 +47,7 @@ def _reset_fields(now: dt.datetime) -> dict[str, Any]:
 
 
 def _set_unwritable(event: Any, error: Exception, now: dt.datetime) -> None:
-    """Clear the payload of an event that the database refuses to store, and fail it.
-
-    What was delivered, expired or cancelled stays so.
-    """
+    """Clear the payload of an event that the database refuses to store; fail it, unless it has ended otherwise."""
     event.payload = ""
     if event.status in UNFINISHED or event.status == EventStatus.FAILED:
         words = next(iter(error_text(error).splitlines()), "")  # further lines quote the row
@@ -69,8 +65,7 @@ class EventQuerySet(models.QuerySet[Any]):
             return
         try:
             super()._fetch_all()
-            found: list[Any] = self._result_cache or []
-            if not any(map(lacks_required_date, found)):
+            if not any(map(lacks_required_date, self._result_cache or ())):
                 return
         except UNREADABLE_ERRORS as error:
             if getattr(error.__cause__, "sqlstate", None) or not self._quarantine():
@@ -130,17 +125,13 @@ class EventQuerySet(models.QuerySet[Any]):
         return list(self.select_for_update(skip_locked=skip_locked)[:limit])
 
     def expire(self, *, limit: int, now: dt.datetime, margin: dt.timedelta = dt.timedelta(0)) -> list[Any]:
-        """Expire unfinished events whose time is over, except those that are leased for sending.
-
-        :param margin: how long before ``expires_at`` their time is over: sending takes time
-        """
+        """Expire unfinished events whose time is over (``margin`` before ``expires_at``), unless leased for sending."""
         late = self.unfinished().filter(expires_at__lte=now + margin)
-        late = late.exclude(status=EventStatus.SENDING, due_at__gt=now)
         with transaction.atomic(using=self.db):
-            expired = late.lock(limit)
+            expired = late.exclude(status=EventStatus.SENDING, due_at__gt=now).lock(limit)
             for event in expired:
-                last = f" Last: {event.reason}" if event.reason else ""
-                reason = f"It could not be delivered while DFINERY would still process it.{last}"
+                reason = "It could not be delivered while DFINERY would still process it."
+                reason += f" Last: {event.reason}" if event.reason else ""
                 event.finish(EventStatus.EXPIRED, Reason.TOO_OLD, reason, now)
             self._write(self.model._base_manager.using(self.db), expired, _ENDING_FIELDS)
         return expired
@@ -148,10 +139,8 @@ class EventQuerySet(models.QuerySet[Any]):
     def record_results(
         self, events: Sequence[Any], fields: Iterable[str], *, status: EventStatus, lease: dt.datetime
     ) -> list[Any]:
-        """Write the results of events that were claimed together, unless their lease was lost. Idempotent.
+        """Write the results of events that were claimed together, with this status and lease (``due_at``). Idempotent.
 
-        :param status: the status of their claim
-        :param lease: the ``due_at`` of their claim
         :returns: those whose row now has the result; the others have lost their lease, or are deleted
         """
         if not events:
@@ -164,11 +153,7 @@ class EventQuerySet(models.QuerySet[Any]):
         return [event for event in events if stored.get(event.pk) == (event.status, event.due_at, event.finished_at)]
 
     def _write(self, rows: Any, events: Sequence[Any], fields: Sequence[str]) -> int:
-        """Write events; one that the database refuses fails with the database's own words.
-
-        :param rows: the queryset of those that may be written
-        :returns: the number of rows written
-        """
+        """Write those of the events that are in ``rows``; one that the database refuses fails with that error."""
         written: list[int] = []
         for event, error in self._try_to_write(rows, events, fields, written):
             _set_unwritable(event, error, clock.now())
@@ -194,10 +179,7 @@ class EventQuerySet(models.QuerySet[Any]):
         return write_bisecting(events, write, using=self.db, weigh=weigh)
 
     def requeue(self, events: Iterable[Any], *, lease: dt.datetime, now: dt.datetime) -> int:
-        """Make claimed events that were not sent due again at once, before their lease ends. Idempotent.
-
-        :returns: the number of events
-        """
+        """Make claimed events that were not sent due again at once, before their lease ends; return how many."""
         rows = self.filter(status=EventStatus.SENDING, due_at=lease, pk__in=[event.pk for event in events])
         return rows.update(attempt_count=F("attempt_count") - 1, status=EventStatus.PENDING, due_at=now)
 
@@ -212,18 +194,14 @@ class EventQuerySet(models.QuerySet[Any]):
         return Cast(case, field) if connections[self.db].features.requires_casted_case_in_updates else case
 
     def resend(self, now: dt.datetime) -> int:
-        """Send finished events again, with the same id and payload. Those that are too old or never built are skipped.
-
-        :returns: the number of events
-        """
+        """Send finished events again, except those too old or never built, with the same id and payload."""
         again = self.filter(status__in=FINISHED, expires_at__gt=now).exclude(payload="")
         return again.update(status=EventStatus.PENDING, **_reset_fields(now))
 
     def rebuild(self, now: dt.datetime, *, destination: str) -> int:
-        """Build finished events of definitions again, with the same id, and send them. Those too old are skipped.
+        """Build finished events of definitions again, except those too old, and send them with the same id.
 
         :param destination: alias whose drain builds the events without one; building sets the right one
-        :returns: the number of events
         """
         again = self.filter(status__in=FINISHED, expires_at__gt=now)
         again = again.exclude(definition="").exclude(reason_code=Reason.FORGOTTEN)
@@ -236,10 +214,7 @@ class EventQuerySet(models.QuerySet[Any]):
         return self.filter(Q(status__in=(EventStatus.CAPTURED, EventStatus.PENDING)) | lapsed)
 
     def cancel(self, now: dt.datetime, *, by: str) -> int:
-        """Cancel waiting events, so that none is sent. After an attempt the reason says that it may have arrived.
-
-        :returns: the number of events
-        """
+        """Cancel waiting events, so that none is sent. After an attempt the reason says that it may have arrived."""
         unsure = f"Cancelled by {by} after an attempt of which no answer is known: it may have arrived."
         return self.cancellable(now).update(
             # First: MySQL evaluates assignments from left to right, and sees new values.
@@ -256,10 +231,8 @@ class EventQuerySet(models.QuerySet[Any]):
         if connection.vendor == "mysql":
             everything = self.model._base_manager.using(self.db)
             return list(everything.order_by(field).values_list(field, flat=True).distinct())
-        table, column = (
-            connection.ops.quote_name(name)
-            for name in (self.model._meta.db_table, self.model._meta.get_field(field).column)
-        )
+        names = (self.model._meta.db_table, self.model._meta.get_field(field).column)
+        table, column = map(connection.ops.quote_name, names)
         with connection.cursor() as cursor:
             cursor.execute(
                 f"WITH RECURSIVE found(value) AS (SELECT MIN({column}) FROM {table} UNION ALL "  # noqa: S608 - our names  # nosec B608
@@ -269,11 +242,9 @@ class EventQuerySet(models.QuerySet[Any]):
             return [value for (value,) in cursor.fetchall()]
 
     def prune(self, *, before: dt.datetime, limit: int, now: dt.datetime | None = None) -> int:
-        """Delete a chunk of finished events, oldest first, with their attempts.
+        """Delete a chunk of finished events, oldest first, with their attempts; return how many.
 
         An event that DFINERY would still process is kept: otherwise reconcile would capture its source again.
-
-        :returns: the number of events; 0 when none is left
         """
         old = self.filter(finished_at__lt=before, expires_at__lt=now or clock.now())
         pks = list(old.order_by("finished_at").values_list("pk", flat=True)[:limit])
@@ -285,12 +256,8 @@ class EventQuerySet(models.QuerySet[Any]):
         return len(pks)
 
     def prune_tombstones(self, *, now: dt.datetime | None = None) -> int:
-        """Delete the tombstones of forgotten people once reconcile no longer looks so far back.
-
-        :returns: the number of tombstones
-        """
-        over = self.filter(
-            status=EventStatus.CANCELLED, reason_code=Reason.FORGOTTEN, expires_at__lt=now or clock.now()
-        )
+        """Delete the tombstones of forgotten people once reconcile no longer looks so far back; return how many."""
+        tombstones = self.filter(status=EventStatus.CANCELLED, reason_code=Reason.FORGOTTEN)
         # The index of the claim begins with the destination.
-        return over.filter(destination__in=self.in_use("destination")).only("pk").delete()[0]
+        over = tombstones.filter(destination__in=self.in_use("destination"), expires_at__lt=now or clock.now())
+        return over.only("pk").delete()[0]

@@ -33,10 +33,9 @@ class _IsNoDate(models.Func):
 
 
 def quarantine(events: models.QuerySet[Any]) -> int:
-    """Fail every event with an unreadable date, and set the date to now. A finished event keeps its status.
+    """Fail every event (of a plain queryset) with a date that is unreadable, and set the date to now; return how many.
 
-    :param events: all of a database, as a plain queryset
-    :returns: the number of events
+    A finished event keeps its status.
     """
     unreadable, total = Q(), 0
     for column in _MOMENTS:

@@ -16,28 +16,17 @@ def clock_findings(overview: Snapshot) -> Iterator[Finding]:
     """Yield the findings about clocks, each with its remedy."""
     if overview.fault or not overview.settings.ENABLED:
         return
-    yield from _differing(overview.clock_ahead_seconds)
-    yield from _dated_ahead(overview.dated_ahead)
-
-
-def _differing(seconds: float) -> Iterator[Finding]:
-    if abs(seconds) <= REPORTED_SECONDS:
-        return
-    if seconds > 0:
-        text = _("A machine's clock is %(span)s ahead of the database's.")
-    else:
-        text = _("A machine's clock is %(span)s behind the database's.")
-    remedy = _("Let all machines keep their time by NTP: events are dated by the machine that captures them.")
-    yield Finding("clocks_differ", Level.WARNING, text % {"span": span(round(abs(seconds)))}, remedy=remedy)
-
-
-def _dated_ahead(count: int) -> Iterator[Finding]:
-    if not count:
-        return
-    text = ngettext(
-        "%(count)s event of the last 48 hours is dated more than an hour ahead.",
-        "%(count)s events of the last 48 hours are dated more than an hour ahead.",
-        count,
-    )
-    remedy = _("What DFINERY does with them is not documented. See what their definition takes as event_datetime.")
-    yield Finding("dated_ahead", Level.WARNING, text % {"count": number(count)}, remedy=remedy)
+    seconds, count = overview.clock_ahead_seconds, overview.dated_ahead
+    if abs(seconds) > REPORTED_SECONDS:
+        ahead = _("A machine's clock is %(span)s ahead of the database's.")
+        text = ahead if seconds > 0 else _("A machine's clock is %(span)s behind the database's.")
+        remedy = _("Let all machines keep their time by NTP: events are dated by the machine that captures them.")
+        yield Finding("clocks_differ", Level.WARNING, text % {"span": span(round(abs(seconds)))}, remedy=remedy)
+    if count:
+        text = ngettext(
+            "%(count)s event of the last 48 hours is dated more than an hour ahead.",
+            "%(count)s events of the last 48 hours are dated more than an hour ahead.",
+            count,
+        )
+        remedy = _("What DFINERY does with them is not documented. See what their definition takes as event_datetime.")
+        yield Finding("dated_ahead", Level.WARNING, text % {"count": number(count)}, remedy=remedy)

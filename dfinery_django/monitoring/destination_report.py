@@ -20,35 +20,23 @@ Rows = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class DestinationReport:
-    """The state of one destination.
-
-    :ivar state: the state of its circuit
-    :ivar code: the reason for which delivery is stopped
-    :ivar why: the same reason in words, as they came from the wire
-    :ivar since: the time since when delivery is stopped for this reason, or paused
-    :ivar next_try_at: the time of the next try with one event
-    :ivar drained_at: the time when a drain last began; the earliest, if there are several databases
-    :ivar waiting: number of unfinished events
-    :ivar at_risk: number of waiting events that have used more than half of their time
-    :ivar expires_next_at: the time when the first waiting event expires
-    :ivar lately: number of events that finished within 24 hours, by status
-    """
+    """The state of one destination."""
 
     alias: str
     has_token: bool
     state: DestinationState = DestinationState.OPEN
-    code: Reason = Reason.NONE
-    why: str = ""
-    since: dt.datetime | None = None
-    next_try_at: dt.datetime | None = None
+    code: Reason = Reason.NONE  # for which delivery is stopped
+    why: str = ""  # the same in words, as they came from the wire
+    since: dt.datetime | None = None  # stopped for this reason, or paused
+    next_try_at: dt.datetime | None = None  # with one event
     paused_by: str = ""
     quota_left: int | None = None
     quota_resets_at: dt.datetime | None = None
-    drained_at: dt.datetime | None = None
+    drained_at: dt.datetime | None = None  # when a drain last began; the earliest of several databases
     waiting: int = 0
-    at_risk: int = 0
+    at_risk: int = 0  # those waiting that have used more than half of their time
     expires_next_at: dt.datetime | None = None
-    lately: Mapping[str, int] = field(default_factory=dict)
+    lately: Mapping[str, int] = field(default_factory=dict)  # finished within 24 hours, by status
 
 
 def sum_by_status(rows: Rows, of: str) -> Mapping[str, int]:
@@ -66,26 +54,16 @@ def report_all(
     by_alias: dict[str, list[Destination]] = {alias: [] for alias in settings.TOKENS}
     for row in rows:
         by_alias.setdefault(row.alias, []).append(row)
-    return tuple(
-        _report(
-            alias,
-            its_rows,
-            [row for row in waiting if row["alias"] == alias],
-            [row for row in finished if row["alias"] == alias],
-            now,
-            settings,
-        )
-        for alias, its_rows in by_alias.items()
-    )
+    return tuple(_report(alias, its, waiting, finished, now, settings) for alias, its in by_alias.items())
 
 
 def _report(
     alias: str, rows: list[Destination], waiting: Rows, finished: Rows, now: dt.datetime, settings: Settings
 ) -> DestinationReport:
+    waiting = [each for each in waiting if each["alias"] == alias]
     # The state may differ between databases: report the worst.
     row = max(rows, key=lambda each: _BY_SEVERITY.index(each.state(now)), default=Destination(alias=alias))
     state = row.state(now)
-    is_closed = row.closed_until is not None
     has_quota = row.has_quota(now)
     drained = [each.drained_at for each in rows]
     return DestinationReport(
@@ -93,7 +71,7 @@ def _report(
         has_token=alias in settings.TOKENS,
         state=state,
         code=Reason(row.closed_code),
-        why=row.closed_reason if is_closed else "",
+        why=row.closed_reason if row.closed_until else "",
         since=row.paused_at if state == DestinationState.PAUSED else row.closed_at,
         next_try_at=row.closed_until if state == DestinationState.CLOSED else None,
         paused_by=row.paused_by,
@@ -103,5 +81,5 @@ def _report(
         waiting=sum(each["count"] for each in waiting),
         at_risk=sum(each["at_risk"] for each in waiting),
         expires_next_at=min((each["expires_next_at"] for each in waiting), default=None),
-        lately=sum_by_status(finished, "lately"),
+        lately=sum_by_status([each for each in finished if each["alias"] == alias], "lately"),
     )

@@ -29,27 +29,18 @@ class Level(IntEnum):
     """The severity of a finding."""
 
     OK = 0
-    #: Worth a look.
-    WARNING = 1
-    #: Does not recover on its own: a person is needed.
-    ALARM = 2
+    WARNING = 1  # worth a look
+    ALARM = 2  # does not recover on its own: a person is needed
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One problem.
-
-    :ivar code: for machines
-    :ivar text: for people
-    :ivar said: the original message from the wire or the settings
-    :ivar remedy: advice on what to do
-    :ivar commands: commands to type
-    """
+    """One problem."""
 
     code: str
     level: Level
     text: str
-    said: str = ""
+    said: str = ""  # the original message from the wire or the settings
     remedy: str = ""
     commands: tuple[str, ...] = ()
     destination: str = ""
@@ -66,25 +57,18 @@ def findings(overview: Snapshot) -> Iterator[Finding]:
         remedy = _("The setting DFINERY['ENABLED'] is False. Take it out to switch it on.")
         yield Finding("disabled", Level.WARNING, text, remedy=remedy)
         return
-    yield from _refusals(overview)
-    yield from _pauses(overview)
-    yield from _undrained(overview)
-    yield from _unscheduled(overview)
-    yield from _at_risk(overview)
-    yield from _unusable_tokens(overview)
-    yield from _broken_definitions(overview)
-    yield from _temporary_stops(overview)
-    yield from _failed(overview)
-    yield from _long_waiting(overview)
-    yield from _no_events_yet(overview)
+    by_severity = (
+        *(_refusals, _pauses, _undrained, _unscheduled, _at_risk, _unusable_tokens, _broken_definitions),
+        *(_temporary_stops, _failed, _long_waiting, _no_events_yet),
+    )
+    for find in by_severity:
+        yield from find(overview)
 
 
 def _refusals(overview: Snapshot) -> Iterator[Finding]:
     for each in overview.destinations:
-        if each.state not in (DestinationState.CLOSED, DestinationState.HALF_OPEN):
-            continue
-        if _token_fault(each, overview):
-            continue  # reported by _unusable_tokens
+        if each.state not in (DestinationState.CLOSED, DestinationState.HALF_OPEN) or _token_fault(each, overview):
+            continue  # _unusable_tokens reports the latter
         if each.code == Reason.TOKEN:
             text = _("Delivery to %(destination)s is stopped: DFINERY refuses the API token since %(time)s.")
             remedy = _("Put a valid token into DFINERY['TOKENS'] and restart the workers: it is then tried at once.")
@@ -108,14 +92,13 @@ def _temporary_stops(overview: Snapshot) -> Iterator[Finding]:
     for each in overview.destinations:
         if each.state not in (DestinationState.CLOSED, DestinationState.HALF_OPEN):
             continue
-        is_long = each.since is not None and overview.now - each.since >= LONG_OUTAGE
         if each.code == Reason.THROTTLED:
             text = _("DFINERY's rate limit for %(destination)s is used up since %(time)s; it resumes automatically.")
             yield _stop_finding(each, overview.now, text, code="throttled", level=Level.WARNING)
         elif each.code == Reason.TRANSIENT:
             text = _("DFINERY gives %(destination)s no proper answer since %(time)s; it is retried every minute.")
             remedy = _("After an outage delivery resumes automatically. If it lasts, check network, firewall and DNS.")
-            level = Level.ALARM if is_long else Level.WARNING
+            level = Level.ALARM if each.since and overview.now - each.since >= LONG_OUTAGE else Level.WARNING
             yield _stop_finding(each, overview.now, text, code="outage", level=level, remedy=remedy)
 
 
@@ -124,8 +107,8 @@ def _stop_finding(
 ) -> Finding:
     since = point_in_time(report.since or now, now)
     words = text % {"destination": report.alias, "time": since, "who": report.paused_by}
-    words, said = join_sentences(words, _queue(report, now)), "" if code == "paused" else report.why
-    return Finding(code, level, words, said, remedy, destination=report.alias)
+    said = "" if code == "paused" else report.why
+    return Finding(code, level, _with_queue(words, report, now), said, remedy, destination=report.alias)
 
 
 def join_sentences(*sentences: str) -> str:
@@ -133,8 +116,8 @@ def join_sentences(*sentences: str) -> str:
     return " ".join(filter(None, sentences)).replace("。 ", "。")
 
 
-def _queue(report: DestinationReport, now: dt.datetime) -> str:
-    return _waiting_sentence(report.waiting, report.expires_next_at, now)
+def _with_queue(text: str, report: DestinationReport, now: dt.datetime) -> str:
+    return join_sentences(text, _waiting_sentence(report.waiting, report.expires_next_at, now))
 
 
 def _waiting_sentence(count: int, expiry: dt.datetime | None, now: dt.datetime) -> str:
@@ -163,11 +146,9 @@ def _waiting_sentence(count: int, expiry: dt.datetime | None, now: dt.datetime) 
 
 
 def _undrained(overview: Snapshot) -> Iterator[Finding]:
-    late = overview.undrained
-    if not late:
+    if not (late := overview.undrained):
         return
-    drained = [each.drained_at for each in late if each.drained_at]
-    if drained:
+    if drained := [each.drained_at for each in late if each.drained_at]:
         text = _("No events are delivered: no worker has looked for events since %(time)s.")
         words = text % {"time": point_in_time(max(drained), overview.now)}
     else:
@@ -211,21 +192,19 @@ def _at_risk(overview: Snapshot) -> Iterator[Finding]:
                 "%(count)s events for %(destination)s have waited for more than half of their time.",
                 each.at_risk,
             ) % {"count": number(each.at_risk), "destination": each.alias}
-            words = join_sentences(text, _queue(each, overview.now))
-            yield Finding("at_risk", Level.ALARM, words, destination=each.alias)
+            yield Finding("at_risk", Level.ALARM, _with_queue(text, each, overview.now), destination=each.alias)
 
 
 def _unusable_tokens(overview: Snapshot) -> Iterator[Finding]:
     for each in overview.destinations:
         if each.waiting and not each.has_token:
             text = _("Nothing is sent to %(destination)s: it has no token.") % {"destination": each.alias}
-            remedy = _("Put its token into DFINERY['TOKENS'] again.")
-            words = join_sentences(text, _queue(each, overview.now))
+            remedy, words = _("Put its token into DFINERY['TOKENS'] again."), _with_queue(text, each, overview.now)
             yield Finding("no_token", Level.ALARM, words, remedy=remedy, destination=each.alias)
         elif fault := _token_fault(each, overview):
             text = _("Nothing is sent to %(destination)s: its API token can't be used.") % {"destination": each.alias}
             remedy = _("Put a valid token into DFINERY['TOKENS'] and restart the workers: it is then tried at once.")
-            words = join_sentences(text, _queue(each, overview.now))
+            words = _with_queue(text, each, overview.now)
             yield Finding("unusable_token", Level.ALARM, words, fault, remedy, destination=each.alias)
 
 
@@ -255,41 +234,36 @@ def _failed(overview: Snapshot) -> Iterator[Finding]:
         text = ngettext(
             "%(count)s event failed in the last 24 hours.", "%(count)s events failed in the last 24 hours.", failed
         )
-        remedy = ""
-        if overview.resendable:
-            remedy = ngettext(
-                "Fix the cause, then rebuild or resend: %(count)s event can still be sent.",
-                "Fix the cause, then rebuild or resend: %(count)s events can still be sent.",
-                overview.resendable,
-            ) % {"count": number(overview.resendable)}
-        yield Finding("failed", Level.WARNING, text % {"count": number(failed)}, remedy=remedy)
+        remedy = ngettext(
+            "Fix the cause, then rebuild or resend: %(count)s event can still be sent.",
+            "Fix the cause, then rebuild or resend: %(count)s events can still be sent.",
+            overview.resendable,
+        ) % {"count": number(overview.resendable)}
+        words = text % {"count": number(failed)}
+        yield Finding("failed", Level.WARNING, words, remedy=remedy if overview.resendable else "")
 
 
 def _long_waiting(overview: Snapshot) -> Iterator[Finding]:
     """Yield events that wait for long although no finding on destinations or workers explains it."""
-    oldest = overview.oldest_waiting_at
+    oldest, count = overview.oldest_waiting_at, overview.waiting
     is_explained = overview.undrained or any(
         each.waiting and (each.state != DestinationState.OPEN or not each.has_token) for each in overview.destinations
     )
     if oldest is not None and overview.now - oldest >= LONG_WAIT and not is_explained:
         text = ngettext(
-            "%(count)s event waits, since %(time)s.",
-            "%(count)s events wait, the oldest since %(time)s.",
-            overview.waiting,
+            "%(count)s event waits, since %(time)s.", "%(count)s events wait, the oldest since %(time)s.", count
         )
-        words = text % {"count": number(overview.waiting), "time": point_in_time(oldest, overview.now)}
+        words = text % {"count": number(count), "time": point_in_time(oldest, overview.now)}
         yield Finding("waiting", Level.WARNING, words, remedy=_("The reason is on each event's page."))
 
 
 def _no_events_yet(overview: Snapshot) -> Iterator[Finding]:
     if not overview.is_empty:
         return
-    commands: tuple[str, ...] = ()
+    remedy, commands = _("No definition says what to capture: write one into DFINERY['EVENTS']."), tuple[str, ...]()
     if overview.definition_count:
         remedy = _(
             "Save something that a definition watches, or see how many orders of the last 48 hours would be captured:"
         )
         commands = ("python manage.py dfinery reconcile --dry-run",)
-    else:
-        remedy = _("No definition says what to capture: write one into DFINERY['EVENTS'].")
     yield Finding("empty", Level.WARNING, _("No event has been captured yet."), remedy=remedy, commands=commands)

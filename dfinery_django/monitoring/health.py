@@ -18,17 +18,12 @@ from .overview import Snapshot
 
 @dataclass(frozen=True)
 class HealthReport:
-    """The level, a headline and the findings behind them.
-
-    :ivar headline: the worst finding in a sentence or two, or that all is well
-    :ivar findings: worst first
-    :ivar deliveries: the number of events delivered lately and the time of the last delivery, in a sentence
-    """
+    """The level, a headline and the findings behind them."""
 
     level: Level
-    headline: str
-    findings: tuple[Finding, ...]
-    deliveries: str
+    headline: str  # the worst finding in a sentence or two, or that all is well
+    findings: tuple[Finding, ...]  # worst first
+    deliveries: str  # the number of events delivered lately and the time of the last delivery, in a sentence
 
     @property
     def needs_a_person(self) -> bool:
@@ -62,14 +57,10 @@ def _delivery_sentence(overview: Snapshot) -> str:
 
 
 def _healthy_headline(overview: Snapshot) -> str:
-    text = (
-        _("All is well: %(deliveries)s")
-        if overview.lately.get(EventStatus.DELIVERED)
-        else _("All is well. %(deliveries)s")
-    )
+    has_delivered = overview.lately.get(EventStatus.DELIVERED)
+    text = _("All is well: %(deliveries)s") if has_delivered else _("All is well. %(deliveries)s")
     sentence = text % {"deliveries": _delivery_sentence(overview)}
-    count = overview.waiting
-    if not count:
+    if not (count := overview.waiting):
         return sentence
     text = ngettext("%(count)s event is on its way.", "%(count)s events are on their way.", count)
     return join_sentences(sentence, text % {"count": number(count)})

@@ -38,6 +38,8 @@ DRAINS_AT_LEAST_EVERY_SECONDS = 180
 ARRIVAL_SAMPLE = 1000
 #: A worker's clock that differed is reported for this long.
 DIFFERED_LATELY = dt.timedelta(minutes=15)
+#: An event dated this far ahead of its capture is reported: what DFINERY does with it is not documented.
+FAR_AHEAD = dt.timedelta(hours=1)
 
 _HOUR = dt.timedelta(hours=1)
 
@@ -55,40 +57,27 @@ class Hour:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The state of delivery at one time.
-
-    :ivar fault: the error in the settings, if any
-    :ivar counts: status -> number of events: all unfinished ones, and those that finished within 48 hours
-    :ivar lately: status -> number of events that finished within 24 hours
-    :ivar resendable: number of failed events that DFINERY would still process
-    :ivar schedules: name of the queue's schedule -> next run; ``None`` if the schedule is missing
-    :ivar schedules_fault: the error on reading the schedules, if any
-    :ivar is_empty: true if no event was ever captured
-    :ivar definition_faults: definition -> the reason why it is disabled or captures nothing
-    :ivar clock_ahead_seconds: lead over the database's clock of this machine's or a recent worker's, the largest
-    :ivar dated_ahead: number of counted events that are dated more than an hour ahead
-    """
+    """The state of delivery at one time."""
 
     now: dt.datetime
     fault: str
     settings: Settings
     destinations: tuple[DestinationReport, ...]
     hours: tuple[Hour, ...]
-    counts: Mapping[str, int]
-    lately: Mapping[str, int]
-    resendable: int
+    counts: Mapping[str, int]  # by status: all unfinished events, and those that finished within 48 hours
+    lately: Mapping[str, int]  # by status: events that finished within 24 hours
+    resendable: int  # failed events that DFINERY would still process
     last_delivered_at: dt.datetime | None
-    schedules: Mapping[str, dt.datetime | None]
+    schedules: Mapping[str, dt.datetime | None]  # name of the queue's schedule -> next run; ``None`` if it is missing
     schedules_fault: str
-    is_empty: bool
+    is_empty: bool  # no event was ever captured
     definition_count: int
-    definition_faults: Mapping[str, str]
-    clock_ahead_seconds: float = 0.0
-    dated_ahead: int = 0
+    definition_faults: Mapping[str, str]  # definition -> the reason why it is disabled or captures nothing
+    clock_ahead_seconds: float = 0.0  # of the database's clock: this machine's or a recent worker's, the largest
+    dated_ahead: int = 0  # events that are dated more than an hour ahead
 
     @property
     def waiting(self) -> int:
-        """Number of unfinished events."""
         return sum(self.counts[status] for status in UNFINISHED)
 
     @property
@@ -113,11 +102,8 @@ class Snapshot:
         """Destinations without a drain for so long that no worker can be running."""
         seconds = max(DRAINS_AT_LEAST_EVERY_SECONDS, self.settings.DRAIN_SECONDS + 120)
         since = self.now - dt.timedelta(seconds=seconds)
-        return tuple(
-            each
-            for each in self.destinations
-            if each.has_token and (each.drained_at is None or each.drained_at < since)
-        )
+        watched = [each for each in self.destinations if each.has_token]
+        return tuple(each for each in watched if each.drained_at is None or each.drained_at < since)
 
 
 def _next_expiry(report: DestinationReport) -> dt.datetime:
@@ -133,9 +119,7 @@ def look(now: dt.datetime | None = None, *, with_schedules: bool = True) -> Snap
     now = now or clock.now()
     fault, settings = settings_in_force()
     since = first_hour(now)
-    rows: list[Destination] = []
-    waiting: Rows = []
-    finished: Rows = []
+    rows, waiting, finished = list[Destination](), Rows(), Rows()
     for using in databases():
         rows += Destination.objects.using(using).annotate(epoch_seconds=EpochSeconds())
         waiting += _group_waiting(using, {*settings.TOKENS, *(row.alias for row in rows)}, now, settings)
@@ -218,20 +202,17 @@ def _group_waiting(using: str, aliases: Iterable[str], now: dt.datetime, setting
 
 
 def _group_finished(using: str, since: dt.datetime, now: dt.datetime) -> Rows:
-    """Count events that finished within 48 hours by destination, status and hour."""
     finished = Event.objects.using(using).filter(finished_at__gte=since)
     # Not the plain column: SQLite would read the claim's whole index to sort the groups.
     alias = Coalesce("destination", Value(""))
     grouped = finished.values("status", alias=alias, hour=UtcHour("finished_at"))
-    return list(
-        grouped.annotate(
-            count=Count("pk"),
-            lately=Count("pk", filter=Q(finished_at__gte=now - DAY)),
-            resendable=Count("pk", filter=Q(status=EventStatus.FAILED, expires_at__gt=now)),
-            dated_ahead=Count("pk", filter=Q(occurred_at__gt=now + FAR_AHEAD)),
-            last=Max("finished_at"),
-        )
-    )
+    counts = {
+        "count": Count("pk"),
+        "lately": Count("pk", filter=Q(finished_at__gte=now - DAY)),
+        "resendable": Count("pk", filter=Q(status=EventStatus.FAILED, expires_at__gt=now)),
+        "dated_ahead": Count("pk", filter=Q(occurred_at__gt=now + FAR_AHEAD)),
+    }
+    return list(grouped.annotate(**counts, last=Max("finished_at")))
 
 
 def _last_delivered(waiting: Rows, finished: Rows) -> tuple[dt.datetime | None, bool]:
@@ -256,17 +237,5 @@ def _by_hour(waiting: Rows, finished: Rows, since: dt.datetime, settings: Settin
         happened = row["hour"] - dt.timedelta(hours=math.floor(settings.MAX_AGE_HOURS))
         # Events that wait for longer, or are dated ahead by a wrong clock, count at the edge.
         counts[min(max(happened, starts[0]), starts[-1]), "waiting"] += row["count"]
-    return tuple(
-        Hour(
-            start,
-            delivered=counts[start, EventStatus.DELIVERED],
-            failed=counts[start, EventStatus.FAILED],
-            expired=counts[start, EventStatus.EXPIRED],
-            waiting=counts[start, "waiting"],
-        )
-        for start in starts
-    )
-
-
-#: An event dated this far ahead of its capture is reported: what DFINERY does with it is not documented.
-FAR_AHEAD = dt.timedelta(hours=1)
+    kinds = ("delivered", "failed", "expired", "waiting")
+    return tuple(Hour(start, **{kind: counts[start, kind] for kind in kinds}) for start in starts)

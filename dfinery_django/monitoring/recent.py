@@ -31,18 +31,14 @@ class ArrivalTimes:
 
 @dataclass(frozen=True)
 class FailureGroup:
-    """A group of events that failed or expired for one reason.
-
-    :ivar example: the newest of them, with only its ``pk``, ``order_id`` and ``reason`` loaded
-    :ivar resendable: number of events that DFINERY would still process
-    """
+    """A group of events that failed or expired for one reason."""
 
     status: EventStatus
     code: Reason
     event_name: str
     count: int
     resendable: int
-    example: Event
+    example: Event  # the newest of them, with only its ``pk``, ``order_id`` and ``reason`` loaded
 
 
 def arrival_times(now: dt.datetime) -> ArrivalTimes | None:
@@ -71,24 +67,15 @@ def failures(now: dt.datetime) -> list[FailureGroup]:
         lost = (EventStatus.FAILED, EventStatus.EXPIRED)
         undelivered = events.filter(finished_at__gte=first_hour(now), status__in=lost)
         still_processed = Q(status=EventStatus.FAILED, expires_at__gt=now)
-        groups = (
-            undelivered.values("status", "reason_code", "event_name")
-            .annotate(count=Count("pk"), resendable=Count("pk", filter=still_processed), newest=Max("pk"))
-            .order_by("-count", "-newest")[:MOST_FAILURE_GROUPS]
+        groups = undelivered.values_list("status", "reason_code", "event_name").annotate(
+            count=Count("pk"), resendable=Count("pk", filter=still_processed), newest=Max("pk")
         )
-        rows = list(groups)
-        examples = events.only("order_id", "reason").in_bulk([row["newest"] for row in rows]) if rows else {}
+        rows = list(groups.order_by("-count", "-newest")[:MOST_FAILURE_GROUPS])
+        examples = events.only("order_id", "reason").in_bulk([newest for *_, newest in rows]) if rows else {}
         found += [
-            FailureGroup(
-                EventStatus(row["status"]),
-                Reason(row["reason_code"]),
-                row["event_name"],
-                row["count"],
-                row["resendable"],
-                examples[row["newest"]],
-            )
-            for row in rows
-            if row["newest"] in examples  # else deleted meanwhile
+            FailureGroup(EventStatus(status), Reason(code), name, count, resendable, examples[newest])
+            for status, code, name, count, resendable, newest in rows
+            if newest in examples  # else deleted meanwhile
         ]
     return sorted(found, key=lambda each: -each.count)[:MOST_FAILURE_GROUPS]
 

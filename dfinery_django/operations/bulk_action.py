@@ -11,7 +11,6 @@ import datetime as dt
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
 from django.db.models import Case, CharField, Count, Max, Q, Value, When
@@ -39,10 +38,7 @@ JudgedRow = tuple[int, str, str, str]  # primary key, verdict, definition, sourc
 
 
 def new_bulk_action(action: Action, selection: Selection, *, by: str, using: str) -> Repair:
-    """Return an unsaved bulk action on the events as they are now.
-
-    :param by: the operator, for the log
-    """
+    """Return an unsaved bulk action on the events as they are now."""
     seen = {"last_pk": _last_pk(Event, using), "last_attempt_pk": _last_pk(DeliveryAttempt, using)}
     bulk_action = Repair(action=action, selection=selection.to_json(), asked_by=by[:255], seen_at=clock.now(), **seen)
     bulk_action._state.db = using
@@ -54,49 +50,38 @@ def _last_pk(model: type[models.Model], using: str) -> int:
 
 
 class Forecast:
-    """The effect that a bulk action would have.
-
-    :ivar tally: verdict -> number of events
-    :ivar checked_sources: number of events to rebuild whose source was looked up
-    """
+    """The effect that a bulk action would have, in numbers of events."""
 
     def __init__(self, bulk_action: Repair, *, check_seconds: float = SOURCE_CHECK_SECONDS) -> None:
         judged = _with_verdict(bulk_action, clock.now())
-        counts = judged.order_by().values_list("verdict").annotate(Count("pk"))
-        self.tally: Counter[str] = Counter(dict(counts))
-        self.checked_sources = 0
+        self.tally = Counter[str](dict(judged.order_by().values_list("verdict").annotate(Count("pk"))))
+        self.checked_sources = 0  # events to rebuild whose source was looked up
         if bulk_action.action == Action.REBUILD:
             self._check_sources(judged, clock.monotonic() + check_seconds)
 
     @property
     def total(self) -> int:
-        """Number of selected events."""
-        return sum(self.tally.values())
+        return self.tally.total()
 
     @property
     def done(self) -> int:
-        """Number of events that would be changed."""
         return sum(self.tally[verdict] for verdict in ACTIONABLE)
 
     def _check_sources(self, judged: EventQuerySet, until: float) -> None:
         reached = 0
-        while clock.monotonic() < until:
-            page: list[JudgedRow] = list(_next_page(judged.filter(verdict__in=ACTIONABLE), reached))
-            if not page:
-                break
+        changed = judged.filter(verdict__in=ACTIONABLE)
+        while clock.monotonic() < until and (page := _next_page(changed, reached)):
             reached = page[-1][0]
             self.checked_sources += len(page)
             gone = _without_source(page, judged.db)
-            for pk, verdict, _, _ in page:
-                if pk in gone:
-                    self.tally[verdict] -= 1
-                    self.tally[ActionVerdict.SOURCE_GONE] += 1
+            for verdict in [verdict for pk, verdict, _, _ in page if pk in gone]:
+                self.tally[verdict] -= 1
+                self.tally[ActionVerdict.SOURCE_GONE] += 1
 
 
 def advance(using: str, *, pk: int | None = None) -> tuple[Repair, list[int]] | None:
-    """Do one chunk of an unfinished bulk action.
+    """Do one chunk of this bulk action, or of the oldest unfinished one that no other worker has locked.
 
-    :param pk: of the bulk action; default: the oldest that no other worker has locked
     :returns: the bulk action after the chunk and the keys of the events that were changed; ``None`` if there is none
     """
     with transaction.atomic(using=using):
@@ -148,18 +133,16 @@ def _database(bulk_action: Repair) -> str:
 def _do_chunk(bulk_action: Repair) -> list[int]:
     now = clock.now()
     using = _database(bulk_action)
-    rows: list[JudgedRow] = list(_next_page(_with_verdict(bulk_action, now), bulk_action.reached_pk))
+    rows = _next_page(_with_verdict(bulk_action, now), bulk_action.reached_pk)
     if not rows:
         bulk_action.finished_at = now
         return []
     gone = _without_source(rows, using) if bulk_action.action == Action.REBUILD else frozenset()
     verdicts = {pk: ActionVerdict.SOURCE_GONE if pk in gone else verdict for pk, verdict, _, _ in rows}
     wanted = [pk for pk, verdict in verdicts.items() if verdict in ACTIONABLE]
-    locked = _still_eligible(bulk_action, wanted, now).select_for_update()
-    done = list(locked.values_list("pk", flat=True))
+    done = list(_still_eligible(bulk_action, wanted, now).select_for_update().values_list("pk", flat=True))
     _apply(bulk_action, Event.objects.using(using).filter(pk__in=done), now)
-    for pk in set(wanted).difference(done):
-        verdicts[pk] = ActionVerdict.CHANGED
+    verdicts |= dict.fromkeys(set(wanted).difference(done), ActionVerdict.CHANGED)
     bulk_action.tally = dict(Counter(bulk_action.tally) + Counter(map(str, verdicts.values())))
     bulk_action.reached_pk = rows[-1][0]
     if len(rows) < CHUNK:
@@ -180,13 +163,12 @@ def _apply(bulk_action: Repair, events: EventQuerySet, now: dt.datetime) -> None
         events.cancel(now, by=bulk_action.asked_by)
 
 
-def _next_page(judged: EventQuerySet, reached: int) -> Any:
+def _next_page(judged: EventQuerySet, reached: int) -> list[JudgedRow]:
     following = judged.filter(pk__gt=reached).order_by("pk")
-    return following.values_list("pk", "verdict", "definition", "source_pk")[:CHUNK]
+    return list(following.values_list("pk", "verdict", "definition", "source_pk")[:CHUNK])
 
 
 def _with_verdict(bulk_action: Repair, now: dt.datetime) -> EventQuerySet:
-    """Return the selected events, annotated with their ``verdict``."""
     events = Event.objects.using(_database(bulk_action)).filter(pk__lte=bulk_action.last_pk)
     whens = [When(condition, then=Value(str(verdict))) for verdict, condition in _verdict_conditions(bulk_action, now)]
     verdict = Case(*whens, default=Value(str(ActionVerdict.READY)), output_field=CharField())
@@ -197,10 +179,9 @@ def _with_verdict(bulk_action: Repair, now: dt.datetime) -> EventQuerySet:
 def _verdict_conditions(bulk_action: Repair, now: dt.datetime) -> list[tuple[ActionVerdict, Q]]:
     """Return the condition of each verdict; the first that matches an event counts."""
     if bulk_action.action == Action.CANCEL:
-        in_flight = Q(status=EventStatus.SENDING, due_at__gt=now, lapse_count=0)
         return [
             (ActionVerdict.FINISHED, Q(status__in=FINISHED)),
-            (ActionVerdict.IN_FLIGHT, in_flight),
+            (ActionVerdict.IN_FLIGHT, Q(status=EventStatus.SENDING, due_at__gt=now, lapse_count=0)),
             (ActionVerdict.UNSURE, Q(status=EventStatus.SENDING)),
         ]
     common = [
@@ -228,10 +209,7 @@ def _still_eligible(bulk_action: Repair, pks: Iterable[int], now: dt.datetime) -
 
 
 def _sent_since(bulk_action: Repair) -> Q:
-    """Match events that were sent after the operator saw them.
-
-    Compares keys of attempts: the clocks of the operator's and the workers' hosts may differ.
-    """
+    # Compares keys of attempts: the clocks of the operator's and the workers' hosts may differ.
     since = DeliveryAttempt.objects.using(_database(bulk_action)).filter(pk__gt=bulk_action.last_attempt_pk)
     return Q(pk__in=since.values("event_id"))
 

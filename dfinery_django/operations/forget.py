@@ -52,25 +52,19 @@ _ANONYMOUS_REASONS = (Reason.GUEST, Reason.FORGOTTEN)
 class Forgotten:
     """Counts of what was erased.
 
-    :ivar events: status -> number of events; those that were ``sending`` may still arrive
-    :ivar attempts: number of delivery attempts
-    :ivar repairs: number of bulk actions in whose selection an id was replaced
-    :ivar log_entries: number of entries of Django's admin log in which an id was replaced
-    :ivar traces: number of tombstones, which keep events from being captured again
-    :ivar unread: number of events whose user is unknown, since their source is gone or their mapping raises. They hold
-        the key of their source and no payload; they are skipped.
+    :ivar unread: events whose user is unknown, since their source is gone or their mapping raises. They hold the key of
+        their source and no payload; they are skipped.
     """
 
-    events: Mapping[str, int] = field(default_factory=dict)
+    events: Mapping[str, int] = field(default_factory=dict)  # by status; those that were ``sending`` may still arrive
     attempts: int = 0
-    repairs: int = 0
-    log_entries: int = 0
-    traces: int = 0
+    repairs: int = 0  # bulk actions in whose selection an id was replaced
+    log_entries: int = 0  # of Django's admin log, in which an id was replaced
+    traces: int = 0  # tombstones, which keep events from being captured again
     unread: int = 0
 
     @property
     def total(self) -> int:
-        """Number of events."""
         return sum(self.events.values())
 
     def __add__(self, other: Forgotten) -> Forgotten:
@@ -85,7 +79,6 @@ def forget(user_id: Any, *, using: str | None = None, dry_run: bool = False) -> 
 
     :param user_id: as it was sent to DFINERY, in full
     :param using: database; default: all databases of outboxes
-    :param dry_run: only count
     :raises ValueError: if the user_id is empty
     """
     return forget_all([user_id], using=using, dry_run=dry_run)
@@ -107,7 +100,8 @@ def forget_all(user_ids: Iterable[Any], *, using: str | None = None, dry_run: bo
 def people_of(events: Sequence[Event], using: str) -> tuple[list[str], int]:
     """Return the user_ids of events without duplicates, and the number of events whose user can't be known."""
     stored = [_stored_user_id(event) or event.user_id for event in events]
-    unbuilt = [event for event, user_id in zip(events, stored, strict=True) if not user_id and _has_user(event)]
+    unknown = [event for event, user_id in zip(events, stored, strict=True) if not user_id and event.definition]
+    unbuilt = [event for event in unknown if event.reason_code not in _ANONYMOUS_REASONS]
     read = [user_id for _, user_id in _user_ids_from_sources(using, unbuilt)]
     return list(dict.fromkeys(filter(None, [*stored, *read]))), sum(user_id is None for user_id in read)
 
@@ -158,7 +152,6 @@ def _tombstone(event: Event, now: dt.datetime) -> Event:
 
 
 def _built_events_of(using: str, person: str) -> Iterator[int]:
-    """Yield the keys of this person's built events."""
     column = searchable(person)
     events = Event.objects.using(using).filter(user_id=column).only("pk", "user_id", "payload")
     for event in events.iterator(chunk_size=ERASE_BATCH_SIZE):
@@ -174,10 +167,6 @@ def _stored_user_id(event: Event) -> str | None:
         return Payload.from_json(event.payload).user_id if event.payload else None
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-
-
-def _has_user(event: Event) -> bool:
-    return bool(event.definition) and event.reason_code not in _ANONYMOUS_REASONS
 
 
 def _unbuilt_events_of(using: str, people: Collection[str]) -> tuple[list[int], int]:
@@ -214,9 +203,9 @@ def _user_ids_from_definition(using: str, name: str, events: list[Event]) -> Ite
         if not isinstance(error, NotRegistered):
             logger.warning("Sources of %s can't be read: %s", name, type(error).__name__)
         yield from ((event.pk, None) for event in events)
-        return
-    for event in events:
-        yield event.pk, _user_id_from_source(using, definition, sources.get(event.source_pk), event.source_pk)
+    else:
+        for event in events:
+            yield event.pk, _user_id_from_source(using, definition, sources.get(event.source_pk), event.source_pk)
 
 
 def _user_id_from_source(using: str, definition: EventDefinition, source: Any, key: str) -> str | None:
@@ -253,8 +242,10 @@ def _clean_actions(using: str, people: Collection[str], events: list[Event], now
             selection = Selection.from_json(bulk_action.selection)
         except (ValueError, TypeError):  # stored by another version
             continue
-        is_identifying = selection.is_prefix and any(_identifies(selection.search, each) for each in people)
-        fields = {"search"} if selection.search in ids or (is_identifying and bulk_action.is_finished) else set()
+        search = selection.search
+        # A prefix that covers at least half of an id is enough to mean this person.
+        is_meant = selection.is_prefix and any(who.startswith(search) and 2 * len(search) >= len(who) for who in people)
+        fields = {"search"} if search in ids or (is_meant and bulk_action.is_finished) else set()
         if {(definition, selection.source_pk) for definition in selection.definitions} & sources:
             fields.add("source_pk")
         count += bool(fields)
@@ -266,20 +257,12 @@ def _clean_actions(using: str, people: Collection[str], events: list[Event], now
     return count
 
 
-def _identifies(prefix: str, person: str) -> bool:
-    """Return whether a prefix covers at least half of this id, which is enough to mean this person."""
-    return person.startswith(prefix) and 2 * len(prefix) >= len(person)
-
-
 def _clean_admin_log(using: str, pks: Sequence[int], dry_run: bool) -> int:
     """Replace the events' ids, which DFINERY also has, in the admin's log. The record of who did what stays."""
     if not apps.is_installed("django.contrib.admin") or using != router.db_for_write(Event):
         return 0
     from django.contrib.admin.models import LogEntry
 
-    entries = LogEntry.objects.using(router.db_for_write(LogEntry)).filter(
-        content_type__app_label=Event._meta.app_label,
-        content_type__model=Event._meta.model_name,
-        object_id__in=list(map(str, pks)),
-    )
+    kind = {"content_type__app_label": Event._meta.app_label, "content_type__model": Event._meta.model_name}
+    entries = LogEntry.objects.using(router.db_for_write(LogEntry)).filter(**kind, object_id__in=[*map(str, pks)])
     return entries.count() if dry_run else entries.update(object_repr=ERASED_ID)

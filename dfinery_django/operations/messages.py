@@ -27,7 +27,6 @@ class Line:
 
     @property
     def number(self) -> str:
-        """The count with the grouping of the reader's language."""
         return times.number(self.count)
 
 
@@ -72,12 +71,13 @@ def _effect(action: str, verdict: str) -> str:
 
 def action_lines(action: str, tally: Mapping[str, int]) -> Iterator[Line]:
     """Yield a line for every verdict: first for events that are changed, then for those that are skipped."""
-    for verdict in sorted(ActionVerdict, key=lambda each: each not in ACTIONABLE):
-        count = tally.get(verdict, 0)
-        if count and verdict in ACTIONABLE:
-            yield Line(count, _effect(action, verdict), "done" if verdict == ActionVerdict.READY else "doubtful")
-        elif count:
-            yield Line(count, _("left alone: %(why)s") % {"why": verdict.label}, "left")
+    counts = {verdict: tally[verdict] for verdict in ActionVerdict if tally.get(verdict)}
+    for verdict in sorted(counts, key=lambda each: each not in ACTIONABLE):
+        if verdict in ACTIONABLE:
+            kind = "done" if verdict == ActionVerdict.READY else "doubtful"
+            yield Line(counts[verdict], _effect(action, verdict), kind)
+        else:
+            yield Line(counts[verdict], _("left alone: %(why)s") % {"why": verdict.label}, "left")
 
 
 def unchecked_note(forecast: Forecast, action: str) -> str:

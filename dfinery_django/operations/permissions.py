@@ -15,8 +15,5 @@ def may_see_payload(request: HttpRequest) -> bool:
 
 
 def redact(request: HttpRequest, text: TextT, instead: TextT) -> TextT:
-    """Return a text that may quote a payload, or a replacement for users who may not read payloads.
-
-    :param instead: a text without values: the label of a code
-    """
+    """Return a text that may quote a payload, or for users who may not read payloads one without values instead."""
     return text if not text or may_see_payload(request) else instead

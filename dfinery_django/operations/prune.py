@@ -13,11 +13,7 @@ PRUNE_CHUNK = 500
 
 
 def prune_database(using: str, progress: Callable[[int], object] | None) -> int:
-    """Delete what finished more than ``RETENTION_DAYS`` ago in a database: events, bulk actions, incidents.
-
-    :param progress: called with the number of events of each chunk
-    :returns: the number of events
-    """
+    """Delete events, bulk actions and incidents that finished over ``RETENTION_DAYS`` ago; return how many events."""
     now = DatabaseClock(using).refresh().now()  # no machine's own clock may decide what is deleted
     days = get_settings().RETENTION_DAYS
     before = None if days is None else now - dt.timedelta(days=days)

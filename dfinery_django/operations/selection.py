@@ -9,6 +9,7 @@ import dataclasses
 import datetime as dt
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -26,12 +27,7 @@ WILDCARD = "*"
 
 @dataclass(frozen=True)
 class Selection:
-    """Conditions that an event must all match; an empty selection matches every event.
-
-    :ivar search: an event id, order id or user id; with ``is_prefix``, the prefix of an order id or user id
-    :ivar since: match events that happened at this time or later
-    :ivar until: match events that happened before this time
-    """
+    """Conditions that an event must all match; an empty selection matches every event."""
 
     pks: tuple[int, ...] = ()
     status: str = ""
@@ -40,16 +36,13 @@ class Selection:
     reason_code: str = ""
     definitions: tuple[str, ...] = ()
     source_pk: str = ""
-    since: dt.datetime | None = None
-    until: dt.datetime | None = None
-    search: str = ""
+    since: dt.datetime | None = None  # happened at this time or later
+    until: dt.datetime | None = None  # happened before this time
+    search: str = ""  # an event id, order id or user id; with ``is_prefix``, the prefix of an order id or user id
     is_prefix: bool = False
 
     def narrow(self, events: EventQuerySet, destinations: Sequence[str] | None = None) -> EventQuerySet:
-        """Filter a queryset down to the selected events.
-
-        :param destinations: the destinations that events have; default: they are queried
-        """
+        """Filter a queryset down to the selected events; the destinations that events have are queried if not given."""
         plain = {field: getattr(self, field) for field in ("status", "event_name", "destination", "source_pk")}
         plain |= {"pk__in": self.pks, "definition__in": self.definitions, "reason_code": self.reason_code}
         plain |= {"occurred_at__gte": self.since, "occurred_at__lt": self.until}
@@ -74,14 +67,12 @@ class Selection:
     def conditions(self) -> Iterator[tuple[str, Any]]:
         """Yield the name and value of every condition that is set."""
         for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if value:
+            if value := getattr(self, field.name):
                 yield field.name, value
 
     def without_ids(self) -> Selection:
         """Return a copy for a log that outlives its events: ids of orders and users are masked."""
-        given = [name for name in ("search", "source_pk") if getattr(self, name)]
-        hidden: dict[str, Any] = dict.fromkeys(given, "…")
+        hidden: dict[str, Any] = {name: "…" for name in ("search", "source_pk") if getattr(self, name)}
         return dataclasses.replace(self, is_prefix=False, **hidden)
 
     def to_json(self) -> str:
@@ -90,10 +81,7 @@ class Selection:
 
     @classmethod
     def from_json(cls, text: str) -> Selection:
-        """Parse what ``to_json`` returned.
-
-        :raises ValueError, TypeError: if the text was not made by ``to_json``
-        """
+        """Parse what ``to_json`` returned; any other text raises ``ValueError`` or ``TypeError``."""
         stored = json.loads(text)
         for name in ("pks", "definitions"):
             stored[name] = tuple(stored.get(name, ()))
@@ -107,8 +95,9 @@ def _matches(term: str, is_prefix: bool, using: str) -> Q:
         vendor = connections[using].vendor
         return _starts_with("order_id", term, vendor) | _starts_with("user_id", term, vendor)
     found = Q(order_id=term) | Q(user_id=term)
-    event_id = _as_uuid(term)
-    return found | Q(event_id=event_id) if event_id else found
+    with suppress(ValueError):
+        found |= Q(event_id=UUID(term))
+    return found
 
 
 def _starts_with(field: str, prefix: str, vendor: str) -> Q:
@@ -118,10 +107,3 @@ def _starts_with(field: str, prefix: str, vendor: str) -> Q:
     if vendor == "sqlite":
         return Q(**{f"{field}__gte": prefix, f"{field}__lt": f"{prefix}\U0010ffff"})  # its LIKE ignores case
     return Q(**{f"{field}__startswith": prefix})
-
-
-def _as_uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

@@ -17,8 +17,6 @@ async def acapture(name: str, instance: models.Model, *, using: str | None = Non
 
     Runs in the thread that has the caller's connection: it joins a transaction that synchronous code around it has
     opened. Async code can't open a Django transaction; without one the event is stored at once.
-
-    :raises NotRegistered: if no definition has that name
     """
     return await sync_to_async(capture)(name, instance, using=using)
 

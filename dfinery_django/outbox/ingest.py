@@ -62,16 +62,12 @@ class Conflict(PayloadError):
 
 @dataclass(frozen=True)
 class AcceptedEvent:
-    """An event that is in the outbox.
-
-    :ivar is_new: ``False`` if the same event was stored before
-    :ivar notes: probable mistakes of the sender
-    """
+    """An event that is in the outbox."""
 
     index: int
     event_id: UUID
-    is_new: bool
-    notes: tuple[str, ...]
+    is_new: bool  # false: the same event was stored before
+    notes: tuple[str, ...]  # on probable mistakes of the sender
 
 
 @dataclass(frozen=True)
@@ -93,13 +89,10 @@ class IngestResult:
 def ingest(
     bodies: Sequence[object], *, destination: str | None = None, partial: bool = False, using: str | None = None
 ) -> IngestResult:
-    """Store events given as bodies of DFINERY's API, and request a drain.
+    """Store events given as bodies (parsed JSON) of DFINERY's API, and request a drain.
 
-    :param bodies: parsed JSON, one body per event
-    :param destination: alias of ``TOKENS``
     :param partial: store the valid events even if others are not; default: one mistake rejects all of them
-    :raises SwitchedOff: when ``ENABLED`` is false
-    :raises UnknownDestination: if the destination has no token, or none is given though there are several
+    :raises SwitchedOff, UnknownDestination: and nothing is stored
     """
     if not get_settings().ENABLED:
         raise SwitchedOff
@@ -144,8 +137,7 @@ class _Plan:
     def __init__(self, alias: str, is_named: bool, using: str) -> None:
         self.accepted: list[AcceptedEvent] = []
         self.rejected: list[RejectedEvent] = []
-        self._alias, self._is_named, self._using = alias, is_named, using
-        self._now = clock.now()
+        self._alias, self._is_named, self._using, self._now = alias, is_named, using, clock.now()
         self._seen_fields = SeenFields(using)
         self._events: list[Event] = []
         # Payload and destination of each event that exists or is planned; no payload: it was dropped on delivery.
@@ -165,10 +157,7 @@ class _Plan:
                 self.rejected.append(RejectedEvent(index, error))
 
     def store(self) -> None:
-        """Insert the events; safe to repeat.
-
-        :raises IntegrityError: if one of them exists by now
-        """
+        """Insert the events; safe to repeat. Raises ``IntegrityError`` if one of them exists by now."""
         if not self._events:
             return
         with transaction.atomic(using=self._using):
@@ -213,10 +202,8 @@ class _Plan:
 
     def _event(self, body: Body) -> Event:
         _check_name(body.event_name)
-        event = Event(
-            event_name=body.event_name, destination=self._alias, status=EventStatus.PENDING,
-            created_at=self._now, due_at=self._now,
-        )  # fmt: skip
+        times = {"created_at": self._now, "due_at": self._now}
+        event = Event(event_name=body.event_name, destination=self._alias, status=EventStatus.PENDING, **times)
         if body.event_id:
             event.event_id = body.event_id
         event.set_occurred_at(self._moment(body))

@@ -65,10 +65,7 @@ def obstacle(definition: EventDefinition) -> str:
 
 
 def missed(definition: EventDefinition, *, since: dt.datetime | None = None) -> Iterator[list[Any]]:
-    """Yield pages of source rows that match, are recent and have no event; the oldest first.
-
-    :param since: default: as far back as DFINERY still processes
-    """
+    """Yield pages of source rows that match, are recent (as ``candidate_keys``) and have no event; oldest first."""
     using = database_of_sources(definition)
     candidates = candidate_keys(definition, since=since)
     after = Q()
@@ -84,11 +81,7 @@ def missed(definition: EventDefinition, *, since: dt.datetime | None = None) -> 
 
 
 def sweep(definition: EventDefinition, *, since: dt.datetime | None = None, progress: Progress | None = None) -> int:
-    """Capture the events that a definition has missed; none while ``ENABLED`` is false.
-
-    :param progress: called with the number of rows of each page after they are captured
-    :returns: how many rows
-    """
+    """Capture the events that a definition has missed, none while ``ENABLED`` is false; return how many."""
     captured = 0
     for page in missed(definition, since=since) if get_settings().ENABLED else ():
         # One transaction, and so one wake-up, per page. Each row has a savepoint of its own.
@@ -125,6 +118,7 @@ def candidate_keys(definition: EventDefinition, *, since: dt.datetime | None = N
 
     Rows that have an event are excluded if the database can compare the keys exactly.
 
+    :param since: default: as far back as DFINERY still processes
     :raises PayloadError: if ``since`` is no moment
     """
     now, using = clock.now(), database_of_sources(definition)

@@ -94,11 +94,9 @@ _WRONG_ADDRESS = "nothing takes events at this address: see BASE_URL"
 def _message(response: Response, answer: Mapping[str, Any], code: int | None, outcome: Outcome) -> str:
     if outcome == Outcome.ACCEPTED:
         return ""
-    cause = _CAUSES.get(response.status_code, "")
+    cause = _CAUSES.get(response.status_code, _WRONG_ADDRESS if outcome == Outcome.BLOCKED else "")
     if outcome == Outcome.BLOCKED and code == INVALID_TOKEN_CODE:
         cause = "the API token is not valid"
-    elif outcome == Outcome.BLOCKED and not cause:
-        cause = _WRONG_ADDRESS
     # The message is stored: PostgreSQL refuses U+0000, and all refuse lone surrogates.
     words = str(answer.get("result_msg") or "").encode(errors="replace").decode().replace("\x00", "").strip()
     text = f"HTTP {response.status_code}" + (f", {code}" if code is not None else "") + (f": {words}" if words else "")
@@ -123,7 +121,6 @@ def _remaining(headers: Mapping[str, str]) -> int | None:
 
 
 def _period_seconds(headers: Mapping[str, str]) -> float | None:
-    """Return the length of the period in ``X-Rate-Limit-Limit``."""
     text = headers.get("x-rate-limit-limit", "").strip()
     number, unit = text[:-1], text[-1:]
     if unit not in _UNIT_SECONDS or not (number.isascii() and number.isdigit() and len(number) < 6):

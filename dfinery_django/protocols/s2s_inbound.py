@@ -17,8 +17,7 @@ from uuid import UUID
 
 from ..exceptions import PayloadError
 from ..schema import properties
-from ..schema.payload import NO_MEMORY, Payload, TypeMemory, TypeOf, convert_properties
-from ..schema.properties import Scope
+from ..schema.payload import Payload, TypeMemory, TypeOf, convert_properties
 from ..schema.types import WireType, convert, infer
 
 EVENT_PATH, ITEM_PATH, USER_PATH = (properties.PATHS[scope] for scope in ("event", "item", "user"))
@@ -72,14 +71,14 @@ class Body:
     items: tuple[Mapping[str, Any], ...] | None
     notes: tuple[str, ...]
 
-    def payload(self, envelope: Mapping[str, Any], type_of: TypeOf, memory: TypeMemory) -> Payload:
+    def payload(self, envelope: Mapping[str, Any], type_of: TypeOf, memory: TypeMemory | None) -> Payload:
         """Return the payload to send.
 
         :param envelope: id, name and time
         :raises Refused: for a value that does not fit the type of its field
         """
 
-        def fit(values: Mapping[str, Any], scope: Scope, path: str) -> dict[str, Any]:
+        def fit(values: Mapping[str, Any], scope: properties.Scope, path: str) -> dict[str, Any]:
             try:
                 return convert_properties(values, scope, type_of, path, memory=memory)
             except PayloadError as error:
@@ -156,6 +155,7 @@ def read_body(body: Any, type_of: TypeOf) -> Body:
     event_id = _event_id(event)
     items = event.pop(properties.ITEMS, None)
     event.pop(properties.EVENT_ID, None)
+    unknown = sorted(_clean_name(name) for name in body.keys() - {EVENT_PATH, USER_PATH})
     return Body(
         event_id=event_id,
         event_name=str(convert(event.pop(properties.EVENT_NAME), WireType.STRING, properties.EVENT_NAME)),
@@ -163,9 +163,7 @@ def read_body(body: Any, type_of: TypeOf) -> Body:
         event=event,
         user=user,
         items=None if items is None else tuple(items),
-        notes=tuple(
-            f"{name[:LONGEST_PATH]!r} is not part of an event, and is not sent." for name in _unknown_keys(body)
-        ),
+        notes=tuple(f"{name[:LONGEST_PATH]!r} is not part of an event, and is not sent." for name in unknown),
     )
 
 
@@ -192,20 +190,15 @@ def _refuse_empty(event: Mapping[str, Any], user: Mapping[str, Any]) -> None:
     required += [(EVENT_PATH, event, properties.EVENT_ID)] if properties.EVENT_ID in event else []
     for part, values, name in [*required, (USER_PATH, user, properties.USER_ID)]:
         value = values.get(name)
-        if (
-            value is None
-            or value == ""
-            or (name == properties.USER_ID and isinstance(value, str) and not value.strip())
-        ):
+        is_blank = name == properties.USER_ID and isinstance(value, str) and not value.strip()
+        if value is None or value == "" or is_blank:
             raise Refused(EMPTY, f"{part}.{name}", "it is missing, or empty")
 
 
-def _walk(body: Mapping[str, Any]) -> Iterator[tuple[Scope, str, str, Any]]:
-    """Yield scope, part, name and value of all properties, also those of the items."""
-    yield from (
-        ("event", EVENT_PATH, name, value) for name, value in body[EVENT_PATH].items() if name != properties.ITEMS
-    )
-    for number, item in enumerate(body[EVENT_PATH].get(properties.ITEMS, ())):
+def _walk(body: Mapping[str, Any]) -> Iterator[tuple[properties.Scope, str, str, Any]]:
+    event = body[EVENT_PATH]
+    yield from (("event", EVENT_PATH, name, value) for name, value in event.items() if name != properties.ITEMS)
+    for number, item in enumerate(event.get(properties.ITEMS, ())):
         yield from (("item", f"{ITEM_PATH}[{number}]", name, value) for name, value in item.items())
     yield from (("user", USER_PATH, name, value) for name, value in body[USER_PATH].items())
 
@@ -223,10 +216,10 @@ def _refuse_properties(body: Mapping[str, Any], type_of: TypeOf) -> None:
     for scope, part, name, value in _walk(body):
         if not name.strip() or "\x00" in name or name != _clean_name(name):
             raise Refused(BAD_NAME, f"{part}.{_clean_name(name)}", "a name is a text that is not blank, without U+0000")
-        if name in properties.RESERVED[scope]:
+        if (scope, name) in properties.RESERVED:
             continue
         try:
-            convert_properties({name: value}, scope, type_of, part, memory=NO_MEMORY)
+            convert_properties({name: value}, scope, type_of, part)
         except PayloadError as error:
             raise Refused(BAD_VALUE, error.path, error.problem, error.remedy) from None
 
@@ -240,13 +233,8 @@ def _event_id(event: Mapping[str, Any]) -> UUID | None:
     return UUID(value)
 
 
-def _unknown_keys(body: Mapping[str, Any]) -> list[str]:
-    return sorted(_clean_name(name) for name in body.keys() - {EVENT_PATH, USER_PATH})
-
-
 def _clean_name(name: str) -> str:
-    """Return a name without lone surrogates."""
-    return name.encode(errors="replace").decode()
+    return name.encode(errors="replace").decode()  # without lone surrogates
 
 
 def _is_same(values: Mapping[str, Any], wires: Mapping[str, Any]) -> bool:

@@ -1,6 +1,6 @@
 """HTTP for the sandbox: sockets, requests and responses, without knowledge of events or rules.
 
-It must not import anything of ``dfinery_django``. Connections are kept alive; closing the server closes them all.
+Connections are kept alive; closing the server closes them all.
 """
 
 from __future__ import annotations
@@ -69,8 +69,7 @@ def is_form(request: ReceivedRequest) -> bool:
 
 def json_response(status: int, body: Any, headers: Mapping[str, str] | None = None) -> SentResponse:
     """Return a response with a JSON body."""
-    text = json.dumps(body, ensure_ascii=False)
-    raw = text.encode(errors="backslashreplace")  # a lone surrogate, as JSON escapes it
+    raw = json.dumps(body, ensure_ascii=False).encode(errors="backslashreplace")  # escapes lone surrogates as JSON does
     return SentResponse(status, raw, {"Content-Type": "application/json", **(headers or {})})
 
 
@@ -80,9 +79,8 @@ def api_response(
     """Wrap as the API does; a response without a code is that of a gateway."""
     if code is not None:
         return json_response(status, {"result_code": code, "result_msg": message, "result_data": data}, headers)
-    return SentResponse(
-        status, (message or "").encode(), {**({"Content-Type": "text/html"} if message else {}), **headers}
-    )
+    kind = {"Content-Type": "text/html"} if message else {}
+    return SentResponse(status, (message or "").encode(), {**kind, **headers})
 
 
 def acknowledge(request: ReceivedRequest, result: dict[str, Any]) -> SentResponse:
@@ -103,9 +101,8 @@ def html_page(page: dict[str, Any], version: str) -> SentResponse:
     """Render the page; its policy allows only its own script and style."""
     nonce = secrets.token_urlsafe(16)
     engine = Engine(dirs=[str(Path(__file__).parent.parent / "templates")])
-    html = engine.get_template("dfinery_django/sandbox.html").render(
-        Context(numbers_as_text({**page, "nonce": nonce, "version": version}))
-    )
+    context = Context(numbers_as_text({**page, "nonce": nonce, "version": version}))
+    html = engine.get_template("dfinery_django/sandbox.html").render(context)
     policy = f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'"
     policy += "; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy, "ETag": version}

@@ -1,7 +1,4 @@
-"""The log of arrivals and refusals, in memory and, if a file is given, across runs.
-
-It must not import anything of ``dfinery_django`` but the sandbox's own rules, and never sees a token.
-"""
+"""The log of arrivals and refusals, in memory and, if a file is given, across runs. It never sees a token."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The rules that judge a body, and the form of an accepted event in the console.
-
-It must not import anything of ``dfinery_django``: it checks our wire contract independently, with its own tables.
+"""The rules that judge a body, and the form of an accepted event in the console, with tables of their own.
 
 The vendor's page states: the statuses, codes and texts, the required names, the predefined names and their types, the
 four fields that are cast to their type, and that a value of another type becomes another field. The sandbox's own,
@@ -95,18 +93,11 @@ class Arrival:
     def of(cls, raw: str, received_at: float, warnings: tuple[str, ...]) -> Arrival:
         """Read an accepted body, which may come from the file of an earlier run."""
         body = parse_strict_json(raw)
-        event, user = body["event_attributes"], body["user_attributes"]
-        age_seconds = received_at - event["event_datetime"] / 1000
-        return cls(
-            received_at=received_at,
-            event_id=cast_to_text(event["event_id"]),
-            event_name=cast_to_text(event["event_name"]),
-            user_id=cast_to_text(user["user_id"]),
-            body=body,
-            raw=raw,
-            processed=age_seconds <= PROCESSED_FOR_SECONDS,
-            warnings=warnings,
-        )
+        event = body["event_attributes"]
+        event_id, event_name = cast_to_text(event["event_id"]), cast_to_text(event["event_name"])
+        user_id = cast_to_text(body["user_attributes"]["user_id"])
+        is_processed = received_at - event["event_datetime"] / 1000 <= PROCESSED_FOR_SECONDS
+        return cls(received_at, event_id, event_name, user_id, body, raw, is_processed, warnings)
 
     def properties(self) -> list[StoredProperty]:
         """Return every value under its name and type in the console."""
@@ -119,10 +110,8 @@ def judge(raw: bytes, received_at: float, content_type: str = "application/json"
         body = parse_strict_json(raw.decode())
     except (ValueError, RecursionError):
         return INVALID_FORMAT
-    for rule in RULES:
-        refusal = rule(body)
-        if refusal is not None:
-            return refusal
+    if refusal := next(filter(None, (rule(body) for rule in RULES)), None):
+        return refusal
     warnings = tuple(warnings_about(body, received_at, content_type))
     try:
         return Arrival.of(raw.decode(), received_at, warnings)
@@ -197,9 +186,8 @@ def refuse_form(body: Any) -> ErrorResponse | None:
     if not isinstance(body, dict) or not all(isinstance(body.get(part), dict) for part in PARTS.values()):
         return INVALID_FORMAT
     items = body["event_attributes"].get("items", [])
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        return INVALID_FORMAT
-    return None
+    is_valid = isinstance(items, list) and all(isinstance(item, dict) for item in items)
+    return None if is_valid else INVALID_FORMAT
 
 
 def refuse_empty(body: dict[str, Any]) -> ErrorResponse | None:
@@ -229,13 +217,8 @@ def refuse_properties(body: dict[str, Any]) -> ErrorResponse | None:
     return None if is_uuid else UNSUPPORTED_VALUE
 
 
-RULES: tuple[Callable[[Any], ErrorResponse | None], ...] = (
-    refuse_form,
-    refuse_empty,
-    refuse_datetime,
-    refuse_kinds,
-    refuse_properties,
-)
+Rule = Callable[[Any], ErrorResponse | None]
+RULES: tuple[Rule, ...] = (refuse_form, refuse_empty, refuse_datetime, refuse_kinds, refuse_properties)
 
 
 def warnings_about(body: dict[str, Any], received_at: float, content_type: str) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """A local fake DFINERY: it responds as the vendor's page says, logs what arrives and shows it on a page.
 
-It must not import anything of ``dfinery_django`` outside this folder, needs no configured Django,
-never stores or shows a token, and serves on loopback only: it shows customers' data without a password.
+It needs no configured Django, never stores or shows a token, and serves on loopback only: it shows customers' data
+without a password.
 
 The page states the responses and the ``X-Rate-Limit-*`` headers. The sandbox's own interpretation: an unknown token is
 400/4001 and a missing or malformed ``Authorization`` header 401, judged before the limit, judged before the body; the
@@ -23,17 +23,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
-from .http import (
-    ReceivedRequest,
-    SentResponse,
-    Server,
-    acknowledge,
-    api_response,
-    html_page,
-    is_form,
-    is_loopback,
-    json_response,
-)
+from . import http
 from .memory import ArrivalLog
 from .rules import Arrival, ErrorResponse, judge
 
@@ -80,6 +70,7 @@ FAULTS: dict[str, Fault] = {
 class Sandbox:
     """The fake server: ``with Sandbox() as sandbox: …`` and send to ``sandbox.url``.
 
+    :ivar requests_seen: number of POST requests to the events path since the last clear, refused ones included
     :param tokens: the tokens to accept; without any, every token but ``invalid``
     :param rate_limit: events per minute and token
     :param store: a file (JSON lines) that keeps arrivals for the next run
@@ -98,7 +89,7 @@ class Sandbox:
         store: str | os.PathLike[str] | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        if not is_loopback(host):
+        if not http.is_loopback(host):
             raise ValueError(f"{host} is not a loopback address: the sandbox shows customers' data without a password.")
         self.rate_limit = DOCUMENTED_RATE_LIMIT if rate_limit is None else rate_limit
         self.stopping = threading.Event()
@@ -106,24 +97,19 @@ class Sandbox:
         self._log = ArrivalLog(store)
         self._reset()
         self._served = False
-        self._server = Server((host, port), self.answer, self.stopping)
+        self._server = http.Server((host, port), self.answer, self.stopping)
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{self._server.server_address[1]}"
 
     def _reset(self) -> None:
         self._faults: deque[Fault] = deque()
         self._minute, self._counted = 0, Counter[str]()
-        self._requests_seen, self._version = 0, secrets.token_hex(8)
+        self.requests_seen, self._version = 0, secrets.token_hex(8)
 
     @property
     def arrivals(self) -> list[Arrival]:
         """Accepted events in order of arrival; a copy."""
         with self._lock:
             return list(self._log.arrivals)
-
-    @property
-    def requests_seen(self) -> int:
-        """Number of POST requests to the events path since the last clear, refused ones included."""
-        return self._requests_seen
 
     def start(self) -> Sandbox:
         """Serve in a thread of its own, which ends with the process."""
@@ -166,16 +152,16 @@ class Sandbox:
 
     # --- The events path
 
-    def receive(self, request: ReceivedRequest) -> SentResponse:
+    def receive(self, request: http.ReceivedRequest) -> http.SentResponse:
         """Respond to an event."""
         with self._lock:
-            self._requests_seen += 1
+            self.requests_seen += 1
             if request.raw is None:
                 return self._refuse(ErrorResponse(413, None, None))
             fault = self._faults.popleft() if self._faults else None
         return self._judge(request) if fault is None else self._play(fault, request)
 
-    def _judge(self, request: ReceivedRequest, remember: bool = True) -> SentResponse:
+    def _judge(self, request: http.ReceivedRequest, remember: bool = True) -> http.SentResponse:
         token = re.fullmatch(r"Bearer ([!-~]+)", request.headers.get("Authorization") or "")
         with self._lock:
             if token is None:
@@ -190,11 +176,11 @@ class Sandbox:
                 return self._refuse(verdict, self._rate_headers(left))
             if remember:
                 self._log.keep(verdict)
-            return api_response(200, 2000, None, {"event_id": verdict.event_id}, self._rate_headers(left))
+            return http.api_response(200, 2000, None, {"event_id": verdict.event_id}, self._rate_headers(left))
 
-    def _play(self, fault: Fault, request: ReceivedRequest) -> SentResponse:
+    def _play(self, fault: Fault, request: http.ReceivedRequest) -> http.SentResponse:
         ordinary = (fault.status, fault.result_code) == (200, 2000)
-        judged = self._judge(request, remember=fault.accept) if ordinary or fault.accept else SentResponse(0)
+        judged = self._judge(request, remember=fault.accept) if ordinary or fault.accept else http.SentResponse(0)
         self.stopping.wait(fault.delay_seconds)
         if ordinary and not fault.drop:
             return replace(judged, headers={**judged.headers, **fault.headers})
@@ -205,9 +191,9 @@ class Sandbox:
             answer = self._refuse(refusal, {**headers, **fault.headers})
         return replace(answer, drop=fault.drop)
 
-    def _refuse(self, refusal: ErrorResponse, headers: Mapping[str, str] | None = None) -> SentResponse:
+    def _refuse(self, refusal: ErrorResponse, headers: Mapping[str, str] | None = None) -> http.SentResponse:
         self._log.refuse(self._now(), refusal)
-        return api_response(*refusal, None, headers or {})
+        return http.api_response(*refusal, None, headers or {})
 
     def _count(self, token: str) -> int:
         """Count this call of the token and return how many are left in this minute; negative beyond the limit."""
@@ -229,23 +215,23 @@ class Sandbox:
         wanted = [each for each in log.arrivals if event_name in (None, each.event_name)]
         return {"count": len(wanted), "events": wanted, "drift": log.drift(), "refused": list(log.refused)}
 
-    def list(self, request: ReceivedRequest) -> SentResponse:
+    def list(self, request: http.ReceivedRequest) -> http.SentResponse:
         """Respond with the arrivals as JSON."""
         with self._lock:
             snapshot = self._snapshot(dict(parse_qsl(request.query)).get("event_name"))
             snapshot["events"] = [self._log.describe(each) for each in snapshot["events"]]
-        return json_response(200, snapshot)
+        return http.json_response(200, snapshot)
 
-    def show(self, request: ReceivedRequest) -> SentResponse:
+    def show(self, request: http.ReceivedRequest) -> http.SentResponse:
         """Respond with the page."""
         with self._lock:
             log, faults = self._log, len(self._faults)
-            version = f'"{self._version}.{self._requests_seen}.{len(log.arrivals)}.{log.refused_count}.{faults}"'
+            version = f'"{self._version}.{self.requests_seen}.{len(log.arrivals)}.{log.refused_count}.{faults}"'
             if request.headers.get("If-None-Match") == version:
-                return SentResponse(304)
+                return http.SentResponse(304)
             page = {
                 **self._snapshot(),
-                "requests_seen": self._requests_seen,
+                "requests_seen": self.requests_seen,
                 "armed": faults,
                 "distinct": len(log.times_arrived),
                 "unprocessed": sum(not each.processed for each in log.arrivals),
@@ -255,39 +241,39 @@ class Sandbox:
             page["events"] = [{"number": number, **log.describe(each), "body": None} for number, each in newest]
             page |= {"shown": len(newest), "refused_shown": len(page["refused"])}
         page |= {"refused": page["refused"][::-1], "faults": list(FAULTS)}
-        return html_page(page, version)
+        return http.html_page(page, version)
 
-    def forget(self, request: ReceivedRequest) -> SentResponse:
+    def forget(self, request: http.ReceivedRequest) -> http.SentResponse:
         """Clear everything."""
         self.clear()
-        return acknowledge(request, {"cleared": True})
+        return http.acknowledge(request, {"cleared": True})
 
-    def arm(self, request: ReceivedRequest) -> SentResponse:
+    def arm(self, request: http.ReceivedRequest) -> http.SentResponse:
         """Arm a fault by its name."""
         try:
             raw = request.raw or b""
-            wanted = dict(parse_qsl(raw.decode())) if is_form(request) else json.loads(raw)
+            wanted = dict(parse_qsl(raw.decode())) if http.is_form(request) else json.loads(raw)
             fault, times = FAULTS[str(wanted["fault"])], int(wanted.get("times", 1))
         except (AttributeError, KeyError, TypeError, ValueError):
-            return json_response(400, {"error": f"Send fault (one of {', '.join(FAULTS)}) and times."})
+            return http.json_response(400, {"error": f"Send fault (one of {', '.join(FAULTS)}) and times."})
         if not 1 <= times <= MAX_ARMED:
-            return json_response(400, {"error": f"times must be between 1 and {MAX_ARMED}."})
+            return http.json_response(400, {"error": f"times must be between 1 and {MAX_ARMED}."})
         self.answer_next(*[fault] * times)
-        return acknowledge(request, {"fault": wanted["fault"], "times": times})
+        return http.acknowledge(request, {"fault": wanted["fault"], "times": times})
 
-    def answer(self, request: ReceivedRequest) -> SentResponse:
+    def answer(self, request: http.ReceivedRequest) -> http.SentResponse:
         """Answer one HTTP request."""
         methods = ROUTES.get(request.path)
         if methods is None:
-            return SentResponse(404)
+            return http.SentResponse(404)
         if request.method not in methods:
-            return SentResponse(405, headers={"Allow": ", ".join(methods)})
+            return http.SentResponse(405, headers={"Allow": ", ".join(methods)})
         if request.path != EVENTS_PATH and not request.is_from_here():
-            return json_response(403, {"error": "The page and its controls are for this machine only."})
+            return http.json_response(403, {"error": "The page and its controls are for this machine only."})
         return methods[request.method](self, request)
 
 
-ROUTES: dict[str, dict[str, Callable[[Sandbox, ReceivedRequest], SentResponse]]] = {
+ROUTES: dict[str, dict[str, Callable[[Sandbox, http.ReceivedRequest], http.SentResponse]]] = {
     EVENTS_PATH: {"POST": Sandbox.receive},
     "/": {"GET": Sandbox.show},
     "/events.json": {"GET": Sandbox.list, "DELETE": Sandbox.forget},

@@ -34,10 +34,7 @@ def wire_type_of(field: Any) -> WireType | None:
     """Return the type of a field by its class, else by its internal type."""
     field = getattr(field, "output_field", field)  # GeneratedField
     stored_as = getattr(models, field.get_internal_type() or "", object)
-    for kinds, result in _TYPES:
-        if isinstance(field, kinds) or issubclass(stored_as, kinds):
-            return result
-    return None
+    return next((each for kinds, each in _TYPES if isinstance(field, kinds) or issubclass(stored_as, kinds)), None)
 
 
 def plain_value(holder: Any, name: str, value: Any) -> Any:
@@ -77,10 +74,9 @@ def column_value(field: Any, value: Any) -> Any:
 
 
 def _call_or_keep(convert: Callable[[Any], Any], value: Any) -> Any:
-    """Return a field's conversion of a value, or the value itself if a third-party field fails."""
     try:
         return convert(value)
-    except Exception:  # noqa: BLE001
+    except Exception:  # noqa: BLE001 - a third-party field fails
         return value
 
 

@@ -25,18 +25,7 @@ class TypeMemory(Protocol):
     """The types of custom fields, as known from their earlier values."""
 
     def fit(self, scope: Scope, name: str, value: Any, wire_type: WireType | None, path: str) -> Wire:
-        """Convert a value to the type of its field, which is ``wire_type`` if it is declared.
-
-        :raises PayloadError: if it can't be converted
-        """
-
-
-class _NoTypeMemory:
-    def fit(self, scope: Scope, name: str, value: Any, wire_type: WireType | None, path: str) -> Wire:
-        return convert(value, wire_type, path)
-
-
-NO_MEMORY = _NoTypeMemory()
+        """Convert a value to the type of its field (``wire_type`` if it is declared), or raise ``PayloadError``."""
 
 
 @dataclass(frozen=True)
@@ -84,41 +73,37 @@ def convert_properties(
     type_of: TypeOf,
     path: str,
     sources: Mapping[str, object] = {},
-    memory: TypeMemory = NO_MEMORY,
+    memory: TypeMemory | None = None,
 ) -> Properties:
     """Convert Python values to wire values, and leave out ``None``.
 
-    :param type_of: returns the declared type of a custom field, or ``None``
     :param path: their place in the payload: ``items[0]``
     :param sources: field name -> the source of its value, for the error
-    :param memory: the types that custom fields had before
+    :param memory: the earlier types of custom fields, which new values are fitted to
     :raises PayloadError: naming ``path.field``
     """
     converted: Properties = {}
     for name, value in values.items():
         _validate_name(name, scope, path)
-        if value is not None:
-            try:
-                converted[name] = _converted(value, scope, name, type_of, f"{path}.{name}", memory)
-            except PayloadError as error:
-                source = f" (from {sources[name]!r})" if name in sources else ""
-                raise PayloadError(error.path, error.problem + source, error.remedy) from None
+        if value is None:
+            continue
+        predefined, place = properties.predefined_type(scope, name), f"{path}.{name}"
+        try:
+            if predefined or memory is None:
+                converted[name] = convert(value, predefined or type_of(scope, name), place)
+            else:
+                converted[name] = memory.fit(scope, name, value, type_of(scope, name), place)
+        except PayloadError as error:
+            source = f" (from {sources[name]!r})" if name in sources else ""
+            raise PayloadError(error.path, error.problem + source, error.remedy) from None
     return converted
-
-
-def _converted(value: Any, scope: Scope, name: str, type_of: TypeOf, path: str, memory: TypeMemory) -> Wire:
-    predefined = properties.predefined_type(scope, name)
-    if predefined is not None:
-        return convert(value, predefined, path)
-    return memory.fit(scope, name, value, type_of(scope, name), path)
 
 
 def _validate_name(name: Any, scope: Scope, path: str) -> None:
     is_text = isinstance(name, str) and name.strip() and name == name.encode(errors="replace").decode()
     if not is_text or "\x00" in name:
         raise PayloadError(f"{path}.{name!r}", "a field's name must be a text that is not empty", "Rename it.")
-    reserved = properties.RESERVED[scope].get(name)
-    if reserved:
+    if reserved := properties.RESERVED.get((scope, name)):
         raise PayloadError(f"{path}.{name}", f"{name} can't be mapped", f"Leave it out: {reserved}.")
 
 

@@ -70,15 +70,11 @@ PREDEFINED: Mapping[Scope, Mapping[str, Property]] = {
 }
 
 #: Properties that the definition supplies, so that they can't be mapped.
-RESERVED: Mapping[Scope, Mapping[str, str]] = {
-    "event": {
-        EVENT_ID: "it is made at capture and never changes",
-        EVENT_NAME: "set 'event_name' on the definition",
-        EVENT_DATETIME: "set 'event_datetime' on the definition",
-        ITEMS: "set 'items' and 'item_attributes' on the definition",
-    },
-    "item": {},
-    "user": {},
+RESERVED: Mapping[tuple[Scope, str], str] = {
+    ("event", EVENT_ID): "it is made at capture and never changes",
+    ("event", EVENT_NAME): "set 'event_name' on the definition",
+    ("event", EVENT_DATETIME): "set 'event_datetime' on the definition",
+    ("event", ITEMS): "set 'items' and 'item_attributes' on the definition",
 }
 
 #: The part of a payload that has each scope's properties, as error paths name it.
@@ -103,9 +99,8 @@ def console_event_name(name: str) -> str:
 def console_name(scope: Scope, name: str) -> str:
     """Return the name under which DFINERY's console shows a property: ``abx:discount``, ``c:source_type``."""
     entry = PREDEFINED[scope].get(name)
-    if entry is None and not (scope == "event" and name == ITEMS):
-        return f"c:{name}"
-    return f"{entry.prefix if entry else 'abx'}:{name}"
+    prefix = entry.prefix if entry else "abx" if (scope, name) == ("event", ITEMS) else "c"
+    return f"{prefix}:{name}"
 
 
 def declared_type(scope: Scope, name: str) -> WireType | None:

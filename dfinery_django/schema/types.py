@@ -60,18 +60,12 @@ def convert(value: Any, wire_type: WireType | None, path: str) -> Wire:
 
 
 def infer(value: Any, path: str = "value") -> WireType:
-    """Return a value's own type.
-
-    :raises PayloadError: if it can't be sent
-    """
+    """Return a value's own type, or raise ``PayloadError`` if it can't be sent."""
     return _type_of(_normalized(value, path), path)
 
 
 def epoch_milliseconds(value: Any, path: str = "event_datetime") -> int:
-    """Return a datetime as milliseconds since 1970 in UTC; a naive one is in the site's time zone.
-
-    :raises PayloadError: if it is not a datetime, or has none in UTC
-    """
+    """Return a datetime as milliseconds since 1970 in UTC; see ``in_utc``."""
     # Integer arithmetic: the microseconds of a float would sometimes be off by one.
     return (in_utc(value, path) - EPOCH) // dt.timedelta(milliseconds=1)
 
@@ -88,10 +82,7 @@ def as_moment(value: Any, path: str = "event_datetime") -> dt.datetime:
 
 
 def hours_after(moment: dt.datetime, hours: float, path: str = "event_datetime") -> dt.datetime:
-    """Return the moment so many hours later.
-
-    :raises PayloadError: if it can't be stored
-    """
+    """Return the moment so many hours later, or raise ``PayloadError`` if it can't be stored."""
     try:
         return as_moment(moment + dt.timedelta(hours=hours), path)
     except (OverflowError, PayloadError):
@@ -241,9 +232,7 @@ def _double_of_int(value: int, path: str) -> float:
 
 
 def _refuse_not_finite(value: int | float | Decimal, path: str) -> None:
-    is_finite = (
-        value.is_finite() if isinstance(value, Decimal) else not isinstance(value, float) or math.isfinite(value)
-    )
+    is_finite = value.is_finite() if isinstance(value, Decimal) else isinstance(value, int) or math.isfinite(value)
     if not is_finite:
         raise PayloadError(path, f"{value} is not a finite number", "Leave the field out (None) instead.")
 

@@ -36,7 +36,6 @@ CAPTURED, ABSORBED = "captured", "absorbed"
 
 CounterKey = tuple[str, tuple[str, ...]]
 
-
 _lock = threading.Lock()
 TotalsPlace = tuple[str, str | None]
 #: Keyed by database and tenant.
@@ -64,8 +63,7 @@ def reset() -> None:
 
 def observe(using: str, metric: str, *labels: str, seconds: float) -> None:
     """Add a duration to its bucket and to the sum."""
-    bucket = next((str(each) for each in BUCKETS if seconds <= each), "+Inf")
-    increment(using, f"{metric}_bucket", *labels, bucket)
+    increment(using, f"{metric}_bucket", *labels, next((str(each) for each in BUCKETS if seconds <= each), "+Inf"))
     increment(using, f"{metric}_sum", *labels, by=seconds)
 
 
@@ -90,8 +88,7 @@ def flush(using: str, *, after_seconds: float = 0) -> None:
 
 
 def _add(using: str, key: CounterKey, by: float) -> None:
-    rows = Total.objects.using(using)
-    row = rows.filter(pk=_hash(key))
+    row = Total.objects.using(using).filter(pk=_hash(key))
     if not row.update(value=F("value") + by):
         insert_missing([_counter_row(key)], using=using)
         row.update(value=F("value") + by)
@@ -132,8 +129,7 @@ def _absorb(events: models.QuerySet[Any], using: str, before: dt.datetime) -> No
     mark = rows.select_for_update().get(pk=_hash(key))
     # Backwards along the keys, so that older rows are not read.
     grown = events.filter(pk__gt=int(mark.value), created_at__lt=before).order_by("-pk").values_list("pk", flat=True)
-    head = grown.first()
-    if head is None:
+    if (head := grown.first()) is None:
         return
     if not is_first:  # events from before METRICS was on are not counted
         for name, number in _event_counts(events.filter(pk__gt=int(mark.value), pk__lte=head)):
@@ -147,9 +143,8 @@ def _event_counts(events: models.QuerySet[Any]) -> list[tuple[str, int]]:
 
 def read_totals(events: models.QuerySet[Any]) -> dict[CounterKey, float]:
     """Return all totals of a database; that of captured events is up to date. Two queries."""
-    totals: dict[CounterKey, float] = {}
-    for row in Total.objects.using(events.db):
-        totals[row.metric, tuple(json.loads(row.labels))] = row.value
+    rows = Total.objects.using(events.db)
+    totals: dict[CounterKey, float] = {(row.metric, tuple(json.loads(row.labels))): row.value for row in rows}
     mark = totals.pop((ABSORBED, ()), None)
     for name, number in _event_counts(events.filter(pk__gt=int(mark))) if mark is not None else ():
         _add_up(totals, (CAPTURED, (name,)), number)

@@ -16,10 +16,7 @@ QUIET = dt.timedelta(hours=6)
 
 
 def begins(subject: str, *, using: str, now: dt.datetime | None = None) -> bool:
-    """Record another occurrence, and return whether it begins an incident: true for exactly one caller.
-
-    :param subject: the fault, the same text each time
-    """
+    """Record another occurrence of this fault; return whether it begins an incident: true for exactly one caller."""
     now = now or clock.now()
     key = Incident.key_of(subject)
     known = Incident.objects.using(using).filter(pk=key)

@@ -47,8 +47,7 @@ def notify(events: Sequence[Event], using: str) -> None:
     ended = [event for event in events if event.is_finished]
     log_endings(ended, using)
     for event in ended:
-        signal = _SIGNALS.get(EventStatus(event.status))
-        if signal:
+        if signal := _SIGNALS.get(EventStatus(event.status)):
             signal.send_robust(sender=Event, event=event)
 
 

@@ -7,6 +7,7 @@ capture off, for example for ``assertNumQueries``.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ..delivery.test_guard import live_dfinery
@@ -30,10 +31,7 @@ __all__ = [
 
 
 def no_capture() -> override_settings:
-    """Switch capture off, so that this package queries and stores nothing.
-
-    Works like ``override_settings``: on a block, a function or a ``TestCase``.
-    """
+    """Switch capture off: on a block, a function or a ``TestCase``, like ``override_settings``."""
     from django.conf import settings
     from django.test import override_settings
 
@@ -42,12 +40,7 @@ def no_capture() -> override_settings:
 
 def __getattr__(name: str) -> Any:
     # Imported on use: there are no models before Django is set up, and not every site has responses installed.
-    if name == "FakeDfinery":
-        from .fake import FakeDfinery
-
-        return FakeDfinery
-    if name in ("CapturedEvent", "CapturedEvents", "captured_events"):
-        from . import captured
-
-        return getattr(captured, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(".fake" if name == "FakeDfinery" else ".captured", __name__)
+    return getattr(module, name)

@@ -46,20 +46,14 @@ class CapturedEvent:
 
     @property
     def payload(self) -> dict[str, Any]:
-        """The payload: ``event_attributes`` (with ``items``) and ``user_attributes``.
-
-        :raises AssertionError: if it could not be built
-        """
+        """The payload: ``event_attributes`` (with ``items``) and ``user_attributes``. Asserts that it was built."""
         self._raise_error()
         content: dict[str, Any] = json.loads(self.text)
         return content
 
     @property
     def body(self) -> Any:
-        """The body of the request to DFINERY, decoded.
-
-        :raises AssertionError: if it could not be built, or has no token
-        """
+        """The body of the request to DFINERY, decoded. Asserts that it could be built."""
         self._raise_error()
         return json.loads(protocol_for(self.destination, get_settings()).encode([self.text]).body)
 
@@ -98,10 +92,7 @@ class CapturedEvents(Sequence[CapturedEvent]):
         return [event for event in self if event.is_named(name)]
 
     def only(self, name: str) -> CapturedEvent:
-        """Return the only event with this name, which can be sent.
-
-        :raises AssertionError: if there is none, there are several or it could not be built; the message says why
-        """
+        """Return the event with this name. Asserts that there is one, and only one, and that it could be built."""
         found = self.named(name)
         if len(found) != 1:
             many = f"{len(found)} events are named {name!r}, not one." if found else f"No event is named {name!r}."
@@ -112,10 +103,7 @@ class CapturedEvents(Sequence[CapturedEvent]):
         return found[0]
 
     def none(self, name: str = "") -> None:
-        """Assert that there are no events with this name, or none at all.
-
-        :raises AssertionError: if there are any
-        """
+        """Assert that there are no events with this name, or none at all."""
         if found := self.named(name) if name else list(self):
             raise AssertionError("\n".join([f"{len(found)} events were captured.", *self._list(found)]))
 
@@ -158,10 +146,8 @@ class CapturedEvents(Sequence[CapturedEvent]):
         return self._built
 
     def _read(self) -> list[Event]:
-        found: list[Event] = []
-        for using, after in self._after.items():
-            found += Event.objects.using(using).filter(pk__gt=after).order_by("pk")
-        return found
+        rows = Event.objects.order_by("pk")
+        return [row for using, after in self._after.items() for row in rows.using(using).filter(pk__gt=after)]
 
 
 @contextmanager
@@ -179,7 +165,6 @@ def captured_events() -> Iterator[CapturedEvents]:
 
 
 def _last_keys() -> Iterator[tuple[str, int]]:
-    """Yield the databases of outboxes, each with its last key so far."""
     for using in outbox_databases():
         try:
             yield using, Event.objects.using(using).aggregate(last=Max("pk"))["last"] or 0

@@ -49,10 +49,8 @@ class SaveRecorder:
         if definition.signal is not None:
             yield f"{definition.name}: did not fire: it listens to {definition.signal[0]}, not to saves."
         elif not saved:
-            yield (
-                f"{definition.name}: did not fire: no {definition.source_label} was saved "
-                "(update() and bulk_create() send no signals)."
-            )
+            cause = f"no {definition.source_label} was saved (update() and bulk_create() send no signals)"
+            yield f"{definition.name}: did not fire: {cause}."
         for instance, using in saved[:MOST_EXPLAINED]:
             try:
                 why = explain(definition, instance, using=using).why

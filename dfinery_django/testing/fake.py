@@ -12,7 +12,6 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 import responses
@@ -98,22 +97,17 @@ class FakeDfinery:
             self._mock.add_callback(method, ANY_URL, callback=self._respond, content_type="application/json")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._mock.stop()
         self._mock.reset()
         if self._script and kind is None:
-            raise AssertionError(
-                f"{len(self._script)} queued answers were not used; {len(self.attempts)} requests came. Was "
-                "everything drained? An event that is retried is due only after its pause."
-            )
+            counts = f"{len(self._script)} queued answers were not used; {len(self.attempts)} requests came."
+            remedy = "Was everything drained? An event that is retried is due only after its pause."
+            raise AssertionError(f"{counts} {remedy}")
 
     def _respond(self, request: Any) -> _Reply | Exception:
         with self._lock:
             answer = self._script.popleft() if self._script else (200, {}, '{"result_code": 2000, "result_msg": null}')
             status = None if isinstance(answer, Exception) else answer[0]
             self.attempts.append(Attempt(request.url, json.loads(request.body), status))
-        if isinstance(answer, Exception):
-            return answer
         return answer

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from .. import testing
+
 if TYPE_CHECKING:
     from .captured import CapturedEvents
     from .fake import FakeDfinery
@@ -19,25 +21,19 @@ if TYPE_CHECKING:
 @pytest.fixture(name="captured_events")
 def captured_events_fixture(db: None) -> Iterator[CapturedEvents]:
     """Collect what the test would have sent: ``captured_events()`` around the whole test."""
-    from .captured import captured_events
-
-    with captured_events() as events:
+    with testing.captured_events() as events:
         yield events
 
 
 @pytest.fixture(name="no_capture")
 def no_capture_fixture() -> Iterator[None]:
     """Apply ``no_capture()`` to the whole test."""
-    from . import no_capture
-
-    with no_capture():
+    with testing.no_capture():
         yield
 
 
 @pytest.fixture(name="fake_dfinery")
 def fake_dfinery_fixture() -> Iterator[FakeDfinery]:
     """Apply ``FakeDfinery()`` to the whole test."""
-    from .fake import FakeDfinery
-
-    with FakeDfinery() as fake:
+    with testing.FakeDfinery() as fake:
         yield fake

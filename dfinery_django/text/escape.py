@@ -22,10 +22,7 @@ _HARMLESS = frozenset("\u200c\u200d")
 
 
 def escaped(value: Any, *, chars: int = 0) -> SafeString:
-    """Return a text as HTML: escaped, isolated, with its control characters made visible.
-
-    :param chars: the length to truncate it to
-    """
+    """Return a text, truncated to ``chars``, as HTML: escaped, isolated, with its control characters made visible."""
     text = str(value)
     text = Truncator(text).chars(chars) if chars else text
     if text.isprintable():  # the common case, fast: a list shows hundreds

@@ -19,21 +19,6 @@ from ..exceptions import error_line
 logger = logging.getLogger("dfinery_django")
 events_logger = logging.getLogger("dfinery_django.events")
 
-#: Attributes of the records, and their meaning.
-LOG_FIELDS = {
-    "dfinery_event_id": "the event's id, as DFINERY knows it",
-    "dfinery_event_name": "its name",
-    "dfinery_definition": "its definition; empty for `track()`",
-    "dfinery_destination": "alias of `TOKENS`",
-    "dfinery_status": "what became of the event: delivered, failed, expired, cancelled",
-    "dfinery_reason_code": "why, in a word",
-    "dfinery_outcome": "what came of the request: accepted, transient, throttled, rejected, blocked",
-    "dfinery_attempt": "the number of the attempt",
-    "dfinery_duration_ms": "how long the request took, or the drain",
-    "dfinery_status_code": "the answer's HTTP status, if one came",
-    "dfinery_result_code": "DFINERY's own code",
-    "dfinery_count": "how many events it is about",
-}
 #: A process logs the same error once in this time.
 QUIET_SECONDS = 60.0
 MAX_SUBJECTS = 1000

@@ -31,6 +31,7 @@ from dfinery_django.sandbox import Sandbox
 from dfinery_django.telemetry import counters as totals
 from tests.shop.models import User
 from tests.support.doubles import PURCHASE, FarSide, answer
+from tests.support.log_fields import LOG_FIELDS
 from tests.support.processes import Workers, ended
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -309,11 +310,9 @@ def test_the_page_lists_each_metric_with_its_labels() -> None:
     """docs/monitoring.md has a row for each, and for no other; and one for each attribute of a log record."""
     page = (ROOT / "docs/monitoring.md").read_text()
     rows = dict(re.findall(r"^\| `(dfinery_\w+)` \| ([^|]*) \|", page, re.MULTILINE))
-    from dfinery_django.text.log_fields import LOG_FIELDS
-
     expected = {f"{name}_total": labels for name, _, labels in COUNTERS.values()}
     expected |= {name: labels for name, _, labels in (DURATION, *GAUGES.values())}
-    assert set(rows) == set(expected) | set(LOG_FIELDS)
+    assert set(rows) == set(expected) | LOG_FIELDS
     for name, labels in expected.items():
         assert re.findall(r"`(\w+)`", rows[name]) == list(labels), name
 

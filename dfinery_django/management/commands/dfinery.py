@@ -13,26 +13,17 @@ from ..arguments import OneLineParser, django_options, exit_with_error
 from ..exit_codes import EXIT_CODES, errors_as_exit_codes
 from ..subcommands.base import Subcommand
 
-#: Name -> module and class in ``management.subcommands``, in the order of the help.
-SUBCOMMANDS = {
-    "status": "status.StatusCommand",
-    "drain": "drain.DrainCommand",
-    "reconcile": "reconcile.ReconcileCommand",
-    "resend": "resend.ResendCommand",
-    "cancel": "cancel.CancelCommand",
-    "preview": "preview.PreviewCommand",
-    "fields": "fields.FieldsCommand",
-    "prune": "prune.PruneCommand",
-    "forget": "forget.ForgetCommand",
-    "schedule": "schedule.ScheduleCommand",
-    "sandbox": "sandbox.SandboxCommand",
-    "check-token": "check_token.CheckTokenCommand",
-}
+#: In the order of the help. ``check-token`` is ``management.subcommands.check_token.CheckTokenCommand``.
+SUBCOMMANDS = (
+    "status", "drain", "reconcile", "resend", "cancel", "preview", "fields", "prune", "forget", "schedule", "sandbox",
+    "check-token",
+)  # fmt: skip
 
 
 def load_subcommand(name: str) -> Subcommand:
     """Import a subcommand and return an instance of it."""
-    subcommand: type[Subcommand] = import_string(f"dfinery_django.management.subcommands.{SUBCOMMANDS[name]}")
+    path = f"dfinery_django.management.subcommands.{name.replace('-', '_')}.{name.title().replace('-', '')}Command"
+    subcommand: type[Subcommand] = import_string(path)
     return subcommand()
 
 

@@ -21,26 +21,19 @@ class CheckTokenCommand(Subcommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--destination", help="alias of TOKENS; default: all, one request each")
 
+    @override("en")
     def handle(self, *, destination: str | None, **options: Any) -> None:
-        from ...delivery.token_check import AGE, TEST_EVENT_NAME
+        from ...delivery import token_check
 
         aliases = destinations_named(destination)
-        date = f"{clock.now() - AGE:%Y-%m-%d}"
-        address = get_settings().BASE_URL
-        self.stdout.write(f"Sent to {address}: an event {TEST_EVENT_NAME!r} of {date}, too old for DFINERY to keep.")
-        results = [self._check(alias) for alias in aliases]
-        if not all(results):
+        event = f"an event {token_check.TEST_EVENT_NAME!r} of {clock.now() - token_check.AGE:%Y-%m-%d}"
+        self.stdout.write(f"Sent to {get_settings().BASE_URL}: {event}, too old for DFINERY to keep.")
+        are_accepted = True
+        for alias in aliases:
+            result = token_check.check_token(alias)
+            are_accepted &= bool(result.is_accepted)
+            paint = self.style.SUCCESS if result.is_accepted else self.style.ERROR
+            self.stdout.write(f"{paint(result.text)} {result.answer or f'({result.duration_ms} ms)'}")
+        if not are_accepted:
             self.stdout.flush()
             raise SystemExit(FAILED)
-
-    @override("en")
-    def _check(self, alias: str) -> bool:
-        """Print what DFINERY answers, and return whether it accepts the token."""
-        from ...delivery.token_check import check_token
-
-        result = check_token(alias)
-        paint = self.style.SUCCESS if result.is_accepted else self.style.ERROR
-        self.stdout.write(
-            paint(result.text) + (f" {result.answer}" if result.answer else f" ({result.duration_ms} ms)")
-        )
-        return bool(result.is_accepted)

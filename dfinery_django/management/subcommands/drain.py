@@ -6,6 +6,7 @@ import time
 from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.db import connections
@@ -31,34 +32,28 @@ class DrainCommand(Subcommand):
 
     def handle(self, *, destination: str | None, budget: float | None, forever: bool, **options: Any) -> None:
         from ... import tasks
+        from ...delivery import worker
 
         destinations_named(destination)
         with tasks.stop_requested() as should_stop:
+            drain = partial(worker.drain, destination, budget_seconds=budget, should_stop=should_stop)
             while not should_stop():
-                counts = self._drain_once(destination, budget, should_stop, forever)
+                counts = self._drain_or_wait(drain) if forever else drain()
                 if counts or not forever:
-                    self.stdout.write(_summary(counts))
+                    words = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()) if count)
+                    self.stdout.write(words or "Nothing was due.")
                     self.stdout.flush()
                 if not forever:
                     return
                 if not counts:
                     time.sleep(IDLE_SECONDS)
 
-    def _drain_once(
-        self, destination: str | None, budget: float | None, should_stop: Callable[[], bool], forever: bool
-    ) -> Counter[str]:
-        from ...delivery import worker
-
+    def _drain_or_wait(self, drain: Callable[[], Counter[str]]) -> Counter[str]:
         try:
-            return worker.drain(destination, budget_seconds=budget, should_stop=should_stop)
+            return drain()
         except DATABASE_ERRORS as error:
-            if not forever or not is_transient(error):
+            if not is_transient(error):
                 raise
             self.stderr.write(f"The database can't be used; retrying: {one_line(error)}")
             connections.close_all()
             return Counter()
-
-
-def _summary(counts: Counter[str]) -> str:
-    """Return ``3 delivered, 1 failed``."""
-    return ", ".join(f"{count} {status}" for status, count in sorted(counts.items()) if count) or "Nothing was due."

@@ -37,7 +37,6 @@ class FieldsCommand(Subcommand):
 
 
 def _field_table(fields: Sequence[ListedField]) -> Iterator[str]:
-    """Yield the lines of a table."""
     if not fields:
         yield "No custom event or field is declared, mapped or was ever sent."
         return

@@ -42,8 +42,7 @@ class ForgetCommand(Subcommand):
         if options["json"]:
             self.stdout.write(json.dumps(asdict(erased), indent=2))
             return
-        for line in _erasure_lines(erased, dry_run):
-            self.stdout.write(line)
+        self.stdout.write("\n".join(_erasure_lines(erased, dry_run)))
 
 
 def _erasure_lines(erased: Forgotten, dry_run: bool) -> Iterator[str]:
@@ -66,10 +65,8 @@ def _erasure_lines(erased: Forgotten, dry_run: bool) -> Iterator[str]:
     if erased.events.get(EventStatus.DELIVERED, 0):
         yield "DFINERY itself keeps what was delivered: have it erased there, too."
     if erased.unread:
-        yield (
-            "Skipped, because their user can't be determined (their source is gone, or their mapping fails): "
-            f"{erased.unread}. They have no content."
-        )
+        cause = "their user can't be determined (their source is gone, or their mapping fails)"
+        yield f"Skipped, because {cause}: {erased.unread}. They have no content."
 
 
 def _plural(count: int, noun: str) -> str:

@@ -8,6 +8,7 @@ import json
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
@@ -22,15 +23,13 @@ from ...enums import EventStatus
 from ...exceptions import ConfigurationError, NotRegistered
 from ..arguments import choose, count_type
 from ..exit_codes import wrong_use
-from ..output import INDENT, printable, terminal_width, text_columns, wrap
+from ..output import INDENT, printable, text_columns, text_width, wrap
 from .base import Subcommand
 
 if TYPE_CHECKING:
     from ...diagnostics.explain import Explanation
     from ...diagnostics.fields import FieldReading, PayloadPart
 
-#: Lines are as wide as the terminal, within these limits.
-NARROWEST_PREVIEW, WIDEST_PREVIEW = 80, 120
 NARROWEST_COLUMN = 9
 #: The length to which a Python value and a wire value are cut. The JSON has the wire value in full.
 VALUE_LENGTH, WIRE_LENGTH = 36, 60
@@ -88,7 +87,7 @@ class PreviewCommand(Subcommand):
         except LookupError as error:
             raise wrong_use(str(error)) from error
         if options["json"]:
-            self.stdout.write(json.dumps([_explanation_as_json(each) for each in explanations], indent=2))
+            self.stdout.write(json.dumps(list(map(asdict, explanations)), indent=2, default=dt.datetime.isoformat))
             return
         texts = ["\n".join(_explanation_lines(each, self.style)) for each in explanations]
         # In one write: a reader that takes only the first lines would break the pipe.
@@ -96,10 +95,6 @@ class PreviewCommand(Subcommand):
 
 
 def _model_named(label: str) -> type[models.Model]:
-    """Return a model.
-
-    :raises CommandError: if there is none, with the nearest label
-    """
     try:
         return apps.get_model(label)
     except (LookupError, ValueError) as error:
@@ -110,10 +105,6 @@ def _model_named(label: str) -> type[models.Model]:
 
 
 def _definitions_watching(model: type[models.Model], name: str | None) -> list[EventDefinition]:
-    """Return the model's definitions, or the named one of them.
-
-    :raises CommandError: if there are none
-    """
     try:
         watching = list(registry.definitions_watching(model))
         chosen = [each for each in watching if each is registry.get(name)] if name else watching
@@ -126,7 +117,6 @@ def _definitions_watching(model: type[models.Model], name: str | None) -> list[E
 
 
 def _watched_models() -> str:
-    """Return a sentence with each model and its definitions."""
     by_model: dict[str, list[str]] = {}
     for each in registry.definitions():
         by_model.setdefault(each.source_label, []).append(each.name)
@@ -137,10 +127,7 @@ def _watched_models() -> str:
 
 
 def _instance_with_key(model: type[models.Model], text: str, using: str) -> models.Model:
-    """Return the object with this primary key, past the filters of the shop's own managers.
-
-    :raises CommandError: if the text is no key, or there is no such object
-    """
+    """Return the object, past the filters of the shop's own managers."""
     pk = model._meta.pk
     try:
         key = pk.to_python(text)
@@ -156,25 +143,16 @@ def _instance_with_key(model: type[models.Model], text: str, using: str) -> mode
     return instance
 
 
-def _explanation_as_json(explanation: Explanation) -> dict[str, Any]:
-    fields: dict[str, Any] = json.loads(json.dumps(asdict(explanation), default=dt.datetime.isoformat))
-    return fields
-
-
 def _explanation_lines(explanation: Explanation, style: Any) -> Iterator[str]:
-    """Yield the lines for the terminal.
-
-    :param style: a management command's ``self.style``
-    """
-    width = max(NARROWEST_PREVIEW, min(terminal_width() - 1, WIDEST_PREVIEW))
+    width = text_width(narrowest=80)
     yield from _verdict_lines(explanation, style, width)
     yield ""
     name_width = max(len(step.name) for step in explanation.steps)
+    marks = {None: style.NOTICE("-  "), True: style.SUCCESS("yes"), False: style.WARNING("no ")}
     for step in explanation.steps:
-        mark, paint = _step_mark(step.holds, style)
         head = f"{INDENT}{step.name:{name_width}}{INDENT}"
         first, *rest = wrap(step.words, width - len(head) - 5)
-        yield f"{head}{paint(f'{mark:3}')}{INDENT}{first}"
+        yield f"{head}{marks[step.holds]}{INDENT}{first}"
         yield from (" " * (len(head) + 5) + line for line in rest)
     yield ""
     yield from _table_lines(explanation, style, width - len(INDENT))
@@ -197,14 +175,7 @@ def _indented_lines(text: str, depth: int, width: int, paint: Callable[[str], st
     return (INDENT * depth + paint(line) for line in wrap(text, width - len(INDENT) * depth))
 
 
-def _step_mark(holds: bool | None, style: Any) -> tuple[str, Callable[[str], str]]:
-    if holds is None:
-        return "-", style.NOTICE
-    return ("yes", style.SUCCESS) if holds else ("no", style.WARNING)
-
-
 def _table_lines(explanation: Explanation, style: Any, width: int) -> Iterator[str]:
-    """Yield all parts as one table."""
     rows = [_reading_cells(reading) for part in explanation.parts for reading in part.readings]
     widths = _column_widths([_PREVIEW_COLUMNS, *rows], width - 2 * len(INDENT))
     yield from _cell_lines(_PREVIEW_COLUMNS, widths, [style.MIGRATE_LABEL] * len(_PREVIEW_COLUMNS))
@@ -262,13 +233,9 @@ def _column_widths(rows: Sequence[Cells], width: int) -> list[int]:
 
 def _cell_lines(row: Cells, widths: Sequence[int], paints: Sequence[Callable[[str], str]]) -> Iterator[str]:
     wrapped = [wrap(cell, width) for cell, width in zip(row, widths, strict=True)]
-    for index in range(max(map(len, wrapped))):
-        line = ""
-        gap = 0
-        for cell, width, paint in zip(wrapped, widths, paints, strict=True):
-            text = cell[index] if index < len(cell) else ""
-            if text:
-                line += " " * gap + paint(text)
-                gap = 0
-            gap += width - text_columns(text) + len(INDENT)
-        yield INDENT * 2 + line
+    for texts in zip_longest(*wrapped, fillvalue=""):
+        padded = [
+            (paint(text) if text else "") + " " * (width - text_columns(text))
+            for text, width, paint in zip(texts, widths, paints, strict=True)
+        ]
+        yield INDENT * 2 + INDENT.join(padded).rstrip(" ")

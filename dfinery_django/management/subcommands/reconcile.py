@@ -29,7 +29,10 @@ class ReconcileCommand(Subcommand):
         parser.add_argument("--dry-run", action="store_true", help="only count what would be captured")
 
     def handle(self, *, definition: str | None, since: float | None, dry_run: bool, **options: Any) -> None:
-        definitions = _definitions_named(definition)
+        try:
+            definitions = [registry.get(definition)] if definition else list(registry.definitions())
+        except NotRegistered as error:
+            raise wrong_use(str(error)) from error
         longest = get_settings().MAX_AGE_HOURS
         if since is not None and since > longest:
             raise wrong_use(f"DFINERY processes nothing older than {longest:g} hours: --since {longest:g}h")
@@ -43,13 +46,6 @@ class ReconcileCommand(Subcommand):
                 with progress_bar("orders", title=each.name) as bar:
                     count = reconcile.sweep(each, since=start, progress=bar.update)
                 self.stdout.write(f"{each.name}: {count} captured.")
-
-
-def _definitions_named(name: str | None) -> list[EventDefinition]:
-    try:
-        return [registry.get(name)] if name else list(registry.definitions())
-    except NotRegistered as error:
-        raise wrong_use(str(error)) from error
 
 
 def _count_missed(definition: EventDefinition, start: dt.datetime | None) -> int:

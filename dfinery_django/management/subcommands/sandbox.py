@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError
+from contextlib import suppress
 from typing import Any
 
 from ..arguments import count_type
@@ -30,13 +31,11 @@ class SandboxCommand(Subcommand):
             sandbox = Sandbox(host, port, tokens=token, rate_limit=rate_limit, store=store)
         except (OSError, ValueError) as error:
             raise wrong_use(f"The sandbox can't listen on {host}:{port}: {error}") from error
-        try:
+        with suppress(KeyboardInterrupt):
             self.stdout.write(f"Pretend DFINERY on {sandbox.url} (Ctrl-C ends it). Point the shop to it:")
             self.stdout.write(f'    DFINERY = {{"BASE_URL": "{sandbox.url}", …}}')
             self.stdout.flush()
             sandbox.serve_forever()
-        except KeyboardInterrupt:
-            pass
 
 
 def _port_type(word: str) -> int:

@@ -17,7 +17,7 @@ from django.utils.translation import override
 from ...enums import FINISHED, UNFINISHED, DestinationState, Reason
 from ...text.times import number, point_in_time, time_ago
 from ..exit_codes import FAILED
-from ..output import INDENT, terminal_width, wrap
+from ..output import INDENT, text_width, wrap
 from .base import Subcommand
 
 if TYPE_CHECKING:
@@ -26,18 +26,12 @@ if TYPE_CHECKING:
     from ...monitoring.overview import Snapshot
 
 LABEL_WIDTH = 14
-NARROWEST_STATUS, WIDEST_STATUS = 60, 120
 #: The width for a pipe, where each sentence is to be one line.
 UNLIMITED_WIDTH = 10_000
 #: A running cluster of django-q2 runs what is due within this time: it looks about twice a minute.
 SCHEDULER_PAUSE = dt.timedelta(minutes=1)
 #: Django writes it into spans of time.
 NO_BREAK_SPACE = "\xa0"
-#: The command to type when a destination is stopped for this reason.
-_COMMANDS_TO_TYPE = {
-    Reason.TOKEN: "manage.py dfinery check-token --destination {alias}",
-    Reason.BLOCKED: "manage.py dfinery check-token --destination {alias}",
-}
 
 
 class StatusCommand(Subcommand):
@@ -55,10 +49,9 @@ class StatusCommand(Subcommand):
         overview = look()
         health = assess(overview)
         if options["json"]:
-            text = json.dumps(_status_as_json(overview, health), indent=2)
+            text = json.dumps(_status_as_json(overview, health), indent=2, default=_iso_text)
         else:
-            is_terminal = self.stdout.isatty()
-            width = min(max(terminal_width() - 1, NARROWEST_STATUS), WIDEST_STATUS) if is_terminal else UNLIMITED_WIDTH
+            width = text_width(narrowest=60) if self.stdout.isatty() else UNLIMITED_WIDTH
             lines = _status_lines(overview, health, self.style, width)
             text = "\n".join(line.replace(NO_BREAK_SPACE, " ") for line in lines)
         self.stdout.write(text)
@@ -81,33 +74,29 @@ def _status_as_json(overview: Snapshot, health: HealthReport) -> dict[str, Any]:
         "last_24_hours": {str(status): overview.lately.get(status, 0) for status in FINISHED},
         "waiting": overview.waiting,
         "resendable": overview.resendable,
-        "oldest_waiting_at": _iso_text(overview.oldest_waiting_at),
-        "expires_next_at": _iso_text(first.expires_next_at if first else None),
-        "last_delivered_at": _iso_text(overview.last_delivered_at),
-        "drained_at": _iso_text(overview.drained_at),
+        "oldest_waiting_at": overview.oldest_waiting_at,
+        "expires_next_at": first.expires_next_at if first else None,
+        "last_delivered_at": overview.last_delivered_at,
+        "drained_at": overview.drained_at,
         "destinations": [_destination_as_json(each) for each in overview.destinations],
         "schedules": [
-            {"name": name, "next_run_at": _iso_text(moment), "is_overdue": _is_overdue(moment, overview)}
+            {"name": name, "next_run_at": moment, "is_overdue": _is_overdue(moment, overview)}
             for name, moment in overview.schedules.items()
         ],
     }
 
 
 def _destination_as_json(report: DestinationReport) -> dict[str, Any]:
-    fields = asdict(report) | {"lately": {str(status): report.lately.get(status, 0) for status in FINISHED}}
-    fields["last_24_hours"] = fields.pop("lately")
-    return {name: _iso_text(value) if isinstance(value, dt.datetime) else value for name, value in fields.items()}
+    fields = asdict(report)
+    del fields["lately"]
+    return fields | {"last_24_hours": {str(status): report.lately.get(status, 0) for status in FINISHED}}
 
 
-def _iso_text(moment: dt.datetime | None) -> str | None:
-    return moment.astimezone(dt.timezone.utc).isoformat() if moment else None
+def _iso_text(moment: dt.datetime) -> str:
+    return moment.astimezone(dt.timezone.utc).isoformat()
 
 
 def _status_lines(overview: Snapshot, health: HealthReport, style: Any, width: int) -> Iterator[str]:
-    """Yield the lines for a terminal.
-
-    :param style: a management command's ``self.style``
-    """
     from ...monitoring.findings import Level
 
     paint = {Level.OK: style.SUCCESS, Level.WARNING: style.WARNING, Level.ALARM: style.ERROR}
@@ -157,24 +146,15 @@ def _destination_lines(overview: Snapshot) -> Iterator[str]:
 def _state_text(report: DestinationReport, overview: Snapshot) -> str:
     if not report.has_token:
         return "has no token"
-    words = str(report.state.label)
-    return (
-        f"{words} since {point_in_time(report.since, overview.now)}" if report.since and _is_stopped(report) else words
-    )
-
-
-def _is_stopped(report: DestinationReport) -> bool:
-    return report.state != DestinationState.OPEN
+    since = report.since if report.state != DestinationState.OPEN else None
+    return f"{report.state.label} since {point_in_time(since, overview.now)}" if since else str(report.state.label)
 
 
 def _command_to_type(report: DestinationReport) -> str:
     if report.state == DestinationState.PAUSED:
         return "resume it in the admin"
-    return (
-        _COMMANDS_TO_TYPE[report.code].format(alias=report.alias)
-        if _is_stopped(report) and report.code in _COMMANDS_TO_TYPE
-        else ""
-    )
+    is_refused = report.state != DestinationState.OPEN and report.code in (Reason.TOKEN, Reason.BLOCKED)
+    return f"manage.py dfinery check-token --destination {report.alias}" if is_refused else ""
 
 
 def _schedule_lines(overview: Snapshot) -> Iterator[str]:
@@ -184,5 +164,4 @@ def _schedule_lines(overview: Snapshot) -> Iterator[str]:
 
 
 def _is_overdue(moment: dt.datetime | None, overview: Snapshot) -> bool:
-    """Return whether no cluster ran a schedule that was due."""
     return moment is not None and moment < overview.now - SCHEDULER_PAUSE

@@ -23,6 +23,7 @@ from dfinery_django import (
 from dfinery_django.conf import get_settings
 from dfinery_django.delivery.exchange import send_batch
 from dfinery_django.delivery.lane import Lane
+from dfinery_django.delivery.lane_store import LaneStore
 from dfinery_django.delivery.worker import drain
 from dfinery_django.models import DeliveryAttempt, Destination, Event
 from tests.support.doubles import FarSide, answer
@@ -348,7 +349,7 @@ def test_a_row_that_vanishes_in_flight_costs_no_other_result(far_side: FarSide) 
         made.append(request)
         return answer(200, 2000)
 
-    lane = Lane("default", "default", get_settings(), send, SimpleQueue(), float("inf"))
+    lane = Lane(LaneStore("default", "default", get_settings()), send, SimpleQueue(), float("inf"))
     claimed = Event.objects.all().claim(limit=4, now=timezone.now(), lease_seconds=60, into="sending")
     Event.objects.filter(pk=gone.pk).delete()
     lane.unrecorded = [send_batch(lane.protocol, send, [each]) for each in claimed]

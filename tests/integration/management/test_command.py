@@ -210,10 +210,9 @@ def test_the_sandbox_command_serves_until_it_is_stopped() -> None:
 
 
 def test_every_subcommand_is_listed() -> None:
-    """Each module of ``subcommands`` has its line in the dispatcher's list, under its own name."""
+    """Each module of ``subcommands`` has its name in the dispatcher's list."""
     modules = {each.name for each in pkgutil.iter_modules(subcommands.__path__)} - {"base"}
-    assert modules == {path.partition(".")[0] for path in SUBCOMMANDS.values()}
-    assert all(path.startswith(f"{name.replace('-', '_')}.") for name, path in SUBCOMMANDS.items())
+    assert modules == {name.replace("-", "_") for name in SUBCOMMANDS}
 
 
 HELP = """

@@ -20,9 +20,9 @@ from dfinery_django.delivery.worker import drain
 from dfinery_django.models import Destination, Event, Incident
 from dfinery_django.sandbox import FAULTS, Sandbox
 from dfinery_django.telemetry.incidents import QUIET, begins
-from dfinery_django.text.log_fields import LOG_FIELDS
 from tests.shop.models import Order
 from tests.support.doubles import PURCHASE, FarSide, answer
+from tests.support.log_fields import LOG_FIELDS
 from tests.support.processes import Workers, ended
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -315,7 +315,7 @@ def test_a_whole_story_says_no_token_and_no_content(configured: Any, shop: Any, 
     for record in own:
         text = logging.Formatter().format(record) + repr(facts(record)) + repr(record.args)
         assert [secret for secret in SECRETS if secret in text] == []
-    assert {name for record in own for name in facts(record)} <= set(LOG_FIELDS)
+    assert {name for record in own for name in facts(record)} <= LOG_FIELDS
 
 
 def test_sentry_gets_one_event_per_incident(configured: Any, far_side: FarSide, caplog: Any) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings, strategies as st
 
 from dfinery_django.protocols.s2s_inbound import Body, Refused, parse_json, read_body
 from dfinery_django.sandbox.rules import Arrival, ErrorResponse, judge
-from dfinery_django.schema.payload import NO_MEMORY, Payload
+from dfinery_django.schema.payload import Payload
 from dfinery_django.schema.properties import Scope
 from dfinery_django.schema.types import WireType
 from tests.support.bodies import BAD, BODY, EVENT_ID, GONE, body, raw, with_points
@@ -32,7 +32,7 @@ def to_payload(found: Body) -> Payload:
         "event_name": found.event_name,
         "event_datetime": found.milliseconds,
     }
-    return found.payload(envelope, type_of, NO_MEMORY)
+    return found.payload(envelope, type_of, None)
 
 
 def ours(made: Any) -> Payload | Refused:
@@ -186,7 +186,7 @@ def test_a_type_that_is_declared_later_makes_no_other_event() -> None:
     payload = stored.payload(
         {"event_id": EVENT_ID, "event_name": "purchase", "event_datetime": 1_685_620_800_000},
         lambda scope, name: WireType.STRING if name == "grade" else None,
-        NO_MEMORY,
+        None,
     )
     assert payload.event_attributes["grade"] == "3"
     assert read_body(body(grade=3), type_of).matches_payload(payload)
