@@ -93,7 +93,8 @@ def _insert(event: Event, using: str, question: tuple[str, tuple[str]] | None = 
 def _store_again(event: Event, using: str) -> tuple[Any, ...] | None:
     try:
         return _insert(event, using)
-    except IntegrityError:
+    except IntegrityError as error:
+        savepoints.raise_or_recover(error, using)
         if not Event.objects.using(using).filter(event_id=event.event_id).exists():
             raise
         return None  # the first INSERT was committed; only its answer was lost with the connection

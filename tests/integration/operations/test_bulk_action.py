@@ -23,10 +23,12 @@ from tests.support.doubles import PURCHASE, FarSide, accepted
 from tests.support.processes import Workers, ended
 from tests.support.staff import make
 
-DO_REPAIRS = (
-    "-c",
-    "import django; django.setup(); from dfinery_django.operations import bulk_action\nwhile bulk_action.advance('default'): pass",
-)
+CODE = """
+import django; django.setup()
+from dfinery_django.operations.bulk_action import advance
+while advance("default"): pass
+"""
+DO_REPAIRS = ("-c", CODE)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -150,6 +150,16 @@ def test_at_each_statement_in_turn(mode: str, is_late: bool, lasts: bool) -> Non
 
 
 @pytest.mark.usefixtures("_customer")
+@pytest.mark.parametrize(("is_late", "lasts"), [(True, False), (False, True)], ids=str)
+def test_a_duplicate_that_is_none(is_late: bool, lasts: bool) -> None:
+    """An IntegrityError looks like a known key: where it has ended the shop's transaction, the shop is told."""
+    place, count = 0, 1
+    while place < count:
+        place += 1
+        count = strike("atomic", place, utils.IntegrityError, is_late=is_late, lasts=lasts)
+
+
+@pytest.mark.usefixtures("_customer")
 @given(
     mode=st.sampled_from(sorted(MODES)),
     place=st.integers(1, 40),
