@@ -155,7 +155,7 @@ def build_one(
 ) -> None:
     """Set payload and status of one event from its source; nothing is saved, mapping errors become its reason."""
     try:
-        try_to_build(event, definition, instance, seen, now, waits=waits)
+        build_or_raise(event, definition, instance, seen, now, waits=waits)
     except Exception as error:  # noqa: BLE001 - logged when the results are recorded
         if is_transient(error) and not isinstance(error, PayloadError):
             _retry_later(event, error, now)
@@ -163,15 +163,11 @@ def build_one(
             fail(event, definition, instance, error, now)
 
 
-def try_to_build(
+def build_or_raise(
     event: Event, definition: EventDefinition, instance: Any, seen: SeenFields, now: dt.datetime, *, waits: bool
 ) -> None:
-    """Build one event like ``build_one``, but raise the errors.
-
-    :raises PayloadError: for a value that can't be sent
-    :raises Exception: from the definition's own code
-    """
-    if waits and _is_too_early(event, definition, instance, seen.using, now):
+    """Build one event like ``build_one``, but raise ``PayloadError`` or any error of the definition's own code."""
+    if waits and _postpone_if_early(event, definition, instance, seen.using, now):
         return
     if not consent.is_given(definition, instance):
         _cancel_without_consent(event, now)
@@ -231,8 +227,11 @@ def too_old_reason(event: Event) -> str:
     return f"It happened at {event.occurred_at:%Y-%m-%d %H:%M:%S %Z}; DFINERY processes nothing older than {hours:g} h."
 
 
-def _is_too_early(event: Event, definition: EventDefinition, instance: Any, using: str, now: dt.datetime) -> bool:
-    """Postpone an event whose items aren't written or whose signal's change isn't stored; the latter ends cancelled."""
+def _postpone_if_early(event: Event, definition: EventDefinition, instance: Any, using: str, now: dt.datetime) -> bool:
+    """Postpone an event whose items are not written or whose signal's change is not stored. ``False``: build it.
+
+    After ``READY_SECONDS`` the former is built as it is, and the latter is cancelled.
+    """
     if conditions.still_holds(Source(definition, instance, using)):
         reason = "Its items are not there yet."
         return not is_ready(definition, instance) and _postpone(event, Reason.NOT_READY, reason, now)
@@ -261,7 +260,7 @@ def _retry_later(event: Event, error: Exception, now: dt.datetime) -> None:
 
 
 def _next_build_at(event: Event, now: dt.datetime) -> dt.datetime:
-    """Return the next time: each pause is as long as all before it, from a second to half an hour."""
+    """Return the next time: each pause is as long as all before it, a second at least."""
     waited = (now - event.created_at).total_seconds()
     return now + dt.timedelta(seconds=min(max(1.0, waited), CAP_SECONDS))
 

@@ -53,10 +53,10 @@ def capture(name: str, instance: models.Model, *, using: str | None = None) -> E
 def _capture_by_hand(source: Source) -> Event | None:
     if not consent.allows_capture(source):
         return None
-    return fetch_stored(insert(source, by_hand=True), source.using)
+    return fetch_stored(capture_source(source, by_hand=True), source.using)
 
 
-def insert(source: Source, *, by_hand: bool = False) -> Any:
+def capture_source(source: Source, *, by_hand: bool = False) -> Any:
     """Store an event of this definition, unless the same one is there. May raise: callers must guard the shop's code.
 
     :returns: the event's id
@@ -71,7 +71,7 @@ def insert(source: Source, *, by_hand: bool = False) -> Any:
         raise ValueError(f"{definition.source_label} has no key yet: save it first.")
     event = new_event(definition.event_name, default_destination())
     event.definition, event.source, event.source_pk = definition.name, definition.source_label, source.key
-    event.may_be_known = by_hand or _may_repeat(definition)
+    event.may_exist = by_hand or _may_exist(definition)
     grace = definition.settle_seconds
     if grace is None and not connections[using].in_atomic_block:
         grace = get_settings().SETTLE_SECONDS  # committed already, before its lines: wait until they are written
@@ -81,7 +81,7 @@ def insert(source: Source, *, by_hand: bool = False) -> Any:
     except Exception as error:
         savepoints.raise_or_recover(error, using)
         if is_transient(error) and definition.condition != "deleted":
-            raise  # not the mapping's error, and reconcile finds the row again; a deleted one it can't
+            raise  # not the mapping's error: reconcile finds the row later, unless it is deleted
         event.fault, event.source_pk = error, searchable(source.key)
         reason = f"{definition.name}, at capture, raised {error_text(error)}. Fix it, then rebuild the event."
         event.finish(EventStatus.FAILED, Reason.MAPPING, reason, event.created_at)
@@ -93,8 +93,8 @@ def insert(source: Source, *, by_hand: bool = False) -> Any:
     return event.event_id
 
 
-def _may_repeat(definition: EventDefinition) -> bool:
-    """Return ``True`` if it may fire again for the same source; a dict compares with the state before the save."""
+def _may_exist(definition: EventDefinition) -> bool:
+    """Return ``True`` if it may fire again for the same source. A dict fires only when it becomes true."""
     is_guarded = isinstance(definition.condition, Mapping) or definition.condition in ("created", "deleted")
     return definition.signal is not None or not is_guarded
 

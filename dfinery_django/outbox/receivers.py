@@ -1,6 +1,6 @@
 """The receivers of signals: they capture events on saves, deletions and a site's own signals.
 
-Rule: nothing here raises into the shop's code, unless the database has ended its transaction.
+Rule: nothing here raises into the shop's code, unless the database has ended the shop's transaction.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ from ..definitions.source import Source, is_source
 from ..exceptions import NotRegistered
 from ..models import Event
 from ..text.log_fields import log_rate_limited
-from .capture import insert
+from .capture import capture_source
 
 logger = logging.getLogger("dfinery_django")
 
-#: The attribute in which an instance keeps its ``_HeldBefore`` between pre_save and post_save. A stack: saves nest.
+#: The attribute in which an instance keeps its ``_SaveState`` between pre_save and post_save. A stack: saves nest.
 _SAVE_STACK = "_dfinery_saves"
-#: Definition -> ``True`` if its condition held before the save, or the id of the event that a nested save has captured.
-_HeldBefore = dict[str, bool | UUID]
+#: Definition -> whether its condition was true before the save, or the id of the event that a nested save has captured.
+_SaveState = dict[str, bool | UUID]
 
 
 # A site may send these signals by hand, with any arguments: none is required.
 def before_save(sender: Any = None, instance: Any = None, using: str = "", raw: bool = False, **kwargs: Any) -> None:
     """Remember at ``pre_save`` which dict conditions already hold."""
-    held: _HeldBefore = {}
+    state: _SaveState = {}
     for definition in _definitions_for(sender, instance, raw):
         if conditions.lookups(definition) is not None:
-            held[definition.name] = _held_before(Source(definition, instance, using), kwargs.get("update_fields"))
-    if held:
-        instance.__dict__.setdefault(_SAVE_STACK, []).append(held)
+            state[definition.name] = _was_true(Source(definition, instance, using), kwargs.get("update_fields"))
+    if state:
+        instance.__dict__.setdefault(_SAVE_STACK, []).append(state)
 
 
-def _held_before(source: Source, update_fields: Any) -> bool:
+def _was_true(source: Source, update_fields: Any) -> bool:
     try:
         return savepoints.retry_once(source.using, conditions.held_before, source, update_fields)
     except Exception as error:  # noqa: BLE001 - logged; the shop goes on
@@ -65,23 +65,23 @@ def after_save(
 ) -> None:
     """Capture at ``post_save`` the events whose condition this save made true."""
     definitions = _definitions_for(sender, instance, raw)
-    held = _pop_held(instance) if definitions else {}
+    state = _pop_state(instance) if definitions else {}
     for definition in definitions:
         source = Source(definition, instance, using)
         try:
-            # A post_save that is sent by hand had no pre_save: unless created, the condition counts as held before.
-            held_before = _is_already_captured(held.get(definition.name, not created), source.using)
-            if savepoints.retry_once(source.using, _fires, source, created, held_before, kwargs):
-                event_id = insert(source)
-                for outer in instance.__dict__.get(_SAVE_STACK, ()):  # the saves around this one must not capture again
+            # Without a pre_save (the site sends post_save by hand) a condition counts as true before, unless created.
+            was_true = _was_true_or_captured(state.get(definition.name, not created), source.using)
+            if savepoints.retry_once(source.using, _fires, source, created, was_true, kwargs):
+                event_id = capture_source(source)
+                for outer in instance.__dict__.get(_SAVE_STACK, ()):  # nested saves: the outer ones capture it no more
                     outer[definition.name] = event_id
         except Exception as error:  # noqa: BLE001 - logged; the shop goes on
             savepoints.swallow(error, source.using, "%s was not captured", definition.name)
 
 
-def _is_already_captured(held: bool | UUID, using: str) -> bool:
-    """Return ``True`` if the condition held before, or a nested save has captured it and was not rolled back."""
-    return Event.objects.using(using).filter(event_id=held).exists() if isinstance(held, UUID) else held
+def _was_true_or_captured(before: bool | UUID, using: str) -> bool:
+    """Return ``True`` if the condition was true before, or a nested save captured the event and was not rolled back."""
+    return Event.objects.using(using).filter(event_id=before).exists() if isinstance(before, UUID) else before
 
 
 def _definitions_for(sender: Any, instance: Any, raw: bool) -> tuple[EventDefinition, ...]:
@@ -94,22 +94,22 @@ def _definitions_for(sender: Any, instance: Any, raw: bool) -> tuple[EventDefini
         return ()
 
 
-def _pop_held(instance: models.Model) -> _HeldBefore:
+def _pop_state(instance: models.Model) -> _SaveState:
     saves = instance.__dict__.get(_SAVE_STACK)
-    held: _HeldBefore = saves.pop() if saves else {}
+    state: _SaveState = saves.pop() if saves else {}
     if not saves:
         instance.__dict__.pop(_SAVE_STACK, None)
-    return held
+    return state
 
 
-def _fires(source: Source, created: bool, held: bool, kwargs: Mapping[str, Any]) -> bool:
-    return _is_condition_met(source, created, held, kwargs) and _should_capture(source, created)
+def _fires(source: Source, created: bool, was_true: bool, kwargs: Mapping[str, Any]) -> bool:
+    return _is_condition_met(source, created, was_true, kwargs) and _should_capture(source, created)
 
 
-def _is_condition_met(source: Source, created: bool, held: bool, kwargs: Mapping[str, Any]) -> bool:
+def _is_condition_met(source: Source, created: bool, was_true: bool, kwargs: Mapping[str, Any]) -> bool:
     when = source.definition.condition
     if isinstance(when, Mapping):
-        return not held and conditions.holds_after(source, kwargs.get("update_fields"))
+        return not was_true and conditions.holds_after(source, kwargs.get("update_fields"))
     if callable(when):
         with savepoints.savepoint_guard(source.using, source.instance):
             return bool(when(source.instance, created))
@@ -131,7 +131,7 @@ def before_delete(sender: Any = None, instance: Any = None, using: str = "", **k
             source = Source(definition, instance, using)
             try:
                 if savepoints.retry_once(source.using, _should_capture, source, False):
-                    insert(source)
+                    capture_source(source)
             except Exception as error:  # noqa: BLE001 - logged; the shop goes on
                 savepoints.swallow(error, source.using, "%s was not captured", definition.name)
 
@@ -190,7 +190,7 @@ def _on_signal(name: str, path: str) -> Callable[..., None]:
             if definition and instance is not None:
                 source = Source(definition, instance)
                 if savepoints.retry_once(source.using, _fires_on_signal, source, kwargs.get("created")):
-                    insert(source)
+                    capture_source(source)
         except Exception as error:  # noqa: BLE001 - logged; the shop goes on
             if source:
                 savepoints.raise_or_recover(error, source.using)
@@ -211,7 +211,7 @@ def _connected_definition(name: str, path: str) -> EventDefinition | None:
 
 
 def _carried_instance(definition: EventDefinition, sender: Any, kwargs: Mapping[str, Any]) -> Any:
-    """Return the instance that a signal carries, or ``None`` if it carries none of this model: many signals serve all.
+    """Return the instance that a signal carries, or ``None`` if that is of another model.
 
     :raises LookupError: if it has no such keyword
     """
@@ -234,6 +234,6 @@ def _fires_on_signal(source: Source, created: bool | None) -> bool:
         with savepoints.savepoint_guard(source.using, source.instance):
             fires = bool(when(source.instance, bool(created)))
     else:
-        # A signal without "created" (order_placed) is sent for new objects.
+        # A signal without the keyword "created" (order_placed) is taken to announce a new object.
         fires = when != "created" or created is not False
     return fires and _should_capture(source, bool(created))

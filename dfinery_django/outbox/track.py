@@ -181,7 +181,7 @@ def _track(arguments: TrackArguments, using: str) -> Event | None:
     if not get_settings().ENABLED:
         return None
     event, seen = new_event(arguments.name_text, arguments.alias), SeenFields(using)
-    event.may_be_known = True
+    event.may_exist = True
     fill_event(event, arguments, seen, using)
     try:
         store_event(event, using)

@@ -26,7 +26,7 @@ from ..db.sql import sql_for
 from ..db.tenants import database_and_schema
 from ..models import Destination
 from ..text.log_fields import log_rate_limited
-from .wake import wake_named
+from .wake_setting import wake_named
 
 #: A flag that was set this long ago and not cleared by a drain counts as lost.
 LOST_AFTER = dt.timedelta(seconds=60)
