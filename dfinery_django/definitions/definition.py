@@ -90,7 +90,7 @@ class EventDefinition:
         return True
 
     def is_ready(self, instance: Any) -> bool:
-        """Return whether a fresh instance is complete enough to build; ``False`` postpones the build, for ``READY_SECONDS`` at most."""
+        """Return whether a fresh instance is complete; ``False`` postpones the build, for ``READY_SECONDS`` at most."""
         return True
 
     def get_event_datetime(self, instance: Any) -> Any:

@@ -29,8 +29,8 @@ LONGEST_WAIT = dt.timedelta(hours=1)
 #: After this many leases in a row that lapsed without a result, an event is suspected to be a poison event.
 POISON_LAPSES = 5
 
-#: The counters that a claim increments. For sending: attempts, and lapses where the row is "sending" already, so that its
-#: last lease lapsed. For building: always lapses, since a captured row does not show whether it had a lease. Recording
+#: The counters that a claim increments. For sending: attempts, and lapses where the row is "sending" already: its last
+#: lease lapsed. For building: always lapses, since a captured row does not show whether it had a lease. Recording
 #: the result sets them to 0.
 _CLAIM_COUNTERS: dict[str, dict[str, Any]] = {
     EventStatus.SENDING: {
