@@ -563,7 +563,7 @@ def test_an_outage_of_the_database_within_a_drain(pointed_at: Any, wire: CutWire
 def test_an_outage_of_the_database_that_outlasts_the_drain(pointed_at: Any, wire: CutWire, monkeypatch: Any) -> None:
     """The drain ends with the fault; what it had sent is sent again after its lease, with the same id; all arrive."""
     for module in (lane_store, worker):
-        monkeypatch.setattr(module, "LAST_PATIENCE_SECONDS", 0.3)
+        monkeypatch.setattr(module, "STOP_GRACE_SECONDS", 0.3)
     with Misbehaving() as server:
 
         def behave(connection: socket.socket, asked: Asked) -> None:
