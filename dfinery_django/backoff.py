@@ -17,13 +17,9 @@ _MAX_DOUBLINGS = 9
 
 def ceiling_seconds(failures: int) -> float:
     """Return the longest wait after that many failures in a row (1, 2, …): 5 s, 10 s, 20 s …, up to the cap."""
-    doublings = min(max(failures - 1, 0), _MAX_DOUBLINGS)
-    return min(CAP_SECONDS, BASE_SECONDS * 2.0**doublings)
+    return min(CAP_SECONDS, BASE_SECONDS * 2.0 ** min(max(failures - 1, 0), _MAX_DOUBLINGS))
 
 
 def backoff_seconds(failures: int, draw: Callable[[float, float], float] = random.uniform) -> float:
-    """Return a random wait between zero and the ceiling.
-
-    It is at least a tenth of a second, so that no event is tried in a tight loop.
-    """
+    """Return a random wait up to the ceiling; at least 0.1 s, so that no event is tried in a tight loop."""
     return max(0.1, draw(0.0, ceiling_seconds(failures)))

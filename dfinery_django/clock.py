@@ -31,12 +31,8 @@ def monotonic() -> float:
     freezegun stops ``time.monotonic()`` in a site's tests, so that a loop bounded by it would never end. No test tool
     stops this clock.
     """
-    return _read_monotonic()
+    return _real_monotonic() if _real_monotonic else time.clock_gettime(time.CLOCK_MONOTONIC)
 
 
-def _system_monotonic() -> float:
-    return time.clock_gettime(time.CLOCK_MONOTONIC)
-
-
-#: Windows has no ``clock_gettime``.
-_read_monotonic = _system_monotonic if hasattr(time, "clock_gettime") else time.monotonic
+#: For Windows, which has no ``clock_gettime``: bound before a test tool replaces it.
+_real_monotonic = None if hasattr(time, "clock_gettime") else time.monotonic

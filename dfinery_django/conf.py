@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -116,17 +116,20 @@ def did_you_mean(word: str, known: tuple[str, ...]) -> str:
 
 def problems(raw: object) -> list[Problem]:
     """Return all mistakes of a masked setting that can be found without models. Reads the tokens' sources."""
-    found = setting_problems(raw)
-    return found + _token_problems(raw) if isinstance(raw, Mapping) else found
+    return [*setting_problems(raw), *(_token_problems(raw) if isinstance(raw, Mapping) else ())]
 
 
-def setting_problems(raw: object) -> list[Problem]:
-    """Return all mistakes except those of tokens: with one of these the setting can't be used at all."""
+def setting_problems(raw: object) -> Iterator[Problem]:
+    """Yield all mistakes except those of tokens: with one of these the setting can't be used at all."""
     if not isinstance(raw, Mapping):
-        return [Problem("E001", "DFINERY is not a dict.", 'DFINERY = {"TOKENS": {"default": "<API token>"}}')]
-    unknown = [key for key in raw if key not in KEYS]
-    found = [Problem("E002", f"DFINERY has an unknown key {key!r}.", did_you_mean(key, KEYS)) for key in unknown]
-    return found + _shape_problems(raw) + _url_problems(raw) + _field_type_problems(raw)
+        yield Problem("E001", "DFINERY is not a dict.", 'DFINERY = {"TOKENS": {"default": "<API token>"}}')
+        return
+    for key in raw:
+        if key not in KEYS:
+            yield Problem("E002", f"DFINERY has an unknown key {key!r}.", did_you_mean(key, KEYS))
+    yield from _shape_problems(raw)
+    yield from _url_problems(raw)
+    yield from _field_type_problems(raw)
 
 
 def _token_problems(raw: Mapping[str, Any]) -> list[Problem]:
@@ -147,50 +150,41 @@ def _is_alias(alias: object) -> bool:
     return isinstance(alias, str) and 0 < len(alias) <= 64
 
 
-def _shape_problems(raw: Mapping[str, Any]) -> list[Problem]:
-    return [
-        Problem("E004", f"DFINERY[{key!r}] {fault}.", f'The default is "{key}": {getattr(Settings(), key)!r}.')
-        for key, value in raw.items()
-        if (fault := _shape_fault(key, value))
-    ]
+def _shape_problems(raw: Mapping[str, Any]) -> Iterator[Problem]:
+    for key, value in raw.items():
+        rule = Settings.__dataclass_fields__[key].metadata if key in KEYS else {}
+        if rule and not rule["fits"](value):
+            fault = rule["words"].format(value=value, kind=type(value).__name__)
+            default = getattr(Settings(), key)
+            yield Problem("E004", f"DFINERY[{key!r}] {fault}.", f'The default is "{key}": {default!r}.')
 
 
-def _shape_fault(key: str, value: Any) -> str:
-    rule = Settings.__dataclass_fields__[key].metadata if key in KEYS else {}
-    return "" if not rule or rule["fits"](value) else rule["words"].format(value=value, kind=type(value).__name__)
-
-
-def _url_problems(raw: Mapping[str, Any]) -> list[Problem]:
+def _url_problems(raw: Mapping[str, Any]) -> Iterator[Problem]:
     url, proxy = raw.get("BASE_URL", Settings.BASE_URL), raw.get("PROXY", Settings.PROXY)
-    if url != Settings.BASE_URL and (fault := base_url_fault(url)):
-        return [Problem("E005", f"DFINERY['BASE_URL'] {fault}.", f'"BASE_URL": "{Settings.BASE_URL}"')]
-    if not proxy.is_text:
-        return []  # E004
     hint = '"PROXY": "http://proxy.example:3128"'
-    if fault := proxy.fault:
-        return [Problem("E005", f"DFINERY['PROXY'] {fault}.", hint)]
-    if proxy and url.lower().startswith("http:") and proxy.host not in LOOPBACK_HOSTS:
-        return [Problem("E005", f"DFINERY['PROXY'] gets the token in clear text: BASE_URL is {url}.", hint)]
-    return []
+    if url != Settings.BASE_URL and (fault := base_url_fault(url)):
+        yield Problem("E005", f"DFINERY['BASE_URL'] {fault}.", f'"BASE_URL": "{Settings.BASE_URL}"')
+    elif not proxy.is_text:
+        pass  # E004
+    elif fault := proxy.fault:
+        yield Problem("E005", f"DFINERY['PROXY'] {fault}.", hint)
+    elif proxy and url.lower().startswith("http:") and proxy.host not in LOOPBACK_HOSTS:
+        yield Problem("E005", f"DFINERY['PROXY'] gets the token in clear text: BASE_URL is {url}.", hint)
 
 
-def _field_type_problems(raw: Mapping[str, Any]) -> list[Problem]:
+def _field_type_problems(raw: Mapping[str, Any]) -> Iterator[Problem]:
     declared = raw.get("CUSTOM_FIELDS", {})
-    found = []
     for scope, fields in declared.items() if isinstance(declared, Mapping) else ():
         place = f"DFINERY['CUSTOM_FIELDS'][{scope!r}]"
         if scope not in SCOPES:
-            found.append(Problem("E006", f"{place} is no scope.", did_you_mean(scope, SCOPES)))
+            yield Problem("E006", f"{place} is no scope.", did_you_mean(scope, SCOPES))
         elif not isinstance(fields, Mapping):
-            problem = f"{place} is not a dict of field names and types."
-            found.append(Problem("E006", problem, 'e.g. {"grade": "string"}'))
+            yield Problem("E006", f"{place} is not a dict of field names and types.", 'e.g. {"grade": "string"}')
         else:
-            found += [
-                Problem("E006", f"{place}[{name!r}] is {kind!r}, no type.", did_you_mean(kind, FIELD_TYPES))
-                for name, kind in fields.items()
-                if kind not in FIELD_TYPES
-            ]
-    return found
+            for name, kind in fields.items():
+                if kind not in FIELD_TYPES:
+                    hint = did_you_mean(kind, FIELD_TYPES)
+                    yield Problem("E006", f"{place}[{name!r}] is {kind!r}, no type.", hint)
 
 
 def masked_setting() -> Any:
@@ -200,8 +194,7 @@ def masked_setting() -> Any:
         return setting
     if "PROXY" in setting:
         setting = {**setting, "PROXY": Proxy(setting["PROXY"])}
-    tokens = setting.get("TOKENS")
-    if not tokens:
+    if not (tokens := setting.get("TOKENS")):
         return setting
     is_mapping = isinstance(tokens, Mapping)
     return {**setting, "TOKENS": {each: Token(tokens[each]) for each in tokens} if is_mapping else Token(tokens)}

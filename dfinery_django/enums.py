@@ -21,8 +21,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models.enums import TextChoices
-from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
+from django.utils.translation import gettext_lazy as _, pgettext_lazy
 
 
 class CallableChoices(TextChoices):
@@ -30,7 +29,6 @@ class CallableChoices(TextChoices):
 
     @classmethod
     def as_choices(cls) -> list[tuple[Any, Any]]:
-        """Return (value, label) pairs: a field's ``choices``."""
         return cls.choices
 
 

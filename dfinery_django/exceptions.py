@@ -1,18 +1,7 @@
 """The errors of this app. Outcomes of requests are values (``enums.Outcome``), never exceptions.
 
-::
-
-    DfineryError                     catch this for everything below
-    ├── PayloadError                 a value can't be converted to what DFINERY takes; ``.path`` says where
-    ├── TransportError               no answer came: refused, timed out, TLS, unreadable
-    ├── RefusedInTests               tests run, and the address is not this machine
-    ├── AlreadyRegistered            two definitions with one name
-    └── NotRegistered                no definition of that name
-    ImproperlyConfigured (Django)
-    └── ConfigurationError           the DFINERY setting or a definition is wrong
-
-``ConfigurationError`` is outside the tree on purpose: ``except DfineryError`` around a call must not hide a
-mistake in the settings.
+All are a ``DfineryError`` but ``ConfigurationError``: ``except DfineryError`` around a call must not hide a mistake in
+the settings.
 """
 
 from __future__ import annotations
@@ -33,14 +22,12 @@ class PayloadError(DfineryError):
     """
 
     def __init__(self, path: str, problem: str, remedy: str) -> None:
-        self.path = path
-        self.problem = problem
-        self.remedy = remedy
+        self.path, self.problem, self.remedy = path, problem, remedy
         super().__init__(f"{path}: {problem}. {remedy}")
 
 
 class TransportError(DfineryError):
-    """A request without an answer.
+    """A request without an answer: refused, timed out, TLS, unreadable.
 
     ``is_local_fault`` is true if our side or the address is wrong, so that a retry can't help (TLS failure, an
     unusable URL), and false for a transient fault (refused, reset, timed out).
@@ -48,13 +35,12 @@ class TransportError(DfineryError):
     """
 
     def __init__(self, message: str, *, is_local_fault: bool = False, may_have_arrived: bool = True) -> None:
-        self.is_local_fault = is_local_fault
-        self.may_have_arrived = may_have_arrived
+        self.is_local_fault, self.may_have_arrived = is_local_fault, may_have_arrived
         super().__init__(message)
 
 
 class RefusedInTests(DfineryError):
-    """A request to another host while tests run."""
+    """A request to another machine while tests run."""
 
 
 class AlreadyRegistered(DfineryError):

@@ -11,8 +11,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from django.db import Error as DatabaseFault
-from django.db import connections, transaction
+from django.db import Error as DatabaseFault, connections, transaction
 from django.db.models import Count, Min
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, HttpResponseNotFound
 from django.views.decorators.cache import never_cache

@@ -7,8 +7,7 @@ import logging
 from collections.abc import Callable, Collection
 from typing import Any
 
-from django.db import Error as DatabaseFault
-from django.db import connections, transaction
+from django.db import Error as DatabaseFault, connections, transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.cache import add_never_cache_headers

@@ -6,7 +6,6 @@ Every error of a mapping becomes the reason on the event's row; only faults of t
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import logging
 import math
 from collections import defaultdict
@@ -26,9 +25,7 @@ from ..models import Event
 from ..models.queryset import POISON_LAPSES, EventQuerySet
 from ..schema.payload import Payload
 from ..telemetry.notify import notify
-from ..text.escape import searchable
-from ..text.language import site_language
-from ..text.log_fields import log_extra
+from ..text import escape, language, log_fields
 from .custom_fields import SeenFields
 from .payload_reader import NoUser, ids_of, payload_of
 
@@ -57,9 +54,8 @@ def build_due(
     :returns: the number of claimed events; 0 when none is due
     """
     now = now or clock.now()
-    captured = events.filter(status=EventStatus.CAPTURED)
-    in_time = captured.filter(expires_at__gt=now)
-    claimed = retry(lambda: _claim(in_time, now, limit), using=events.db, until=until)
+    captured = events.filter(status=EventStatus.CAPTURED, expires_at__gt=now)
+    claimed = retry(lambda: _claim(captured, now, limit), using=events.db, until=until)
     if claimed:
         lease = claimed[0].due_at
         assert lease is not None  # noqa: S101 - a claimed event has a lease
@@ -69,18 +65,15 @@ def build_due(
             build(claimed, using=events.db, now=now, until=clock.monotonic() + BATCH_SECONDS)
         for event in claimed:
             event.lapse_count = 0
-        write = functools.partial(events.record_results, status=EventStatus.CAPTURED, lease=lease)
-        recorded = retry(lambda: write(claimed, BUILT_FIELDS), using=events.db, until=until)
-        _free_dedup_keys(events, recorded)
+        recorded = retry(
+            lambda: events.record_results(claimed, BUILT_FIELDS, status=EventStatus.CAPTURED, lease=lease),
+            using=events.db, until=until,
+        )  # fmt: skip
+        untrue = [event.pk for event in recorded if event.is_finished and event.reason_code == Reason.UNTRUE]
+        if untrue:  # they can be captured when they happen
+            events.filter(pk__in=untrue, status=EventStatus.CANCELLED).update(dedup_key=None)
         notify(recorded, events.db)
     return len(claimed)
-
-
-def _free_dedup_keys(events: EventQuerySet, built: Iterable[Event]) -> None:
-    """Clear the deduplication keys of events cancelled as untrue, so that they can be captured when they happen."""
-    untrue = [event.pk for event in built if event.is_finished and event.reason_code == Reason.UNTRUE]
-    if untrue:
-        events.filter(pk__in=untrue, status=EventStatus.CANCELLED).update(dedup_key=None)
 
 
 def _claim(captured: EventQuerySet, now: dt.datetime, limit: int) -> list[Event]:
@@ -103,10 +96,11 @@ def build(
     for event in events:
         by_definition[event.definition].append(event)
     seen = SeenFields(using)
-    with site_language():
+    with language.site_language():
         for number, (name, group) in enumerate(by_definition.items()):
             if number and clock.monotonic() > until:
-                _leave_for_later(group, now)
+                for event in group:
+                    event.due_at = now
                 continue
             try:
                 definition = registry.get(name)
@@ -123,54 +117,45 @@ def _build_group(
     try:
         instances = fetch_sources(definition, [event.source_pk for event in events], seen.using)
     except Exception as error:  # noqa: BLE001 - logged when the results are recorded
-        if is_transient(error):
-            for event in events:
-                _retry_later(event, error, now)
-            return
-        if len(events) > 1:  # one of them may be the cause
-            for event in events:
-                _build_group(definition, [event], seen, now, waits, until)
-            return
         for event in events:
-            event.fault = error
-        _fail_all(events, Reason.MAPPING, f"{definition.source_label} can't be read: {error_text(error)}", now)
+            if is_transient(error):
+                _retry_later(event, error, now)
+            elif len(events) > 1:  # one of them may be the cause
+                _build_group(definition, [event], seen, now, waits, until)
+            else:
+                event.fault = error
+                reason = f"{definition.source_label} can't be read: {error_text(error)}"
+                event.finish(EventStatus.FAILED, Reason.MAPPING, reason, now)
         return
     for number, event in enumerate(events):
         instance = instances.get(event.source_pk)
         if number and clock.monotonic() > until:  # the first is always built, even after a slow read
-            _leave_for_later([event], now)
+            event.due_at = now
         elif instance is None:
             fail_without_source(event, now)
         else:
-            build_one(event, definition, instance, seen, now, waits=waits)
-
-
-def _leave_for_later(events: Iterable[Event], now: dt.datetime) -> None:
-    for event in events:
-        event.due_at = now
+            try:
+                build_one(event, definition, instance, seen, now, waits=waits)
+            except Exception as error:  # noqa: BLE001 - logged when the results are recorded
+                if is_transient(error):
+                    _retry_later(event, error, now)
+                else:
+                    fail(event, definition, instance, error, now)
 
 
 def build_one(
-    event: Event, definition: EventDefinition, instance: Any, seen: SeenFields, now: dt.datetime, *, waits: bool = True
-) -> None:
-    """Set payload and status of one event from its source; nothing is saved, mapping errors become its reason."""
-    try:
-        build_or_raise(event, definition, instance, seen, now, waits=waits)
-    except Exception as error:  # noqa: BLE001 - logged when the results are recorded
-        if is_transient(error) and not isinstance(error, PayloadError):
-            _retry_later(event, error, now)
-        else:
-            fail(event, definition, instance, error, now)
-
-
-def build_or_raise(
     event: Event, definition: EventDefinition, instance: Any, seen: SeenFields, now: dt.datetime, *, waits: bool
 ) -> None:
-    """Build one event like ``build_one``, but raise ``PayloadError`` or any error of the definition's own code."""
+    """Set payload and status of one event from its source; nothing is saved.
+
+    :raises PayloadError: for a value that can't be sent
+    :raises Exception: from the definition's own code
+    """
     if waits and _postpone_if_early(event, definition, instance, seen.using, now):
         return
-    if not consent.is_given(definition, instance):
-        _cancel_without_consent(event, now)
+    if not consent.is_given(definition, instance):  # withdrawn since capture
+        event.payload = event.user_id = event.user_source = event.order_id = ""
+        event.finish(EventStatus.CANCELLED, Reason.NO_CONSENT, consent.CONSENT_REFUSED, now)
         return
     payload = payload_of(event, definition, instance, seen)
     event.destination = definition.destination_for(instance)[:64]
@@ -182,7 +167,7 @@ def fail(event: Event, definition: EventDefinition, instance: Any, error: Except
     if isinstance(error, PayloadError):
         code = Reason.NO_USER if isinstance(error, NoUser) else Reason.PAYLOAD
         event.finish(EventStatus.FAILED, code, str(error), now)
-        user_id, event.order_id = map(searchable, ids_of(definition, instance))
+        user_id, event.order_id = map(escape.searchable, ids_of(definition, instance))
         event.user_id = event.user_id if event.user_source else user_id
     else:
         event.fault = error
@@ -201,30 +186,20 @@ def _accept(event: Event, payload: Payload | None, now: dt.datetime) -> None:
         event.finish(EventStatus.CANCELLED, Reason.GUEST, "A guest: the definition skips guests.", now)
         return
     event.payload = payload.to_json()
-    event.user_id, event.order_id = searchable(payload.user_id), searchable(payload.order_id)
+    event.user_id, event.order_id = escape.searchable(payload.user_id), escape.searchable(payload.order_id)
     if event.destination not in get_settings().TOKENS:
         event.finish(EventStatus.FAILED, Reason.NO_DESTINATION, no_token_reason(event), now)
     elif event.expires_at <= now:
-        event.finish(EventStatus.EXPIRED, Reason.TOO_OLD, too_old_reason(event), now)
+        happened, hours = f"{event.occurred_at:%Y-%m-%d %H:%M:%S %Z}", get_settings().MAX_AGE_HOURS
+        reason = f"It happened at {happened}; DFINERY processes nothing older than {hours:g} h."
+        event.finish(EventStatus.EXPIRED, Reason.TOO_OLD, reason, now)
     else:
         event.postpone(EventStatus.PENDING, now, Reason.NONE, "")
-
-
-def _cancel_without_consent(event: Event, now: dt.datetime) -> None:
-    """Cancel an event whose consent was withdrawn after capture, and clear its personal data."""
-    event.payload = event.user_id = event.user_source = event.order_id = ""
-    event.finish(EventStatus.CANCELLED, Reason.NO_CONSENT, consent.CONSENT_REFUSED, now)
 
 
 def no_token_reason(event: Event) -> str:
     """Return the reason of an event whose destination has no token."""
     return f"There is no token for {event.destination!r}: add it to DFINERY['TOKENS'], then rebuild the event."
-
-
-def too_old_reason(event: Event) -> str:
-    """Return the reason of an expired event."""
-    hours = get_settings().MAX_AGE_HOURS
-    return f"It happened at {event.occurred_at:%Y-%m-%d %H:%M:%S %Z}; DFINERY processes nothing older than {hours:g} h."
 
 
 def _postpone_if_early(event: Event, definition: EventDefinition, instance: Any, using: str, now: dt.datetime) -> bool:
@@ -252,7 +227,7 @@ def _postpone(event: Event, code: Reason, reason: str, now: dt.datetime) -> bool
 
 def _retry_later(event: Event, error: Exception, now: dt.datetime) -> None:
     """Postpone an event after a passing error of the database; other events go on."""
-    extra = log_extra(event_id=str(event.event_id), definition=event.definition)
+    extra = log_fields.log_extra(event_id=str(event.event_id), definition=event.definition)
     words = error_line(error)
     logger.warning("Event %s (%s) can't be built yet: %s", event.event_id, event.definition, words, extra=extra)
     reason = f"A database that its mapping reads failed ({words}). It is retried."

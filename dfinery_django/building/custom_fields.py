@@ -13,8 +13,7 @@ import logging
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
-from dataclasses import fields as dataclass_fields
+from dataclasses import astuple, dataclass, fields
 from functools import lru_cache
 from typing import Any
 
@@ -22,44 +21,36 @@ from django.db.models import F
 
 from .. import clock
 from ..conf import get_settings
-from ..db.savepoints import after_commit, savepoint_guard, swallow
-from ..db.sql import insert_missing
-from ..db.tenants import database_and_schema
+from ..db import savepoints, sql, tenants
 from ..definitions import registry
 from ..definitions.definition import EventDefinition
 from ..exceptions import PayloadError
 from ..models import CustomField
 from ..schema import properties
-from ..schema.properties import Scope, declared_type
+from ..schema.properties import Scope
 from ..schema.types import Wire, WireType, convert, infer
 
 logger = logging.getLogger("dfinery_django")
 
 RELOAD_SECONDS = 60
-#: The precision of ``last_seen_at``.
-LAST_SEEN_PRECISION = dt.timedelta(hours=1)
-#: A limit for sites that generate names, which would fill the memory of every process.
-MOST_FIELDS = 5000
+LAST_SEEN_PRECISION = dt.timedelta(hours=1)  # the precision of ``last_seen_at``
+MOST_FIELDS = 5000  # a limit for sites that generate names, which would fill the memory of every process
 
-#: (scope, name); the scope of an event's name is empty.
-FieldKey = tuple[str, str]
+FieldKey = tuple[str, str]  # (scope, name); the scope of an event's name is empty
 
 
 class _LedgerSnapshot:
-    """A snapshot of the ledger."""
-
     def __init__(self, using: str) -> None:
         self.read_at = clock.monotonic()
         self.types: dict[FieldKey, WireType | None] = {}
         self.seen_at: dict[FieldKey, dt.datetime] = {}
-        fields = CustomField.objects.using(using).values_list("scope", "name", "type", "last_seen_at")
-        for scope, name, type_name, seen_at in fields[:MOST_FIELDS]:
+        rows = CustomField.objects.using(using).values_list("scope", "name", "type", "last_seen_at")
+        for scope, name, type_name, seen_at in rows[:MOST_FIELDS]:
             self.types[scope, name] = WireType(type_name) if type_name else None
             self.seen_at[scope, name] = seen_at
 
 
-#: Keyed by database and tenant.
-_snapshots: dict[tuple[str, str | None], _LedgerSnapshot] = {}
+_snapshots: dict[tuple[str, str | None], _LedgerSnapshot] = {}  # keyed by database and tenant
 
 
 def clear_known_fields(**kwargs: Any) -> None:
@@ -68,10 +59,7 @@ def clear_known_fields(**kwargs: Any) -> None:
 
 
 class SeenFields:
-    """The custom fields of a batch of payloads; a ``TypeMemory``.
-
-    :param using: the database of the outbox
-    """
+    """The custom fields of a batch of payloads, beside the outbox of a database; a ``TypeMemory``."""
 
     def __init__(self, using: str) -> None:
         self.using = using
@@ -106,24 +94,22 @@ class SeenFields:
     def save(self) -> None:
         """Write the news to the ledger: after commit, since a checkout must not wait for another one's ledger rows."""
         if self._new or self._drifted or self._declared_types or self._seen_again:
-            after_commit(self._flush, self.using)
+            savepoints.after_commit(self._flush, self.using)
 
     def _snapshot(self) -> _LedgerSnapshot | None:
-        place = database_and_schema(self.using)
+        place = tenants.database_and_schema(self.using)
         known = _snapshots.get(place)
         if known is None or clock.monotonic() - known.read_at > RELOAD_SECONDS:
             try:
-                with savepoint_guard(self.using):
+                with savepoints.savepoint_guard(self.using):
                     known = _snapshots[place] = _LedgerSnapshot(self.using)
             except Exception as error:  # noqa: BLE001 - logged
-                swallow(error, self.using, "The custom fields seen so far can't be read: types come from the values")
+                words = "The custom fields seen so far can't be read: types come from the values"
+                savepoints.swallow(error, self.using, words)
         return known
 
     def _type(self, key: FieldKey) -> WireType | None:
-        if key in self._new:
-            return self._new[key]
-        known = self._snapshot()
-        return known.types.get(key) if known else None
+        return self._new[key] if key in self._new else self.remembered(*key)  # type: ignore[arg-type]
 
     def _observe(self, key: FieldKey, found: WireType | None) -> None:
         known = self._snapshot()
@@ -133,7 +119,7 @@ class SeenFields:
             if len(known.types) + len(self._new) < MOST_FIELDS:
                 self._new[key] = found
         elif found is not None and found != self._type(key):
-            if declared_type(key[0], key[1]):  # type: ignore[arg-type]
+            if properties.declared_type(*key):  # type: ignore[arg-type]
                 self._declared_types[key] = found
             else:
                 self._drifted[key, found] += 1
@@ -144,23 +130,30 @@ class SeenFields:
         try:
             self._write()
         except Exception as error:  # noqa: BLE001 - logged
-            swallow(error, self.using, "Custom fields were not recorded")
+            savepoints.swallow(error, self.using, "Custom fields were not recorded")
 
     def _write(self) -> None:
-        now, fields = clock.now(), CustomField.objects.using(self.using)
+        now, ledger = clock.now(), CustomField.objects.using(self.using)
         if self._new:
             # In one order, so that two processes can't deadlock.
-            rows = sorted((_field_row(key, found, now) for key, found in self._new.items()), key=lambda row: row.key)
-            insert_missing(rows, using=self.using)
+            rows = [
+                CustomField(
+                    key=CustomField.key_of(scope, name), scope=scope, name=name, type=found.value if found else "",
+                    first_seen_at=now, last_seen_at=now,
+                )
+                for (scope, name), found in self._new.items()
+            ]  # fmt: skip
+            rows.sort(key=lambda row: row.key)
+            sql.insert_missing(rows, using=self.using)
         for key, found in self._declared_types.items():
-            fields.filter(key=CustomField.key_of(*key)).update(type=found.value, last_seen_at=now)
+            ledger.filter(key=CustomField.key_of(*key)).update(type=found.value, last_seen_at=now)
         for (key, found), count in self._drifted.items():
-            fields.filter(key=CustomField.key_of(*key)).update(
+            ledger.filter(key=CustomField.key_of(*key)).update(
                 drift_count=F("drift_count") + count, drift_type=found.value, drifted_at=now, last_seen_at=now
             )
             _log_drift(*key, found)
         if self._seen_again:
-            fields.filter(key__in=[CustomField.key_of(*key) for key in self._seen_again]).update(last_seen_at=now)
+            ledger.filter(key__in=[CustomField.key_of(*key) for key in self._seen_again]).update(last_seen_at=now)
         clear_known_fields()
 
 
@@ -176,13 +169,6 @@ def _fit_remembered(scope: Scope, name: str, value: Any, remembered: WireType, p
         path,
         f"a {found.label} where {name!r} was a {remembered.label} so far",
         f'Convert it in the mapping, or decide: DFINERY["CUSTOM_FIELDS"]["{scope}"]["{name}"] = "{found.value}".',
-    )
-
-
-def _field_row(key: FieldKey, found: WireType | None, now: dt.datetime) -> CustomField:
-    type_name = found.value if found else ""
-    return CustomField(
-        key=CustomField.key_of(*key), scope=key[0], name=key[1], type=type_name, first_seen_at=now, last_seen_at=now
     )
 
 
@@ -212,12 +198,13 @@ class ListedField:
 
 
 def list_fields(databases: Iterable[str]) -> list[ListedField]:
-    """Return all custom fields and events that are declared, mapped or were ever sent; events first.
-
-    :param databases: those of the outboxes
-    """
-    mapped = _mapped()
-    declared = {(scope, name) for scope, fields in get_settings().CUSTOM_FIELDS.items() for name in fields}
+    """Return all custom fields and events that are declared, mapped or were ever in these outboxes; events first."""
+    mapped: dict[FieldKey, list[EventDefinition]] = {}
+    for definition in registry.definitions():
+        for key in dict.fromkeys([("", definition.event_name), *definition.custom_names()]):
+            if key[0] or key[1] not in properties.PREDEFINED_EVENTS:
+                mapped.setdefault(key, []).append(definition)
+    declared = {(scope, name) for scope, names in get_settings().CUSTOM_FIELDS.items() for name in names}
     rows: dict[FieldKey, list[CustomField]] = {key: [] for key in (*mapped, *declared)}
     for using in databases:
         for row in CustomField.objects.using(using).iterator():
@@ -237,12 +224,9 @@ class _UnixLines:
 
 
 def write_csv(listed: Iterable[ListedField], file: Any) -> None:
-    """Write a row for each, under the names of ``ListedField``. Definitions are separated by blanks, formulas escaped.
-
-    :param file: any object with ``write(text)``
-    """
+    """Write a row for each to anything with ``write(text)``; definitions are separated by blanks, formulas escaped."""
     writer = csv.writer(_UnixLines(file))
-    writer.writerow([each.name for each in dataclass_fields(ListedField)])
+    writer.writerow([each.name for each in fields(ListedField)])
     for each in listed:
         cells = (" ".join(cell) if isinstance(cell, tuple) else cell for cell in astuple(each))
         writer.writerow([escape_formula(cell) if isinstance(cell, str) else cell for cell in cells])
@@ -258,36 +242,25 @@ def escape_formula(text: str) -> str:
     return f"'{text}" if is_formula else text
 
 
-def _mapped() -> dict[FieldKey, list[EventDefinition]]:
-    mapped: dict[FieldKey, list[EventDefinition]] = {}
-    for definition in registry.definitions():
-        for key in dict.fromkeys([("", definition.event_name), *definition.custom_names()]):
-            if key[0] or key[1] not in properties.PREDEFINED_EVENTS:
-                mapped.setdefault(key, []).append(definition)
-    return mapped
-
-
 def _listed(key: FieldKey, rows: list[CustomField], definitions: list[EventDefinition]) -> ListedField:
     type_name, origin = _type_and_origin(key, definitions)
     return ListedField(
-        scope=key[0],
-        name=key[1],
+        scope=key[0], name=key[1],
         console_name=properties.console_name(key[0], key[1]) if key[0] else properties.console_event_name(key[1]),  # type: ignore[arg-type]
-        type=type_name or next((row.type for row in rows), ""),
-        origin=origin,
+        type=type_name or next((row.type for row in rows), ""), origin=origin,
         definitions=tuple(each.name for each in definitions),
         first_seen_at=min((row.first_seen_at for row in rows), default=None),
         last_seen_at=max((row.last_seen_at for row in rows), default=None),
         drift_count=sum(row.drift_count for row in rows),
         drift_type=next((row.drift_type for row in rows if row.drift_type), ""),
-    )
+    )  # fmt: skip
 
 
 def _type_and_origin(key: FieldKey, definitions: list[EventDefinition]) -> tuple[str, str]:
     scope, name = key
     if not scope:
         return "", "declared" if definitions else "seen"  # a definition's, or track()'s
-    if declared := declared_type(scope, name):  # type: ignore[arg-type]
+    if declared := properties.declared_type(scope, name):  # type: ignore[arg-type]
         return declared.value, "declared"
     for each in definitions:
         if found := each.type_of(scope, name):  # type: ignore[arg-type]

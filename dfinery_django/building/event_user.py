@@ -11,33 +11,25 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 
+from ..definitions.conditions import own_field
 from ..definitions.definition import EventDefinition
 from ..definitions.expressions import Coalesce, Expression, Hashed, Path, Value, is_empty
 from ..models import Event
-from ..schema import properties
-from ..schema.model_fields import column_value
+from ..schema import model_fields, properties
 from ..schema.payload import Properties, convert_properties
 from ..text.escape import searchable
 
-#: The maximum length of a source's label, the width of ``Event.user_source``.
-SOURCE_LENGTH = 255
+SOURCE_LENGTH = 255  # the maximum length of a source's label, the width of ``Event.user_source``
 
 
 @dataclass(frozen=True)
 class _UserIdSource:
-    """One source of ``user_id`` in the mapping.
-
-    :ivar label: unique among the sources of its definition, and of a mapping that was changed since
-    :ivar read: returns the instance's value; raises ``LookupError`` if it is not loaded. ``None``: it takes a query
-    :ivar is_reference: whether the value is the key of another row, the user's
-    """
-
-    label: str
+    label: str  # unique among the sources of its definition, and of a mapping that was changed since
+    #: Returns the instance's value; raises ``LookupError`` if it is not loaded. ``None``: it takes a query.
     read: Callable[[Any], Any] | None
-    is_reference: bool = False
+    is_reference: bool = False  # whether the value is the key of another row, the user's
 
 
 def known_user(definition: EventDefinition, instance: Any) -> tuple[str, str]:
@@ -57,27 +49,20 @@ def known_user(definition: EventDefinition, instance: Any) -> tuple[str, str]:
 
 
 def with_known_user(event: Event, definition: EventDefinition, instance: Any, user: Properties) -> Properties:
-    """Return the attributes of the user at capture.
+    """Return the attributes of the user at capture; ``user`` has those that are read from the row now.
 
-    If an earlier source of the mapping has a value since (a guest order got its user), that user is returned.
-
-    :param user: the attributes as read from the row now
+    If an earlier source of the mapping has a value since (a guest order got its user), ``user`` is returned.
     """
-    place = _captured_source_index(event, definition)
-    if place is None or user.get(properties.USER_ID) == event.user_id:
+    sources = _user_id_sources(definition) if event.user_source and event.user_id else ()
+    labels = [source.label for source in sources]
+    if event.user_source not in labels or user.get(properties.USER_ID) == event.user_id:
         return user
-    sources = _user_id_sources(definition)
+    place = labels.index(event.user_source)
     if any(not is_empty(_read_source(source, instance)) for source in sources[:place]):
         event.user_source, _ = known_user(definition, instance)
         return user
     is_another = sources[place].is_reference and not is_empty(_read_source(sources[place], instance))
     return {properties.USER_ID: event.user_id} if is_another else {**user, properties.USER_ID: event.user_id}
-
-
-def _captured_source_index(event: Event, definition: EventDefinition) -> int | None:
-    """Return the index in the mapping of the event's user source, if the mapping still has it."""
-    labels = [source.label for source in _user_id_sources(definition)] if event.user_source and event.user_id else []
-    return labels.index(event.user_source) if event.user_source in labels else None
 
 
 def sent_user_id(definition: EventDefinition, value: Any) -> str:
@@ -130,7 +115,7 @@ def _user_id_source(model: type[models.Model], prefix: str, mapped: Expression) 
         value = instance.__dict__[attname]  # a deferred field is a KeyError
         if hasattr(value, "resolve_expression"):
             raise LookupError(attname)
-        value = column_value(field, field.to_python(value))
+        value = model_fields.column_value(field, field.to_python(value))
         return Hashed(Value(value)).resolve(instance) if is_hashed else value
 
     return _UserIdSource(label, read, is_reference)
@@ -139,11 +124,7 @@ def _user_id_source(model: type[models.Model], prefix: str, mapped: Expression) 
 def _source_column(model: type[models.Model], path: str) -> tuple[str, models.Field[Any, Any], bool] | None:
     """Return (attname, field, is another row's key) of a path that ends in a column of the model."""
     first, _, rest = path.partition(".")
-    try:
-        field: Any = model._meta.pk if first == "pk" else model._meta.get_field(first)
-    except FieldDoesNotExist:
-        return None
-    if not isinstance(field, models.Field) or not field.concrete or field.many_to_many:
+    if (field := own_field(model, first)) is None:
         return None
     if not field.is_relation:
         return None if rest else (field.attname, field, False)

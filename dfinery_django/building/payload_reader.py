@@ -9,10 +9,9 @@ from uuid import UUID
 from ..definitions.definition import EventDefinition
 from ..exceptions import PayloadError
 from ..models import Event
-from ..schema import properties
+from ..schema import properties, types
 from ..schema.payload import Payload, Properties, convert_properties
 from ..schema.properties import Scope
-from ..schema.types import epoch_milliseconds
 from .custom_fields import SeenFields
 from .event_user import sent_user_id, with_known_user
 
@@ -33,8 +32,7 @@ def payload_of(event: Event, definition: EventDefinition, instance: Any, seen: S
 
     :raises PayloadError: for a value that can't be sent
     """
-    moment = definition.get_event_datetime(instance)
-    if moment is not None:
+    if (moment := definition.get_event_datetime(instance)) is not None:
         event.set_occurred_at(moment)
     user = _wire_values(definition, "user", definition.get_user_attributes(instance), definition.user_expressions, seen)
     user = with_known_user(event, definition, instance, user)
@@ -45,7 +43,11 @@ def payload_of(event: Event, definition: EventDefinition, instance: Any, seen: S
     seen.event(event.event_name)
     values = definition.get_event_attributes(instance)
     attributes = envelope(event) | _wire_values(definition, "event", values, definition.event_expressions, seen)
-    return Payload(attributes, user, _items(definition, instance, seen))
+    items = definition.get_items(instance)
+    return Payload(attributes, user, None if items is None else tuple(
+        _wire_values(definition, "item", item, definition.item_expressions, seen, f"[{index}]")
+        for index, item in enumerate(items)
+    ))  # fmt: skip
 
 
 def _wire_values(
@@ -56,12 +58,8 @@ def _wire_values(
 
 def ids_of(definition: EventDefinition, instance: Any) -> tuple[str, str]:
     """Return user_id and order_id as far as they can be read, so that a failed event can be found by them as well."""
-    readers = (
-        (definition.get_user_attributes, properties.USER_ID),
-        (definition.get_event_attributes, properties.ORDER_ID),
-    )
-    user_id, order_id = (_readable_id(read, name, instance) for read, name in readers)
-    return user_id, order_id
+    user_id = _readable_id(definition.get_user_attributes, properties.USER_ID, instance)
+    return user_id, _readable_id(definition.get_event_attributes, properties.ORDER_ID, instance)
 
 
 def user_id_of(definition: EventDefinition, instance: Any) -> str:
@@ -85,15 +83,5 @@ def envelope(event: Event) -> dict[str, Any]:
     return {
         properties.EVENT_ID: str(event.event_id),
         properties.EVENT_NAME: event.event_name,
-        properties.EVENT_DATETIME: epoch_milliseconds(event.occurred_at),
+        properties.EVENT_DATETIME: types.epoch_milliseconds(event.occurred_at),
     }
-
-
-def _items(definition: EventDefinition, instance: Any, seen: SeenFields) -> tuple[dict[str, Any], ...] | None:
-    items = definition.get_items(instance)
-    if items is None:
-        return None
-    return tuple(
-        _wire_values(definition, "item", item, definition.item_expressions, seen, f"[{index}]")
-        for index, item in enumerate(items)
-    )

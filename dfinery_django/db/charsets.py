@@ -40,12 +40,10 @@ def conversion_sql(connection: Any, table: str) -> str:
 def charset_faults(connection: Any, tables: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield the faults for which a database can't store every text, each with its remedy."""
     if connection.vendor == "postgresql":
-        encoding = _query_value(connection, "SHOW server_encoding")
-        if encoding != "UTF8":
+        if (encoding := _query_value(connection, "SHOW server_encoding")) != "UTF8":
             yield f"has the encoding {encoding}", "Move it to a database that was created with ENCODING 'UTF8'."
     elif connection.vendor == "mysql":
-        charset = _query_value(connection, "SELECT @@character_set_client")
-        if charset != FULL_CHARSET:
+        if (charset := _query_value(connection, "SELECT @@character_set_client")) != FULL_CHARSET:
             hint = f'"OPTIONS": {{"charset": "{FULL_CHARSET}"}}, and no other charset in its "init_command".'
             yield f"has connections in the charset {charset}", hint
         if narrow := narrow_tables(connection, tables):

@@ -13,10 +13,8 @@ from django.db import connections, models
 
 from .. import clock
 
-#: A smaller difference counts as none.
-TOLERATED_SECONDS = 1.0
-#: A larger difference is reported.
-REPORTED_SECONDS = 30.0
+TOLERATED_SECONDS = 1.0  # a smaller difference counts as none
+REPORTED_SECONDS = 30.0  # a larger difference is reported
 #: A drain queries the clock again after this time: the machine's clock may have been set.
 CLOCK_REFRESH_SECONDS = 10.0
 
@@ -45,14 +43,10 @@ def seconds_ahead(epoch_seconds: float | None) -> float:
 
 
 class DatabaseClock:
-    """The clock of one database.
-
-    :ivar ahead_seconds: how many seconds this machine's clock is ahead of the database's; 0 if they agree
-    """
-
     def __init__(self, using: str) -> None:
-        self.using, self.ahead_seconds = using, 0.0
-        self._queried_at = float("-inf")
+        self.using, self._queried_at = using, float("-inf")
+        #: How many seconds this machine's clock is ahead of the database's; 0 if they agree.
+        self.ahead_seconds = 0.0
 
     def refresh(self) -> DatabaseClock:
         """Query the database's time, unless that was done a moment ago."""

@@ -23,8 +23,7 @@ from django.db.models.sql import InsertQuery
 
 from .savepoints import before_reading, savepoint, savepoint_guard
 
-#: Rows per statement, even where the database would accept more.
-MOST_ROWS = 500
+MOST_ROWS = 500  # rows per statement, even where the database would accept more
 
 _Statement = tuple[str, tuple[Any, ...]]
 _NEEDS_NO_QUOTING = re.compile(r"[A-Za-z0-9_.:-]*").fullmatch
@@ -63,7 +62,6 @@ _inlined = lru_cache(maxsize=256)(_inline)
 
 # ── INSERT ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 def _insert_ignoring(fields: Sequence[Any], rows: list[Any], using: str, unique: str = "") -> tuple[str, Sequence[Any]]:
-    """Return the statement, with its parameters, that inserts rows and skips existing ones."""
     connection, model = connections[using], type(rows[0])
     query = InsertQuery(model)
     query.insert_values(fields, rows)
@@ -118,14 +116,9 @@ def _as_parameter(field: models.Field[Any, Any], value: Any, connection: Any) ->
 
 
 def insert_row(
-    row: models.Model,
-    *,
-    unique: str,
-    using: str,
-    may_exist: bool = True,
-    shared: tuple[str, ...] = (),
+    row: models.Model, *, unique: str, using: str, may_exist: bool = True, shared: tuple[str, ...] = (),
     piggyback: _Statement | None = None,
-) -> tuple[Any, ...] | None:
+) -> tuple[Any, ...] | None:  # fmt: skip
     columns, connection = row.__dict__, connections[using]
     if connection.vendor == "mysql" and may_exist and _is_known(row, unique, connection):
         return None
@@ -215,7 +208,6 @@ class _LearnedStatement:
         self._key_field: Any = None
 
     def statement(self, key: Any) -> _Statement:
-        """Return SQL and parameters."""
         if self._cached is None:
             rows = self._rows(key)
             sql, parameters = rows.query.exists().get_compiler(self._using).as_sql()
@@ -230,9 +222,8 @@ class _LearnedStatement:
 
     def _learn(self, model: type[models.Model], key: Any, compiled: _Statement) -> None:
         # A site's own manager may filter by tenant; a composite key has several places.
-        if type(model._base_manager) is not models.Manager or len(model._meta.pk_fields) > 1:
-            return
-        if compiled in self._compiled:
+        is_plain = type(model._base_manager) is models.Manager and len(model._meta.pk_fields) == 1
+        if not is_plain or compiled in self._compiled:
             return
         self._key_field = model._meta.pk
         self._compiled.append(compiled)

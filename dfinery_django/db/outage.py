@@ -7,8 +7,7 @@ from typing import Any
 from django.db import InterfaceError, InternalError, OperationalError
 from django.utils.translation import gettext as _
 
-#: The value of the ``Retry-After`` header.
-RETRY_AFTER_SECONDS = 30
+RETRY_AFTER_SECONDS = 30  # the value of the ``Retry-After`` header
 
 #: A table or a column is missing: codes of PostgreSQL, MariaDB and MySQL, messages of SQLite.
 _SQLSTATES, _ERROR_NUMBERS = ("42P01", "42703", "3F000"), (1054, 1146)

@@ -22,15 +22,13 @@ T = TypeVar("T")
 
 logger = logging.getLogger("dfinery_django")
 
-#: All errors that Django raises for a database.
-DATABASE_ERRORS = (DatabaseError, InterfaceError)
+DATABASE_ERRORS = (DatabaseError, InterfaceError)  # all errors that Django raises for a database
 #: Those that count as transient if they have no code: the server did not answer, or its driver is not known here.
 #: PostgreSQL raises ``InternalError`` after a failover: the server has become read-only.
 TRANSIENT_ERRORS = (OperationalError, InterfaceError, InternalError)
 SHORTEST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 2.0
-#: A worker that was asked to stop retries for so long.
-STOP_GRACE_SECONDS = 5.0
+STOP_GRACE_SECONDS = 5.0  # a worker that was asked to stop retries for so long
 #: The most text in one statement: a server may take no more than 1 MB at once, and quoting makes it longer.
 STATEMENT_BYTES = 500_000
 
@@ -43,7 +41,6 @@ _TRANSIENT_SQLSTATES = {
     *("57000", "57014", "57P01", "57P02", "57P03", "57P05"),  # cancelled, shut down, crashed, starting up, idle
     *("58000", "58030"),  # errors of the system, I/O
 }  # fmt: skip
-_CONNECTION_SQLSTATES = "08"  # and whatever follows
 #: Codes of MySQL and MariaDB: https://mariadb.com/kb/en/mariadb-error-code-reference/
 _TRANSIENT_NUMBERS = {
     *(1020, 1180, 1205, 1206, 1213, 1412, 1613, 1614, 1615, 1637, 3058, 3101, 3572),  # locks, deadlocks, rolled back
@@ -71,9 +68,9 @@ def is_transient(error: BaseException) -> bool:
     """Return whether an error is a database's that may not recur in a retry."""
     if not isinstance(error, DATABASE_ERRORS):
         return False
-    code, raised = _error_code(error), _driver_error(error)
+    code, raised = _error_code(error), error.__cause__ or error  # the driver's, which Django's wraps
     if isinstance(code, str):
-        return code in _TRANSIENT_SQLSTATES or code.startswith(_CONNECTION_SQLSTATES)
+        return code in _TRANSIENT_SQLSTATES or code.startswith("08")  # connection exceptions
     if type(raised).__module__.startswith("sqlite3"):
         return code in _SQLITE_RESULTS if code else any(message in str(raised) for message in _SQLITE_MESSAGES)
     if code:
@@ -81,14 +78,9 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, TRANSIENT_ERRORS)
 
 
-def _driver_error(error: BaseException) -> BaseException:
-    """Return the driver's error that Django's wraps."""
-    return error.__cause__ or error
-
-
 def _error_code(error: BaseException) -> str | int | None:
     """Return the server's code of an error: a SQLSTATE, or a number."""
-    raised: Any = _driver_error(error)
+    raised: Any = error.__cause__ or error
     state = getattr(raised, "sqlstate", None) or getattr(raised, "pgcode", None)
     if isinstance(state, str):
         return state
@@ -126,10 +118,7 @@ def retry(step: Callable[[], T], *, using: str, until: float, should_stop: Calla
 
 
 def statement_batches(rows: Sequence[T], weigh: Callable[[T], int]) -> Iterator[Sequence[T]]:
-    """Yield the rows in order, as many together as fit into one statement.
-
-    :param weigh: returns the bytes of text in a row
-    """
+    """Yield the rows in order, as many together as fit into one statement; ``weigh`` returns a row's bytes of text."""
     start = weight = 0
     for end, row in enumerate(rows):
         weight += weigh(row)

@@ -142,8 +142,6 @@ def raise_or_recover(error: Exception, using: str) -> None:
 
     Django, or the server, silently rolls such a transaction back at its end, which would look like a commit. After the
     close, the next query opens a new connection.
-
-    :raises Exception: the error given
     """
     if isinstance(error, transaction.TransactionManagementError):
         return  # it was broken before
@@ -166,10 +164,7 @@ def restore_autocommit(using: str) -> None:
 
 
 def swallow(error: Exception, using: str, words: str, *names: Any) -> None:
-    """Log an error instead of raising it in the shop's code.
-
-    :raises Exception: as ``raise_or_recover``
-    """
+    """Log an error instead of raising it in the shop's code, unless ``raise_or_recover`` raises it."""
     raise_or_recover(error, using)
     log_rate_limited(words, *names, error=error)
 

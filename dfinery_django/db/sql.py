@@ -29,15 +29,9 @@ class Statements(Protocol):
     """The functions of both twins. An error leaves the caller's transaction usable; a known key is no error."""
 
     def insert_row(
-        self,
-        row: models.Model,
-        *,
-        unique: str,
-        using: str,
-        may_exist: bool,
-        shared: tuple[str, ...],
+        self, row: models.Model, *, unique: str, using: str, may_exist: bool, shared: tuple[str, ...],
         piggyback: tuple[str, tuple[Any, ...]] | None,
-    ) -> tuple[Any, ...] | None:
+    ) -> tuple[Any, ...] | None:  # fmt: skip
         """Insert a row, unless its value of the column ``unique`` is known.
 
         :param may_exist: whether that is likely

@@ -6,7 +6,7 @@ at once, and snapshots would be stale. Conditions compare raw database values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from inspect import getattr_static
 from typing import Any
@@ -19,10 +19,7 @@ from django.db.models.fields.related_descriptors import ForeignKeyDeferredAttrib
 from django.db.models.fields.related_lookups import RelatedExact, RelatedIn, RelatedIsNull
 from django.db.models.query_utils import DeferredAttribute
 
-from ..db import plain_sql
-from ..db.retry import is_transient
-from ..db.savepoints import savepoint_guard
-from ..db.sql import sql_for
+from ..db import plain_sql, retry, savepoints, sql
 from .definition import EventDefinition
 from .source import Source, key_of
 
@@ -36,8 +33,7 @@ _PLAIN_LOOKUP_CLASSES = frozenset(
 
 def lookups(definition: EventDefinition) -> Mapping[str, Any] | None:
     """Return the lookups of a definition whose ``when`` is a dict."""
-    condition = definition.condition
-    return condition if isinstance(condition, Mapping) else None
+    return definition.condition if isinstance(definition.condition, Mapping) else None
 
 
 def held_before(source: Source, update_fields: Any) -> bool:
@@ -70,10 +66,10 @@ def still_holds(source: Source) -> bool:
     if not callable(when):
         return True
     try:
-        with savepoint_guard(source.using):
+        with savepoints.savepoint_guard(source.using):
             return bool(when(source.instance, False) or when(source.instance, True))  # created is not known any more
     except Exception as error:
-        if is_transient(error):
+        if retry.is_transient(error):
             raise
         return True  # it may read an attribute that only the signal's instance had
 
@@ -88,7 +84,9 @@ def _touches(definition: EventDefinition, update_fields: Any) -> bool:
     """Return whether a save of these fields can change the result of the condition."""
     if update_fields is None:
         return True
-    wanted, own = lookups(definition) or {}, list(_own_fields(definition))
+    wanted = lookups(definition) or {}
+    found = [own_field(definition.model_class, key.split(LOOKUP_SEP)[0]) for key in wanted]
+    own = [field for field in found if field is not None]
     # The database computes generated fields and expressions from other fields.
     reads_others = any(hasattr(value, "resolve_expression") for value in wanted.values())
     return reads_others or not own or any(field.generated or _is_among(field, update_fields) for field in own)
@@ -98,14 +96,8 @@ def _is_among(field: models.Field[Any, Any], update_fields: Any) -> bool:
     return field.name in update_fields or field.attname in update_fields
 
 
-def _own_fields(definition: EventDefinition) -> Iterable[models.Field[Any, Any]]:
-    for key in lookups(definition) or ():
-        field = _own_field(definition.model_class, key.split(LOOKUP_SEP)[0])
-        if field is not None:
-            yield field
-
-
-def _own_field(model: type[models.Model], name: str) -> models.Field[Any, Any] | None:
+def own_field(model: type[models.Model], name: str) -> models.Field[Any, Any] | None:
+    """Return the field of that name that is a column of the model's own rows."""
     try:
         field = model._meta.pk if name == "pk" else model._meta.get_field(name)
     except FieldDoesNotExist:
@@ -143,9 +135,8 @@ def _compare_in_memory(source: Source, key: str, wanted: Any, update_fields: Any
 
 @lru_cache(maxsize=1024)
 def _plain_field(definition: EventDefinition, key: str) -> tuple[models.Field[Any, Any] | None, str]:
-    """Return the field of a lookup, if it can be compared in memory, and the lookup's name."""
     name, _, lookup = key.partition(LOOKUP_SEP)
-    field = _own_field(definition.model_class, name)
+    field = own_field(definition.model_class, name)
     return (field if field is not None and _is_plain_lookup(field, lookup) else None), lookup
 
 
@@ -180,7 +171,7 @@ def _stored_matches(source: Source) -> bool:
     if source.key is None:
         return False
     rows, key = _matching_rows(source.definition, source.using), key_of(source.definition, source.key)
-    statements = sql_for(connections[source.using]) if rows.is_plain else plain_sql
+    statements = sql.sql_for(connections[source.using]) if rows.is_plain else plain_sql
     return statements.row_matches(rows, key, source.using)
 
 
@@ -190,7 +181,10 @@ class _MatchingRows:
     def __init__(self, definition: EventDefinition, using: str) -> None:
         self._model, self._using = definition.model_class, using
         self._wanted = lookups(definition) or {}
-        self.is_plain = all(_is_plain_condition(definition, each, value) for each, value in self._wanted.items())
+        self.is_plain = all(
+            _plain_field(definition, key)[0] is not None and not hasattr(value, "resolve_expression")
+            for key, value in self._wanted.items()
+        )
 
     def __call__(self, key: Any) -> models.QuerySet[models.Model]:
         return self._model._base_manager.using(self._using).filter(pk=key).filter(**self._wanted)
@@ -198,8 +192,3 @@ class _MatchingRows:
 
 #: Its cost is part of the checkout, and the same object stands for the same statement.
 _matching_rows = lru_cache(maxsize=256)(_MatchingRows)
-
-
-def _is_plain_condition(definition: EventDefinition, key: str, wanted: Any) -> bool:
-    field, _ = _plain_field(definition, key)
-    return field is not None and not hasattr(wanted, "resolve_expression")

@@ -22,8 +22,7 @@ from django.utils.functional import Promise
 
 from ..db.tenants import database_and_schema
 from ..exceptions import PayloadError
-from ..schema.model_fields import column_value
-from ..schema.types import in_utc
+from ..schema import model_fields, types
 from ..text.language import site_language
 from .definition import EventDefinition
 from .expressions import Expression, Path
@@ -45,8 +44,7 @@ class Source:
         """The key of the row that the definition watches, as a text; ``None`` for a row without a key yet."""
         if self._key is None:
             # A child model's instance has its parent's key, too.
-            fields = self.definition.model_class._meta.pk_fields
-            parts = [getattr(self.instance, field.attname) for field in fields]
+            parts = [getattr(self.instance, field.attname) for field in self.definition.model_class._meta.pk_fields]
             if None not in parts:
                 self._key = key_text(self.definition, parts if len(parts) > 1 else parts[0])
         return self._key
@@ -140,8 +138,7 @@ def _tagged(value: Any, path: str) -> Any:
     if isinstance(value, Enum):
         return _tagged(value.value, path)
     if isinstance(value, models.Model):
-        concrete = value._meta.concrete_model or type(value)
-        return [concrete._meta.label, *_key_parts(value, path)]
+        return [(value._meta.concrete_model or type(value))._meta.label, *_key_parts(value, path)]
     if isinstance(value, (list, tuple, models.QuerySet)):
         return ["list", *(_tagged(each, path) for each in value)]
     if isinstance(value, (set, frozenset)):
@@ -151,7 +148,11 @@ def _tagged(value: Any, path: str) -> Any:
     for kinds, name, written in _PLAIN_KINDS:
         if isinstance(value, kinds):
             return [name, written(value)]
-    return [type(value).__qualname__, _own_text(value, path)]
+    text = str(value)
+    if re.search(r" at 0x[0-9A-Fa-f]+", text):
+        problem = f"one {type(value).__name__} can't be told from another"
+        raise PayloadError(path, problem, "Give a text, a number, a UUID or a tuple.")
+    return [type(value).__qualname__, text]
 
 
 def _key_parts(instance: models.Model, path: str) -> list[Any]:
@@ -159,15 +160,6 @@ def _key_parts(instance: models.Model, path: str) -> list[Any]:
     if None in parts:
         raise PayloadError(path, f"a {type(instance).__name__} that is not saved has no key", "Save it first.")
     return [_tagged(part, path) for part in parts]
-
-
-def _own_text(value: Any, path: str) -> str:
-    text = str(value)
-    if re.search(r" at 0x[0-9A-Fa-f]+", text):
-        raise PayloadError(
-            path, f"one {type(value).__name__} can't be told from another", "Give a text, a number, a UUID or a tuple."
-        )
-    return text
 
 
 def _in_utc(moment: dt.datetime) -> str:
@@ -192,11 +184,7 @@ _PLAIN_KINDS: tuple[tuple[Any, str, Callable[[Any], str]], ...] = (
 
 
 def firing_key(definition: EventDefinition, key: str, using: str, *identity: str) -> str:
-    """Return the deduplication key of an event of a row.
-
-    :param key: ``Source.key``
-    :param identity: the values of ``once_per``
-    """
+    """Return the deduplication key of an event of a row, by ``Source.key`` and the values of ``once_per``."""
     schema = database_and_schema(using)[1]
     return dedup_key_from(definition.name, definition.source_label, key, *identity, *([schema] if schema else []))
 
@@ -209,19 +197,17 @@ def _identity(source: Source) -> list[str]:
     with site_language():
         values = [each.resolve(source.instance) for each in definition.identity]
         if any(hasattr(value, "resolve_expression") for value in values):  # F() and the like: the row has the value
-            rows = definition.model_class._base_manager.using(source.using)
-            row = rows.get(pk=key_of(definition, source.key or ""))
+            row = definition.model_class._base_manager.using(source.using).get(pk=key_of(definition, source.key or ""))
             values = [each.resolve(row) for each in definition.identity]
         return [_identity_text(definition, *each) for each in zip(definition.identity, values, strict=True)]
 
 
 def _identity_text(definition: EventDefinition, part: Expression, value: Any) -> str:
     field = trace(definition.model_class, part.path).field if isinstance(part, Path) else None
-    value = column_value(field, field.to_python(value)) if field and value is not None else value
+    value = model_fields.column_value(field, field.to_python(value)) if field and value is not None else value
     if isinstance(value, dt.datetime):
         # In the repeated hour at the end of summer time PostgreSQL's driver sets fold, and a fresh instance doesn't.
-        moment = in_utc(value if value.tzinfo else value.replace(fold=0), "once_per")
-        return moment.isoformat()
+        return types.in_utc(value if value.tzinfo else value.replace(fold=0), "once_per").isoformat()
     if isinstance(value, Decimal):
         return str(value.normalize())
     return str(value.value if isinstance(value, Enum) else value)

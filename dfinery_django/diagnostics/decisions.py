@@ -25,21 +25,15 @@ from ..schema import properties
 from ..text.times import site_span, site_time
 from .fields import SAVE_TIME, PayloadPart, datetime_source, short_repr, source_text, try_call
 
-#: Number of values of a to-many relation that an explanation names.
-SHOWN_VALUES = 3
+SHOWN_VALUES = 3  # number of values of a to-many relation that an explanation names
 
 _TRIGGERS = {"created": "its insertion", "saved": "every save", "deleted": "its deletion"}
 
 
 @dataclass(frozen=True)
 class Step:
-    """One decision.
-
-    :ivar holds: true if it lets the event pass; ``None`` if it decides nothing
-    """
-
     name: str
-    holds: bool | None
+    holds: bool | None  # true if it lets the event pass; ``None`` if it decides nothing
     words: str
 
 
@@ -62,7 +56,6 @@ def firing_steps(definition: EventDefinition, row: Any, using: str) -> Iterator[
 
 
 def _consent_step(definition: EventDefinition, row: Any) -> Iterator[Step]:
-    """Yield the decision on the person's consent, if the definition or the settings require it."""
     if definition.consent is None and not get_settings().CONSENT:
         return
     answer, fault = try_call("", lambda: consent.is_given(definition, row))
@@ -156,8 +149,7 @@ def datetime_step(definition: EventDefinition, envelope: PayloadPart, now: dt.da
 def user_step(definition: EventDefinition, part: PayloadPart) -> Step:
     """Return the decision on the user_id, without which DFINERY accepts no event."""
     reading = next((each for each in part.readings if each.name == properties.USER_ID), None)
-    fault = part.fault or (reading and reading.fault)
-    if fault:
+    if fault := part.fault or (reading and reading.fault):
         return Step("user_id", False, str(fault))
     if reading and str(reading.wire or "").strip():
         return Step("user_id", True, f"It has one, from {reading.source}{f' of {part.start}' if part.start else ''}.")
@@ -177,12 +169,9 @@ def destination_step(definition: EventDefinition, row: Any) -> Step:
 
 
 def reconcile_step(definition: EventDefinition, row: Any, using: str, *, is_wanted: bool, has_event: bool) -> Step:
-    """Return the decision on whether reconcile would capture the row if no signal had fired.
-
-    :param is_wanted: whether a signal would fire the definition
-    """
-    settings, obstacle = get_settings(), reconcile.obstacle(definition)
-    if obstacle:
+    """Return the decision on whether reconcile would capture the row, if no signal that would fire it had come."""
+    settings = get_settings()
+    if obstacle := reconcile.obstacle(definition):
         return Step("reconcile", False, f"It can't find it: {obstacle}.")
     if using != reconcile.database_of_sources(definition):
         return Step("reconcile", False, f"It does not read database {using!r}.")

@@ -35,13 +35,13 @@ class StatusExplanation:
 class _Texts:
     sentence: Text
     next_step: Text
-    #: The next step once the event has expired.
-    too_late: Text = ""
-    #: The next step of an event without a definition: from ``track()`` or the REST API.
-    tracked: Text = ""
+    too_late: Text = ""  # the next step once the event has expired
+    tracked: Text = ""  # the next step of an event without a definition: from ``track()`` or the REST API
 
 
 _WAIT = _("Nothing to do: it happens by itself.")
+_NOTHING = _("Nothing to do.")
+_OVER = _("Nothing to do. It can't be sent any more.")
 _TOO_LATE = _("It can't be sent any more: it expired on %(expires)s. Fix the cause, so that the next events arrive.")
 _REBUILD = _("Fix the cause, then rebuild and resend the event: %(left)s left.")
 _TRACK_AGAIN = _("Fix the code that calls track() or the REST API. It can't be rebuilt, since it has no definition.")
@@ -52,9 +52,7 @@ _STATUS: dict[str, _Texts] = {
     EventStatus.SENDING: _Texts(
         _("It is being sent to %(destination)s at this moment."), _("Look again in a minute: nothing to do.")
     ),
-    EventStatus.DELIVERED: _Texts(
-        _("DFINERY accepted it on %(finished)s, %(took)s after it happened."), _("Nothing to do.")
-    ),
+    EventStatus.DELIVERED: _Texts(_("DFINERY accepted it on %(finished)s, %(took)s after it happened."), _NOTHING),
     EventStatus.FAILED: _Texts(
         _("It was not delivered, for the reason below."), _("Fix the cause, then resend it: %(left)s left."), _TOO_LATE
     ),
@@ -63,8 +61,7 @@ _STATUS: dict[str, _Texts] = {
         _("It can't be sent any more. If others wait, see Destinations for what stops them."),
     ),
     EventStatus.CANCELLED: _Texts(
-        _("It was cancelled on %(finished)s and is not sent."), _("Nothing to do, or resend it: %(left)s left."),
-        _("Nothing to do. It can't be sent any more."),
+        _("It was cancelled on %(finished)s and is not sent."), _("Nothing to do, or resend it: %(left)s left."), _OVER
     ),
 }  # fmt: skip
 
@@ -124,24 +121,21 @@ _REASONS: dict[tuple[str, str], _Texts] = {
         _("If something else stopped them, resend it: %(left)s left. Otherwise find out why they died."), _TOO_LATE,
     ),
     (EventStatus.CANCELLED, Reason.GUEST): _Texts(
-        _("It belongs to a guest, and its definition says to skip guests."), _("Nothing to do.")
+        _("It belongs to a guest, and its definition says to skip guests."), _NOTHING
     ),
     (EventStatus.CANCELLED, Reason.NO_CONSENT): _Texts(
-        _("It is not sent: consent was checked again before it was built, and there was none."), _("Nothing to do.")
+        _("It is not sent: consent was checked again before it was built, and there was none."), _NOTHING
     ),
     (EventStatus.CANCELLED, Reason.UNTRUE): _Texts(
         _("It was not sent: what its signal announced of %(source)s was not stored."),
-        _("Nothing to do. If it is stored by now, rebuild and resend: %(left)s left."),
-        _("Nothing to do. It can't be sent any more."),
+        _("Nothing to do. If it is stored by now, rebuild and resend: %(left)s left."), _OVER,
     ),
     (EventStatus.CANCELLED, Reason.FORGOTTEN): _Texts(
-        _("Its person was forgotten. This tombstone holds no data about them, and is deleted later."),
-        _("Nothing to do."),
+        _("Its person was forgotten. This tombstone holds no data about them, and is deleted later."), _NOTHING
     ),
     (EventStatus.CANCELLED, Reason.BY_HAND): _Texts(
         _("It was cancelled by hand on %(finished)s and is not sent."),
-        _("Nothing to do. If that was a mistake, resend or rebuild it: %(left)s left."),
-        _("Nothing to do. It can't be sent any more."),
+        _("Nothing to do. If that was a mistake, resend or rebuild it: %(left)s left."), _OVER,
     ),
 }  # fmt: skip
 
@@ -157,36 +151,22 @@ _NO_WORKER = _Texts(
 
 
 def explain_status(event: Event, destination: Destination | None, now: dt.datetime) -> StatusExplanation:
-    """Return a sentence on the event's state and the next step.
-
-    :param destination: the row of its destination, if there is one
-    """
-    words = _texts(event, destination, now)
-    is_late = event.is_finished and event.expires_at <= now
-    step = words.next_step
-    if is_late and words.too_late:
-        step = words.too_late
-    elif not event.definition and words.tracked:
-        step = words.tracked
-    values = _values(event, destination, now)
-    return StatusExplanation(str(words.sentence) % values, str(step) % values)
+    """Return a sentence on the event's state and the next step."""
+    texts, values = _texts(event, destination, now), _values(event, destination, now)
+    too_late = texts.too_late if event.is_finished and event.expires_at <= now else ""
+    next_step = too_late or ("" if event.definition else texts.tracked) or texts.next_step
+    return StatusExplanation(str(texts.sentence) % values, str(next_step) % values)
 
 
 def _texts(event: Event, destination: Destination | None, now: dt.datetime) -> _Texts:
-    waits = event.status in (EventStatus.CAPTURED, EventStatus.PENDING)
     known = _REASONS.get((event.status, event.reason_code), _STATUS[event.status])
     if event.status == EventStatus.PENDING and destination is not None and destination.is_stopped(now):
         if destination.paused_by:
             return _PAUSED
-        return known if event.reason_code == Reason.BLOCKED else _stop_texts(destination)
-    if waits and event.due_at is not None and event.due_at < now - OVERDUE_AFTER:
-        return _NO_WORKER
-    return known
-
-
-def _stop_texts(destination: Destination) -> _Texts:
-    passes = destination.closed_code in (Reason.TRANSIENT, Reason.THROTTLED)
-    return _STOPPED if passes else _REASONS[EventStatus.PENDING, Reason.BLOCKED]
+        passes = event.reason_code != Reason.BLOCKED and destination.closed_code in (Reason.TRANSIENT, Reason.THROTTLED)
+        return _STOPPED if passes else _REASONS[EventStatus.PENDING, Reason.BLOCKED]
+    waits = event.status in (EventStatus.CAPTURED, EventStatus.PENDING)
+    return _NO_WORKER if waits and event.due_at and event.due_at < now - OVERDUE_AFTER else known
 
 
 def _values(event: Event, destination: Destination | None, now: dt.datetime) -> dict[str, object]:

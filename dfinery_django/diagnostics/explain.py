@@ -37,8 +37,6 @@ class FiringVerdict(str, enum.Enum):
 
 @dataclass(frozen=True)
 class StoredEvent:
-    """An event that is stored."""
-
     event_id: str
     status: str
     reason: str
@@ -47,15 +45,7 @@ class StoredEvent:
 
 @dataclass(frozen=True)
 class Explanation:
-    """The result of a definition for one object.
-
-    :ivar captured: the event that the object has; with ``once_per=None`` the last of them
-    :ivar ending: the status that building would give an event now, whatever the verdict: "pending" (it is sent),
-        "failed", "cancelled" or "expired"
-    :ivar reason: the reason for ``ending``
-    :ivar parts: the event with its envelope, the user, the first items
-    :ivar item_count: number of all items
-    """
+    """The result of a definition for one object."""
 
     definition: str
     event_name: str
@@ -64,13 +54,13 @@ class Explanation:
     database: str
     verdict: FiringVerdict
     why: str
-    captured: StoredEvent | None
-    ending: str
-    reason: str
+    captured: StoredEvent | None  # the event that the object has; with ``once_per=None`` the last of them
+    ending: str  # the status if it were built now, whatever the verdict: "pending" (it is sent), "failed", …
+    reason: str  # the reason for ``ending``
     destination: str
     steps: tuple[Step, ...]
-    parts: tuple[PayloadPart, ...]
-    item_count: int | None
+    parts: tuple[PayloadPart, ...]  # the event with its envelope, the user, the first items
+    item_count: int | None  # of all items
 
 
 def explain(definition: EventDefinition, instance: Any, *, using: str, items: int = 3) -> Explanation:
@@ -100,38 +90,22 @@ def _explanation(definition: EventDefinition, row: Any, key: str, using: str, li
     seen = SeenFields(using)
     envelope, user = envelope_part(definition, row, now), user_part(definition, row, seen)
     item_count, items = item_parts(definition, row, seen, limit)
+    event = event_part(definition, row, seen)
     firing = list(decisions.firing_steps(definition, row, using))
     is_wanted = all(step.holds is not False for step in firing)
     reconciled = decisions.reconcile_step(definition, row, using, is_wanted=is_wanted, has_event=captured is not None)
     verdict, why = _firing_verdict(definition, firing, once, captured, reconciled)
     return Explanation(
-        definition=definition.name,
-        event_name=definition.event_name,
-        source=definition.source_label,
-        source_pk=key,
-        database=using,
-        verdict=verdict,
-        why=why,
-        captured=captured,
-        ending=built.status,
-        reason=built.reason,
-        destination=built.destination,
+        definition=definition.name, event_name=definition.event_name, source=definition.source_label, source_pk=key,
+        database=using, verdict=verdict, why=why, captured=captured,
+        ending=built.status, reason=built.reason, destination=built.destination,
         steps=(
-            *firing,
-            once,
-            *decisions.readiness_steps(definition, row, item_count),
-            decisions.datetime_step(definition, envelope, now),
-            decisions.user_step(definition, user),
-            decisions.destination_step(definition, row),
-            reconciled,
+            *firing, once, *decisions.readiness_steps(definition, row, item_count),
+            decisions.datetime_step(definition, envelope, now), decisions.user_step(definition, user),
+            decisions.destination_step(definition, row), reconciled,
         ),
-        parts=(_with_envelope(envelope, event_part(definition, row, seen)), user, *items),
-        item_count=item_count,
-    )
-
-
-def _with_envelope(envelope: PayloadPart, event: PayloadPart) -> PayloadPart:
-    return replace(event, readings=(*envelope.readings, *event.readings))
+        parts=(replace(event, readings=(*envelope.readings, *event.readings)), user, *items), item_count=item_count,
+    )  # fmt: skip
 
 
 def _once(definition: EventDefinition, key: str, dedup_key: str | None, using: str) -> tuple[StoredEvent | None, Step]:
@@ -149,8 +123,7 @@ def _once(definition: EventDefinition, key: str, dedup_key: str | None, using: s
 def _firing_verdict(
     definition: EventDefinition, firing: Sequence[Step], once: Step, captured: StoredEvent | None, reconciled: Step
 ) -> tuple[FiringVerdict, str]:
-    stopped = next((step for step in firing if step.holds is False), None)
-    if stopped:
+    if stopped := next((step for step in firing if step.holds is False), None):
         return FiringVerdict.SILENT, stopped.words
     if captured and once.holds is False:
         return FiringVerdict.CAPTURED, f"Status of its event: {captured.status}. {captured.reason}".strip()
@@ -160,15 +133,12 @@ def _firing_verdict(
     if isinstance(when, Mapping) or when == "created":
         if captured:
             return FiringVerdict.CAPTURED, f"Status of its last event: {captured.status}. {captured.reason}".strip()
-        remedy = "Reconcile does." if reconciled.holds else "Only capture() would."
-        return FiringVerdict.MISSED, f"{_MISSED_TEXT} {remedy}"
+        return FiringVerdict.MISSED, (
+            "It came to match before this definition existed, or without a signal (update(), bulk_create(), SQL), or "
+            "its event was pruned since. Saving it again captures nothing. "
+            f"{'Reconcile does.' if reconciled.holds else 'Only capture() would.'}"
+        )
     if when == "deleted":
         return FiringVerdict.FIRES, "Its deletion fires it."
     why = "A save for which 'when' says yes fires it." if callable(when) else "Its next save fires it."
     return FiringVerdict.FIRES, why
-
-
-_MISSED_TEXT = (
-    "It came to match before this definition existed, or without a signal (update(), bulk_create(), SQL), or its "
-    "event was pruned since. Saving it again captures nothing."
-)

@@ -19,7 +19,7 @@ from ..definitions.expressions import Call, Expression, Path, read_value
 from ..exceptions import PayloadError, error_line
 from ..schema import properties
 from ..schema.payload import convert_properties
-from ..schema.properties import Scope, declared_type
+from ..schema.properties import Scope
 from ..schema.types import Wire, WireType, epoch_milliseconds, infer
 
 #: The maximum lengths of the text of a Python value and of an expression.
@@ -41,57 +41,38 @@ class FieldFault:
 
 @dataclass(frozen=True)
 class FieldReading:
-    """One field.
-
-    :ivar source: the path or expression that it is read from
-    :ivar value: the Python value as a short text; empty if it can't be read
-    :ivar value_type: the name of its Python type
-    :ivar wire: the value that is sent; ``None`` if the field is left out or fails
-    :ivar wire_type: the type on the wire, where it is known, also of a field that is left out
-    :ivar type_from: the source of the type: "predefined", "declared", "model field", "remembered" or "value"
-    """
-
     name: str
     console_name: str
-    source: str
-    value: str = ""
-    value_type: str = ""
-    wire: Wire | None = None
-    wire_type: WireType | None = None
-    type_from: str = ""
+    source: str  # the path or expression that it is read from
+    value: str = ""  # the Python value as a short text; empty if it can't be read
+    value_type: str = ""  # the name of its Python type
+    wire: Wire | None = None  # the value that is sent; ``None`` if the field is left out or fails
+    wire_type: WireType | None = None  # where it is known, also of a field that is left out
+    type_from: str = ""  # "predefined", "declared", "model field", "remembered" or "value"
     fault: FieldFault | None = None
 
 
 @dataclass(frozen=True)
 class PayloadPart:
-    """The fields of the event, of the user or of one item.
+    """The fields of the event, of the user or of one item."""
 
-    :ivar path: its place in the payload: ``items[0]``
-    :ivar start: the path at which its fields' paths start, unless at the instance: ``customer``
-    :ivar fault: the error for which none of its fields can be read
-    """
-
-    path: str
-    start: str = ""
+    path: str  # its place in the payload: ``items[0]``
+    start: str = ""  # the path at which its fields' paths start, unless at the instance: ``customer``
     readings: tuple[FieldReading, ...] = ()
-    fault: FieldFault | None = None
+    fault: FieldFault | None = None  # the error for which none of its fields can be read
 
 
 def envelope_part(definition: EventDefinition, instance: Any, now: dt.datetime) -> PayloadPart:
     """Read the fields that the definition itself supplies."""
     moment, fault = try_call(properties.EVENT_DATETIME, lambda: definition.get_event_datetime(instance))
-    moment = now if moment is None else moment
+    moment = None if fault else now if moment is None else moment
     milliseconds, refused = (None, fault) if fault else try_call("", lambda: epoch_milliseconds(moment))
-    return PayloadPart(
-        properties.PATHS["event"],
-        readings=(
-            _supplied(properties.EVENT_ID, "made at capture"),
-            _supplied(properties.EVENT_NAME, "event_name", definition.event_name, definition.event_name),
-            _supplied(
-                properties.EVENT_DATETIME, datetime_source(definition), None if fault else moment, milliseconds, refused
-            ),
-        ),
+    readings = (
+        _supplied(properties.EVENT_ID, "made at capture"),
+        _supplied(properties.EVENT_NAME, "event_name", definition.event_name, definition.event_name),
+        _supplied(properties.EVENT_DATETIME, datetime_source(definition), moment, milliseconds, refused),
     )
+    return PayloadPart(properties.PATHS["event"], readings=readings)
 
 
 def event_part(definition: EventDefinition, instance: Any, seen: SeenFields) -> PayloadPart:
@@ -104,8 +85,7 @@ def user_part(definition: EventDefinition, instance: Any, seen: SeenFields) -> P
     """Read the user's attributes; without readings if there is no user."""
     path, start = properties.PATHS["user"], source_text(definition.user)
     reader = _Reader(definition, seen, "user", path, definition.user_expressions)
-    hooked = reader.hooked("get_user_attributes", instance)
-    if hooked:
+    if hooked := reader.hooked("get_user_attributes", instance):
         return hooked
     user, fault = try_call("user", lambda: definition.get_user_source(instance))
     return PayloadPart(path, start, (), fault) if fault or user is None else reader.mapped(user, start)
@@ -189,8 +169,6 @@ def _supplied(
 
 @dataclass(frozen=True)
 class _Reader:
-    """A reader of the fields of one part of the payload."""
-
     definition: EventDefinition
     seen: SeenFields
     scope: Scope
@@ -198,11 +176,9 @@ class _Reader:
     expressions: Mapping[str, Expression]
 
     def mapped(self, source: Any, start: str = "") -> PayloadPart:
-        """Read every field by the mapping."""
         return PayloadPart(self.path, start, tuple(self._each(source)))
 
     def hooked(self, hook: str, instance: Any) -> PayloadPart | None:
-        """Read the fields by a hook, if the definition overrides it."""
         if not self.definition.overrides(hook):
             return None
         values, fault = try_call(self.path, lambda: getattr(self.definition, hook)(instance))
@@ -211,9 +187,8 @@ class _Reader:
     def returned(self, hook: str, values: Any) -> PayloadPart:
         """Return the fields of a hook's result, which have no sources."""
         pairs, fault = try_call(self.path, lambda: list(values.items()))
-        return PayloadPart(
-            self.path, "", tuple(self._reading(name, f"{hook}()", value, {}) for name, value in pairs or ()), fault
-        )
+        readings = tuple(self._reading(name, f"{hook}()", value, {}) for name, value in pairs or ())
+        return PayloadPart(self.path, "", readings, fault)
 
     def _each(self, source: Any) -> Iterator[FieldReading]:
         for name, each in self.expressions.items():
@@ -243,13 +218,10 @@ class _Reader:
         )  # fmt: skip
 
     def _known_type(self, name: str) -> tuple[WireType | None, str]:
-        """Return the type that a field has regardless of its value, and the source of the type."""
-        for found, type_from in (
+        known = (
             (properties.predefined_type(self.scope, name), "predefined"),
-            (declared_type(self.scope, name), "declared"),
+            (properties.declared_type(self.scope, name), "declared"),
             (self.definition.type_of(self.scope, name), "model field"),
             (self.seen.remembered(self.scope, name), "remembered"),
-        ):
-            if found:
-                return found, type_from
-        return None, "value"
+        )
+        return next((each for each in known if each[0]), (None, "value"))

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
-from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
+from django.utils.translation import gettext as _, pgettext
 
 from ..building.dry_run import dry_run
 from ..definitions import registry
@@ -21,7 +20,6 @@ from ..enums import Reason
 from ..models import Event
 from ..schema import properties
 from ..schema.payload import Payload, Properties
-from ..schema.properties import Scope, console_name
 from ..schema.types import epoch_milliseconds
 
 MISSING = object()
@@ -81,13 +79,12 @@ def _difference(event: Event, definition: EventDefinition, using: str) -> Rebuil
 
 def _flatten(payload: Payload) -> Iterator[tuple[str, Any]]:
     """Yield console names and values; names of items' fields start with the item's index."""
-    parts: list[tuple[Scope, str, Mapping[str, Any]]] = [("event", "", payload.event_attributes)]
-    items = console_name("event", properties.ITEMS)
+    parts: list[tuple[properties.Scope, str, Mapping[str, Any]]] = [("event", "", payload.event_attributes)]
+    items = properties.console_name("event", properties.ITEMS)
     parts += [("item", f"{items}[{index}] ", item) for index, item in enumerate(payload.items or ())]
-    parts.append(("user", "", payload.user_attributes))
-    for scope, place, values in parts:
+    for scope, place, values in (*parts, ("user", "", payload.user_attributes)):
         for name, value in values.items():
-            console = f"{place}{console_name(scope, name)}"
+            console = f"{place}{properties.console_name(scope, name)}"
             yield _("%(name)s (user)") % {"name": console} if scope == "user" else console, value
 
 

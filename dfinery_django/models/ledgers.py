@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from django.db import models
-from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
+from django.utils.translation import gettext_lazy as _, pgettext_lazy
 
 from ..db.columns import MomentField
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from django.apps import apps
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext as _, ngettext
 
 from ..conf import Settings
 from ..enums import DestinationState, EventStatus, Reason

@@ -6,12 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, pgettext
+from django.utils.translation import gettext as _, ngettext, pgettext
 
 from ..enums import ACTIONABLE, Action, ActionVerdict, EventStatus, Reason
-from ..text.times import format_datetime
-from ..text.times import number as grouped
+from ..text import times
 from .bulk_action import Forecast
 from .selection import WILDCARD, Selection
 
@@ -29,7 +27,7 @@ class Line:
 
     @property
     def number(self) -> str:
-        return grouped(self.count)
+        return times.number(self.count)
 
 
 def action_title(action: str, count: int) -> str:
@@ -38,7 +36,7 @@ def action_title(action: str, count: int) -> str:
         Action.RESEND: ngettext("Resend %(count)s event?", "Resend %(count)s events?", count),
         Action.REBUILD: ngettext("Rebuild and resend %(count)s event?", "Rebuild and resend %(count)s events?", count),
         Action.CANCEL: ngettext("Cancel %(count)s event?", "Cancel %(count)s events?", count),
-    }[Action(action)] % {"count": grouped(count)}  # fmt: skip
+    }[Action(action)] % {"count": times.number(count)}  # fmt: skip
 
 
 def action_button(action: str, count: int) -> str:
@@ -47,7 +45,7 @@ def action_button(action: str, count: int) -> str:
         Action.RESEND: ngettext("Yes, resend it", "Yes, resend %(count)s events", count),
         Action.REBUILD: ngettext("Yes, rebuild and resend it", "Yes, rebuild and resend %(count)s events", count),
         Action.CANCEL: ngettext("Yes, cancel it", "Yes, cancel %(count)s events", count),
-    }[Action(action)] % {"count": grouped(count)}  # fmt: skip
+    }[Action(action)] % {"count": times.number(count)}  # fmt: skip
 
 
 def _effect(action: str, verdict: str) -> str:
@@ -92,7 +90,7 @@ def unchecked_note(forecast: Forecast, action: str) -> str:
         "The sources of %(count)s of these were looked up; others without a source are left alone, too.",
         forecast.checked_sources,
     )
-    return text % {"count": grouped(forecast.checked_sources)}
+    return text % {"count": times.number(forecast.checked_sources)}
 
 
 def action_result(action: str, count: int) -> str:
@@ -105,7 +103,7 @@ def action_result(action: str, count: int) -> str:
             "%(count)s event is built anew and sent.", "%(count)s events are built anew and sent.", count
         ),
         Action.CANCEL: ngettext("%(count)s event is cancelled.", "%(count)s events are cancelled.", count),
-    }[Action(action)] % {"count": grouped(count)}  # fmt: skip
+    }[Action(action)] % {"count": times.number(count)}  # fmt: skip
 
 
 def action_log_message(action: str) -> str:
@@ -126,8 +124,8 @@ def describe_selection(selection: Selection) -> str:
         (_("reason: %(value)s"), dict(Reason.choices).get(selection.reason_code, selection.reason_code)),
         (_("definition: %(value)s"), ", ".join(selection.definitions)),
         (_("source: %(value)s"), selection.source_pk),
-        (_("happened from %(value)s"), selection.since and format_datetime(selection.since)),
-        (_("happened before %(value)s"), selection.until and format_datetime(selection.until)),
+        (_("happened from %(value)s"), selection.since and times.format_datetime(selection.since)),
+        (_("happened before %(value)s"), selection.until and times.format_datetime(selection.until)),
         (_("searched for: %(value)s"), selection.search + WILDCARD * selection.is_prefix),
     ]
     parts = [_("chosen one by one")] if selection.pks else []
@@ -137,18 +135,18 @@ def describe_selection(selection: Selection) -> str:
 
 def forget_question(count: int) -> str:
     """Return the title of the confirmation page."""
-    return ngettext("Forget %(count)s person?", "Forget %(count)s people?", count) % {"count": grouped(count)}
+    return ngettext("Forget %(count)s person?", "Forget %(count)s people?", count) % {"count": times.number(count)}
 
 
 def forget_button(count: int) -> str:
     """Return the label of the confirmation button."""
-    return ngettext("Yes, forget them", "Yes, forget %(count)s people", count) % {"count": grouped(count)}
+    return ngettext("Yes, forget them", "Yes, forget %(count)s people", count) % {"count": times.number(count)}
 
 
 def forget_outcome(erased: Forgotten) -> str:
     """Return the message that says how much was erased."""
     text = ngettext("Forgotten: %(count)s event was erased.", "Forgotten: %(count)s events were erased.", erased.total)
-    return text % {"count": grouped(erased.total)}
+    return text % {"count": times.number(erased.total)}
 
 
 def describe_forgotten(erased: Forgotten, unread: int) -> Iterator[Line]:

@@ -19,13 +19,11 @@ from ..conf import default_destination, get_settings
 from ..db import savepoints
 from ..db.retry import is_transient
 from ..definitions import consent, registry
-from ..definitions.definition import EventDefinition
 from ..definitions.source import Source, database_of, is_source
 from ..enums import EventStatus, Reason
 from ..exceptions import ConfigurationError, error_text
 from ..models import Event
-from ..text.escape import SEARCHABLE_LENGTH, searchable, storable
-from ..text.log_fields import log_rate_limited
+from ..text import escape, log_fields
 from .store import after_store, fetch_stored, new_event, run_guarded, store_event
 
 
@@ -43,17 +41,14 @@ def capture(name: str, instance: models.Model, *, using: str | None = None) -> E
         if not get_settings().ENABLED:
             return None
     except ConfigurationError as error:
-        log_rate_limited("%s was not captured", name, error=error)
+        log_fields.log_rate_limited("%s was not captured", name, error=error)
         return None
-    return run_guarded(
-        name, lambda: using or database_of(instance), lambda used: _capture_by_hand(Source(definition, instance, used))
-    )
 
+    def store(used: str) -> Event | None:
+        source = Source(definition, instance, used)
+        return fetch_stored(capture_source(source, by_hand=True), used) if consent.allows_capture(source) else None
 
-def _capture_by_hand(source: Source) -> Event | None:
-    if not consent.allows_capture(source):
-        return None
-    return fetch_stored(capture_source(source, by_hand=True), source.using)
+    return run_guarded(name, lambda: using or database_of(instance), store)
 
 
 def capture_source(source: Source, *, by_hand: bool = False) -> Any:
@@ -71,7 +66,9 @@ def capture_source(source: Source, *, by_hand: bool = False) -> Any:
         raise ValueError(f"{definition.source_label} has no key yet: save it first.")
     event = new_event(definition.event_name, default_destination())
     event.definition, event.source, event.source_pk = definition.name, definition.source_label, source.key
-    event.may_exist = by_hand or _may_exist(definition)
+    # Another firing for the same source is likely, except where ``when`` looks at the state before the save.
+    is_guarded = isinstance(definition.condition, Mapping) or definition.condition in ("created", "deleted")
+    event.may_exist = by_hand or definition.signal is not None or not is_guarded
     grace = definition.settle_seconds
     if grace is None and not connections[using].in_atomic_block:
         grace = get_settings().SETTLE_SECONDS  # committed already, before its lines: wait until they are written
@@ -82,7 +79,7 @@ def capture_source(source: Source, *, by_hand: bool = False) -> Any:
         savepoints.raise_or_recover(error, using)
         if is_transient(error) and definition.condition != "deleted":
             raise  # not the mapping's error: reconcile finds the row later, unless it is deleted
-        event.fault, event.source_pk = error, searchable(source.key)
+        event.fault, event.source_pk = error, escape.searchable(source.key)
         reason = f"{definition.name}, at capture, raised {error_text(error)}. Fix it, then rebuild the event."
         event.finish(EventStatus.FAILED, Reason.MAPPING, reason, event.created_at)
     store_event(event, using)
@@ -93,20 +90,14 @@ def capture_source(source: Source, *, by_hand: bool = False) -> Any:
     return event.event_id
 
 
-def _may_exist(definition: EventDefinition) -> bool:
-    """Return ``True`` if it may fire again for the same source. A dict fires only when it becomes true."""
-    is_guarded = isinstance(definition.condition, Mapping) or definition.condition in ("created", "deleted")
-    return definition.signal is not None or not is_guarded
-
-
 def _fill_event(event: Event, source: Source) -> None:
     definition, instance = source.definition, source.instance
     with savepoints.savepoint_guard(source.using, instance):
         event.dedup_key = source.dedup_key()
         event.user_source, event.user_id = known_user(definition, instance)
-        event.destination = storable(definition.destination_for(instance))[:64]
-        if len(event.source_pk) > SEARCHABLE_LENGTH:
-            raise ValueError(f"its key has more than {SEARCHABLE_LENGTH} characters")
+        event.destination = escape.storable(definition.destination_for(instance))[:64]
+        if len(event.source_pk) > escape.SEARCHABLE_LENGTH:
+            raise ValueError(f"its key has more than {escape.SEARCHABLE_LENGTH} characters")
         if definition.condition == "deleted":  # its source is about to be deleted
             from ..building.build import build  # few requests build
 

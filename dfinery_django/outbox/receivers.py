@@ -42,26 +42,19 @@ def before_save(sender: Any = None, instance: Any = None, using: str = "", raw: 
     state: _SaveState = {}
     for definition in _definitions_for(sender, instance, raw):
         if conditions.lookups(definition) is not None:
-            state[definition.name] = _was_true(Source(definition, instance, using), kwargs.get("update_fields"))
+            source, names = Source(definition, instance, using), kwargs.get("update_fields")
+            try:
+                was_true = savepoints.retry_once(source.using, conditions.held_before, source, names)
+            except Exception as error:  # noqa: BLE001 - logged; the shop goes on
+                savepoints.swallow(error, source.using, "The condition of %s can't be evaluated", definition.name)
+                was_true = True
+            state[definition.name] = was_true
     if state:
         instance.__dict__.setdefault(_SAVE_STACK, []).append(state)
 
 
-def _was_true(source: Source, update_fields: Any) -> bool:
-    try:
-        return savepoints.retry_once(source.using, conditions.held_before, source, update_fields)
-    except Exception as error:  # noqa: BLE001 - logged; the shop goes on
-        savepoints.swallow(error, source.using, "The condition of %s can't be evaluated", source.definition.name)
-        return True
-
-
 def after_save(
-    sender: Any = None,
-    instance: Any = None,
-    using: str = "",
-    created: bool = False,
-    raw: bool = False,
-    **kwargs: Any,
+    sender: Any = None, instance: Any = None, using: str = "", created: bool = False, raw: bool = False, **kwargs: Any
 ) -> None:
     """Capture at ``post_save`` the events whose condition this save made true."""
     definitions = _definitions_for(sender, instance, raw)
@@ -70,18 +63,15 @@ def after_save(
         source = Source(definition, instance, using)
         try:
             # Without a pre_save (the site sends post_save by hand) a condition counts as true before, unless created.
-            was_true = _was_true_or_captured(state.get(definition.name, not created), source.using)
-            if savepoints.retry_once(source.using, _fires, source, created, was_true, kwargs):
+            was_true = state.get(definition.name, not created)
+            if isinstance(was_true, UUID):  # a nested save has captured it, and may have been rolled back since
+                was_true = Event.objects.using(source.using).filter(event_id=was_true).exists()
+            if savepoints.retry_once(source.using, _fires, source, created, was_true, kwargs.get("update_fields")):
                 event_id = capture_source(source)
                 for outer in instance.__dict__.get(_SAVE_STACK, ()):  # nested saves: the outer ones capture it no more
                     outer[definition.name] = event_id
         except Exception as error:  # noqa: BLE001 - logged; the shop goes on
             savepoints.swallow(error, source.using, "%s was not captured", definition.name)
-
-
-def _was_true_or_captured(before: bool | UUID, using: str) -> bool:
-    """Return ``True`` if the condition was true before, or a nested save captured the event and was not rolled back."""
-    return Event.objects.using(using).filter(event_id=before).exists() if isinstance(before, UUID) else before
 
 
 def _definitions_for(sender: Any, instance: Any, raw: bool) -> tuple[EventDefinition, ...]:
@@ -102,18 +92,18 @@ def _pop_state(instance: models.Model) -> _SaveState:
     return state
 
 
-def _fires(source: Source, created: bool, was_true: bool, kwargs: Mapping[str, Any]) -> bool:
-    return _is_condition_met(source, created, was_true, kwargs) and _should_capture(source, created)
-
-
-def _is_condition_met(source: Source, created: bool, was_true: bool, kwargs: Mapping[str, Any]) -> bool:
+def _fires(source: Source, created: bool | None, was_true: bool = False, update_fields: Any = None) -> bool:
     when = source.definition.condition
     if isinstance(when, Mapping):
-        return not was_true and conditions.holds_after(source, kwargs.get("update_fields"))
-    if callable(when):
+        fires = not was_true and conditions.holds_after(source, update_fields)
+    elif callable(when):
         with savepoints.savepoint_guard(source.using, source.instance):
-            return bool(when(source.instance, created))
-    return when == "saved" or (when == "created" and created)
+            fires = bool(when(source.instance, bool(created)))
+    elif source.definition.signal is None:
+        fires = when == "saved" or (when == "created" and bool(created))
+    else:  # one without the keyword "created" (order_placed) is taken to announce a new object
+        fires = when != "created" or created is not False
+    return fires and _should_capture(source, bool(created))
 
 
 def _should_capture(source: Source, created: bool) -> bool:
@@ -143,10 +133,9 @@ def connect_signals() -> dict[str, str]:
     """
     faults = {}
     for definition in registry.definitions():
-        if definition.signal is None:
-            if definition.condition == "deleted":
-                _connect_deletions(definition, is_wanted=get_settings().ENABLED)
-        else:
+        if definition.signal is None and definition.condition == "deleted":
+            _connect_deletions(definition)
+        elif definition.signal is not None:
             try:
                 path, _ = definition.signal
                 signal: Signal = import_string(path)
@@ -157,14 +146,14 @@ def connect_signals() -> dict[str, str]:
     return faults
 
 
-def _connect_deletions(definition: EventDefinition, *, is_wanted: bool) -> None:
+def _connect_deletions(definition: EventDefinition) -> None:
     # Per model: a receiver without a sender would disable Django's fast deletes for every model of the site. While
     # ENABLED is false none is connected.
     concrete = definition.model_class._meta.concrete_model
     for model in apps.get_models():
         if model._meta.concrete_model is concrete:
             uid = f"dfinery_django.before_delete.{model._meta.label}"
-            if is_wanted:
+            if get_settings().ENABLED:
                 pre_delete.connect(before_delete, sender=model, dispatch_uid=uid, weak=False)
             else:
                 pre_delete.disconnect(sender=model, dispatch_uid=uid)
@@ -185,12 +174,9 @@ def _on_signal(name: str, path: str) -> Callable[..., None]:
     def capture_signal(sender: Any = None, **kwargs: Any) -> None:
         source = None
         try:
-            definition = _connected_definition(name, path)
-            instance = _carried_instance(definition, sender, kwargs) if definition else None
-            if definition and instance is not None:
-                source = Source(definition, instance)
-                if savepoints.retry_once(source.using, _fires_on_signal, source, kwargs.get("created")):
-                    capture_source(source)
+            source = _carried_source(name, path, sender, kwargs) if get_settings().ENABLED else None
+            if source and savepoints.retry_once(source.using, _fires, source, kwargs.get("created")):
+                capture_source(source)
         except Exception as error:  # noqa: BLE001 - logged; the shop goes on
             if source:
                 savepoints.raise_or_recover(error, source.using)
@@ -199,41 +185,23 @@ def _on_signal(name: str, path: str) -> Callable[..., None]:
     return capture_signal
 
 
-def _connected_definition(name: str, path: str) -> EventDefinition | None:
-    """Return the definition if it still names that signal: settings may have changed since it was connected."""
-    if not get_settings().ENABLED:
-        return None
+def _carried_source(name: str, path: str, sender: Any, kwargs: Mapping[str, Any]) -> Source | None:
+    """Return the object that a signal carries; ``None`` if it is of another model.
+
+    :raises LookupError: if it has no such keyword
+    """
     try:
         definition = registry.get(name)
     except NotRegistered:
         return None
-    return definition if definition.signal and definition.signal[0] == path else None
-
-
-def _carried_instance(definition: EventDefinition, sender: Any, kwargs: Mapping[str, Any]) -> Any:
-    """Return the instance that a signal carries, or ``None`` if that is of another model.
-
-    :raises LookupError: if it has no such keyword
-    """
-    path, keyword = definition.signal or ("", "")
+    if not definition.signal or definition.signal[0] != path:  # settings have changed since it was connected
+        return None
+    keyword = definition.signal[1]
     if keyword != "sender" and keyword not in kwargs:
         raise LookupError(f"{path} carries no {keyword!r}, but: sender, {', '.join(kwargs)}.")
     instance = sender if keyword == "sender" else kwargs[keyword]
     if is_source(definition, instance):
-        return instance
+        return Source(definition, instance)
     if instance is not None:
         logger.debug("%s: %s carried a %s", definition.name, path, type(instance).__name__)
     return None
-
-
-def _fires_on_signal(source: Source, created: bool | None) -> bool:
-    when = source.definition.condition
-    if isinstance(when, Mapping):
-        fires = conditions.holds_after(source, None)
-    elif callable(when):
-        with savepoints.savepoint_guard(source.using, source.instance):
-            fires = bool(when(source.instance, bool(created)))
-    else:
-        # A signal without the keyword "created" (order_placed) is taken to announce a new object.
-        fires = when != "created" or created is not False
-    return fires and _should_capture(source, bool(created))

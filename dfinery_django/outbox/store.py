@@ -12,9 +12,8 @@ from django.db import DatabaseError, IntegrityError, InterfaceError, connections
 
 from .. import clock
 from ..conf import get_settings
-from ..db import savepoints
+from ..db import savepoints, sql
 from ..db.retry import T, is_transient
-from ..db.sql import sql_for
 from ..enums import EventStatus, Reason
 from ..models import Event
 from ..text.log_fields import log_rate_limited
@@ -86,7 +85,7 @@ def store_event(event: Event, using: str) -> None:
 
 def _insert(event: Event, using: str, question: tuple[str, tuple[str]] | None = None) -> tuple[Any, ...] | None:
     shared = _SHARED_COLUMNS if event.status == EventStatus.CAPTURED else ()
-    return sql_for(connections[using]).insert_row(
+    return sql.sql_for(connections[using]).insert_row(
         event, unique="dedup_key", using=using, may_exist=event.may_exist, shared=shared, piggyback=question
     )
 

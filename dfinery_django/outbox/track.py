@@ -1,6 +1,6 @@
-"""The arguments of ``track()`` as an event: they become its content, or the reason why it fails.
+"""``track()``: its arguments become the content of an event, or the reason why it fails.
 
-Stores nothing. A caller's iterables and objects are the caller's code, and may query.
+A caller's iterables and objects are the caller's code, and may query.
 """
 
 from __future__ import annotations
@@ -13,21 +13,15 @@ from typing import Any
 
 from django.db import router
 
-from ..building.custom_fields import SeenFields
-from ..building.payload_reader import envelope
+from ..building import custom_fields, payload_reader
 from ..conf import default_destination, get_settings
-from ..db import savepoints
-from ..db.retry import is_transient
-from ..db.savepoints import savepoint_guard
-from ..definitions.registry import EVENT_NAME_LENGTH
-from ..definitions.source import dedup_key_from, value_text
+from ..db import retry, savepoints
+from ..definitions import registry, source
 from ..enums import EventStatus, Reason
 from ..exceptions import PayloadError, error_line, error_text
 from ..models import Event
-from ..schema import properties
-from ..schema.payload import Payload, convert_properties
-from ..schema.properties import declared_type
-from ..schema.types import WireType, convert
+from ..schema import properties, types
+from ..schema.payload import Payload, Properties, convert_properties
 from ..text.escape import searchable, storable
 from ..text.language import site_language
 from .store import after_store, fetch_stored, new_event, run_guarded, store_event
@@ -53,7 +47,7 @@ class TrackArguments:
     @property
     def name_text(self) -> str:
         """The name for the row and the log, before it is validated."""
-        return as_text(self.event_name, EVENT_NAME_LENGTH)
+        return as_text(self.event_name, registry.EVENT_NAME_LENGTH)
 
     @property
     def alias(self) -> str:
@@ -71,18 +65,6 @@ def as_text(value: Any, length: int) -> str:
         return type(value).__name__
 
 
-def fill_event(event: Event, arguments: TrackArguments, seen: SeenFields, using: str) -> None:
-    """Set an event's content, or fail it with the reason. Never raises."""
-    try:
-        # As at build: the request's language has no effect, and a failed query does not break the shop's transaction.
-        with site_language(), savepoint_guard(using):
-            _fill_from_arguments(event, arguments, seen)
-    except Exception as error:  # noqa: BLE001 - see above
-        event.fault = None if isinstance(error, PayloadError) else error
-        reason = str(error) if isinstance(error, PayloadError) else error_text(error)
-        event.finish(EventStatus.FAILED, Reason.PAYLOAD, reason, event.created_at)
-
-
 def fail_refused(event: Event, error: Exception) -> None:
     """Fail an event that the database refuses, without the content that it can't store."""
     event.fault = error
@@ -91,14 +73,14 @@ def fail_refused(event: Event, error: Exception) -> None:
     event.set_occurred_at(event.created_at)
     event.event_name, event.destination = (
         text.encode("ascii", "backslashreplace").decode()[:length]
-        for text, length in ((event.event_name, EVENT_NAME_LENGTH), (event.destination, DESTINATION_LENGTH))
+        for text, length in ((event.event_name, registry.EVENT_NAME_LENGTH), (event.destination, DESTINATION_LENGTH))
     )
 
 
-def _fill_from_arguments(event: Event, arguments: TrackArguments, seen: SeenFields) -> None:
-    name = str(convert(arguments.event_name, WireType.STRING, properties.EVENT_NAME))
+def _fill_from_arguments(event: Event, arguments: TrackArguments, seen: custom_fields.SeenFields) -> None:
+    name = str(types.convert(arguments.event_name, types.WireType.STRING, properties.EVENT_NAME))
     if arguments.dedup_key is not None:
-        event.dedup_key = dedup_key_from("track", name, value_text(arguments.dedup_key, "dedup_key"))
+        event.dedup_key = source.dedup_key_from("track", name, source.value_text(arguments.dedup_key, "dedup_key"))
     event.event_name = _checked_name(name)
     if arguments.occurred_at is not None:
         event.set_occurred_at(arguments.occurred_at, "occurred_at")
@@ -115,27 +97,24 @@ def _checked_name(name: str) -> str:
         raise PayloadError(properties.EVENT_NAME, "it is empty", "Give the event a name.")
     if "\x00" in name:
         raise PayloadError(properties.EVENT_NAME, "it has a U+0000, which no database stores", "Leave it out.")
-    if len(name) > EVENT_NAME_LENGTH:
-        raise PayloadError(properties.EVENT_NAME, f"it has more than {EVENT_NAME_LENGTH} characters", "Shorten it.")
+    if len(name) > registry.EVENT_NAME_LENGTH:
+        problem = f"it has more than {registry.EVENT_NAME_LENGTH} characters"
+        raise PayloadError(properties.EVENT_NAME, problem, "Shorten it.")
     return name
 
 
-def _build_payload(event: Event, arguments: TrackArguments, seen: SeenFields) -> Payload:
-    user = {properties.USER_ID: arguments.user_id, **_mapping(arguments.user_attributes, "user")}
-    sent_user = convert_properties(user, "user", declared_type, properties.PATHS["user"], memory=seen)
-    if not str(sent_user.get(properties.USER_ID, "")).strip():
+def _build_payload(event: Event, arguments: TrackArguments, seen: custom_fields.SeenFields) -> Payload:
+    def convert(scope: properties.Scope, values: Any, index: str = "") -> Properties:
+        return convert_properties(values, scope, properties.declared_type, properties.PATHS[scope] + index, memory=seen)
+
+    user = convert("user", {properties.USER_ID: arguments.user_id, **_mapping(arguments.user_attributes, "user")})
+    if not str(user.get(properties.USER_ID, "")).strip():
         raise PayloadError(f"{properties.PATHS['user']}.{properties.USER_ID}", "it is empty", "Give the user's key.")
     seen.event(event.event_name)
-    attributes = _mapping(arguments.event_attributes, "event")
-    return Payload(
-        envelope(event)
-        | convert_properties(attributes, "event", declared_type, properties.PATHS["event"], memory=seen),
-        sent_user,
-        None if arguments.items is None else tuple(
-            convert_properties(item, "item", declared_type, f"{properties.PATHS['item']}[{i}]", memory=seen)
-            for i, item in enumerate(arguments.items)
-        ),
-    )  # fmt: skip
+    attributes = payload_reader.envelope(event) | convert("event", _mapping(arguments.event_attributes, "event"))
+    if arguments.items is None:
+        return Payload(attributes, user, None)
+    return Payload(attributes, user, tuple(convert("item", each, f"[{i}]") for i, each in enumerate(arguments.items)))
 
 
 def _mapping(value: Any, scope: properties.Scope) -> Mapping[str, Any]:
@@ -180,14 +159,21 @@ def track(
 def _track(arguments: TrackArguments, using: str) -> Event | None:
     if not get_settings().ENABLED:
         return None
-    event, seen = new_event(arguments.name_text, arguments.alias), SeenFields(using)
+    event, seen = new_event(arguments.name_text, arguments.alias), custom_fields.SeenFields(using)
     event.may_exist = True
-    fill_event(event, arguments, seen, using)
+    try:
+        # As at build: the request's language has no effect, and a failed query does not break the shop's transaction.
+        with site_language(), savepoints.savepoint_guard(using):
+            _fill_from_arguments(event, arguments, seen)
+    except Exception as error:  # noqa: BLE001 - stored with the event
+        event.fault = None if isinstance(error, PayloadError) else error
+        reason = str(error) if isinstance(error, PayloadError) else error_text(error)
+        event.finish(EventStatus.FAILED, Reason.PAYLOAD, reason, event.created_at)
     try:
         store_event(event, using)
     except Exception as error:
         savepoints.raise_or_recover(error, using)
-        if is_transient(error):
+        if retry.is_transient(error):
             raise  # it was retried
         fail_refused(event, error)  # the call happens only once
         store_event(event, using)

@@ -21,9 +21,7 @@ from django.db import connections, transaction
 
 from .. import clock
 from ..conf import get_settings
-from ..db import savepoints
-from ..db.sql import sql_for
-from ..db.tenants import database_and_schema
+from ..db import savepoints, sql, tenants
 from ..models import Destination
 from ..text.log_fields import log_rate_limited
 from .wake_setting import wake_named
@@ -65,11 +63,11 @@ def wakeups_suppressed() -> Iterator[None]:
 
 def wake_on_commit(using: str, destination: str) -> None:
     """Request a drain when the caller's transaction commits, or at once outside a transaction."""
-    hook = _wake_hook(database_and_schema(using), destination)
+    hook = _wake_hook(tenants.database_and_schema(using), destination)
     # One wake-up per transaction, however many events it captures. A hook that is registered already can only be
     # dropped by a rollback that drops this event as well.
     connection = connections[using]
-    if not sql_for(connection).is_hook_pending(hook, hook, connection):
+    if not sql.sql_for(connection).is_hook_pending(hook, hook, connection):
         savepoints.after_commit(hook, using)
 
 
@@ -92,7 +90,7 @@ def flag_query(using: str, destination: str) -> tuple[str, tuple[str]] | None:
     """Return the SELECT of the flag to send along with the INSERT, which saves a query after commit; or ``None``."""
     connection = connections[using]
     # Execute wrappers may put their own statements before ours (django-pghistory does).
-    if not sql_for(connection).can_piggyback(connection) or connection.execute_wrappers:
+    if not sql.sql_for(connection).can_piggyback(connection) or connection.execute_wrappers:
         return None
     seen = _seen_flags.setdefault(connection, {}).get(_flag_key(connection, destination))
     if seen and seen.outlives and clock.monotonic() - seen.looked_at < TRUSTED_SECONDS / 2:
@@ -101,10 +99,7 @@ def flag_query(using: str, destination: str) -> tuple[str, tuple[str]] | None:
 
 
 def remember_flag(using: str, destination: str, answer: tuple[Any, ...] | None, looked_at: float) -> None:
-    """Remember the result of ``flag_query``; a missing or unexpected row clears what was remembered.
-
-    :param looked_at: ``clock.monotonic()`` before the query
-    """
+    """Remember the answer to ``flag_query`` of that (monotonic) time; an unexpected one clears what was remembered."""
     connection = connections[using]
     flags, key = _seen_flags.setdefault(connection, {}), _flag_key(connection, destination)
     match answer:
@@ -121,8 +116,7 @@ def remember_flag(using: str, destination: str, answer: tuple[Any, ...] | None, 
 class _SeenFlag:
     is_set: bool
     looked_at: float
-    #: Whether it may be used beyond its transaction.
-    outlives: bool = False
+    outlives: bool = False  # whether it may be used beyond its transaction
 
 
 #: Connection -> destination, and where -> its flag as last seen.
@@ -130,21 +124,23 @@ _seen_flags: WeakKeyDictionary[Any, dict[Any, _SeenFlag]] = WeakKeyDictionary()
 
 
 def _flag_key(connection: Any, destination: str) -> Any:
-    return database_and_schema(connection.alias), destination
+    return tenants.database_and_schema(connection.alias), destination
 
 
-def _seen_flag(using: str, destination: str) -> bool | None:
+def _is_flag_set(using: str, destination: str) -> bool:
     connection = connections[using]
     flags, key = _seen_flags.setdefault(connection, {}), _flag_key(connection, destination)
-    seen = flags.get(key)
-    if seen is None:
-        return None
-    # Still in a transaction means a test, and the next one must not see its flags. A flag that was not set is of no
-    # further use, since it is set now.
-    seen.outlives = seen.is_set and not connection.in_atomic_block
-    if not seen.outlives:
-        del flags[key]
-    return seen.is_set if clock.monotonic() - seen.looked_at < TRUSTED_SECONDS else None
+    if seen := flags.get(key):
+        # Still in a transaction means a test, and the next one must not see its flags. A flag that was not set is of no
+        # further use, since it is set now.
+        seen.outlives = seen.is_set and not connection.in_atomic_block
+        if not seen.outlives:
+            del flags[key]
+        if clock.monotonic() - seen.looked_at < TRUSTED_SECONDS:
+            return seen.is_set
+    with connection.cursor() as cursor:
+        cursor.execute(_FLAG_IS_SET, [destination, *_not_lost_range(using)])
+        return cursor.fetchone() is not None
 
 
 def clear_seen_flags(**kwargs: object) -> None:
@@ -155,7 +151,7 @@ def clear_seen_flags(**kwargs: object) -> None:
 
 def wait_out_seen_flags(databases: Iterable[str]) -> None:
     """Wait until flags seen before now are trusted no more: their transactions have committed, or read them again."""
-    if any(sql_for(each).can_piggyback(each) for each in map(connections.__getitem__, databases)):
+    if any(sql.sql_for(each).can_piggyback(each) for each in map(connections.__getitem__, databases)):
         time.sleep(TRUSTED_SECONDS + 0.05)
 
 
@@ -163,9 +159,7 @@ def request_wake(using: str, destination: str) -> None:
     """Request a drain, unless the wake-up flag is set already."""
     if _suppressors or not get_settings().ENABLED:
         return
-    # A SELECT before the UPDATE: in a busy shop it is the only cost of a save.
-    seen = _seen_flag(using, destination)
-    if _flag_is_set(using, destination) if seen is None else seen:
+    if _is_flag_set(using, destination):  # a SELECT before the UPDATE: in a busy shop it is the only cost of a save
         return
     wake = wake_named(get_settings().WAKE)
     # A queue in this very database is written in one transaction with the flag, which saves the shop a commit.
@@ -185,12 +179,6 @@ def is_requesting() -> bool:
     return getattr(_thread, "is_requesting", False)
 
 
-def _flag_is_set(using: str, destination: str) -> bool:
-    with connections[using].cursor() as cursor:
-        cursor.execute(_FLAG_IS_SET, [destination, *_not_lost_range(using)])
-        return cursor.fetchone() is not None
-
-
 def _set_flag(using: str, destination: str) -> bool:
     """Set the wake-up flag; return ``False`` if it was set already."""
     with connections[using].cursor() as cursor:
@@ -202,7 +190,6 @@ def _set_flag(using: str, destination: str) -> bool:
 
 
 def _not_lost_range(using: str) -> list[Any]:
-    """Return the range of times of a flag that is not lost, as parameters."""
     now = clock.now()
     # A flag far in the future was written before the clock was set back.
     return [_moment_parameter(now - LOST_AFTER, using), _moment_parameter(now + LOST_AFTER, using)]

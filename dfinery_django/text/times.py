@@ -6,10 +6,8 @@ import datetime as dt
 
 from django.utils import formats, timezone
 from django.utils.dateparse import parse_datetime
-from django.utils.formats import date_format, get_format
 from django.utils.timesince import timesince, timeuntil
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext as _, ngettext
 
 from ..clock import EPOCH
 
@@ -46,11 +44,11 @@ def is_same_day(moment: dt.datetime, now: dt.datetime) -> bool:
 def point_in_time(moment: dt.datetime, now: dt.datetime) -> str:
     """Format a point in time: ``10:02``; on another day ``Wednesday 10:02`` or the date."""
     here = local(moment)
-    time = date_format(here, "H:i")  # with "a.m." sentences would end in two full stops
+    time = formats.date_format(here, "H:i")  # with "a.m." sentences would end in two full stops
     if is_same_day(moment, now):
         return time
     is_near = abs((here.date() - local(now).date()).days) <= WEEKDAY_DAYS
-    day = date_format(here, "l" if is_near else "DATE_FORMAT")
+    day = formats.date_format(here, "l" if is_near else "DATE_FORMAT")
     return _("%(day)s %(time)s") % {"day": day, "time": time}
 
 
@@ -96,19 +94,19 @@ def format_datetime(moment: dt.datetime) -> str:
     """Format a datetime."""
     # Not DATETIME_FORMAT: after its "a.m." a sentence would end in two full stops.
     here = timezone.localtime(moment)
-    return f"{date_format(here, 'DATE_FORMAT')} {date_format(here, 'H:i')}"
+    return f"{formats.date_format(here, 'DATE_FORMAT')} {formats.date_format(here, 'H:i')}"
 
 
 def short_time(moment: dt.datetime, now: dt.datetime) -> str:
     """Format a datetime for a narrow column: ``10:02``, on another day with the date."""
     here = timezone.localtime(moment)
-    time = date_format(here, "H:i")
+    time = formats.date_format(here, "H:i")
     if is_same_day(moment, now):
         return time
     # Full month names are too long for the column in English and similar languages.
     is_this_year = here.year == timezone.localtime(now).year
-    day = get_format("MONTH_DAY_FORMAT").replace("F", "M") if is_this_year else "SHORT_DATE_FORMAT"
-    return f"{date_format(here, day)} {time}"
+    day = formats.get_format("MONTH_DAY_FORMAT").replace("F", "M") if is_this_year else "SHORT_DATE_FORMAT"
+    return f"{formats.date_format(here, day)} {time}"
 
 
 def site_time(moment: dt.datetime) -> str:

@@ -7,9 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import given
-from hypothesis import settings as drawing
-from hypothesis import strategies as st
+from hypothesis import given, settings as drawing, strategies as st
 from urllib3.util import parse_url
 
 from dfinery_django import ConfigurationError

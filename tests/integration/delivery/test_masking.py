@@ -13,8 +13,7 @@ from urllib.parse import quote
 
 import pytest
 from django.apps import apps
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from dfinery_django import destination_blocked, destination_closed, event_failed
 from dfinery_django.delivery.exchange import BODY_LENGTH

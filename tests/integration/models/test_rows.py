@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import DataError, connection, transaction
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 
 from dfinery_django import PayloadError, capture, clock, track
 from dfinery_django.building.build import build_due

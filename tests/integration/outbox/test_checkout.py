@@ -10,8 +10,7 @@ from typing import Any
 import hypothesis
 import pytest
 from django.db import connection, transaction, utils
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from dfinery_django import track
 from dfinery_django.models import DeliveryAttempt, Event

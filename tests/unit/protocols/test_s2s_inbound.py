@@ -9,8 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from dfinery_django.protocols.s2s_inbound import Body, Refused, parse_json, read_body
 from dfinery_django.sandbox.rules import Arrival, ErrorResponse, judge

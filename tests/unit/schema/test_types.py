@@ -21,8 +21,7 @@ from django.utils import timezone
 from django.utils.functional import lazystr
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from dfinery_django.exceptions import PayloadError
 from dfinery_django.schema.payload import Payload, convert_properties
