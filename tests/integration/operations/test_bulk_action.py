@@ -25,7 +25,10 @@ from tests.support.staff import make
 
 DO_REPAIRS = (
     "-c",
-    "import django; django.setup(); from dfinery_django.operations import bulk_action\nwhile bulk_action.advance('default'): pass",
+    (
+        "import django; django.setup(); from dfinery_django.operations import bulk_action\n"
+        "while bulk_action.advance('default'): pass"
+    ),
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
