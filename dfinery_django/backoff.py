@@ -1,4 +1,4 @@
-"""The wait before the next attempt: exponential, clamped, with full jitter.
+"""The wait before an event's next attempt: exponential, clamped, with full jitter. Probes use its ceiling.
 
 Full jitter (a uniform draw between zero and the ceiling) spreads the retries of a backlog best; see
 "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
@@ -16,7 +16,7 @@ _MAX_DOUBLINGS = 9
 
 
 def ceiling_seconds(failures: int) -> float:
-    """Return the longest wait after that many failures in a row (1, 2, …): 5 s, 10 s, 20 s … 30 min."""
+    """Return the longest wait after that many failures in a row (1, 2, …): 5 s, 10 s, 20 s …, up to the cap."""
     return min(CAP_SECONDS, BASE_SECONDS * 2.0 ** min(max(failures - 1, 0), _MAX_DOUBLINGS))
 
 

@@ -2,17 +2,18 @@
 
 ::
 
-     saved, in the shop's own transaction
-          │ capture (one INSERT)
-          ▼
-     captured ──build──▶ pending ──claim──▶ sending ──accepted──▶ delivered
-          │                 ▲   transient, throttled,  │ │
-          │                 └── blocked, lease lapsed ─┘ │ rejected
-          └── payload can't be built ────────────────────┴──▶ failed ──resend / rebuild──▶ pending
-            any unfinished state, 48 h after it happened ──▶ expired    any unfinished state, by hand ──▶ cancelled
+    saved ──capture──▶ captured ──build──▶ pending ──claim──▶ sending ──accepted──▶ delivered
+                          │                   ▲                  │ │
+                          │                   └─ not delivered ──┘ └─ rejected, or its workers died ──▶ failed
+                          ├─ its payload can't be built ──▶ failed
+                          └─ guest, no consent, condition untrue ──▶ cancelled
+
+    captured, pending, sending with a lapsed lease:   48 h are over ──▶ expired,   by hand ──▶ cancelled
+    any finished event whose 48 h are not over:       resend ──▶ pending,          rebuild ──▶ captured
 
 In every unfinished state ``due_at`` is the time before which no worker looks at the row: when it may be built
-(captured), when it may next be tried (pending), when its lease lapses (sending). It is null in a finished event.
+(captured) or sent (pending), or when its lease lapses (sending; also captured, while it is being built). It is null in
+a finished event.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ FINISHED = (EventStatus.DELIVERED, EventStatus.FAILED, EventStatus.EXPIRED, Even
 
 
 class DestinationState(CallableChoices):
-    """The circuit of a destination. The table of ``Outcome`` says what changes it."""
+    """The state of a destination; an open one is sent to. The table of ``Outcome`` says what changes it."""
 
     OPEN = "open", pgettext_lazy("destination state", "open")
     HALF_OPEN = "half_open", pgettext_lazy("destination state", "tried again")
@@ -115,7 +116,7 @@ class Action(CallableChoices):
 
 
 class ActionVerdict(CallableChoices):
-    """The result of an ``Action`` for one event, or the reason why it is skipped. Labels continue "12 left alone: "."""
+    """The result of an ``Action`` for one event. Of those not ``ACTIONABLE`` the label continues "12 left alone: "."""
 
     READY = "ready", _("nothing speaks against it")
     DELIVERED = "delivered", _("delivered already")

@@ -18,7 +18,7 @@ from django.apps import apps
 
 from . import django_q2
 from .conf import Settings, get_settings
-from .outbox.wake import Wake
+from .outbox.wake_setting import Wake
 
 logger = logging.getLogger("dfinery_django")
 

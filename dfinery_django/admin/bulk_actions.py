@@ -37,7 +37,7 @@ from ..operations.messages import (
     describe_selection,
     unchecked_note,
 )
-from ..operations.permissions import redact
+from ..operations.redaction import redact
 from ..operations.selection import Selection
 from .base import ReadOnlyAdmin, is_key, site_language
 from .filters import read_selection

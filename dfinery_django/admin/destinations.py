@@ -10,7 +10,7 @@ from django.utils.translation import pgettext_lazy
 
 from .. import clock
 from ..models import Destination
-from ..operations.permissions import redact
+from ..operations.redaction import redact
 from ..text.times import local
 from .base import ReadOnlyAdmin, datetime_column
 

@@ -19,7 +19,7 @@ from ..diagnostics import event_status, rebuild_diff
 from ..enums import Action, EventStatus, Reason
 from ..models import Destination, Event
 from ..monitoring.overview import FAR_AHEAD
-from ..operations.permissions import may_see_payload, redact
+from ..operations.redaction import may_see_payload, redact
 from ..schema.payload import Payload
 from ..schema.properties import Scope, console_name
 from ..schema.types import infer

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _, pgettext_lazy
 
 from .. import clock
 from ..models import Event
-from ..operations.permissions import redact
+from ..operations.redaction import redact
 from ..text.escape import badge, escaped, escaped_text
 from ..text.times import due_in, format_datetime, short_time, time_left
 from .base import is_key

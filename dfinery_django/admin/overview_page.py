@@ -12,7 +12,7 @@ from django.urls import NoReverseMatch, reverse
 from ..enums import FINISHED, UNFINISHED, EventStatus
 from ..monitoring import overview, recent
 from ..monitoring.health import HealthReport, assess
-from ..operations.permissions import redact
+from ..operations.redaction import redact
 from ..text.times import span
 from .chart import build_chart
 

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST
 from ..models import Event, Repair
 from ..operations.bulk_action import stop
 from ..operations.messages import action_lines, describe_selection
-from ..operations.permissions import redact
+from ..operations.redaction import redact
 from ..operations.selection import Selection
 from ..text.escape import escaped
 from ..text.times import number

@@ -11,7 +11,7 @@ from rest_framework import serializers
 
 from ..enums import ActionVerdict, DestinationState, EventStatus, Outcome, Reason
 from ..models import DeliveryAttempt, Event
-from ..operations.permissions import may_see_payload, redact
+from ..operations.redaction import may_see_payload, redact
 
 #: Only the latest attempts are listed.
 MAX_ATTEMPTS = 50

@@ -135,7 +135,7 @@ def _build_group(
             fail_without_source(event, now)
         else:
             try:
-                try_to_build(event, definition, instance, seen, now, waits=waits)
+                build_one(event, definition, instance, seen, now, waits=waits)
             except Exception as error:  # noqa: BLE001 - logged when the results are recorded
                 if is_transient(error):
                     _retry_later(event, error, now)
@@ -143,7 +143,7 @@ def _build_group(
                     fail(event, definition, instance, error, now)
 
 
-def try_to_build(
+def build_one(
     event: Event, definition: EventDefinition, instance: Any, seen: SeenFields, now: dt.datetime, *, waits: bool
 ) -> None:
     """Set payload and status of one event from its source; nothing is saved.
@@ -151,7 +151,7 @@ def try_to_build(
     :raises PayloadError: for a value that can't be sent
     :raises Exception: from the definition's own code
     """
-    if waits and _is_too_early(event, definition, instance, seen.using, now):
+    if waits and _postpone_if_early(event, definition, instance, seen.using, now):
         return
     if not consent.is_given(definition, instance):  # withdrawn since capture
         event.payload = event.user_id = event.user_source = event.order_id = ""
@@ -202,8 +202,11 @@ def no_token_reason(event: Event) -> str:
     return f"There is no token for {event.destination!r}: add it to DFINERY['TOKENS'], then rebuild the event."
 
 
-def _is_too_early(event: Event, definition: EventDefinition, instance: Any, using: str, now: dt.datetime) -> bool:
-    """Postpone an event whose items aren't written or whose signal's change isn't stored; the latter ends cancelled."""
+def _postpone_if_early(event: Event, definition: EventDefinition, instance: Any, using: str, now: dt.datetime) -> bool:
+    """Postpone an event whose items are not written or whose signal's change is not stored. ``False``: build it.
+
+    After ``READY_SECONDS`` the former is built as it is, and the latter is cancelled.
+    """
     if conditions.still_holds(Source(definition, instance, using)):
         reason = "Its items are not there yet."
         return not is_ready(definition, instance) and _postpone(event, Reason.NOT_READY, reason, now)
@@ -232,7 +235,7 @@ def _retry_later(event: Event, error: Exception, now: dt.datetime) -> None:
 
 
 def _next_build_at(event: Event, now: dt.datetime) -> dt.datetime:
-    """Return the next time: each pause is as long as all before it, from a second to half an hour."""
+    """Return the next time: each pause is as long as all before it, a second at least."""
     waited = (now - event.created_at).total_seconds()
     return now + dt.timedelta(seconds=min(max(1.0, waited), CAP_SECONDS))
 

@@ -11,7 +11,7 @@ from ..definitions.source import database_of
 from ..models import Event
 from ..schema.payload import Payload
 from ..text.language import site_language
-from .build import fail, try_to_build
+from .build import build_one, fail
 from .custom_fields import SeenFields
 
 
@@ -27,7 +27,7 @@ def dry_run(definition: EventDefinition, instance: Any, using: str, event: Event
         event.set_occurred_at(now)
     with site_language():
         try:
-            try_to_build(event, definition, instance, SeenFields(using), now, waits=False)
+            build_one(event, definition, instance, SeenFields(using), now, waits=False)
         except Exception as error:  # noqa: BLE001 - errors of the site's code are reported
             fail(event, definition, instance, error, now)
             event.fault = error

@@ -45,14 +45,19 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.apps import AppConfig
-from django.core.checks import CheckMessage, Tags, register
+from django.core.checks import CheckMessage, Error, Info, Tags, Warning, register
 from django.utils.module_loading import import_string
 
 from ..conf import get_settings, masked_setting, problems
 from ..definitions import registry
 from ..outbox.receivers import connect_signals
 from ..schema import properties
-from .messages import message_of
+
+
+def message_of(number: str, message: str, hint: str) -> CheckMessage:
+    """Return the message of check ``number``, whose letter gives its level."""
+    kind = {"E": Error, "W": Warning, "I": Info}[number[0]]
+    return kind(message, hint=hint, id=f"dfinery.{number}")
 
 
 @register("dfinery")

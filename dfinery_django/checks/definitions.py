@@ -19,7 +19,7 @@ from ..models import Event
 from ..outbox.reconcile import database_of_sources
 from ..schema import properties
 from ..schema.model_fields import field_fault
-from .messages import message_of
+from . import message_of
 
 
 def check_definition(definition: EventDefinition) -> Iterable[CheckMessage]:

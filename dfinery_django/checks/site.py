@@ -19,7 +19,7 @@ from ..db.retry import DATABASE_ERRORS
 from ..definitions import registry
 from ..models import Event
 from ..outbox.databases import outbox_databases
-from .messages import message_of
+from . import message_of
 
 #: Seconds in which a drain may still record results after its last answer, retries included.
 DRAIN_TAIL_SECONDS = 6

@@ -1,6 +1,6 @@
 """``EventDefinition``: how a model becomes an event. A dict in the settings becomes the same class.
 
-It declares what to read and when; it queries and writes no rows itself.
+It says what to read and when, and writes no rows. Paths and hooks that follow a relation query the shop's tables.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class EventDefinition:
     :cvar item_attributes: like ``event_attributes``, from each item
     :cvar user: path of the user, or a callable; the paths of ``user_attributes`` start there
     :cvar user_attributes: default: the setting ``USER_ATTRIBUTES``; without ``user`` they start at the instance
-    :cvar once_per: path or tuple of paths that together with the instance make an event the same event; ``None``:
-        every firing is an event of its own
+    :cvar once_per: path or tuple of paths: an event is captured once per instance and their values; default: once per
+        instance; ``None``: at every firing
     :cvar consent: callable ``(instance, user) -> bool``, or its dotted path; default: the setting ``CONSENT``
     :cvar guests: ``"fail"`` or ``"skip"`` an event that ends up without a user_id
     :cvar destination: alias of ``TOKENS``, or a callable ``(instance) -> alias``
@@ -90,16 +90,16 @@ class EventDefinition:
         return True
 
     def is_ready(self, instance: Any) -> bool:
-        """Return whether to build a fresh instance now; ``False`` postpones it, for ``READY_SECONDS`` at most."""
+        """Return whether a fresh instance is complete; ``False`` postpones the build, for ``READY_SECONDS`` at most."""
         return True
 
     def get_event_datetime(self, instance: Any) -> Any:
-        """Return the datetime when it happened; ``None``: the time of the save."""
+        """Return the datetime when it happened; ``None``, for the time of the save, where none is mapped."""
         if self.moment is None:
             return None
         moment = read_value("event_datetime", self.moment, instance)
         if moment is None:
-            raise PayloadError("event_datetime", f"{self.moment!r} is empty", "Map one that is set by then.")
+            raise PayloadError("event_datetime", f"{self.moment!r} is empty", "Map a field that is never empty.")
         return moment
 
     def get_event_attributes(self, instance: Any) -> Mapping[str, Any]:
@@ -120,11 +120,11 @@ class EventDefinition:
 
     def get_user_source(self, instance: Any) -> Any:
         """Return the object that the user's attributes are read from; ``None`` where there is none."""
-        return instance if self.user is None else read_value("user", self._spec("user"), instance)
+        return instance if self.user is None else read_value("user", self._expression_of("user"), instance)
 
     def get_item_sources(self, instance: Any) -> Iterable[Any]:
         """Return the objects that items are made of."""
-        sources = read_value("items", self._spec("items"), instance)
+        sources = read_value("items", self._expression_of("items"), instance)
         if isinstance(sources, BaseManager):
             sources = sources.all()
         return () if sources is None else sources
@@ -134,6 +134,7 @@ class EventDefinition:
         return getattr(getattr(self, hook), "__func__", None) is not _HOOKS[hook]
 
     # ── compiled ───────────────────────────────────────────────────────────────────────────────────────────────
+    # ``moment``, ``identity`` and ``condition`` are compiled from ``event_datetime``, ``once_per`` and ``when``.
     @cached_property
     def model_class(self) -> type[models.Model]:
         """The model it watches; raises ``ConfigurationError`` if there is no such model."""
@@ -163,7 +164,7 @@ class EventDefinition:
     @cached_property
     def moment(self) -> Expression | None:
         """The expression of ``event_datetime``, if the definition has one."""
-        return None if self.event_datetime is None else self._spec("event_datetime")
+        return None if self.event_datetime is None else self._expression_of("event_datetime")
 
     @cached_property
     def identity(self) -> tuple[Expression, ...] | None:
@@ -263,7 +264,7 @@ class EventDefinition:
             raise ConfigurationError(f"Event {self.name!r}: {place} is a {type(mapping).__name__}, not a dict.")
         return {name: self._expression(f"{place}[{name!r}]", spec) for name, spec in mapping.items()}
 
-    def _spec(self, attribute: str) -> Expression:
+    def _expression_of(self, attribute: str) -> Expression:
         return self._expression(attribute, self._callable(attribute, parameters=1) or getattr(self, attribute))
 
     def _expression(self, place: str, spec: Any) -> Expression:

@@ -37,7 +37,7 @@ MAX_IN_FLIGHT = 1000
 POLL_SECONDS = 0.2
 #: The interval at which a lane looks for expired events.
 EXPIRE_EVERY_SECONDS = 1.0
-#: A drain waits for a lane whose rate limit stops it no longer than this.
+#: The longest stop by a rate limit that a drain waits out; for a longer one it ends.
 SHORT_THROTTLE_SECONDS = 1.2
 
 Completion = tuple["Lane", Job, Exchange | None]
@@ -85,6 +85,7 @@ class Lane:
         until, now = self.destination.closed_until, self.store.now()
         if until is None or self.destination.rate is None or self.destination.closed_code != Reason.THROTTLED:
             return False
+        # For two polls after its end as well: by then the lane has claimed.
         return bool(-POLL_SECONDS * 2 < (until - now).total_seconds() <= SHORT_THROTTLE_SECONDS)
 
     def step(self) -> bool:
@@ -145,7 +146,7 @@ class Lane:
     def handle_completion(self, job: Job, exchange: Exchange | None) -> None:
         """Handle a job that a thread has finished, or (``exchange`` is ``None``) did not begin."""
         if not self.senders.finish(job):
-            self.senders.resume()  # abandoned: its result is recorded already, and there is nothing to decide
+            self.senders.resume()  # it was abandoned, and its result recorded then: no decision waits for it
         elif exchange is None:
             self.unsent.append(job.batch)
         elif exchange.result.outcome == Outcome.REJECTED and len(exchange.batch) > 1:
@@ -186,9 +187,10 @@ class Lane:
         wait, rate = (self.store.first_at - self.store.now()).total_seconds(), self.destination.rate
         not_before, seconds = (clock.monotonic() + wait, 1 / rate) if rate else (0.0, 0.0)
         for batch in batches:
-            # A batch that may kill its worker is sent alone, one at a time: no other lease may lapse with it.
+            # It may kill its worker: it is sent alone, so that no other lease lapses. One waits, others are requeued.
             if any(event.lapse_count >= POISON_LAPSES for event in batch):
-                (self.unsent if self.poison_batches else self.poison_batches).append(batch)
+                waiting = self.unsent if self.poison_batches else self.poison_batches
+                waiting.append(batch)
             else:
                 self._send(batch, not_before)
                 not_before += seconds

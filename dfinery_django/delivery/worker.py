@@ -57,8 +57,8 @@ def drain(
 
     :param destination: alias of ``TOKENS``; default: all of them, side by side
     :param using: database alias; default: every database that has an outbox
-    :param budget_seconds: wall clock; default: the setting ``DRAIN_SECONDS``. No request is begun in its last
-        ``CONNECT_TIMEOUT + READ_TIMEOUT`` seconds, or its second half if that is shorter, so that all end in time
+    :param budget_seconds: wall clock; default: the setting ``DRAIN_SECONDS``. So that all requests end in time, none is
+        begun in its last ``CONNECT_TIMEOUT + READ_TIMEOUT`` seconds, which count for half of the budget at most
     :param linger_seconds: how long to wait for what is due soon
     :param send: exchanges a request for a response; default: the pooled client
     :param should_stop: polled; once true, requests in flight end and are recorded, all other events are requeued
@@ -70,7 +70,7 @@ def drain(
         return Counter()
     budget = budget_seconds or settings.DRAIN_SECONDS
     databases = [using] if using else outbox_databases()
-    wakeup.clear_seen_flags()  # this drain answers them
+    wakeup.clear_seen_flags()  # what this thread saw is out of date: the drain clears the flags
     if send is None:
         refuse_live_host(settings.BASE_URL)
         connections_kept = settings.CONCURRENCY * len(settings.TOKENS) * len(outbox_databases())
@@ -116,7 +116,7 @@ class _Drain:
                 break
         self._finish()
         if linger_seconds:
-            # Without the flag; the caller checks once more whether a drain is needed (has_due).
+            # watch_for_due() may have set the flag again. The caller asks has_due() afterwards, so no event is missed.
             self._for_each_lane(lambda lane: lane.store.set_wake_requested(None))
         if self.errors:
             raise self.errors[0]

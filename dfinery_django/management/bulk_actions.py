@@ -27,7 +27,7 @@ from ..operations.selection import Selection
 from ..outbox.databases import outbox_databases
 from .arguments import choose
 from .exit_codes import FAILED, STOPPED, wrong_use
-from .output import progress_bar
+from .terminal import progress_bar
 
 #: How long a database fault that passes is retried.
 COMMAND_RETRY_SECONDS = 30.0

@@ -60,8 +60,8 @@ class Event(models.Model):
     objects = EventQuerySet.as_manager()
     #: The exception of its definition, for the log; not stored.
     fault: Exception | None = None
-    #: Whether the same event is likely stored, as where a definition fires at every save; not stored.
-    may_be_known = False
+    #: Whether the same event may be stored already, as where a definition fires at every save; not stored.
+    may_exist = False
 
     class Meta:
         verbose_name = pgettext_lazy("model", "event")

@@ -29,8 +29,9 @@ LONGEST_WAIT = dt.timedelta(hours=1)
 #: After this many leases in a row that lapsed without a result, an event is suspected to be a poison event.
 POISON_LAPSES = 5
 
-#: The counters that a claim increments. For sending: attempts, and lapses where the last lease ended without a result.
-#: For building, where a lapsed lease looks like a row that is due: lapses, until the result is recorded.
+#: The counters that a claim increments. For sending: attempts, and lapses where the row is "sending" already: its last
+#: lease lapsed. For building: always lapses, since a captured row does not show whether it had a lease. Recording
+#: the result sets them to 0.
 _CLAIM_COUNTERS: dict[str, dict[str, Any]] = {
     EventStatus.SENDING: {
         "attempt_count": F("attempt_count") + 1,
@@ -201,7 +202,7 @@ class EventQuerySet(models.QuerySet[Any]):
     def rebuild(self, now: dt.datetime, *, destination: str) -> int:
         """Build finished events of definitions again, except those too old, and send them with the same id.
 
-        :param destination: alias whose drain builds the events without one; building sets the right one
+        :param destination: alias whose drain builds the events of a destination without a token; building sets theirs
         """
         again = self.filter(status__in=FINISHED, expires_at__gt=now)
         again = again.exclude(definition="").exclude(reason_code=Reason.FORGOTTEN)

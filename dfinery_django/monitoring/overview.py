@@ -26,7 +26,7 @@ from ..enums import UNFINISHED, EventStatus
 from ..exceptions import ConfigurationError, error_line
 from ..models import Destination, Event
 from ..outbox.databases import outbox_databases
-from ..outbox.wake import wake_named
+from ..outbox.wake_setting import wake_named
 from .destination_report import DestinationReport, Rows, report_all, sum_by_status
 
 HOURS = 48

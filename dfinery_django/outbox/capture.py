@@ -46,12 +46,12 @@ def capture(name: str, instance: models.Model, *, using: str | None = None) -> E
 
     def store(used: str) -> Event | None:
         source = Source(definition, instance, used)
-        return fetch_stored(insert(source, by_hand=True), used) if consent.allows_capture(source) else None
+        return fetch_stored(capture_source(source, by_hand=True), used) if consent.allows_capture(source) else None
 
     return run_guarded(name, lambda: using or database_of(instance), store)
 
 
-def insert(source: Source, *, by_hand: bool = False) -> Any:
+def capture_source(source: Source, *, by_hand: bool = False) -> Any:
     """Store an event of this definition, unless the same one is there. May raise: callers must guard the shop's code.
 
     :returns: the event's id
@@ -68,7 +68,7 @@ def insert(source: Source, *, by_hand: bool = False) -> Any:
     event.definition, event.source, event.source_pk = definition.name, definition.source_label, source.key
     # Another firing for the same source is likely, except where ``when`` looks at the state before the save.
     is_guarded = isinstance(definition.condition, Mapping) or definition.condition in ("created", "deleted")
-    event.may_be_known = by_hand or definition.signal is not None or not is_guarded
+    event.may_exist = by_hand or definition.signal is not None or not is_guarded
     grace = definition.settle_seconds
     if grace is None and not connections[using].in_atomic_block:
         grace = get_settings().SETTLE_SECONDS  # committed already, before its lines: wait until they are written
@@ -78,7 +78,7 @@ def insert(source: Source, *, by_hand: bool = False) -> Any:
     except Exception as error:
         savepoints.raise_or_recover(error, using)
         if is_transient(error) and definition.condition != "deleted":
-            raise  # not the mapping's error, and reconcile finds the row again; a deleted one it can't
+            raise  # not the mapping's error: reconcile finds the row later, unless it is deleted
         event.fault, event.source_pk = error, escape.searchable(source.key)
         reason = f"{definition.name}, at capture, raised {error_text(error)}. Fix it, then rebuild the event."
         event.finish(EventStatus.FAILED, Reason.MAPPING, reason, event.created_at)

@@ -1,6 +1,6 @@
 """The receivers of signals: they capture events on saves, deletions and a site's own signals.
 
-Rule: nothing here raises into the shop's code, unless the database has ended its transaction.
+Rule: nothing here raises into the shop's code, unless the database has ended the shop's transaction.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ from ..definitions.source import Source, is_source
 from ..exceptions import NotRegistered
 from ..models import Event
 from ..text.log_fields import log_rate_limited
-from .capture import insert
+from .capture import capture_source
 
 logger = logging.getLogger("dfinery_django")
 
-#: The attribute in which an instance keeps its ``_HeldBefore`` between pre_save and post_save. A stack: saves nest.
+#: The attribute in which an instance keeps its ``_SaveState`` between pre_save and post_save. A stack: saves nest.
 _SAVE_STACK = "_dfinery_saves"
-#: Definition -> ``True`` if its condition held before the save, or the id of the event that a nested save has captured.
-_HeldBefore = dict[str, bool | UUID]
+#: Definition -> whether its condition was true before the save, or the id of the event that a nested save has captured.
+_SaveState = dict[str, bool | UUID]
 
 
 # A site may send these signals by hand, with any arguments: none is required.
 def before_save(sender: Any = None, instance: Any = None, using: str = "", raw: bool = False, **kwargs: Any) -> None:
     """Remember at ``pre_save`` which dict conditions already hold."""
-    held: _HeldBefore = {}
+    state: _SaveState = {}
     for definition in _definitions_for(sender, instance, raw):
         if conditions.lookups(definition) is not None:
             source, names = Source(definition, instance, using), kwargs.get("update_fields")
             try:
-                is_held = savepoints.retry_once(source.using, conditions.held_before, source, names)
+                was_true = savepoints.retry_once(source.using, conditions.held_before, source, names)
             except Exception as error:  # noqa: BLE001 - logged; the shop goes on
                 savepoints.swallow(error, source.using, "The condition of %s can't be evaluated", definition.name)
-                is_held = True
-            held[definition.name] = is_held
-    if held:
-        instance.__dict__.setdefault(_SAVE_STACK, []).append(held)
+                was_true = True
+            state[definition.name] = was_true
+    if state:
+        instance.__dict__.setdefault(_SAVE_STACK, []).append(state)
 
 
 def after_save(
@@ -58,17 +58,17 @@ def after_save(
 ) -> None:
     """Capture at ``post_save`` the events whose condition this save made true."""
     definitions = _definitions_for(sender, instance, raw)
-    held = _pop_held(instance) if definitions else {}
+    state = _pop_state(instance) if definitions else {}
     for definition in definitions:
         source = Source(definition, instance, using)
         try:
-            # A post_save that is sent by hand had no pre_save: unless created, the condition counts as held before.
-            is_held = held.get(definition.name, not created)
-            if isinstance(is_held, UUID):  # a nested save has captured it, and may have been rolled back since
-                is_held = Event.objects.using(source.using).filter(event_id=is_held).exists()
-            if savepoints.retry_once(source.using, _fires, source, created, is_held, kwargs.get("update_fields")):
-                event_id = insert(source)
-                for outer in instance.__dict__.get(_SAVE_STACK, ()):  # the saves around this one must not capture again
+            # Without a pre_save (the site sends post_save by hand) a condition counts as true before, unless created.
+            was_true = state.get(definition.name, not created)
+            if isinstance(was_true, UUID):  # a nested save has captured it, and may have been rolled back since
+                was_true = Event.objects.using(source.using).filter(event_id=was_true).exists()
+            if savepoints.retry_once(source.using, _fires, source, created, was_true, kwargs.get("update_fields")):
+                event_id = capture_source(source)
+                for outer in instance.__dict__.get(_SAVE_STACK, ()):  # nested saves: the outer ones capture it no more
                     outer[definition.name] = event_id
         except Exception as error:  # noqa: BLE001 - logged; the shop goes on
             savepoints.swallow(error, source.using, "%s was not captured", definition.name)
@@ -84,24 +84,24 @@ def _definitions_for(sender: Any, instance: Any, raw: bool) -> tuple[EventDefini
         return ()
 
 
-def _pop_held(instance: models.Model) -> _HeldBefore:
+def _pop_state(instance: models.Model) -> _SaveState:
     saves = instance.__dict__.get(_SAVE_STACK)
-    held: _HeldBefore = saves.pop() if saves else {}
+    state: _SaveState = saves.pop() if saves else {}
     if not saves:
         instance.__dict__.pop(_SAVE_STACK, None)
-    return held
+    return state
 
 
-def _fires(source: Source, created: bool | None, is_held: bool = False, update_fields: Any = None) -> bool:
+def _fires(source: Source, created: bool | None, was_true: bool = False, update_fields: Any = None) -> bool:
     when = source.definition.condition
     if isinstance(when, Mapping):
-        fires = not is_held and conditions.holds_after(source, update_fields)
+        fires = not was_true and conditions.holds_after(source, update_fields)
     elif callable(when):
         with savepoints.savepoint_guard(source.using, source.instance):
             fires = bool(when(source.instance, bool(created)))
     elif source.definition.signal is None:
         fires = when == "saved" or (when == "created" and bool(created))
-    else:  # a signal without "created" (order_placed) is sent for new objects
+    else:  # one without the keyword "created" (order_placed) is taken to announce a new object
         fires = when != "created" or created is not False
     return fires and _should_capture(source, bool(created))
 
@@ -121,7 +121,7 @@ def before_delete(sender: Any = None, instance: Any = None, using: str = "", **k
             source = Source(definition, instance, using)
             try:
                 if savepoints.retry_once(source.using, _should_capture, source, False):
-                    insert(source)
+                    capture_source(source)
             except Exception as error:  # noqa: BLE001 - logged; the shop goes on
                 savepoints.swallow(error, source.using, "%s was not captured", definition.name)
 
@@ -176,7 +176,7 @@ def _on_signal(name: str, path: str) -> Callable[..., None]:
         try:
             source = _carried_source(name, path, sender, kwargs) if get_settings().ENABLED else None
             if source and savepoints.retry_once(source.using, _fires, source, kwargs.get("created")):
-                insert(source)
+                capture_source(source)
         except Exception as error:  # noqa: BLE001 - logged; the shop goes on
             if source:
                 savepoints.raise_or_recover(error, source.using)
@@ -186,7 +186,7 @@ def _on_signal(name: str, path: str) -> Callable[..., None]:
 
 
 def _carried_source(name: str, path: str, sender: Any, kwargs: Mapping[str, Any]) -> Source | None:
-    """Return the object that a signal carries, or ``None`` if it is of another model: many signals serve all.
+    """Return the object that a signal carries; ``None`` if it is of another model.
 
     :raises LookupError: if it has no such keyword
     """

@@ -29,7 +29,7 @@ from ..definitions.model_paths import trace
 from ..definitions.source import Source, firing_key, key_text
 from ..models import Event
 from ..schema.types import as_moment
-from .capture import insert
+from .capture import capture_source
 
 #: Younger rows are skipped: the transaction that captures them may not be committed yet.
 MARGIN_SECONDS = 60
@@ -167,7 +167,7 @@ def _is_wanted(definition: EventDefinition, row: Any) -> bool:
 def _capture_row(definition: EventDefinition, row: Any) -> bool:
     using = database_of_sources(definition)
     try:
-        insert(Source(definition, row, using))
+        capture_source(Source(definition, row, using))
     except Exception as error:  # noqa: BLE001 - logged; the sweep goes on
         swallow(error, using, "%s %s was not captured", definition.source_label, row.pk)
         return False

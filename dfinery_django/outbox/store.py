@@ -86,7 +86,7 @@ def store_event(event: Event, using: str) -> None:
 def _insert(event: Event, using: str, question: tuple[str, tuple[str]] | None = None) -> tuple[Any, ...] | None:
     shared = _SHARED_COLUMNS if event.status == EventStatus.CAPTURED else ()
     return sql.sql_for(connections[using]).insert_row(
-        event, unique="dedup_key", using=using, may_exist=event.may_be_known, shared=shared, piggyback=question
+        event, unique="dedup_key", using=using, may_exist=event.may_exist, shared=shared, piggyback=question
     )
 
 

@@ -160,7 +160,7 @@ def _track(arguments: TrackArguments, using: str) -> Event | None:
     if not get_settings().ENABLED:
         return None
     event, seen = new_event(arguments.name_text, arguments.alias), custom_fields.SeenFields(using)
-    event.may_be_known = True
+    event.may_exist = True
     try:
         # As at build: the request's language has no effect, and a failed query does not break the shop's transaction.
         with site_language(), savepoints.savepoint_guard(using):

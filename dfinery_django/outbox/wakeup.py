@@ -24,7 +24,7 @@ from ..conf import get_settings
 from ..db import savepoints, sql, tenants
 from ..models import Destination
 from ..text.log_fields import log_rate_limited
-from .wake import wake_named
+from .wake_setting import wake_named
 
 #: A flag that was set this long ago and not cleared by a drain counts as lost.
 LOST_AFTER = dt.timedelta(seconds=60)

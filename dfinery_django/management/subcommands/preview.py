@@ -23,7 +23,7 @@ from ...enums import EventStatus
 from ...exceptions import ConfigurationError, NotRegistered
 from ..arguments import choose, count_type
 from ..exit_codes import wrong_use
-from ..output import INDENT, printable, text_columns, text_width, wrap
+from ..terminal import INDENT, printable, text_columns, text_width, wrap
 from .base import Subcommand
 
 if TYPE_CHECKING:

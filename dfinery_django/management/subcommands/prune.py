@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...conf import get_settings
-from ..output import progress_bar
+from ..terminal import progress_bar
 from .base import Subcommand
 
 

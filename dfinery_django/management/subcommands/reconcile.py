@@ -14,7 +14,7 @@ from ...exceptions import NotRegistered
 from ...outbox import reconcile
 from ..arguments import hours_type
 from ..exit_codes import wrong_use
-from ..output import progress_bar
+from ..terminal import progress_bar
 from .base import Subcommand
 
 

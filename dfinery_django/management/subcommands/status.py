@@ -17,7 +17,7 @@ from django.utils.translation import override
 from ...enums import FINISHED, UNFINISHED, DestinationState, Reason
 from ...text.times import number, point_in_time, time_ago
 from ..exit_codes import FAILED
-from ..output import INDENT, text_width, wrap
+from ..terminal import INDENT, text_width, wrap
 from .base import Subcommand
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from dfinery_django.definitions import registry
 from dfinery_django.definitions.source import Source
 from dfinery_django.models import Event
 from dfinery_django.outbox import reconcile
-from dfinery_django.outbox.capture import insert
+from dfinery_django.outbox.capture import capture_source
 from tests.shop.models import Order
 from tests.support.doubles import PURCHASE
 
@@ -150,7 +150,7 @@ def test_a_save_and_a_sweep_at_once_are_one_event(configured: Any) -> None:
     capture("purchase", order)
     assert [row.pk for row in page] == [order.pk]
     reconcile.sweep(registry.get("purchase"))
-    insert(Source(registry.get("purchase"), page[0], "default"))
+    capture_source(Source(registry.get("purchase"), page[0], "default"))
     assert Event.objects.filter(definition="purchase").count() == 1
 
 
