@@ -51,23 +51,23 @@ def send_batch(protocol: WireProtocol, send: Send, batch: Batch) -> Exchange:
     The answer is masked before any use, since it may echo the token.
     """
     started_at, started = clock.now(), clock.monotonic()
-    body = error = secret = ""
+    body = error = to_mask = ""
     with suppress(Exception):  # the request raises the same, and reports it
-        secret = protocol.token.reveal()
+        to_mask = protocol.token.reveal()
     try:
-        response = masked_response(send(protocol.encode([event.payload for event in batch])), secret)
+        response = masked_response(send(protocol.encode([event.payload for event in batch])), to_mask)
         result, body = protocol.decode(response), response.text[:BODY_LENGTH].replace("\x00", "")
     except ConfigurationError as failure:  # the token; normally the destination is blocked before that
         error = str(failure)
         result = Result(Outcome.BLOCKED, error, blames_token=True)
     except TransportError as failure:
         outcome = Outcome.BLOCKED if failure.is_local_fault else Outcome.TRANSIENT
-        error = masked_text(str(failure), secret)[:ERROR_LENGTH]
+        error = masked_text(str(failure), to_mask)[:ERROR_LENGTH]
         result = Result(outcome, f"No answer from DFINERY. {error}")
     except Exception as failure:  # noqa: BLE001 - logged masked: a traceback may quote the token
-        stack = masked_text(traceback.format_exc(), secret)
+        stack = masked_text(traceback.format_exc(), to_mask)
         logger.error("A request could not be made\n%s", stack)
-        error = masked_text(error_text(failure), secret)[:ERROR_LENGTH]
+        error = masked_text(error_text(failure), to_mask)[:ERROR_LENGTH]
         result = Result(Outcome.TRANSIENT, f"The request could not be made. {error}")
     return Exchange(batch, started_at, round((clock.monotonic() - started) * 1000), result, body, error)
 

@@ -123,7 +123,7 @@ def test_buttons_of_the_overview_and_of_a_repair(admin_client: Client) -> None:
         done = admin_client.post(f"{ADMIN}overview/{button}/", {"destination": "default"}, follow=True)
         assert "Delivery to default" in text_of(done)
     done = admin_client.post(f"{ADMIN}repair/{Repair.objects.get().pk}/stop/", follow=True)
-    assert "It is stopped." in text_of(done)
+    assert "Stopped. What" in text_of(done)
     assert LogEntry.objects.count() == 3
 
 
