@@ -55,6 +55,8 @@ def database(**changes: Any) -> Iterator[None]:
         yield
     finally:
         connections["default"].close()
+        if NO_TABLES.items() <= changes.items() and (opened := connections["default"].connection):
+            opened.close()  # Django leaves a database in memory open
         settings.update(there)
         connections["default"] = connected
 
