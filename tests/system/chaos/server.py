@@ -30,7 +30,7 @@ FAULT_SHARE = 0.1
 #: Not a fault: the final answer comes after interim ones (RFC 9110, 15.2).
 EARLY_SHARE = 0.1
 EARLY = (b"HTTP/1.1 102 Processing\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n")
-#: A second answer follows the first, and belongs to no request.
+#: A second answer comes with the first, and belongs to no request.
 UNASKED_SHARE = 0.03
 #: Whole moods: name -> how long one lasts, in seconds.
 MOODS = {"rate limit": (1.0, 2.5), "outage": (0.5, 1.5), "4001": (0.3, 1.0)}
@@ -91,7 +91,7 @@ class FarSide:
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         if first.startswith("POST /heal "):
             self.is_healed, self.mood = True, "healed"
-            self._answer(writer, 200, b"")
+            writer.write(self._answer(200, b""))
             return True
         did = self._decide(first, headers, body)
         is_taken = did == "taken" or did in TAKEN_UNHEARD
@@ -141,7 +141,7 @@ class FarSide:
             return False
         if did == "slow":
             await asyncio.sleep(SLOW_SECONDS)
-            self._answer(writer, *self._envelope("taken"))
+            writer.write(self._answer(*self._envelope("taken")))
             return False
         if did == "truncated":
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + b'{"result_code": 20')
@@ -150,9 +150,11 @@ class FarSide:
         if self.draw.random() < 0.6:
             await asyncio.sleep(self.draw.uniform(0, 0.3))  # so that something is in flight whenever a worker dies
         await self._answer_early(writer)
-        self._answer(writer, *(RAW[did] if did in RAW else self._envelope(did)))
+        answer = self._answer(*(RAW[did] if did in RAW else self._envelope(did)))
         if self.mood == "fair" and self.draw.random() < UNASKED_SHARE:
-            self._answer(writer, *self._envelope("refused"))  # to nothing that was asked
+            # In one piece: what comes after the next request was sent looks like its answer, and no client can tell.
+            answer += self._answer(*self._envelope("refused"))
+        writer.write(answer)
         await writer.drain()
         return True
 
@@ -169,7 +171,7 @@ class FarSide:
         status, code, message = ENVELOPES[did]
         return status, json.dumps({"result_code": code, "result_msg": message, "result_data": None}).encode()
 
-    def _answer(self, writer: asyncio.StreamWriter, status: int, body: bytes) -> None:
+    def _answer(self, status: int, body: bytes) -> bytes:
         headers: dict[str, Any] = {"Content-Length": len(body)}
         if self.mood == "rate limit":
             headers["X-Rate-Limit-Limit"] = "1m"
@@ -177,7 +179,7 @@ class FarSide:
             # Both units have been seen in the wild.
             headers["X-Rate-Limit-Reset"] = int(self.draw.choice((self.resets_at + 1, self.resets_at * 1000)))
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        writer.write(f"HTTP/1.1 {status} X\r\n{lines}\r\n".encode() + body)
+        return f"HTTP/1.1 {status} X\r\n{lines}\r\n".encode() + body
 
 
 async def main(seed: str, log: str) -> None:
