@@ -74,6 +74,8 @@ def _quick_flush() -> None:
     TRUNCATE makes and syncs a file for each of them.
     """
     from django.core.management.commands import flush
+    from django.utils import timezone
+    from django_q.models import Schedule
 
     from dfinery_django import django_q2
     from dfinery_django.building import custom_fields
@@ -81,6 +83,7 @@ def _quick_flush() -> None:
 
     kept = {"django_content_type", "auth_permission"}
     known: dict[str, list[str]] = {}
+    schedules: dict[str, list[Any]] = {}
 
     def tables_of(connection: Any) -> list[str]:
         name = connection.settings_dict["NAME"]
@@ -98,7 +101,13 @@ def _quick_flush() -> None:
         return statements
 
     def emit_ours(verbosity: int, interactive: bool, db: str, **kwargs: Any) -> None:
-        django_q2.schedule_after_migrate(using=db)
+        if db not in schedules:
+            django_q2.schedule_after_migrate(using=db)
+            schedules[db] = list(Schedule.objects.using(db))
+        else:
+            for each in schedules[db]:
+                each.next_run = timezone.now()
+            Schedule.objects.using(db).bulk_create(schedules[db])
         custom_fields.clear_known_fields()
         wakeup.clear_seen_flags()
 

@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.sql("fast", "plain"),
     pytest.mark.skipif(DATABASE == "sqlite", reason="an in-memory database has one connection"),
 ]
-THREADS, CHECKOUTS = 8, 30
+THREADS, CHECKOUTS = 8, 15
 DEFINITIONS = {
     "purchase": {**PURCHASE, "when": "created"},
     "profile": {"model": "shop.User", "when": "saved"},
