@@ -10,8 +10,10 @@ from typing import Any
 import oscar
 from oscar.defaults import *  # noqa: F403 - as oscar's documentation says
 
-from tests.settings import DATABASES as TEST_DATABASES
-from tests.settings import SECRET_KEY  # noqa: F401 - read by Django
+from tests.settings import (
+    DATABASES as TEST_DATABASES,
+    SECRET_KEY,  # noqa: F401 - read by Django
+)
 
 INSTALLED_APPS = [*oscar.INSTALLED_APPS, "sorl.thumbnail"]
 for app in ("checkout", "partner", "shipping"):  # forked, as oscar calls it
