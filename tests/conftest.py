@@ -106,7 +106,7 @@ def _quick_flush() -> None:
             schedules[db] = list(Schedule.objects.using(db))
         else:
             for each in schedules[db]:
-                each.next_run = timezone.now()
+                each.pk, each.next_run = None, timezone.now()
             Schedule.objects.using(db).bulk_create(schedules[db])
         custom_fields.clear_known_fields()
         wakeup.clear_seen_flags()

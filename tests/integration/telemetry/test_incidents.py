@@ -155,14 +155,14 @@ def test_values_that_can_t_be_sent_are_one_error(mails: Any, caplog: Any) -> Non
 
 @pytest.mark.parametrize("trouble", ["refused", "expired", "rejected"])
 def test_several_workers_tell_once(configured: Any, trouble: str) -> None:
-    """Four processes that meet the same trouble at the same time: one ERROR among them."""
+    """Three processes that meet the same trouble at the same time: one ERROR among them."""
     with Sandbox(tokens=["another" if trouble == "refused" else "test-token"]) as sandbox:
         configured(CONCURRENCY=2, BASE_URL=sandbox.url)
         if trouble == "rejected":
             sandbox.answer_next(*[FAULTS["4007"]] * MANY)
         many(**({"expires_at": timezone.now()} if trouble == "expired" else {}))
         with Workers() as workers:
-            said = [ended(process, 60) for process in [workers.start() for _ in range(4)]]
+            said = [ended(process, 60) for process in [workers.start() for _ in range(3)]]
     status = {"refused": "pending", "expired": "expired", "rejected": "failed"}[trouble]
     assert Counter(Event.objects.values_list("status", flat=True)) == {status: MANY}
     text = "".join(said)
