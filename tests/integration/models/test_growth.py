@@ -20,7 +20,7 @@ from tests.settings import DATABASE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-FINISHED_ROWS, WAITING_ROWS = 20_000, 500
+FINISHED_ROWS, WAITING_ROWS = 10_000, 250
 
 #: What a plan says where it sorts, or reads a table from end to end.
 SORTS = ("Using filesort", "Using temporary", "USE TEMP B-TREE", "Sort")
