@@ -26,7 +26,7 @@ from tests.support.doubles import accepted
 @pytest.mark.slow
 def test_a_small_chaos_run_leaves_no_violation() -> None:
     """Workers die, the server misbehaves, the database fails; then all heals and every event is accounted for."""
-    command = [sys.executable, "-m", "tests.system.chaos", "--events", "200", "--seed", "7", "--database", DATABASE]
+    command = [sys.executable, "-m", "tests.system.chaos", "--events", "120", "--seed", "7", "--database", DATABASE]
     run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=180)
     assert run.returncode == 0, run.stdout
 
