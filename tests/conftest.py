@@ -115,6 +115,15 @@ def _quick_flush() -> None:
     flush.emit_post_migrate_signal = emit_ours
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _long_waits() -> None:
+    """A retry waits as long as it may. By luck, on a busy machine, it would come while the same drain still runs."""
+    from dfinery_django.backoff import ceiling_seconds
+    from dfinery_django.delivery import exchange
+
+    exchange.backoff_seconds = ceiling_seconds
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if mark := metafunc.definition.get_closest_marker("sql"):
         metafunc.parametrize("_statements", mark.args, indirect=True)
