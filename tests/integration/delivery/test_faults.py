@@ -40,12 +40,16 @@ LONG = b"HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\n"
 GZIPPED = gzip.compress(envelope(2000))
 
 
+#: For what takes too long. Whatever must arrive in time has the longer limits of ``pointed_at``.
+SHORT: dict[str, Any] = {"CONNECT_TIMEOUT": 0.3, "READ_TIMEOUT": 0.3, "DRAIN_SECONDS": 4}
+
+
 @pytest.fixture
 def pointed_at(configured: Any) -> Any:
-    """Point the shop to a server, with short timeouts: ``pointed_at(server.url)``."""
+    """Point the shop to a server: ``pointed_at(server.url)``."""
 
     def point(url: str, **changes: Any) -> None:
-        limits = {"CONCURRENCY": 2, "CONNECT_TIMEOUT": 0.3, "READ_TIMEOUT": 0.3, "DRAIN_SECONDS": 4}
+        limits = {"CONCURRENCY": 2, "CONNECT_TIMEOUT": 2, "READ_TIMEOUT": 5, "DRAIN_SECONDS": 20}
         configured(**{**limits, "BASE_URL": url, **changes})
 
     return point
@@ -93,12 +97,13 @@ NO_PROPER_ANSWER: dict[str, Behaviour] = {
 def test_no_proper_answer(pointed_at: Any, fault: str) -> None:
     """It ends in time, the event waits, and the same bytes with the same id arrive when the server is well again."""
     with Misbehaving(NO_PROPER_ANSWER[fault]) as server:
-        pointed_at(server.url)
+        pointed_at(server.url, **SHORT)
         stored = event()
         drain("default")
         assert state(stored) == ("pending", "transient", 1)
         assert stored.reason.startswith(("No answer from DFINERY.", "DFINERY gave no proper answer"))
         assert len(server.asked) == 1, "no second request before its time"
+        pointed_at(server.url)
         soon(10)
         drain("default")
         assert state(stored) == ("delivered", "", 2)
@@ -188,7 +193,7 @@ def test_a_server_that_takes_no_connection(pointed_at: Any) -> None:
         for each in crowd:
             each.setblocking(False)
             each.connect_ex(listener.getsockname())
-        pointed_at(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        pointed_at(f"http://127.0.0.1:{listener.getsockname()[1]}", **SHORT)
         stored = event()
         drain("default")
         assert state(stored) == ("pending", "transient", 1)
@@ -210,11 +215,11 @@ def large(length: int) -> Event:
 def test_a_server_that_reads_nothing(pointed_at: Any) -> None:
     """A body that is larger than all buffers on the way, and nobody takes it: that ends in time, too."""
     with Misbehaving(doors=(lambda connection: time.sleep(8),)) as server:
-        pointed_at(server.url)
+        pointed_at(server.url, **SHORT)
         stored = large(8_000_000)
         drain("default")
         assert state(stored) == ("pending", "transient", 1)
-        pointed_at(server.url, READ_TIMEOUT=5)  # megabytes take their time on a busy machine
+        pointed_at(server.url)
         soon(10)
         drain("default")
         assert state(stored) == ("delivered", "", 2)

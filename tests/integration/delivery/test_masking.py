@@ -180,7 +180,7 @@ def test_an_echo_in_what_is_no_header(told: Any, configured: Any) -> None:
         connection.close()
 
     with Misbehaving(then=behave) as server:
-        configured(TOKENS={"default": TOKEN}, BASE_URL=server.url, CONCURRENCY=1, CONNECT_TIMEOUT=1, READ_TIMEOUT=1)
+        configured(TOKENS={"default": TOKEN}, BASE_URL=server.url, CONCURRENCY=1, CONNECT_TIMEOUT=2, READ_TIMEOUT=5)
         for number in range(2):
             event(number)
             drain("default")

@@ -28,7 +28,7 @@ from tests.support.proxy import LoopbackProxy
 pytestmark = pytest.mark.django_db
 
 CREDENTIALS = "shop:hidden-word"
-LIMITS = {"CONCURRENCY": 2, "CONNECT_TIMEOUT": 1, "READ_TIMEOUT": 1, "DRAIN_SECONDS": 6}
+LIMITS = {"CONCURRENCY": 2, "CONNECT_TIMEOUT": 2, "READ_TIMEOUT": 5, "DRAIN_SECONDS": 20}
 
 
 @pytest.fixture(scope="module")
