@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import socket
 import threading
+from abc import ABC, abstractmethod
 from typing import Any, TypeVar
 
 L = TypeVar("L", bound="Listener")
 
 
-class Listener:
+class Listener(ABC):
     """
     :ivar connections: how many connections were made
     """
@@ -31,9 +32,9 @@ class Listener:
     def port(self) -> int:
         return int(self._listener.getsockname()[1])
 
+    @abstractmethod
     def serve(self, connection: socket.socket, number: int) -> Any:
         """One connection, from its first byte to its end."""
-        raise NotImplementedError
 
     def _accept(self) -> None:
         while True:
