@@ -44,17 +44,6 @@ GZIPPED = gzip.compress(envelope(2000))
 SHORT: dict[str, Any] = {"CONNECT_TIMEOUT": 0.3, "READ_TIMEOUT": 0.3, "DRAIN_SECONDS": 4}
 
 
-@pytest.fixture
-def pointed_at(configured: Any) -> Any:
-    """Point the shop to a server: ``pointed_at(server.url)``."""
-
-    def point(url: str, **changes: Any) -> None:
-        limits = {"CONCURRENCY": 2, "CONNECT_TIMEOUT": 2, "READ_TIMEOUT": 5, "DRAIN_SECONDS": 20}
-        configured(**{**limits, "BASE_URL": url, **changes})
-
-    return point
-
-
 def state(stored: Event) -> tuple[str, str, int]:
     stored.refresh_from_db()
     return stored.status, stored.reason_code, stored.attempt_count

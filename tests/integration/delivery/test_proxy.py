@@ -28,7 +28,6 @@ from tests.support.proxy import LoopbackProxy
 pytestmark = pytest.mark.django_db
 
 CREDENTIALS = "shop:hidden-word"
-LIMITS = {"CONCURRENCY": 2, "CONNECT_TIMEOUT": 2, "READ_TIMEOUT": 5, "DRAIN_SECONDS": 20}
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +41,6 @@ def authority(tmp_path_factory: Any) -> Authority:
 def _plain_environment(monkeypatch: Any) -> None:
     for name in (*PROXY_VARIABLES, *CA_VARIABLES):
         monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def pointed_at(configured: Any) -> Any:
-    return lambda url, **changes: configured(**{**LIMITS, "BASE_URL": url, **changes})
 
 
 def state(stored: Event) -> tuple[str, str, int]:
