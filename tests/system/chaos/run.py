@@ -89,7 +89,7 @@ class Run:
         return url
 
     def _chaos(self) -> None:
-        seconds = min(60.0, 8 + self.events / 80)
+        seconds = min(60.0, 5 + self.events / 80)
         writers = [self._start_writer(share, seconds) for share in range(WRITERS)]
         striking = threading.Thread(target=self._strike, daemon=True)
         striking.start()

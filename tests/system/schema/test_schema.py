@@ -21,7 +21,7 @@ from schemathesis.specs.openapi import checks
 from dfinery_django.schema.types import LONG_MAX, LONG_MIN
 from tests.support.staff import make
 
-CONFIG = schemathesis.Config.from_dict({"seed": 20260101, "generation": {"max-examples": 100, "deterministic": True}})
+CONFIG = schemathesis.Config.from_dict({"seed": 20260101, "generation": {"max-examples": 60, "deterministic": True}})
 schema = schemathesis.openapi.from_wsgi("/schema/?format=json", get_wsgi_application(), config=CONFIG)
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 STATUSES = itertools.cycle(["failed", "pending", "delivered", "cancelled"])
