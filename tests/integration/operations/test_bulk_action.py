@@ -186,6 +186,7 @@ def test_workers_that_are_killed_lose_and_repeat_nothing(configured: Any) -> Non
             worker, reached = workers.start(DO_REPAIRS), made.reached_pk
             until = time.monotonic() + 30
             while made.reached_pk == reached and time.monotonic() < until:
+                time.sleep(0.01)
                 made.refresh_from_db()
             worker.kill()
             worker.wait()
