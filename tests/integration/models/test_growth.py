@@ -20,7 +20,7 @@ from tests.settings import DATABASE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-FINISHED_ROWS, WAITING_ROWS = 10_000, 250
+FINISHED_ROWS, WAITING_ROWS = 20_000, 250
 
 #: What a plan says where it sorts, or reads a table from end to end.
 SORTS = ("Using filesort", "Using temporary", "USE TEMP B-TREE", "Sort")
@@ -31,6 +31,9 @@ SCANS = ("Seq Scan", "type=ALL", "type=index,", "SCAN ", "SEARCH dfinery_django_
 def grown(configured: Any) -> None:
     """A shop's outbox after a while, its statistics up to date."""
     configured()
+    if DATABASE == "postgresql":  # between tests rows are deleted; the planner counts the pages that they leave behind
+        with connection.cursor() as cursor:
+            cursor.execute(f"TRUNCATE {Event._meta.db_table} CASCADE")
     fill_finished(0, FINISHED_ROWS, timezone.now(), FINISHED_ROWS)
     fill_unfinished(timezone.now(), WAITING_ROWS)
     analyze()
