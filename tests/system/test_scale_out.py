@@ -88,7 +88,7 @@ def start() -> Iterator[Callable[..., Cluster]]:
         cluster.kill()
 
 
-# With SQLite few sites have more than a cluster, and none has a Redis.
+# A site that has Redis seldom keeps its orders in SQLite.
 both_brokers = pytest.mark.parametrize("broker", ["orm"] if DATABASE == "sqlite" else ["orm", "redis"])
 
 
