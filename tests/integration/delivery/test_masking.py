@@ -171,7 +171,7 @@ def test_an_echo_shows_itself_nowhere(told: Any, place: str, form: str) -> None:
     assert not [where for where, text in found.items() if leaks(text)]
 
 
-def test_an_echo_in_what_is_no_header(told: Any, configured: Any) -> None:
+def test_an_echo_in_what_is_no_header(told: Any, pointed_at: Any) -> None:
     """A line that is no header, or a status line that is none, as it comes from a real socket."""
     broken = f"HTTP/1.1 400 Bad\r\nthis is no header: {TOKEN}\r\n {TOKEN}\r\n{TOKEN}\r\n\r\n".encode()
 
@@ -180,7 +180,7 @@ def test_an_echo_in_what_is_no_header(told: Any, configured: Any) -> None:
         connection.close()
 
     with Misbehaving(then=behave) as server:
-        configured(TOKENS={"default": TOKEN}, BASE_URL=server.url, CONCURRENCY=1, CONNECT_TIMEOUT=2, READ_TIMEOUT=5)
+        pointed_at(server.url, TOKENS={"default": TOKEN}, CONCURRENCY=1)
         for number in range(2):
             event(number)
             drain("default")
