@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.surroundings import child, database, machine
 
-#: What docs/definitions.md advises: the condition's column, then the moment.
+#: What docs/map/definitions.md advises: the condition's column, then the moment.
 INDEX = "CREATE INDEX orders_by_status_and_moment ON shop_order (status, paid_at)"
 DEFINITION = {
     "model": "shop.Order",

@@ -176,7 +176,7 @@ def metrics_view(*, bearer_token: str | None = None) -> Callable[[HttpRequest], 
 
 def _metrics_response(request: HttpRequest, bearer_token: str | None, registry: CollectorRegistry) -> HttpResponse:
     if not _may_see(request, bearer_token):
-        return HttpResponseForbidden("Forbidden: see docs/monitoring.md.", content_type="text/plain")
+        return HttpResponseForbidden("Forbidden: see docs/run/monitoring.md.", content_type="text/plain")
     if not get_settings().METRICS:
         return HttpResponseNotFound('Nothing is counted: set DFINERY["METRICS"] = True.', content_type="text/plain")
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

@@ -68,7 +68,7 @@ def _check_sync(cluster: Mapping[str, Any], options: Mapping[str, Any]) -> Itera
         yield message_of(
             "W015",
             "django-q2's 'sync' is on: every checkout waits until its event is delivered, or the request times out.",
-            'Use "sync" in tests only, and run manage.py qcluster. Where no worker can run, see docs/other-queues.md.',
+            'Use "sync" in tests only, and run manage.py qcluster. Where no worker can run, see docs/run/queues.md.',
         )
 
 
@@ -90,7 +90,7 @@ def _drain_timeout(cluster: Mapping[str, Any], options: Mapping[str, Any]) -> tu
 
 def check_tenants() -> Iterator[CheckMessage]:
     """Find an outbox outside of its tenants' schemas, and tenants whose events are never delivered."""
-    hint = "See docs/tenants.md."
+    hint = "See docs/run/tenants.md."
     watched = {each.model_class._meta.app_config.name: each.name for each in registry.definitions()}
     names = [name for app, name in watched.items() if tenants.is_per_tenant(app) and not tenants.is_shared(app)]
     if names and tenants.is_shared("dfinery_django") and not tenants.is_per_tenant("dfinery_django"):

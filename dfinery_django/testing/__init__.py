@@ -1,4 +1,4 @@
-"""Helpers for a site's own tests: see docs/testing.md. No other module of this package imports them.
+"""Helpers for a site's own tests: see docs/map/testing.md. No other module of this package imports them.
 
 ``captured_events()`` shows what would be sent; ``FakeDfinery`` answers in place of DFINERY (needs ``responses``, extra
 ``testing``); ``live_dfinery()`` allows tests to send for real, which is refused otherwise; ``no_capture()`` switches

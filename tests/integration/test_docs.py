@@ -23,10 +23,10 @@ from dfinery_django import checks, signals
 from dfinery_django.conf import KEYS, Settings
 from dfinery_django.definitions import definition as definitions
 from dfinery_django.definitions.registry import from_dict
-from tests.support.typed_docs import PAGES, ROOT, blocks_of
+from tests.support.typed_docs import DOCS, PAGES, ROOT, blocks_of
 
 PACKAGE = Path(dfinery_django.__file__).parent
-ALL_PAGES = [*PAGES, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs/decisions").glob("*.md"))]
+ALL_PAGES = [*PAGES, ROOT / "CONTRIBUTING.md", *sorted((DOCS / "contributing/decisions").glob("*.md"))]
 
 
 def _can_be_imported(module: str, name: str) -> bool:
@@ -50,8 +50,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
-    """docs/settings.md has each key, and the default that the code has."""
-    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", (ROOT / "docs/settings.md").read_text(), re.MULTILINE))
+    """docs/reference/settings.md has each key, and the default that the code has."""
+    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", (DOCS / "reference/settings.md").read_text(), re.MULTILINE))
     assert set(rows) == set(KEYS)
     for key, text in rows.items():
         if key != "TOKENS":
@@ -59,14 +59,14 @@ def test_every_setting_is_documented_with_its_default() -> None:
 
 
 def test_every_check_is_documented() -> None:
-    """docs/checks.md has each id."""
-    listed = set(re.findall(r"`dfinery\.([EWI]\d{3})`", (ROOT / "docs/checks.md").read_text()))
+    """docs/reference/checks.md has each id."""
+    listed = set(re.findall(r"`dfinery\.([EWI]\d{3})`", (DOCS / "reference/checks.md").read_text()))
     assert listed == set(re.findall(r"^([EWI]\d{3})", str(checks.__doc__), re.MULTILINE))
 
 
 def test_every_permission_is_documented() -> None:
     """docs/admin.md has each of this app's own, and those of the pages."""
-    text = (ROOT / "docs/admin.md").read_text() + (ROOT / "docs/overview.md").read_text()
+    text = (DOCS / "admin.md").read_text() + (DOCS / "overview.md").read_text()
     own = [
         codename
         for model in apps.get_app_config("dfinery_django").get_models()
@@ -81,8 +81,8 @@ def test_every_permission_is_documented() -> None:
 
 
 def test_every_signal_is_documented() -> None:
-    """docs/how-it-works.md has each, with what it carries."""
-    text = (ROOT / "docs/how-it-works.md").read_text()
+    """docs/run/how-it-works.md has each, with what it carries."""
+    text = (DOCS / "run/how-it-works.md").read_text()
     names = [name for name, value in vars(signals).items() if isinstance(value, Signal)]
     assert names
     assert [name for name in names if f"`{name}`" not in text] == []
@@ -91,19 +91,19 @@ def test_every_signal_is_documented() -> None:
 def test_every_page_is_in_the_site() -> None:
     """mkdocs.yml lists each, and README or the index leads there."""
     listed = re.findall(r"(\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
-    pages = {page.relative_to(ROOT / "docs").as_posix() for page in PAGES[1:]}
+    pages = {page.relative_to(DOCS).as_posix() for page in PAGES[1:]}
     assert set(listed) == pages
-    linked = (ROOT / "README.md").read_text() + (ROOT / "docs/index.md").read_text()
+    linked = (ROOT / "README.md").read_text() + (DOCS / "index.md").read_text()
     assert [page for page in pages - {"index.md"} if page not in linked] == []
 
 
 def test_every_attribute_of_a_definition_is_documented() -> None:
-    """docs/definitions.md names each."""
-    text = (ROOT / "docs/definitions.md").read_text()
+    """docs/map/definitions.md names each."""
+    text = (DOCS / "map/definitions.md").read_text()
     assert [name for name in definitions.ATTRIBUTES if f"`{name}`" not in text and f'"{name}"' not in text] == []
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "oscar.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [ROOT / "README.md", DOCS / "map/oscar.md"], ids=lambda page: page.name)
 def test_the_settings_to_copy_are_accepted(page: Path) -> None:
     """What a reader copies passes the definitions' own parser."""
     from dfinery_django.conf import problems
@@ -122,9 +122,9 @@ def test_the_settings_to_copy_are_accepted(page: Path) -> None:
 
 
 def any_shop() -> list[dict[str, Any]]:
-    """The mappings of docs/any-shop.md, block by block."""
+    """The mappings of docs/map/any-shop.md, block by block."""
     found = []
-    for block in blocks_of(ROOT / "docs/any-shop.md", "python"):
+    for block in blocks_of(DOCS / "map/any-shop.md", "python"):
         names: dict[str, Any] = {}
         if "EVENTS = {" in block:
             exec(block, names)
@@ -147,14 +147,14 @@ def test_every_mapping_of_any_shop_can_be_used(configured: Any, events: dict[str
 
 @pytest.mark.django_db
 def test_the_printed_preview_is_what_is_printed(configured: Any, shop: Any, monkeypatch: Any, capsys: Any) -> None:
-    """docs/any-shop.md shows what the command says of such an order, but for digits."""
+    """docs/map/any-shop.md shows what the command says of such an order, but for digits."""
     monkeypatch.setenv("COLUMNS", "120")
     configured(EVENTS={})
     paid_at = timezone.now() - dt.timedelta(hours=3, minutes=8, seconds=30)
     mail, total = "guest@example.com", Decimal("3800000")
     shop.place(pk=42, status="paid", lines=2, guest_email=mail, total=total, paid_at=paid_at)
     configured(EVENTS=any_shop()[0])
-    (block,) = blocks_of(ROOT / "docs/any-shop.md", "console")
+    (block,) = blocks_of(DOCS / "map/any-shop.md", "console")
     command, _, shown = block.partition("\n")
     call_command(*command.removeprefix("$ python manage.py ").split())
     assert re.sub(r"\d", "0", capsys.readouterr().out) == re.sub(r"\d", "0", shown)
@@ -165,10 +165,10 @@ def _tests_in(name: str) -> set[str]:
     return {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
 
 
-@pytest.mark.parametrize(("page", "least"), [("ways-of-writing.md", 100), ("security.md", 40)])
+@pytest.mark.parametrize(("page", "least"), [("map/ways-of-writing.md", 100), ("security.md", 40)])
 def test_every_test_that_a_page_names_exists(page: str, least: int) -> None:
     """The pages that prove what they say by tests name tests that are there."""
-    named = re.findall(r"`((?:\w+/)*test_\w+\.py)::(\w+)`", (ROOT / "docs" / page).read_text())
+    named = re.findall(r"`((?:\w+/)*test_\w+\.py)::(\w+)`", (DOCS / page).read_text())
     assert len(named) > least
     there = {path: _tests_in(path) for path in {path for path, _ in named}}
     assert [f"{path}::{name}" for path, name in named if name not in there[path]] == []
@@ -179,7 +179,13 @@ def _is_a_file(name: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    "page", ["CONTRIBUTING.md", "docs/architecture.md", "docs/glossary.md", "docs/how-it-works.md"]
+    "page",
+    [
+        "CONTRIBUTING.md",
+        "docs/contributing/architecture.md",
+        "docs/contributing/glossary.md",
+        "docs/run/how-it-works.md",
+    ],
 )
 def test_every_module_that_a_page_names_exists(page: str) -> None:
     """The pages for contributors name files of the package or of the tests."""

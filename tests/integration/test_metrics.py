@@ -307,8 +307,8 @@ def named(text: str) -> set[str]:
 
 
 def test_the_page_lists_each_metric_with_its_labels() -> None:
-    """docs/monitoring.md has a row for each, and for no other; and one for each attribute of a log record."""
-    page = (ROOT / "docs/monitoring.md").read_text()
+    """docs/run/monitoring.md has a row for each, and for no other; and one for each attribute of a log record."""
+    page = (ROOT / "docs/run/monitoring.md").read_text()
     rows = dict(re.findall(r"^\| `(dfinery_\w+)` \| ([^|]*) \|", page, re.MULTILINE))
     expected = {f"{name}_total": labels for name, _, labels in COUNTERS.values()}
     expected |= {name: labels for name, _, labels in (DURATION, *GAUGES.values())}
@@ -319,7 +319,7 @@ def test_the_page_lists_each_metric_with_its_labels() -> None:
 
 def test_the_dashboard_is_valid_and_asks_for_what_is_there() -> None:
     """JSON that Grafana takes: each panel has a title and queries, panels don't overlap, each metric exists."""
-    dashboard = json.loads((ROOT / "docs/monitoring/dashboard.json").read_text())
+    dashboard = json.loads((ROOT / "docs/run/monitoring/dashboard.json").read_text())
     assert dashboard["uid"]
     taken: set[tuple[int, int]] = set()
     expressions = []
@@ -340,7 +340,7 @@ def test_the_dashboard_is_valid_and_asks_for_what_is_there() -> None:
 
 def test_the_alert_rules_are_valid_and_ask_for_what_is_there() -> None:
     """YAML with a summary and a severity for each, and metrics that exist."""
-    rules = yaml.safe_load((ROOT / "docs/monitoring/alerts.yml").read_text())
+    rules = yaml.safe_load((ROOT / "docs/run/monitoring/alerts.yml").read_text())
     alerts = [rule for group in rules["groups"] for rule in group["rules"]]
     assert len({rule["alert"] for rule in alerts}) == len(alerts) >= 5
     for rule in alerts:

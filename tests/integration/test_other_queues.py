@@ -24,7 +24,7 @@ from tests.support.typed_docs import blocks_of
 from tests.system.clusters.processes import eventually
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs/other-queues.md"
+PAGE = ROOT / "docs/run/queues.md"
 
 
 def code_that_imports(package: str) -> str:

@@ -1,4 +1,4 @@
-"""The picture in docs/architecture.md, drawn from the imports of the code.
+"""The picture in docs/contributing/architecture.md, drawn from the imports of the code.
 
 python -m tests.support.architecture            # draw it anew
 python -m tests.support.architecture --check    # compare, as CI does
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import grimp
 
-PAGE = Path(__file__).parents[2] / "docs" / "architecture.md"
+PAGE = Path(__file__).parents[2] / "docs/contributing/architecture.md"
 BEGIN, END = "```mermaid\n", "```\n"
 PACKAGE = "dfinery_django"
 #: The modules at the root that every package may import are drawn as one box.
@@ -66,7 +66,8 @@ def main() -> int:
     if drawn == text:
         return 0
     if "--check" in sys.argv:
-        print("docs/architecture.md shows other imports than the code has: run python -m tests.support.architecture")
+        name = PAGE.relative_to(PAGE.parents[2])
+        print(f"{name} shows other imports than the code has: run python -m tests.support.architecture")
         return 1
     PAGE.write_text(drawn)
     return 0

@@ -37,8 +37,8 @@ def test_the_matrix_has_every_address() -> None:
 
 
 def test_the_page_says_so() -> None:
-    """docs/api.md has each address and method with the permissions that open it."""
-    page = (Path(__file__).parents[3] / "docs/api.md").read_text()
+    """docs/reference/rest-api.md has each address and method with the permissions that open it."""
+    page = (Path(__file__).parents[3] / "docs/reference/rest-api.md").read_text()
     rows = re.findall(r"^\| `(GET|POST) v1/(\S+)` \|.*\| (.*) \|$", page, re.MULTILINE)
     told = {
         (method, address.replace("<", "<str:")): {frozenset(re.findall(r"`(\w+)`", way)) for way in ways.split(" or ")}

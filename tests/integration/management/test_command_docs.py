@@ -1,4 +1,4 @@
-"""docs/commands.md: every subcommand is there, and what it prints is what is printed."""
+"""docs/reference/commands.md: every subcommand is there, and what it prints is what is printed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.shop.models import Order
 from tests.support.staff import make
 from tests.support.typed_docs import ROOT, blocks_of
 
-PAGE = ROOT / "docs" / "commands.md"
+PAGE = ROOT / "docs/reference/commands.md"
 PROMPT = "$ python manage.py dfinery "
 EXAMPLES = [block for block in blocks_of(PAGE, "console") if block.startswith(PROMPT)]
 

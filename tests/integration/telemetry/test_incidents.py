@@ -32,7 +32,7 @@ MANY = 200
 
 @pytest.fixture
 def mails(settings: Any, configured: Any) -> Any:
-    """Django's own mail_admins on our logger, as docs/monitoring.md configures it."""
+    """Django's own mail_admins on our logger, as docs/run/monitoring.md configures it."""
     # Django 6 takes addresses where earlier ones take pairs.
     settings.ADMINS = ["ops@example.com"] if _takes_addresses() else [("Ops", "ops@example.com")]
     settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}  # Django 6.1

@@ -512,12 +512,12 @@ def test_a_site_s_own_responses_will_do(live: None, nobody_connects: list[Any]) 
 
 
 def blocks() -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/testing.md").read_text(), re.MULTILINE | re.DOTALL)
+    return re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/map/testing.md").read_text(), re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.django_db
 def test_the_page_s_tests_run(configured: Any) -> None:
-    """Each test function of docs/testing.md passes in the test shop as it is printed; the first has ten lines."""
+    """Each test function of docs/map/testing.md passes in the test shop as it is printed; the first has ten lines."""
     found = [block for block in blocks() if "\ndef test_" in block]
     assert len(found) >= 3
     lines = [line for line in found[0].splitlines() if line and not line.startswith(("#", "from", "import"))]

@@ -1,6 +1,6 @@
 """Settings of a shop with processes of its own: a database, a queue and clusters, all chosen by the environment.
 
-What docs/scaling.md says of ``Q_CLUSTER`` is what these clusters run with.
+What docs/run/scaling.md says of ``Q_CLUSTER`` is what these clusters run with.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def written(page: str, word: str) -> dict[str, Any]:
     return names
 
 
-with_redis, with_own_cluster = written("scaling.md", '"redis"'), written("scaling.md", "ALT_CLUSTERS")
+with_redis, with_own_cluster = written("run/scaling.md", '"redis"'), written("run/scaling.md", "ALT_CLUSTERS")
 # One worker, so that it can be found and killed; a name of its own, so that no two runs share a queue in Redis.
 Q_CLUSTER: dict[str, Any] = with_own_cluster["Q_CLUSTER"] | {"name": os.path.basename(NAME), "workers": 1, "poll": 0.1}
 if os.environ["CLUSTERS_BROKER"] == "redis":

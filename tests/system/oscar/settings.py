@@ -1,4 +1,4 @@
-"""A django-oscar shop as oscar's documentation sets one up, and what ``docs/oscar.md`` says to add, unchanged."""
+"""A django-oscar shop as oscar's documentation sets one up, and what ``docs/map/oscar.md`` says to add, unchanged."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ OSCAR_ORDER_STATUS_PIPELINE = OSCAR_LINE_STATUS_PIPELINE = {
 }
 OSCAR_ORDER_STATUS_CASCADE = {"Being processed": "Being processed", "Cancelled": "Cancelled"}
 
-PAGE = Path(__file__).parents[3] / "docs" / "oscar.md"
+PAGE = Path(__file__).parents[3] / "docs/map/oscar.md"
 env = {"DFINERY_API_TOKEN": "shop"}.__getitem__
 for block in re.findall(r"^```python\n(# settings\.py\n.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL):
     exec(block, globals())

@@ -1,4 +1,4 @@
-"""docs/tenants.md's own code is what these tests run."""
+"""docs/run/tenants.md's own code is what these tests run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-PAGE = Path(__file__).parents[4] / "docs" / "tenants.md"
+PAGE = Path(__file__).parents[4] / "docs/run/tenants.md"
 
 
 @pytest.fixture(scope="session", autouse=True)

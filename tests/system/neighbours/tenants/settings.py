@@ -1,4 +1,4 @@
-"""A site whose tenants have a schema each, as docs/tenants.md has it; PostgreSQL alone has schemas."""
+"""A site whose tenants have a schema each, as docs/run/tenants.md has it; PostgreSQL alone has schemas."""
 
 from __future__ import annotations
 
