@@ -121,10 +121,10 @@ def test_the_settings_to_copy_are_accepted(page: Path) -> None:
         from_dict(name, content)
 
 
-def any_shop() -> list[dict[str, Any]]:
-    """The mappings of docs/map/any-shop.md, block by block."""
+def mappings(page: str) -> list[dict[str, Any]]:
+    """The mappings of a page, block by block."""
     found = []
-    for block in blocks_of(DOCS / "map/any-shop.md", "python"):
+    for block in blocks_of(DOCS / page, "python"):
         names: dict[str, Any] = {}
         if "EVENTS = {" in block:
             exec(block, names)
@@ -132,17 +132,31 @@ def any_shop() -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize("events", any_shop(), ids=range(len(any_shop())))
-def test_every_mapping_of_any_shop_can_be_used(configured: Any, events: dict[str, Any]) -> None:
+MAPPINGS = {
+    f"{Path(page).stem}-{number}": events
+    for page in ("map/any-shop.md", "events.md")
+    for number, events in enumerate(mappings(page))
+}
+
+
+@pytest.mark.parametrize("events", MAPPINGS.values(), ids=MAPPINGS)
+def test_every_mapping_to_copy_can_be_used(configured: Any, events: dict[str, Any]) -> None:
     """Each is a definition; those of the test shop's models pass the checks, too."""
     for name, content in events.items():
         definition = from_dict(name, content)
         assert definition.paths()
         assert definition.condition
         assert definition.identity is not None
-    if {content["model"] for content in events.values()} <= {"shop.Order", "shop.User"}:
+    if {content["model"] for content in events.values()} <= {"shop.Order", "shop.User", "shop.Voucher"}:
         configured(EVENTS=events)
         assert [each.msg for each in checks.check_settings() if each.level > INFO] == []
+
+
+def test_each_usual_event_has_a_mapping() -> None:
+    """docs/events.md has one of each event that it says to send."""
+    advised = re.findall(r"^\d\. (.*)$", (DOCS / "events.md").read_text(), re.MULTILINE)
+    names = re.findall(r"`(\w+)`", "".join(advised))
+    assert sorted(names) == sorted(name for events in mappings("events.md") for name in events)
 
 
 @pytest.mark.django_db
@@ -153,7 +167,7 @@ def test_the_printed_preview_is_what_is_printed(configured: Any, shop: Any, monk
     paid_at = timezone.now() - dt.timedelta(hours=3, minutes=8, seconds=30)
     mail, total = "guest@example.com", Decimal("3800000")
     shop.place(pk=42, status="paid", lines=2, guest_email=mail, total=total, paid_at=paid_at)
-    configured(EVENTS=any_shop()[0])
+    configured(EVENTS=mappings("map/any-shop.md")[0])
     (block,) = blocks_of(DOCS / "map/any-shop.md", "console")
     command, _, shown = block.partition("\n")
     call_command(*command.removeprefix("$ python manage.py ").split())
