@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from pathlib import Path
@@ -77,7 +78,7 @@ OSCAR_ORDER_STATUS_PIPELINE = OSCAR_LINE_STATUS_PIPELINE = {
 OSCAR_ORDER_STATUS_CASCADE = {"Being processed": "Being processed", "Cancelled": "Cancelled"}
 
 PAGE = Path(__file__).parents[3] / "docs/map/oscar.md"
-env = {"DFINERY_API_TOKEN": "shop"}.__getitem__
+os.environ["DFINERY_API_TOKEN"] = "shop"
 for block in re.findall(r"^```python\n(# settings\.py\n.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL):
     exec(block, globals())
 DFINERY: dict[str, Any]
