@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tests.support.typed_docs import DOCS, PAGES, ROOT
 
 #: The English pages for users, README first; each has a Korean twin. Contributors' pages are in English only.
-USERS_PAGES = [page for page in PAGES if "contributing" not in page.parts]
+USERS_PAGES = [page for page in PAGES if DOCS / "contributing" not in page.parents]
 KOREAN_PAGES = [*sorted(ROOT.glob("*.ko.md")), *sorted(DOCS.rglob("*.ko.md"))]
 
 FENCED = re.compile(r"^( *)```(\S*)[^\n]*\n(.*?)^\1```[^\n]*\n?", re.MULTILINE | re.DOTALL)
