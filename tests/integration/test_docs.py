@@ -27,7 +27,8 @@ from tests.support.pages import KOREAN_PAGES, USERS_PAGES, anchors_of, links_of
 from tests.support.typed_docs import DOCS, PAGES, ROOT, blocks_of
 
 PACKAGE = Path(dfinery_django.__file__).parent
-ALL_PAGES = [*PAGES, ROOT / "CONTRIBUTING.md", *sorted((DOCS / "contributing/decisions").glob("*.md"))]
+DECISIONS = sorted((DOCS / "contributing/decisions").glob("*.md"))
+ALL_PAGES = [*PAGES, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *DECISIONS]
 PYTHON_API = (DOCS / "reference/python-api.md").read_text()
 
 
