@@ -130,7 +130,7 @@ def is_running(process: subprocess.Popen[bytes]) -> bool:
 
 @pytest.mark.parametrize("way", ["unit", "compose", "forever"])
 def test_a_worker_delivers_and_stops(way: str, start: Any, environment: dict[str, str], sandbox: Sandbox) -> None:
-    """Started as the page has it, a paid order arrives; its signal ends every process within the time that it is given."""
+    """Started as the page has it, a paid order arrives; its signal ends every process within the time it is given."""
     command, stop_signal, within = workers()[way]
     process = start(command)
     bought = subprocess.run(
