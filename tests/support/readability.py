@@ -66,9 +66,11 @@ def main() -> None:
         ease, length = reading_ease(text)
         name = page.relative_to(top)
         sys.stdout.write(row.format(f"{len(text.split()):,}", f"{ease:.0f}", f"{length:.1f}", name))
-    ease, length = reading_ease("\n\n".join(texts.values()))
-    words = sum(len(text.split()) for text in texts.values())
-    sys.stdout.write(row.format(f"{words:,}", f"{ease:.0f}", f"{length:.1f}", f"all {len(texts)} pages"))
+    users = [text for page, text in texts.items() if "contributing" not in page.relative_to(top).parts]
+    for name, group in (("for users", users), ("in all", list(texts.values()))):
+        ease, length = reading_ease("\n\n".join(group))
+        words = sum(len(text.split()) for text in group)
+        sys.stdout.write(row.format(f"{words:,}", f"{ease:.0f}", f"{length:.1f}", f"{len(group)} pages {name}"))
 
 
 if __name__ == "__main__":
