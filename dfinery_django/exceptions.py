@@ -29,9 +29,9 @@ class PayloadError(DfineryError):
 class TransportError(DfineryError):
     """A request without an answer: refused, timed out, TLS, unreadable.
 
-    ``is_local_fault`` is true if our side or the address is wrong, so that a retry can't help (TLS failure, an
-    unusable URL), and false for a transient fault (refused, reset, timed out).
-    ``may_have_arrived`` is false if no byte of the request was sent: no connection was made.
+    :param is_local_fault: true if our side or the address is wrong, so that a retry can't help (TLS failure, an
+        unusable URL); false for a transient fault (refused, reset, timed out)
+    :param may_have_arrived: false if no byte of the request was sent: no connection was made
     """
 
     def __init__(self, message: str, *, is_local_fault: bool = False, may_have_arrived: bool = True) -> None:

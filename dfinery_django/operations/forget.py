@@ -52,15 +52,20 @@ _ANONYMOUS_REASONS = (Reason.GUEST, Reason.FORGOTTEN)
 class Forgotten:
     """Counts of what was erased.
 
+    :ivar events: events by status; those that were ``sending`` may still arrive
+    :ivar attempts: delivery attempts
+    :ivar repairs: bulk actions in whose selection an id was replaced
+    :ivar log_entries: entries of the admin's log in which an id was replaced
+    :ivar traces: tombstones, which keep events from being captured again
     :ivar unread: events whose user is unknown, since their source is gone or their mapping raises. They hold the key of
         their source and no payload; they are skipped.
     """
 
-    events: Mapping[str, int] = field(default_factory=dict)  # by status; those that were ``sending`` may still arrive
+    events: Mapping[str, int] = field(default_factory=dict)
     attempts: int = 0
-    repairs: int = 0  # bulk actions in whose selection an id was replaced
-    log_entries: int = 0  # of Django's admin log, in which an id was replaced
-    traces: int = 0  # tombstones, which keep events from being captured again
+    repairs: int = 0
+    log_entries: int = 0
+    traces: int = 0
     unread: int = 0
 
     @property

@@ -19,14 +19,17 @@ from django.dispatch import Signal
 from django.utils import timezone
 
 import dfinery_django
-from dfinery_django import checks, signals
-from dfinery_django.conf import KEYS, Settings
+from dfinery_django import EventDefinition, checks, signals, testing
+from dfinery_django.conf import KEYS, Settings, masked_setting, problems
 from dfinery_django.definitions import definition as definitions
 from dfinery_django.definitions.registry import from_dict
+from tests.support.pages import KOREAN_PAGES, USERS_PAGES, anchors_of, links_of
 from tests.support.typed_docs import DOCS, PAGES, ROOT, blocks_of
 
 PACKAGE = Path(dfinery_django.__file__).parent
-ALL_PAGES = [*PAGES, ROOT / "CONTRIBUTING.md", *sorted((DOCS / "contributing/decisions").glob("*.md"))]
+DECISIONS = sorted((DOCS / "contributing/decisions").glob("*.md"))
+ALL_PAGES = [*PAGES, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *DECISIONS]
+PYTHON_API = (DOCS / "reference/python-api.md").read_text()
 
 
 def _can_be_imported(module: str, name: str) -> bool:
@@ -42,11 +45,14 @@ def test_code_blocks_parse_and_import_what_exists(page: Path) -> None:
                 assert [each.name for each in node.names if not _can_be_imported(str(node.module), each.name)] == []
 
 
-@pytest.mark.parametrize("page", ALL_PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*ALL_PAGES, *KOREAN_PAGES], ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    """Links to files of this project exist."""
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
-        assert (page.parent / target).exists(), target
+    """Files and headings that a page links to exist, under the anchors that GitHub and mkdocs give them."""
+    for link in links_of(page):
+        if link.path:
+            assert (page.parent / link.path).exists(), link
+        if link.anchor:
+            assert link.anchor in anchors_of(page.parent / link.path if link.path else page), link
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
@@ -66,7 +72,7 @@ def test_every_check_is_documented() -> None:
 
 def test_every_permission_is_documented() -> None:
     """docs/admin.md has each of this app's own, and those of the pages."""
-    text = (DOCS / "admin.md").read_text() + (DOCS / "overview.md").read_text()
+    text = (DOCS / "admin.md").read_text()
     own = [
         codename
         for model in apps.get_app_config("dfinery_django").get_models()
@@ -81,20 +87,50 @@ def test_every_permission_is_documented() -> None:
 
 
 def test_every_signal_is_documented() -> None:
-    """docs/run/how-it-works.md has each, with what it carries."""
-    text = (DOCS / "run/how-it-works.md").read_text()
-    names = [name for name, value in vars(signals).items() if isinstance(value, Signal)]
-    assert names
-    assert [name for name in names if f"`{name}`" not in text] == []
+    """docs/reference/signals.md has a chapter for each, and for no other."""
+    headings = re.findall(r"^### `(\w+)`$", (DOCS / "reference/signals.md").read_text(), re.MULTILINE)
+    assert sorted(headings) == sorted(name for name, value in vars(signals).items() if isinstance(value, Signal))
+
+
+def test_every_public_name_is_documented() -> None:
+    """docs/reference/python-api.md has each public name, and each attribute and hook of a definition; signals apart."""
+    rendered = {name.rpartition(".")[2] for name in re.findall(r"^::: (\S+)$", PYTHON_API, re.MULTILINE)}
+    public = [*dfinery_django.__all__, *testing.__all__, "WireProtocol"]
+    assert [each for each in public if each not in rendered and not hasattr(signals, each)] == []
+    hooks = [name for name in vars(EventDefinition) if name.startswith(("get_", "is_", "should_"))]
+    assert [name for name in hooks if f"        - {name}\n" not in PYTHON_API] == []
+    assert [name for name in definitions.ATTRIBUTES if f":cvar {name}:" not in str(EventDefinition.__doc__)] == []
+
+
+@pytest.mark.parametrize("name", re.findall(r"^::: (\S+)$", PYTHON_API, re.MULTILINE))
+def test_every_rendered_name_exists(name: str) -> None:
+    """What the page renders is in the code."""
+    module, _, attribute = name.rpartition(".")
+    assert hasattr(importlib.import_module(module), attribute)
 
 
 def test_every_page_is_in_the_site() -> None:
-    """mkdocs.yml lists each, and README or the index leads there."""
+    """mkdocs.yml lists each page once, and README, the index or CONTRIBUTING.md leads there."""
     listed = re.findall(r"(\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
     pages = {page.relative_to(DOCS).as_posix() for page in PAGES[1:]}
-    assert set(listed) == pages
-    linked = (ROOT / "README.md").read_text() + (DOCS / "index.md").read_text()
+    assert sorted(listed) == sorted(pages)
+    linked = "".join(page.read_text() for page in (ROOT / "README.md", DOCS / "index.md", ROOT / "CONTRIBUTING.md"))
     assert [page for page in pages - {"index.md"} if page not in linked] == []
+
+
+@pytest.mark.parametrize("page", USERS_PAGES, ids=lambda page: page.name)
+def test_no_page_is_long(page: Path) -> None:
+    """A page has at most 1,200 words, code included; only the reference has longer ones."""
+    words = len(page.read_text().split())
+    assert words <= 1200 or DOCS / "reference" in page.parents
+
+
+@pytest.mark.parametrize("page", USERS_PAGES, ids=lambda page: page.name)
+def test_no_page_for_users_names_a_test(page: Path) -> None:
+    """Tests prove what contributors want to see proved: docs/contributing/ has their names."""
+    text = page.read_text()
+    files = {path.name for path in (ROOT / "tests").rglob("test_*.py")} & set(re.findall(r"test_\w+\.py", text))
+    assert files | set(re.findall(r"tests/(?:unit|integration|system|support)\S*|::test_\w+", text)) == set()
 
 
 def test_every_attribute_of_a_definition_is_documented() -> None:
@@ -103,22 +139,23 @@ def test_every_attribute_of_a_definition_is_documented() -> None:
     assert [name for name in definitions.ATTRIBUTES if f"`{name}`" not in text and f'"{name}"' not in text] == []
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", DOCS / "map/oscar.md"], ids=lambda page: page.name)
-def test_the_settings_to_copy_are_accepted(page: Path) -> None:
-    """What a reader copies passes the definitions' own parser."""
-    from dfinery_django.conf import problems
-    from dfinery_django.tokens import Token
+def _settings_of(page: Path) -> list[str]:
+    return [block for block in blocks_of(page, "python") if block.startswith("# settings.py\n")]
 
-    names: dict[str, object] = {"INSTALLED_APPS": [], "env": lambda name: "token"}
-    for block in blocks_of(page, "python"):
-        if block.startswith("# settings.py\n"):
-            exec(block, names)
-    setting = names["DFINERY"]
-    assert isinstance(setting, dict)
-    masked = {**setting, "TOKENS": {alias: Token(token) for alias, token in setting["TOKENS"].items()}}
-    assert problems(masked) == []
-    for name, content in setting["EVENTS"].items():
-        from_dict(name, content)
+
+@pytest.mark.parametrize("page", [page for page in PAGES if _settings_of(page)], ids=lambda page: page.name)
+def test_the_settings_to_copy_are_accepted(page: Path, settings: Any, monkeypatch: Any) -> None:
+    """What a reader pastes into a settings module runs there, and passes the parser of settings and definitions."""
+    for name in re.findall(r"os\.environ\[\"(\w+)\"\]", page.read_text()):
+        monkeypatch.setenv(name, "token")
+    names: dict[str, Any] = {each: [] for each in ("INSTALLED_APPS", "SHARED_APPS", "TENANT_APPS", "MIDDLEWARE")}
+    names |= {"DATABASES": {"default": {}}, "DFINERY": {"EVENTS": {}}}
+    for block in _settings_of(page):
+        exec(block, names)
+        settings.DFINERY = {"TOKENS": {"default": "token"}, **names["DFINERY"]}
+        assert problems(masked_setting()) == []
+        for name, content in settings.DFINERY.get("EVENTS", {}).items():
+            assert isinstance(content, str) or from_dict(name, content)
 
 
 def mappings(page: str) -> list[dict[str, Any]]:
@@ -179,7 +216,7 @@ def _tests_in(name: str) -> set[str]:
     return {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
 
 
-@pytest.mark.parametrize(("page", "least"), [("map/ways-of-writing.md", 100), ("security.md", 40)])
+@pytest.mark.parametrize(("page", "least"), [("contributing/ways-tested.md", 100), ("contributing/threats.md", 40)])
 def test_every_test_that_a_page_names_exists(page: str, least: int) -> None:
     """The pages that prove what they say by tests name tests that are there."""
     named = re.findall(r"`((?:\w+/)*test_\w+\.py)::(\w+)`", (DOCS / page).read_text())
@@ -198,7 +235,6 @@ def _is_a_file(name: str) -> bool:
         "CONTRIBUTING.md",
         "docs/contributing/architecture.md",
         "docs/contributing/glossary.md",
-        "docs/run/how-it-works.md",
     ],
 )
 def test_every_module_that_a_page_names_exists(page: str) -> None:

@@ -307,8 +307,8 @@ def named(text: str) -> set[str]:
 
 
 def test_the_page_lists_each_metric_with_its_labels() -> None:
-    """docs/run/monitoring.md has a row for each, and for no other; and one for each attribute of a log record."""
-    page = (ROOT / "docs/run/monitoring.md").read_text()
+    """docs/reference/metrics.md has a row for each, and for no other; and one for each attribute of a log record."""
+    page = (ROOT / "docs/reference/metrics.md").read_text()
     rows = dict(re.findall(r"^\| `(dfinery_\w+)` \| ([^|]*) \|", page, re.MULTILINE))
     expected = {f"{name}_total": labels for name, _, labels in COUNTERS.values()}
     expected |= {name: labels for name, _, labels in (DURATION, *GAUGES.values())}

@@ -1,4 +1,4 @@
-"""Threats that no other file's tests hold; docs/security.md names the test of each."""
+"""Threats that no other file's tests hold; docs/contributing/threats.md names the test of each."""
 
 from __future__ import annotations
 

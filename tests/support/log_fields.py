@@ -1,4 +1,4 @@
-"""The attributes of our log records, as ``docs/run/monitoring.md`` lists them."""
+"""The attributes of our log records, as ``docs/reference/metrics.md`` lists them."""
 
 from __future__ import annotations
 

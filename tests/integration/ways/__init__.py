@@ -1,4 +1,4 @@
-"""How shops write their orders, way by way. docs/map/ways-of-writing.md names each test."""
+"""How shops write their orders, way by way. docs/contributing/ways-tested.md names each test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m tests.system.browser.tour``: the pictures of docs/tour.md, of the example shop with two days behind it.
+"""``python -m tests.system.browser.tour``: the pictures of docs/admin.md, of the example shop with two days behind it.
 
 A language is left out whose catalogue is not there: no English picture may pass for another.
 """
