@@ -27,15 +27,22 @@ class ActionProgress:
     """The present state of a bulk action's events.
 
     :ivar states: each status that they have now, and how many have it; empty if they are too many to follow
+    :ivar waiting, ended: of the events that are followed, how many are unfinished, and how many are not
     :ivar deleted: events that were deleted since
     :ivar is_over: true if it is finished and, as far as is known, each of its events has ended
     """
 
     states: tuple[tuple[EventStatus, int], ...]
+    waiting: int
+    ended: int
     deleted: int
     is_followed: bool
     is_over: bool
     holdups: list[Holdup]
+
+    @property
+    def followed(self) -> int:
+        return self.waiting + self.ended
 
 
 def holdups_now(destinations: Collection[str], *, is_sending: bool = True) -> list[Holdup]:
@@ -52,21 +59,25 @@ def read_progress(bulk_action: Repair) -> ActionProgress:
     from ..monitoring.overview import settings_in_force
 
     settings = settings_in_force()[1]
-    counts, waiting = Counter[str](), set[str]()
+    counts, destinations = Counter[str](), set[str]()
     events = changed_events(bulk_action)
     if events is not None:
         for status, alias, count in events.order_by().values_list("status", "destination").annotate(Count("pk")):
             counts[status] += count
             if status in UNFINISHED:
-                waiting.add(alias)
+                destinations.add(alias)
     finished_at = bulk_action.finished_at
     if finished_at is None or (events is None and clock.now() < finished_at + settings.max_age):
-        waiting = {*waiting, *settings.TOKENS}
+        destinations.update(settings.TOKENS)
     is_sending = bulk_action.action != Action.CANCEL
+    unfinished = sum(counts[status] for status in UNFINISHED)
+    is_held = bool(destinations) and (is_sending or finished_at is None)
     return ActionProgress(
         states=tuple((status, counts[status]) for status in EventStatus if counts[status]),
+        waiting=unfinished,
+        ended=counts.total() - unfinished,
         deleted=len(bulk_action.changed_pks or ()) - counts.total(),
         is_followed=events is not None,
-        is_over=finished_at is not None and not any(counts[status] for status in UNFINISHED),
-        holdups=holdups_now(waiting, is_sending=is_sending) if waiting and (is_sending or finished_at is None) else [],
+        is_over=finished_at is not None and not unfinished,
+        holdups=holdups_now(destinations, is_sending=is_sending) if is_held else [],
     )

@@ -151,7 +151,7 @@ def describe_selection(selection: Selection) -> str:
 def forget_question(count: int) -> str:
     """Return the title of the confirmation page."""
     if not count:
-        return _("It is unknown whom these events are about")
+        return _("There is nothing to erase")
     text = ngettext("Erase all events of this person?", "Erase all events of these %(count)s people?", count)
     return text % {"count": times.number(count)}
 
