@@ -367,5 +367,5 @@ def test_django_s_log_is_in_the_site_s_language(configured: Any, reader: Any) ->
     confirm(client, ask(client, "cancel", make("pending")))
     confirm(client, ask(client, "resend", event))
     assert list(LogEntry.objects.order_by("pk").values_list("change_message", flat=True)) == [
-        "Paused.", "Cancelled.", "Resent: the same event_id and content again.",
+        "Paused.", "Cancelled.", "Asked to send it again: the same event_id and content.",
     ]  # fmt: skip
