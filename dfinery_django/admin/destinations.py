@@ -44,9 +44,14 @@ class DestinationAdmin(ReadOnlyAdmin):
         return self.template_page(request, "destinations", context, extra_context)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        reason = redact(request, "closed_reason", "reason_label")
-        groups = (("alias", "state_label"), "sent_to", ("paused_by", PAUSED), reason, (CLOSED, CLOSED_UNTIL))
-        return (*groups, "failure_count", ("quota_left", RESETS), DRAINED)
+        fields: list[Any] = [("alias", "state_label"), "sent_to"]
+        if obj is None or obj.paused_by:
+            fields.append(("paused_by", PAUSED))
+        if obj is None or obj.closed_until:  # after a recovery the rest is of the last time
+            fields += [redact(request, "closed_reason", "reason_label"), (CLOSED, CLOSED_UNTIL), "failure_count"]
+        if obj is None or obj.has_quota(clock.now()):
+            fields.append(("quota_left", RESETS))
+        return [*fields, DRAINED]
 
     @admin.display(description=pgettext_lazy("destination", "sent to"))
     def sent_to(self, destination: Destination) -> str:

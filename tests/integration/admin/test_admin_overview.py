@@ -425,6 +425,20 @@ def test_the_destinations_page_is_one_to_act_from(
     assert staff().get(reverse(listed)).status_code == 403
 
 
+def test_what_is_over_is_not_told_as_if_it_was_so(configured: Any, admin_client: Any) -> None:
+    """After a recovery the row keeps why and since when it was stopped: no page says so of an open destination."""
+    configured()
+    hour_ago = timezone.now() - HOUR
+    Destination.objects.create(
+        alias="default", drained_at=hour_ago, closed_at=hour_ago, closed_reason="R-1", closed_code=Reason.TRANSIENT
+    )
+    change = admin_client.get(reverse("admin:dfinery_django_destination_change", args=["default"])).content.decode()
+    cards = text_of(admin_client, "admin:dfinery_django_destination_changelist")
+    for page in (change, cards):
+        assert "open" in page
+        assert [words for words in ("R-1", "no proper answer yet", "<dt>Since", "Closed since") if words in page] == []
+
+
 def test_a_destination_without_a_row_is_listed(configured: Any, admin_client: Any) -> None:
     """Its row is made by its first drain."""
     configured(TOKENS={"default": "t", "outlet": "t"})
