@@ -14,13 +14,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import path
+from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _, gettext_lazy, pgettext, pgettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from ..models import Event, Repair
 from ..operations.bulk_action import stop
-from ..operations.messages import action_lines, describe_selection
+from ..operations.messages import action_lines, action_summary, describe_selection
 from ..operations.redaction import redact
 from ..operations.selection import Selection
 from ..text.escape import escaped
@@ -39,7 +40,7 @@ class RepairAdmin(ReadOnlyAdmin):
 
     list_display = (
         *("action", "selected_events", "asked_by", datetime_column(Repair, "asked_at")),
-        *("progress", datetime_column(Repair, "finished_at")),
+        *("progress", datetime_column(Repair, "finished_at"), "result"),
     )
     list_display_links = ("action",)
     sortable_by = ()
@@ -60,9 +61,27 @@ class RepairAdmin(ReadOnlyAdmin):
     def selected_events(self, bulk_action: Repair) -> str:
         return escaped(_selection_text(bulk_action), chars=80)
 
+    def get_list_display(self, request: HttpRequest) -> Any:
+        *others, last = self.list_display
+        return [*others, redact(request, last, "result_alone")]
+
     @admin.display(description=gettext_lazy("so far"))
     def progress(self, bulk_action: Repair) -> str:
-        return f"{number(bulk_action.seen_count)} / {number(bulk_action.event_count)}"
+        seen, count = bulk_action.seen_count, bulk_action.event_count
+        text = f"{number(seen)} / {number(count)}"
+        bar = '<progress value="{}" max="{}" aria-label="{}"></progress> {}'
+        return format_html(bar, str(seen), str(count or 1), text, text)
+
+    @admin.display(description=pgettext_lazy("repair", "result"), empty_value="-")
+    def result(self, bulk_action: Repair) -> str:
+        return escaped(bulk_action.error, chars=200) if bulk_action.error else self.result_alone(bulk_action)
+
+    @admin.display(description=pgettext_lazy("repair", "result"), empty_value="-")
+    def result_alone(self, bulk_action: Repair) -> str:
+        """Return the result for users who may not read an error in full."""
+        if bulk_action.error:
+            return _("It can't be done: see the log.")
+        return action_summary(bulk_action.action, bulk_action.tally)
 
     def get_urls(self) -> Any:
         stop = require_POST(self.admin_site.admin_view(self.stop_view))

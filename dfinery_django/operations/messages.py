@@ -121,6 +121,19 @@ def action_result(action: str, count: int) -> str:
     }[Action(action)] % {"count": times.number(count)}  # fmt: skip
 
 
+def action_summary(action: str, tally: Mapping[str, int]) -> str:
+    """Return the result of a bulk action so far: "8 to be sent again, 2 left alone"; empty if there is none yet."""
+    changed = sum(tally.get(verdict, 0) for verdict in ACTIONABLE)
+    left = sum(tally.values()) - changed
+    done = {
+        Action.RESEND: _("%(count)s to be sent again"),
+        Action.REBUILD: _("%(count)s to be rebuilt and sent"),
+        Action.CANCEL: _("%(count)s cancelled"),
+    }[Action(action)]
+    parts = [(changed, done), (left, _("%(count)s left alone"))]
+    return ", ".join(text % {"count": times.number(count)} for count, text in parts if count)
+
+
 def action_log_message(action: str) -> str:
     """Return the text for an event's entry in Django's admin log."""
     return {
