@@ -17,7 +17,7 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 
-from .addresses import LOOPBACK_HOSTS, NO_PROXY, Proxy, base_url_fault
+from .addresses import LOOPBACK_HOSTS, NO_PROXY, Endpoint, Proxy, base_url_fault, endpoint_of
 from .exceptions import ConfigurationError
 from .tokens import Token
 
@@ -92,6 +92,11 @@ class Settings:
     def risk_age(self) -> dt.timedelta:
         """The age from which a waiting event is at risk: half of its time is over."""
         return self.max_age / 2
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The server that events are sent to."""
+        return endpoint_of(self.BASE_URL, self.PROXY)
 
 
 @dataclass(frozen=True)

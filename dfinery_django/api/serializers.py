@@ -91,6 +91,14 @@ class EventDetailSerializer(EventSerializer):
     )  # fmt: skip
 
 
+class ResentSerializer(EventDetailSerializer):
+    """An event that will be sent again."""
+
+    held_up_by = serializers.ListField(
+        child=serializers.CharField(), help_text="Why it is not sent for now, as in `health`; empty if nothing does."
+    )
+
+
 def event_detail(event: Event, request: Any) -> dict[str, Any]:
     """Return an event with its attempts, as far as the user may see it."""
     context = {"request": request}

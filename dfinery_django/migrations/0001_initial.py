@@ -100,6 +100,7 @@ class Migration(migrations.Migration):
                 ('reached_pk', models.BigIntegerField(default=0, editable=False)),
                 ('event_count', models.PositiveIntegerField(default=0, verbose_name='events selected')),
                 ('tally', models.JSONField(default=dict, verbose_name='so far')),
+                ('changed_pks', models.JSONField(default=list, editable=False, null=True)),
                 ('error', models.TextField(blank=True, verbose_name='error')),
                 ('finished_at', dfinery_django.db.columns.MomentField(blank=True, db_index=True, null=True, verbose_name='finished at')),
             ],

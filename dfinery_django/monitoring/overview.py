@@ -89,7 +89,7 @@ class Snapshot:
     def oldest_waiting_at(self) -> dt.datetime | None:
         """The time when the event that expires next happened."""
         first = self.first_to_expire
-        return None if first is None else _next_expiry(first) - self.settings.max_age
+        return None if first is None else first.oldest_waiting_at
 
     @property
     def drained_at(self) -> dt.datetime | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from ..enums import Outcome
 from ..tokens import Token
@@ -60,7 +60,12 @@ class Result:
 
 
 class WireProtocol(ABC):
-    """The base class for the protocol of one API. One object per destination; it must be thread-safe."""
+    """The base class for the protocol of one API. One object per destination; it must be thread-safe.
+
+    :cvar label: the name of the API for people; without one the class's name is shown
+    """
+
+    label: ClassVar[str] = ""
 
     def __init__(self, *, base_url: str, token: Token) -> None:
         self.base_url = base_url.rstrip("/")

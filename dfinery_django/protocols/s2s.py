@@ -33,6 +33,7 @@ _UNIT_SECONDS = {"s": 1, "m": 60, "H": 3600, "d": 86400, "M": 30 * 86400, "y": 3
 class S2SEventAPI(WireProtocol):
     """The S2S Event API."""
 
+    label = "S2S Event API"
     PATH = "/api/v1/events"
 
     def encode(self, batch: Sequence[str]) -> Request:

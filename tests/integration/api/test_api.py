@@ -360,8 +360,12 @@ def test_no_such_event(client: Client, event_id: str, verb: str) -> None:
 def test_resend_and_cancel(client: Client) -> None:
     """The event as it stands now; who did it is at the repair and in Django's log."""
     event = make("failed", user_id="u1")
-    told = client.post(of(event, "resend/"))
+    now = timezone.now()
+    Destination.objects.create(alias="default", drained_at=now, paused_by="kim", paused_at=now)
+    told = client.post(of(event, "resend/"), HTTP_ACCEPT_LANGUAGE="ko")
     assert (told.status_code, told.json()["status"]) == (200, "pending")
+    (held_up,) = told.json()["held_up_by"]
+    assert held_up.startswith("Delivery to default is paused by somebody since ")
     told = client.post(of(event, "cancel/"))
     assert (told.status_code, told.json()["status"]) == (200, "cancelled")
     assert told.json()["reason"] == "Cancelled by till."

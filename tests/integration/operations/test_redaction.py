@@ -137,7 +137,7 @@ def test_the_people_are_found_again(shop: Any) -> None:
     make("delivered", user_id="other")
     client = client_of("operator", *ALL)
     done = confirm(client, ask(client, "forget", *Event.objects.exclude(user_id="other")))
-    assert "Forgotten: 2 events were erased." in text_of(done)
+    assert "Erased: 2 events, with their contents and attempts." in text_of(done)
     assert Event.objects.exclude(reason_code="forgotten").get().user_id == "other"
 
 
@@ -161,4 +161,5 @@ def test_a_person_whose_event_is_gone(configured: Any) -> None:
     rest = make("delivered", user_id="kim")
     asked = ask(client, "forget", chosen, rest)
     chosen.delete()
-    assert "Forgotten: 1 event was erased." in text_of(confirm(client, asked)), "the other one still names them"
+    # The other one still names them.
+    assert "Erased: 1 event, with its content and attempts." in text_of(confirm(client, asked))
