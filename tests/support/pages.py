@@ -45,13 +45,11 @@ def headings_of(page: Path) -> list[tuple[int, str]]:
 
 
 def anchors_of(page: Path) -> list[str]:
-    """Return the anchor of each heading: its own ``{#id}``, else as GitHub and mkdocs.yml make it."""
+    """Return the anchor of each heading, as GitHub makes it and mkdocs.yml configures it."""
     return [_anchor(text) for _, text in headings_of(page)]
 
 
 def _anchor(heading: str) -> str:
-    if given := re.search(r"\{#([^}\s]+)\}$", heading):
-        return given[1]
     text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading)
     return re.sub(r"[^\w\- ]", "", text).strip().lower().replace(" ", "-")
 
