@@ -24,15 +24,19 @@ PAUSED, CLOSED, CLOSED_UNTIL, RESETS, DRAINED = (
 class DestinationAdmin(ReadOnlyAdmin):
     """The list and page of destinations."""
 
-    readonly_fields = ("state_label", "reason_label", PAUSED, CLOSED, CLOSED_UNTIL, RESETS, DRAINED)
+    readonly_fields = ("state_label", "reason", "reason_label", PAUSED, CLOSED, CLOSED_UNTIL, RESETS, DRAINED)
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        return ("alias", "state_label", "since", redact(request, "closed_reason", "reason_label"), "paused_by", DRAINED)
+        return ("alias", "state_label", "since", redact(request, "reason", "reason_label"), "paused_by", DRAINED)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        reason = redact(request, "closed_reason", "reason_label")
+        reason = redact(request, "reason", "reason_label")
         groups = (("alias", "state_label"), ("paused_by", PAUSED), reason, (CLOSED, CLOSED_UNTIL))
         return (*groups, "failure_count", ("quota_left", RESETS), DRAINED)
+
+    @admin.display(description=pgettext_lazy("destination", "why"))
+    def reason(self, destination: Destination) -> str:
+        return destination.translated_reason
 
     @admin.display(description=pgettext_lazy("destination", "why"))
     def reason_label(self, destination: Destination) -> str:

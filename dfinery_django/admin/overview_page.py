@@ -13,6 +13,7 @@ from ..enums import FINISHED, UNFINISHED, EventStatus
 from ..monitoring import overview, recent
 from ..monitoring.health import HealthReport, assess
 from ..operations.redaction import redact
+from ..text.reasons import in_language
 from ..text.times import span
 from .chart import build_chart
 
@@ -30,7 +31,7 @@ def overview_context(request: HttpRequest, site: str) -> dict[str, Any]:
         "chart": build_chart(snapshot.hours),
         "arrival": arrival and {"median": span(arrival.median_seconds), "p95": span(arrival.p95_seconds)},
         "failures": [
-            (each, redact(request, each.example.reason, ""), _failures_link(each, snapshot, site))
+            (each, redact(request, each.example.translated_reason, ""), _failures_link(each, snapshot, site))
             for each in recent.failures(snapshot.now)
         ],
         "first_to_expire": recent.first_to_expire(snapshot.first_to_expire),
@@ -66,9 +67,10 @@ def _list_link(site: str, **lookups: str) -> str:
 
 
 def _redacted_overview(request: HttpRequest, snapshot: overview.Snapshot) -> overview.Snapshot:
-    """Redact the reasons for open circuits as far as the user may not read them."""
+    """Translate the reasons for open circuits, and redact them as far as the user may not read them."""
     found = (
-        dataclasses.replace(each, why=redact(request, each.why, str(each.code.label))) for each in snapshot.destinations
+        dataclasses.replace(each, why=redact(request, in_language(each.why), str(each.code.label)))
+        for each in snapshot.destinations
     )
     return dataclasses.replace(snapshot, destinations=tuple(found))
 
