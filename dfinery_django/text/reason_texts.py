@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from django.utils.translation import gettext_noop as _
+
+def _(text: str) -> str:
+    """Mark a text for translation. Django's own function reads the settings, and a settings module may import this."""
+    return text
+
 
 _OF_VALUES = {
     "payload": _("%(path)s: %(problem)s. %(remedy)s"),

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from django.utils.translation import gettext
+from django.utils import translation
 
 from ..exceptions import PayloadError
 from . import times
@@ -70,7 +70,7 @@ def in_language(reason: str) -> str:
     """Return a reason in the active language; a plain text as it is."""
     if not isinstance(reason, ReasonText):
         return reason
-    return gettext(TEMPLATES[reason.code]) % {name: _shown(value) for name, value in reason.params.items()}
+    return translation.gettext(TEMPLATES[reason.code]) % {name: _shown(value) for name, value in reason.params.items()}
 
 
 def _shown(value: Any) -> Any:
