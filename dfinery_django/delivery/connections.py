@@ -68,7 +68,12 @@ class _DeadlineReader(io.RawIOBase):
         if left <= 0:
             raise AnswerTooSlow("the answer came too slowly")
         self._sock.settimeout(left if self._seconds is None else min(left, self._seconds))
-        return self._raw.readinto(buffer)
+        try:
+            return self._raw.readinto(buffer)
+        except TimeoutError:
+            if clock.monotonic() < self._deadline:
+                raise
+            raise AnswerTooSlow("the answer came too slowly") from None
 
     def close(self) -> None:
         if not self.closed:

@@ -23,7 +23,7 @@ REASON_DATA_LENGTH = 4000
 _PARAMETER_LENGTHS = (1000, 300, 60)
 #: The key of a point in time in the JSON. No parameter is stored as a mapping otherwise.
 _MOMENT = "at"
-_DAMAGED = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
+_DAMAGED = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
 
 
 class ReasonText(str):
