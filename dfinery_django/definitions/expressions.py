@@ -78,7 +78,7 @@ class Path(Expression):
         except ObjectDoesNotExist:
             return None
         except AttributeError as error:
-            raise PayloadError(self.path, f"{error}", ReasonText("fix_path", part=repr(part))) from error
+            raise PayloadError(self.path, _missing(holder, error), ReasonText("fix_path", part=repr(part))) from error
         if callable(value) and not isinstance(value, (BaseManager, type)):
             return self._call(value, part)
         return value
@@ -96,6 +96,13 @@ class Path(Expression):
 
     def __repr__(self) -> str:
         return repr(self.path)
+
+
+def _missing(holder: Any, error: AttributeError) -> str:
+    """Return that an object has no such attribute; the error's own text if its own code raised it."""
+    if error.obj is holder and error.name:
+        return ReasonText("no_attribute", kind=type(holder).__name__, name=error.name)
+    return str(error)
 
 
 class Call(Expression):

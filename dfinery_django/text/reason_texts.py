@@ -65,6 +65,7 @@ _OF_MAPPINGS = {
     "map_never_empty": _("Map a field that is never empty."),
     "bad_path": _("path %(path)s: %(problem)s"),
     "fix_path": _("Fix %(part)s in the path."),
+    "no_attribute": _("'%(kind)s' object has no attribute '%(name)s'"),
     "changes_data": _("%(name)s() changes data"),
     "map_reader": _("Map something that only reads."),
     "source_raised": _("%(source)s raised %(error)s"),
