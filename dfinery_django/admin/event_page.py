@@ -37,10 +37,12 @@ def event_context(request: HttpRequest, event: Event, allowed: list[Action]) -> 
     destination = Destination.objects.using(event._state.db).filter(alias=event.destination).first()
     attempts = list(event.attempts.order_by("-started_at", "-pk")[: MAX_ATTEMPTS_SHOWN + 1])
     offered = [action for action in allowed if is_offered(action, event, now)]
+    reason = redact(request, event.translated_reason, event.get_reason_code_display())
+    explanation = event_status.explain_status(event, _redacted_destination(request, destination), now)
     return {
         "event": event,
-        "reason": redact(request, event.translated_reason, event.get_reason_code_display()),
-        "explanation": event_status.explain_status(event, _redacted_destination(request, destination), now),
+        "reason": "" if reason in explanation.sentence else reason,  # it waits for the same reason as its destination
+        "explanation": explanation,
         "left": time_left(event.expires_at, now),
         "is_dated_ahead": event.occurred_at - event.created_at > FAR_AHEAD,
         "due": due_in(event.due_at, now) if event.due_at else "",
