@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from benchmarks.growth.filling import fill_finished
-from dfinery_django import track
+from dfinery_django import clock, track
 from dfinery_django.admin.filters import DestinationFilter, destinations_in_use
 from dfinery_django.delivery.worker import drain
 from dfinery_django.models import DeliveryAttempt, Destination, Event
@@ -251,7 +251,7 @@ def test_equal_attempts_are_one_line(refused: Event, admin_client: Any) -> None:
     """How often, since when and why; each attempt and the library's words are behind a fold, in the reader's zone."""
     refused.attempts.all().delete()
     reason = ReasonText("connection_refused", place="127.0.0.1:9")
-    began = timezone.localtime().replace(hour=13, minute=45, second=0, microsecond=0)
+    began = timezone.localtime(clock.now()).replace(hour=13, minute=45, second=0, microsecond=0)
     same = {"event": refused, "duration_ms": 1, "outcome": "transient", "error": "NewConnectionError: Max retries"}
     for number in range(9):
         moment = began + dt.timedelta(minutes=2 * number)
