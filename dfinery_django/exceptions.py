@@ -29,13 +29,17 @@ class PayloadError(DfineryError):
 class TransportError(DfineryError):
     """A request without an answer: refused, timed out, TLS, unreadable.
 
+    :param message: technical words, such as the class and the text of the library's error
+    :param reason: a ``ReasonText`` for the people who run the shop; without one they read the message
     :param is_local_fault: true if our side or the address is wrong, so that a retry can't help (TLS failure, an
         unusable URL); false for a transient fault (refused, reset, timed out)
     :param may_have_arrived: false if no byte of the request was sent: no connection was made
     """
 
-    def __init__(self, message: str, *, is_local_fault: bool = False, may_have_arrived: bool = True) -> None:
-        self.is_local_fault, self.may_have_arrived = is_local_fault, may_have_arrived
+    def __init__(
+        self, message: str, *, reason: str = "", is_local_fault: bool = False, may_have_arrived: bool = True
+    ) -> None:
+        self.reason, self.is_local_fault, self.may_have_arrived = reason, is_local_fault, may_have_arrived
         super().__init__(message)
 
 

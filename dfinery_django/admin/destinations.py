@@ -28,7 +28,7 @@ PAUSED, CLOSED, CLOSED_UNTIL, RESETS, DRAINED = (
 class DestinationAdmin(ReadOnlyAdmin):
     """The page of all destinations, and the record of one."""
 
-    readonly_fields = ("state_label", "sent_to", "reason_label", PAUSED, CLOSED, CLOSED_UNTIL, RESETS, DRAINED)
+    readonly_fields = ("state_label", "sent_to", "reason", "reason_label", PAUSED, CLOSED, CLOSED_UNTIL, RESETS, DRAINED)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         from .overview_page import destinations_page_context
@@ -48,7 +48,7 @@ class DestinationAdmin(ReadOnlyAdmin):
         if obj is None or obj.paused_by:
             fields.append(("paused_by", PAUSED))
         if obj is None or obj.closed_until:  # after a recovery the rest is of the last time
-            fields += [redact(request, "closed_reason", "reason_label"), (CLOSED, CLOSED_UNTIL), "failure_count"]
+            fields += [redact(request, "reason", "reason_label"), (CLOSED, CLOSED_UNTIL), "failure_count"]
         if obj is None or obj.has_quota(clock.now()):
             fields.append(("quota_left", RESETS))
         return [*fields, DRAINED]
@@ -59,6 +59,10 @@ class DestinationAdmin(ReadOnlyAdmin):
         settings = settings_in_force()[1]
         context = {"endpoint": settings.endpoint, "protocol": protocol_label(settings)}
         return render_to_string("admin/dfinery_django/endpoint.html", context)
+
+    @admin.display(description=pgettext_lazy("destination", "why"))
+    def reason(self, destination: Destination) -> str:
+        return destination.translated_reason
 
     @admin.display(description=pgettext_lazy("destination", "why"))
     def reason_label(self, destination: Destination) -> str:

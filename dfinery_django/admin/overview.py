@@ -20,6 +20,7 @@ from django.views.decorators.http import require_POST, require_safe
 from ..exceptions import ConfigurationError
 from ..models import Destination, Overview
 from ..outbox.wakeup import wake_on_commit
+from ..text.reasons import in_language
 from .base import ReadOnlyAdmin, site_language
 from .guard import View
 
@@ -113,10 +114,11 @@ class OverviewAdmin(ReadOnlyAdmin):
             self.message_user(request, str(error), messages.ERROR)
             return self._redirect_back(request)
         self._log_change(request, alias, lambda: _("Sent a test event: %(answer)s") % {"answer": result.text})
-        words = f"{result.text} {result.answer}" if result.answer else f"{result.text} ({result.duration_ms} ms)"
+        answer = in_language(result.answer) or f"({result.duration_ms} ms)"
         level = _TEST_EVENT_LEVELS[result.is_accepted]
         # An answer that is not DFINERY's is not the success that was asked for.
-        self.message_user(request, words, level if result.endpoint.is_dfinery else max(level, messages.WARNING))
+        level = level if result.endpoint.is_dfinery else max(level, messages.WARNING)
+        self.message_user(request, f"{result.text} {answer}", level)
         return self._redirect_back(request)
 
     def _posted_destination(self, request: HttpRequest, permission: str) -> str:

@@ -17,6 +17,7 @@ from ..monitoring import overview, recent
 from ..monitoring.health import HealthReport, assess
 from ..operations.redaction import redact
 from ..text.endpoints import endpoint_note
+from ..text.reasons import in_language
 from ..text.times import span
 from .chart import build_chart
 
@@ -34,7 +35,7 @@ def overview_context(request: HttpRequest, site: str) -> dict[str, Any]:
         "chart": build_chart(snapshot.hours),
         "arrival": arrival and {"median": span(arrival.median_seconds), "p95": span(arrival.p95_seconds)},
         "failures": [
-            (each, redact(request, each.example.reason, ""), _failures_link(each, snapshot, site))
+            (each, redact(request, each.example.translated_reason, ""), _failures_link(each, snapshot, site))
             for each in recent.failures(snapshot.now)
         ],
         **_destinations_context(request, snapshot, site),
@@ -100,8 +101,10 @@ def _list_link(site: str, **lookups: str) -> str:
 
 
 def _redacted_overview(request: HttpRequest, snapshot: overview.Snapshot) -> overview.Snapshot:
-    """Redact the reasons for open circuits as far as the user may not read them."""
-    found = (dataclasses.replace(each, why=redact(request, each.why, "")) for each in snapshot.destinations)
+    """Translate the reasons for open circuits, and redact them as far as the user may not read them."""
+    found = (
+        dataclasses.replace(each, why=redact(request, in_language(each.why), "")) for each in snapshot.destinations
+    )
     return dataclasses.replace(snapshot, destinations=tuple(found))
 
 

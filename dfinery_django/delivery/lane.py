@@ -136,8 +136,9 @@ class Lane:
         now = clock.monotonic()
         if now - self.expired_at < EXPIRE_EVERY_SECONDS:
             return 0
-        expire_batch = functools.partial(expire, self.store.events, now=self.store.now(), limit=self.expire_size.size)
-        expired = self.store.retry(expire_batch)
+        known = {"destination": self.destination, "drained_before": self.store.drained_before}
+        options = {"now": self.store.now(), "limit": self.expire_size.size, **known}
+        expired = self.store.retry(functools.partial(expire, self.store.events, **options))
         self.expire_size.adapt(now)
         self.tally["expired"] += expired
         self.expired_at = float("-inf") if expired else now

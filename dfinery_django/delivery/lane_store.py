@@ -19,17 +19,18 @@ from ..enums import EventStatus, Reason
 from ..models import Destination, Event
 from ..models.queryset import POISON_LAPSES, EventQuerySet
 from ..telemetry.notify import notify
+from ..text.reasons import ReasonText
 from . import circuit, rate_limit
 from .exchange import Batch, by_lease
 from .expiry import margin, warn_of_risk
 
 LAPSED_POLL_SECONDS = 1.0
 #: A poison event is sent alone; if that lease lapses too, it fails with this reason.
-SENDER_LOST = f"{POISON_LAPSES + 1} workers in a row ended while sending it. If something else stopped them, resend it."
+SENDER_LOST = ReasonText("sender_lost", count=POISON_LAPSES + 1)
 #: A step takes no longer than this, so that every kind of work gets its share of a round.
 SHARE_SECONDS = 0.5
 MIN_BATCH = 20
-DELIVERED_FIELDS = ("status", "due_at", "lapse_count", "reason_code", "reason", "finished_at")
+DELIVERED_FIELDS = ("status", "due_at", "lapse_count", "reason_code", "reason", "reason_data", "finished_at")
 RESULT_FIELDS = (*DELIVERED_FIELDS, "attempt_count")
 
 
@@ -66,6 +67,7 @@ class LaneStore:
         self.lapsed_at = float("-inf")
         self.margin = margin(settings)
         self.destination = self.retry(lambda: circuit.destination_row(alias, using))
+        self.drained_before = self.destination.drained_at
         self.first_at = self.now()  # when the first event of a claim may be sent; others follow at the rate
 
     def now(self) -> dt.datetime:

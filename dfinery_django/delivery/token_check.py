@@ -103,12 +103,10 @@ def check_token(alias: str, *, send: Send | None = None) -> TokenCheck:
 
 
 def _answer_of(exchange: Exchange, endpoint: Endpoint) -> str:
-    """Return the answer in words. Those of the protocol name DFINERY, so another server is quoted instead."""
+    """Return the answer in words. Those of the protocol name DFINERY, so another server's is quoted instead."""
     result = exchange.result
-    if endpoint.is_dfinery or result.outcome == Outcome.ACCEPTED:
+    if endpoint.is_dfinery or result.outcome == Outcome.ACCEPTED or result.status_code is None:
         return result.message
-    if result.status_code is None:
-        return exchange.error
     return f"HTTP {result.status_code}: {exchange.body[:QUOTED_LENGTH]}".removesuffix(": ")
 
 

@@ -13,6 +13,7 @@ from ..conf import Settings
 from ..enums import DestinationState, Reason
 from ..models import Destination
 from ..protocols.load import protocol_label
+from ..text.reasons import restore
 
 _BY_SEVERITY = (DestinationState.OPEN, DestinationState.HALF_OPEN, DestinationState.CLOSED, DestinationState.PAUSED)
 
@@ -30,7 +31,7 @@ class DestinationReport:
     protocol: str  # the name of the wire protocol for people
     state: DestinationState = DestinationState.OPEN
     code: Reason = Reason.NONE  # for which delivery is stopped
-    why: str = ""  # the same in words, as they came from the wire
+    why: str = ""  # the same in words; a ``ReasonText`` can be translated
     since: dt.datetime | None = None  # stopped for this reason, or paused
     next_try_at: dt.datetime | None = None  # with one event
     paused_by: str = ""
@@ -79,7 +80,7 @@ def _report(
         protocol=protocol_label(settings),
         state=state,
         code=Reason(row.closed_code),
-        why=row.closed_reason if row.closed_until else "",
+        why=restore(row.closed_data, row.closed_reason) if row.closed_until else "",
         since=row.paused_at if state == DestinationState.PAUSED else row.closed_at,
         next_try_at=row.closed_until if state == DestinationState.CLOSED else None,
         paused_by=row.paused_by,

@@ -211,7 +211,7 @@ def _verdict_conditions(bulk_action: Repair, now: dt.datetime) -> list[tuple[Act
         return [
             (ActionVerdict.FINISHED, Q(status__in=FINISHED)),
             (ActionVerdict.IN_FLIGHT, Q(status=EventStatus.SENDING, due_at__gt=now, lapse_count=0)),
-            (ActionVerdict.UNSURE, Q(status=EventStatus.SENDING)),
+            (ActionVerdict.UNSURE, Event.objects.using(_database(bulk_action)).may_have_arrived()),
         ]
     common = [
         (ActionVerdict.UNFINISHED, Q(status__in=UNFINISHED)),

@@ -134,7 +134,7 @@ def _erase(using: str, people: Collection[str], unbuilt: Iterable[int], dry_run:
     events: list[Event] = []
     attempts = log_entries = 0
     for chunk in (pks[start : start + ERASE_BATCH_SIZE] for start in range(0, len(pks), ERASE_BATCH_SIZE)):
-        found = rows.filter(pk__in=chunk).defer("payload", "reason").order_by("pk")
+        found = rows.filter(pk__in=chunk).defer("payload", "reason", "reason_data").order_by("pk")
         events += found if dry_run else found.select_for_update()
         # Counted while the events are locked, so that the counts are exact.
         attempts += DeliveryAttempt.objects.using(using).filter(event_id__in=chunk).count()

@@ -24,8 +24,8 @@ logger = logging.getLogger("dfinery_django")
 
 #: Their values are the same in all captured events of a definition and destination.
 _SHARED_COLUMNS = (
-    *("status", "finished_at", "attempt_count", "lapse_count", "payload", "order_id", "reason_code", "reason"),
-    *("definition", "event_name", "destination", "source"),
+    *("status", "finished_at", "attempt_count", "lapse_count", "payload", "order_id"),
+    *("reason_code", "reason", "reason_data", "definition", "event_name", "destination", "source"),
 )
 
 

@@ -19,6 +19,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone, translation
 
+from dfinery_django.delivery.worker import drain
 from dfinery_django.diagnostics.event_status import explain_status
 from dfinery_django.enums import EventStatus, Outcome, Reason
 from dfinery_django.models import DeliveryAttempt, Destination, Event, Repair
@@ -27,7 +28,8 @@ from dfinery_django.monitoring.health import assess
 from dfinery_django.monitoring.overview import look
 from dfinery_django.text.times import number, short_time
 from tests.support.catalogues import LANGUAGES, PACKAGE, Message, in_code, in_template, message_of, messages, path_of
-from tests.support.doubles import PURCHASE
+from tests.support.doubles import PURCHASE, FarSide, answer
+from tests.support.events import event as stored_event
 from tests.support.staff import LIST, ask, confirm, make, page_of
 
 REFRESH = "run: python -m tests.support.catalogues"
@@ -182,10 +184,13 @@ def sentences(language: str) -> list[str]:
     ]
 
 
-def english_in(answer: Any, language: str) -> list[str]:
-    """Sentences that are not in the reader's language: ours by the catalogue, or any four small English words."""
-    # What comes from the wire or the settings is quoted as it is.
-    content = re.sub(r'<p class="dfinery-said">.*?</p>', "", content_of(answer))
+def english_in(answer: Any, language: str, *, quotes: bool = False) -> list[str]:
+    """Sentences that are not in the reader's language: ours by the catalogue, or any four small English words.
+
+    :param quotes: look at what an answer or the settings said, too
+    """
+    content = content_of(answer)
+    content = content if quotes else re.sub(r'<p class="dfinery-said">.*?</p>', "", content)
     words = re.sub(r"<[^>]*>", " ", content)
     return [each for each in sentences(language) if each in content] + re.findall(r"\b[a-z]+(?:[ ,][a-z']+){3,}", words)
 
@@ -248,6 +253,30 @@ def test_pages_are_in_the_reader_s_language(busy: None, reader: Any, language: s
             assert answer.status_code == 200
             continue
         assert english_in(answer, language) == [], url
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_reasons_are_in_the_reader_s_language(
+    configured: Any, far_side: FarSide, shop: Any, reader: Any, language: str
+) -> None:
+    """Of failed, stopped and expired events, on every page; only DFINERY's own message is quoted."""
+    configured(EVENTS={"purchase": {**PURCHASE, "item_attributes": {"price": "name"}}})
+    shop.pay(shop.place(customer=shop.customer()))
+    for index, reply in enumerate((answer(400, 4002, "M-1"), answer(503, 0, "M-2"), answer(401, 4001, "M-3"))):
+        stored_event(index)
+        far_side.answers = [reply]
+        drain("default", send=far_side)
+    late = make("pending", order_id="late")
+    Event.objects.filter(pk=late.pk).update(expires_at=timezone.now())
+    drain("default", send=far_side)
+    assert set(Event.objects.values_list("status", flat=True)) >= {"failed", "pending", "expired"}
+    client = reader(language)
+    urls = [OVERVIEW, LIST, "/admin/dfinery_django/destination/", *map(page_of, Event.objects.all())]
+    for url in urls:
+        page = client.get(url)
+        assert english_in(page, language, quotes=True) == [], url
+    assert "M-3" in text_of(client.get(OVERVIEW))
 
 
 @pytest.mark.django_db
