@@ -28,7 +28,10 @@ PAUSED, CLOSED, CLOSED_UNTIL, RESETS, DRAINED = (
 class DestinationAdmin(ReadOnlyAdmin):
     """The page of all destinations, and the record of one."""
 
-    readonly_fields = ("state_label", "sent_to", "reason", "reason_label", PAUSED, CLOSED, CLOSED_UNTIL, RESETS, DRAINED)
+    readonly_fields = (
+        *("state_label", "sent_to", "reason", "reason_label"),
+        *(PAUSED, CLOSED, CLOSED_UNTIL, RESETS, DRAINED),
+    )
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         from .overview_page import destinations_page_context
