@@ -13,7 +13,6 @@ from django.utils.translation import pgettext_lazy
 
 from .. import clock
 from ..models import Destination
-from ..monitoring.overview import settings_in_force
 from ..operations.redaction import redact
 from ..protocols.load import protocol_label
 from .base import ReadOnlyAdmin, datetime_column
@@ -59,6 +58,8 @@ class DestinationAdmin(ReadOnlyAdmin):
     @admin.display(description=pgettext_lazy("destination", "sent to"))
     def sent_to(self, destination: Destination) -> str:
         """Return the host that its events go to, and the API."""
+        from ..monitoring.overview import settings_in_force
+
         settings = settings_in_force()[1]
         context = {"endpoint": settings.endpoint, "protocol": protocol_label(settings)}
         return render_to_string("admin/dfinery_django/endpoint.html", context)
