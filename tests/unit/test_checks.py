@@ -191,6 +191,43 @@ def test_a_queue_that_gives_a_drain_twice_or_runs_it_in_requests(
     assert [each.id for each in found()] == ids
 
 
+@pytest.mark.parametrize(
+    ("cluster", "number", "words"),
+    [
+        ({"orm": "default"}, "", ""),
+        ({"redis": "redis://127.0.0.1:6379/0"}, "", ""),  # its client is there for other tests
+        ({"broker_class": "django_q.brokers.orm.ORM"}, "", ""),
+        ({"name": "shop"}, "W018", '"orm": "default"'),
+        ({"orm": "defalt"}, "W018", "Did you mean 'default'"),
+        ({"mongo": {"host": "x"}}, "W019", "pip install pymongo"),
+        ({"sqs": {"aws_region": "x"}}, "W019", "pip install boto3"),
+        ({"iron_mq": {"host": "x"}, "orm": "default"}, "W019", "pip install iron-mq"),
+        ({"broker_class": "nowhere.brokers.Mine"}, "W019", "nowhere.brokers"),
+    ],
+    ids=str,
+)
+def test_a_queue_that_no_task_can_get_into(
+    configured: Any, settings: Any, cluster: Any, number: str, words: str
+) -> None:
+    """A broker that is not named, is no database of the site, or lacks its client, with what to write or to install."""
+    settings.Q_CLUSTER = {"timeout": 60, "retry": 90, **cluster}
+    configured(WAKE="dfinery_django.tasks.wake")
+    assert [each.id for each in found()] == [f"dfinery.{number}"] * bool(number)
+    assert all(words in f"{each.msg} {each.hint}" for each in found())
+    configured()  # a WAKE of the site's own may use any queue
+    assert found() == []
+    configured(WAKE="dfinery_django.tasks.wake", Q_OPTIONS={"broker": object()})
+    assert found() == []
+
+
+def test_no_token_hides_no_other_mistake(configured: Any) -> None:
+    """All are told in one round, and a site that is to send nothing learns how to say so."""
+    configured(TOKENS={"default": None}, EVENTS={"purchase": {**PURCHASE, "event_datetime": "payed_at"}})
+    token, path = found()
+    assert (token.id, path.id) == ("dfinery.E003", "dfinery.E008")
+    assert '"ENABLED": False' in token.hint
+
+
 def test_one_custom_field_two_types(configured: Any) -> None:
     """Two definitions that would split a field in DFINERY's reports are told, until the site decides."""
     events = {
