@@ -80,7 +80,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
     for check in (check_queue, check_lease, check_tenants, check_routers, check_sqlite, check_ca_bundle):
         found += check()
     faults = registry.definition_faults().values()
-    found += [message_of("E007", fault, "See the chapter on definitions.") for fault in faults]
+    found += [message_of("E007", fault, "It captures nothing until this is corrected.") for fault in faults]
     for name, fault in connect_signals().items():
         hint = '"signal": ("dotted.path.of.the_signal", "keyword of the instance")'
         found.append(message_of("E014", f"Event {name!r}: its signal can't be connected: {fault}", hint))

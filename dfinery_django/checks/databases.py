@@ -72,12 +72,14 @@ def check_tables(aliases: Sequence[str]) -> Iterator[CheckMessage]:
     if sys.argv[1:2] == ["migrate"] or tenants.is_per_tenant("dfinery_django"):
         return
     try:
-        found = [(app, alias) for app, alias in lacking_tables(outbox_databases()) if alias in aliases]
+        lacking: dict[str, list[str]] = {}
+        for app, alias in lacking_tables(outbox_databases()):
+            lacking.setdefault(alias, []).append(app)
     except (*DATABASE_ERRORS, ConfigurationError):
         return  # the command reports a database that can't be used, and other checks the setting
-    for app, alias in found:
-        loss = "no event can be stored" if app == "dfinery_django" else "no drain can be queued"
-        message = f"Tables of {app} are missing in the database {alias!r}: {loss}."
+    for alias in lacking.keys() & set(aliases):
+        loss = "no event can be stored" if "dfinery_django" in lacking[alias] else "no drain can be queued"
+        message = f"Tables of {' and '.join(lacking[alias])} are missing in the database {alias!r}: {loss}."
         yield message_of("W017", message, f"Run {migrate_command(alias)}.")
 
 

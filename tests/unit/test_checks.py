@@ -40,7 +40,8 @@ def test_a_good_setting_is_silent(configured: Any) -> None:
 @pytest.mark.parametrize(
     ("changes", "number", "words"),
     [
-        ({"model": "shop.Oder"}, "E007", "shop.Oder"),
+        ({"model": "shop.Oder"}, "E007", "Did you mean 'shop.Order'?"),
+        ({"model": "sales.Receipt"}, "E007", "of an app in INSTALLED_APPS"),
         ({"model": None}, "E007", "not an installed model"),
         ({"whne": "created"}, "E007", "'when'"),
         ({"when": "creatd"}, "E007", "'created'"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 import json
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Sequence
@@ -14,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from django.apps import apps
 from django.db import connections, models, router
 
-from ...conf import did_you_mean
 from ...definitions import registry
 from ...definitions.definition import EventDefinition
+from ...definitions.model_paths import model_hint
 from ...enums import EventStatus
 from ...exceptions import ConfigurationError, NotRegistered
 from ..arguments import choose, count_type
@@ -102,10 +101,7 @@ def _model_named(label: str) -> type[models.Model]:
     try:
         return apps.get_model(label)
     except (LookupError, ValueError) as error:
-        known = tuple(each._meta.label for each in apps.get_models())
-        is_near = difflib.get_close_matches(label, known, n=1)
-        nearest = did_you_mean(label, known) if is_near else "Write app.Model, as in 'shop.Order'."
-        raise wrong_use(f"{label!r} is no installed model. {nearest}") from error
+        raise wrong_use(f"{label!r} is no installed model. {model_hint(label)}") from error
 
 
 def _definitions_watching(model: type[models.Model], name: str | None) -> list[EventDefinition]:
