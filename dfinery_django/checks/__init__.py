@@ -37,6 +37,7 @@ W017   tables are missing (asked by ``check --database``)
 W018   ``Q_CLUSTER`` names no broker
 W019   the broker's client is not installed
 I001   events that depend on signals alone: reconcile can't find what they miss
+I002   moments without a zone, and the zone that they are read in
 =====  ==================================================================
 
 Every process registers them, few run them: what only a check needs is imported there.
@@ -69,7 +70,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
     from .databases import check_routers, check_sqlite
     from .definitions import check_consent, check_definition
     from .queue import check_queue
-    from .site import check_ca_bundle, check_lease, check_tenants
+    from .site import check_ca_bundle, check_lease, check_tenants, check_time_zone
 
     found = [message_of(each.id, each.message, each.hint) for each in problems(masked_setting())]
     if any(each.id != "dfinery.E003" for each in found):
@@ -77,7 +78,9 @@ def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
     found += _check_imports()
     if get_settings().CONSENT:
         found += check_consent(get_settings().CONSENT, "DFINERY['CONSENT']")
-    for check in (check_queue, check_lease, check_tenants, check_routers, check_sqlite, check_ca_bundle):
+    for check in (
+        *(check_queue, check_lease, check_tenants, check_time_zone, check_routers, check_sqlite, check_ca_bundle),
+    ):
         found += check()
     faults = registry.definition_faults().values()
     found += [message_of("E007", fault, "It captures nothing until this is corrected.") for fault in faults]

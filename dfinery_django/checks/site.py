@@ -1,4 +1,4 @@
-"""Checks of the environment: tenants, leases, the files that are read."""
+"""Checks of the environment: tenants, the time zone, leases, the files that are read."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import re
 import ssl
 from collections.abc import Iterator
 
+from django.conf import settings as django_settings
 from django.core.checks import CheckMessage
 
 from ..conf import get_settings
 from ..db import tenants
 from ..definitions import registry
+from ..outbox.reconcile import moment_lookup
 from . import message_of
 
 #: The name under which OpenSSL finds a certificate in a directory.
@@ -36,6 +38,19 @@ def check_tenants() -> Iterator[CheckMessage]:
             "E017",
             "dfinery_django is in TENANT_APPS, but WAKE names no tenant: the tenants' events would not be delivered.",
             f'"WAKE": the dotted path of a function that queues a drain for the current schema. {hint}',
+        )
+
+
+def check_time_zone() -> Iterator[CheckMessage]:
+    """Name the zone in which moments of the shop's rows are read, where Django keeps none."""
+    dated = [each.name for each in registry.definitions() if moment_lookup(each)]
+    if dated and not django_settings.USE_TZ:
+        yield message_of(
+            "I002",
+            f"USE_TZ is False: event_datetime of {', '.join(map(repr, dated))} is read as the time of "
+            f"{django_settings.TIME_ZONE}.",
+            "If your rows have the time of another zone, DFINERY gets wrong times: set TIME_ZONE to that zone. If it is "
+            'right: SILENCED_SYSTEM_CHECKS = ["dfinery.I002"].',
         )
 
 

@@ -128,8 +128,9 @@ def test_a_cluster_that_is_misspelt(configured: Any, settings: Any) -> None:
     assert found() == []
 
 
-def test_what_reconcile_can_not_cover_is_told_once(configured: Any) -> None:
+def test_what_reconcile_can_not_cover_is_told_once(configured: Any, settings: Any) -> None:
     """One message for all definitions, with the reason of each, and how to silence it; none where all is covered."""
+    settings.USE_TZ = True
     covered = {**PURCHASE, "event_datetime": "paid_at"}
     configured(
         EVENTS={
@@ -148,6 +149,17 @@ def test_what_reconcile_can_not_cover_is_told_once(configured: Any) -> None:
     configured(EVENTS={"covered": covered})
     assert run_checks(tags=["dfinery"]) == []
     configured(RECONCILE_MINUTES=0)
+    assert run_checks(tags=["dfinery"]) == []
+
+
+def test_the_zone_of_naive_moments_is_named(configured: Any, settings: Any) -> None:
+    """A shop whose rows have another zone's time sees it at once: no later check could."""
+    configured(EVENTS={"purchase": {**PURCHASE, "event_datetime": "paid_at"}})
+    settings.USE_TZ, settings.TIME_ZONE = False, "Asia/Tokyo"
+    (message,) = run_checks(tags=["dfinery"])
+    assert (message.id, message.level) == ("dfinery.I002", messages.INFO)
+    assert message.msg == "USE_TZ is False: event_datetime of 'purchase' is read as the time of Asia/Tokyo."
+    settings.USE_TZ = True
     assert run_checks(tags=["dfinery"]) == []
 
 
