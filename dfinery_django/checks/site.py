@@ -49,7 +49,7 @@ def check_time_zone() -> Iterator[CheckMessage]:
             "I002",
             f"USE_TZ is False: event_datetime of {', '.join(map(repr, dated))} is read as the time of "
             f"{django_settings.TIME_ZONE}.",
-            "If your rows have the time of another zone, DFINERY gets wrong times: set TIME_ZONE to it. If it is right: "
+            "If your rows have the time of another zone, events get wrong times: set TIME_ZONE to it. If it is right: "
             'SILENCED_SYSTEM_CHECKS = ["dfinery.I002"].',
         )
 
