@@ -138,7 +138,10 @@ def setting_problems(raw: object) -> Iterator[Problem]:
 
 
 def _token_problems(raw: Mapping[str, Any]) -> list[Problem]:
-    hint = 'DFINERY = {"TOKENS": {"default": env("DFINERY_API_TOKEN")}, …}'
+    hint = (
+        'DFINERY = {"TOKENS": {"default": os.environ.get("DFINERY_API_TOKEN")}, …}. '
+        'Where nothing is to be captured: "ENABLED": False.'
+    )
     tokens = raw.get("TOKENS")
     if not raw.get("ENABLED", True) and not tokens:
         return []

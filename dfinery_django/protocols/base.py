@@ -47,6 +47,7 @@ class Result:
     :ivar reset_at: epoch seconds at which the rate limit resets, if the answer says so
     :ivar remaining: the number of requests that the rate limit still allows until then
     :ivar period_seconds: the length of the rate limit's period
+    :ivar answered_at: epoch seconds of the answer by the far side's clock
     """
 
     outcome: Outcome
@@ -57,6 +58,7 @@ class Result:
     reset_at: float | None = None
     remaining: int | None = None
     period_seconds: float | None = None
+    answered_at: float | None = None
 
 
 class WireProtocol(ABC):

@@ -7,8 +7,10 @@ example echoes another id than was sent.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from ..enums import Outcome
@@ -57,6 +59,7 @@ class S2SEventAPI(WireProtocol):
             reset_at=_reset_at(response.headers),
             remaining=_remaining(response.headers),
             period_seconds=_period_seconds(response.headers),
+            answered_at=_answered_at(response.headers),
         )
 
 
@@ -131,3 +134,10 @@ def _period_seconds(headers: Mapping[str, str]) -> float | None:
     if unit not in _UNIT_SECONDS or not (number.isascii() and number.isdigit() and len(number) < 6):
         return None
     return float(int(number) * _UNIT_SECONDS[unit]) or None
+
+
+def _answered_at(headers: Mapping[str, str]) -> float | None:
+    try:
+        return parsedate_to_datetime(headers.get("date", "")).replace(tzinfo=dt.timezone.utc).timestamp()
+    except (ValueError, OverflowError):
+        return None
