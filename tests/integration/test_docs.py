@@ -187,10 +187,10 @@ def _settings_of(page: Path) -> list[str]:
 @pytest.mark.parametrize("page", [page for page in PAGES if _settings_of(page)], ids=lambda page: page.name)
 def test_the_settings_to_copy_are_accepted(page: Path, settings: Any, monkeypatch: Any) -> None:
     """What a reader pastes into a settings module runs there, and passes the parser of settings and definitions."""
-    for name in re.findall(r"os\.environ\[\"(\w+)\"\]", page.read_text()):
+    for name in re.findall(r"os\.environ(?:\.get\(|\[)\"(\w+_TOKEN)\"", page.read_text()):
         monkeypatch.setenv(name, "token")
     names: dict[str, Any] = {each: [] for each in ("INSTALLED_APPS", "SHARED_APPS", "TENANT_APPS", "MIDDLEWARE")}
-    names |= {"DATABASES": {"default": {}}, "DFINERY": {"EVENTS": {}}}
+    names |= {"DATABASES": {"default": {"ENGINE": "django.db.backends.sqlite3"}}, "DFINERY": {"EVENTS": {}}}
     for block in _settings_of(page):
         exec(block, names)
         settings.DFINERY = {"TOKENS": {"default": "token"}, **names["DFINERY"]}
