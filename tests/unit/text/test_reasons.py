@@ -90,7 +90,7 @@ def test_a_reason_may_be_a_parameter() -> None:
     assert reason_of(error) == str(error) == "items[0].price: a str is not a Double. Do it right."
     with translation.override("ko"):
         assert translated(to_json(reason_of(error)), "") == (
-            "items[0].price: str 값은 Double 형식이 아닙니다. Do it right."
+            "items[0].price: str 값은 Double 유형이 아닙니다. Do it right."
         )
 
 
