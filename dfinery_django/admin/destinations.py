@@ -11,7 +11,7 @@ from django.utils.translation import pgettext_lazy
 from .. import clock
 from ..models import Destination
 from ..operations.redaction import redact
-from ..text.times import local
+from ..text.times import time_element
 from .base import ReadOnlyAdmin, datetime_column
 
 PAUSED, CLOSED, CLOSED_UNTIL, RESETS, DRAINED = (
@@ -46,4 +46,4 @@ class DestinationAdmin(ReadOnlyAdmin):
     @admin.display(description=pgettext_lazy("destination", "since"))
     def since(self, destination: Destination) -> object:
         since = destination.paused_at or destination.closed_at
-        return local(since) if since else None
+        return time_element(since) if since else None

@@ -14,7 +14,6 @@ from typing import Any
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _, pgettext_lazy
 
 from .. import clock
@@ -23,7 +22,7 @@ from ..models import Event
 from ..models.queryset import EventQuerySet
 from ..operations.selection import Selection
 from ..text.escape import escaped
-from ..text.times import parse_moment
+from ..text.times import local, parse_moment
 
 #: Query parameters, named as Django's own filters would name them.
 STATUS, EVENT, DESTINATION, REASON = "status__exact", "event_name", "destination", "reason_code__exact"
@@ -169,10 +168,7 @@ class TimeFilter(EventFilter):
     def _local(self, name: str) -> str:
         """Format a parameter for ``<input type="datetime-local">``."""
         moment = _parse_filter_time(self.used_parameters.get(name))
-        try:
-            return timezone.localtime(moment).strftime("%Y-%m-%dT%H:%M") if moment else ""
-        except OverflowError:  # within hours of datetime's limits
-            return ""
+        return local(moment).replace(tzinfo=None).isoformat(timespec="minutes") if moment else ""
 
 
 class SourceFilter(EventFilter):
