@@ -7,8 +7,8 @@ select more than the list shows.
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from django.contrib.admin import SimpleListFilter
@@ -33,14 +33,35 @@ FILTER_PARAMETERS = (STATUS, EVENT, DESTINATION, REASON, LAST_HOURS, SINCE, UNTI
 
 #: A filter lists no more values than this.
 MAX_CHOICES = 50
-#: The attribute of a request that keeps the values that its filters looked up.
-_NAMES_IN_USE = "_dfinery_in_use"
+#: The filter by reason reads no more events of one status than this to find their reasons.
+MAX_READ_FOR_REASONS = 2000
+#: The attributes of a request that keep the values that its filters looked up.
+_NAMES_IN_USE, _REASONS_IN_USE = "_dfinery_in_use", "_dfinery_reasons_in_use"
 
 
 def destinations_in_use(request: HttpRequest, using: str) -> list[str] | None:
     """Return the destinations that events have; ``None`` unless the filter looked them up in this database."""
     names: dict[tuple[str, str], list[str]] = request.__dict__.get(_NAMES_IN_USE, {})
     return names.get((using, DestinationFilter.column))
+
+
+def _names_in_use(request: HttpRequest, column: str) -> list[str]:
+    """Return the values of an indexed column, looked up once a request."""
+    events: EventQuerySet = Event._default_manager.all()
+    names: dict[tuple[str, str], list[str]] = request.__dict__.setdefault(_NAMES_IN_USE, {})
+    if (events.db, column) not in names:
+        names[events.db, column] = events.in_use(column)
+    return names[events.db, column]
+
+
+def _reasons_in_use(request: HttpRequest) -> dict[tuple[str, str], int]:
+    """Return the pairs of status and reason code that events have, looked up once a request."""
+    if _REASONS_IN_USE not in request.__dict__:
+        events: EventQuerySet = Event._default_manager.all()
+        found = events.reasons_in_use(_names_in_use(request, "destination"), limit=MAX_READ_FOR_REASONS + 1)
+        request.__dict__[_REASONS_IN_USE] = found
+    pairs: dict[tuple[str, str], int] = request.__dict__[_REASONS_IN_USE]
+    return pairs
 
 
 def read_selection(chosen: Mapping[str, str]) -> Selection:
@@ -73,6 +94,10 @@ def _parse_filter_time(text: str | None) -> dt.datetime | None:
 class EventFilter(SimpleListFilter):
     """Base of the filters: choices only, since ``read_selection`` narrows the list."""
 
+    def occurring(self, choices: Iterable[tuple[str, Any]], found: Collection[str]) -> list[tuple[str, Any]]:
+        """Return the choices that are found, and the chosen one."""
+        return [(value, label) for value, label in choices if value in found or value == self.value()]
+
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         return queryset
 
@@ -83,7 +108,7 @@ class StatusFilter(EventFilter):
     title, parameter_name = pgettext_lazy("event", "status"), STATUS
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return EventStatus.choices
+        return self.occurring(EventStatus.choices, {status for status, _code in _reasons_in_use(request)})
 
 
 class ReasonFilter(EventFilter):
@@ -92,7 +117,12 @@ class ReasonFilter(EventFilter):
     title, parameter_name = pgettext_lazy("event", "reason"), REASON
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return [choice for choice in Reason.choices if choice[0]]
+        found, totals = _reasons_in_use(request), Counter[str]()
+        for (status, _code), count in found.items():
+            totals[status] += count
+        if max(totals.values(), default=0) > MAX_READ_FOR_REASONS:
+            return Reason.choices[1:]  # to read on might take long
+        return self.occurring(Reason.choices[1:], {code for _status, code in found})
 
 
 class ColumnValuesFilter(EventFilter):
@@ -104,10 +134,7 @@ class ColumnValuesFilter(EventFilter):
     column = ""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        events: EventQuerySet = Event._default_manager.all()
-        everything = events.in_use(self.column)
-        request.__dict__.setdefault(_NAMES_IN_USE, {})[events.db, self.column] = everything
-        names, chosen = everything[:MAX_CHOICES], self.value()
+        names, chosen = _names_in_use(request, self.column)[:MAX_CHOICES], self.value()
         names = [*names, chosen] if chosen is not None and chosen not in names else names
         return [(name, escaped(name, chars=40)) for name in names]
 
