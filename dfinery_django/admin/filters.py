@@ -7,7 +7,7 @@ select more than the list shows.
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -20,7 +20,7 @@ from .. import clock
 from ..enums import EventStatus, Reason
 from ..models import Event
 from ..models.queryset import EventQuerySet
-from ..operations.selection import Selection
+from ..operations.selection import Selection, reasons_in_use
 from ..text.escape import escaped
 from ..text.times import local, parse_moment
 
@@ -33,20 +33,12 @@ FILTER_PARAMETERS = (STATUS, EVENT, DESTINATION, REASON, LAST_HOURS, SINCE, UNTI
 
 #: A filter lists no more values than this.
 MAX_CHOICES = 50
-#: The filter by reason reads no more events of one status than this to find their reasons.
-MAX_READ_FOR_REASONS = 2000
 #: The attributes of a request that keep the values that its filters looked up.
-_NAMES_IN_USE, _REASONS_IN_USE = "_dfinery_in_use", "_dfinery_reasons_in_use"
-
-
-def destinations_in_use(request: HttpRequest, using: str) -> list[str] | None:
-    """Return the destinations that events have; ``None`` unless the filter looked them up in this database."""
-    names: dict[tuple[str, str], list[str]] = request.__dict__.get(_NAMES_IN_USE, {})
-    return names.get((using, DestinationFilter.column))
+_NAMES_IN_USE, _REASONS_IN_USE = "_dfinery_names_in_use", "_dfinery_reasons_in_use"
 
 
 def _names_in_use(request: HttpRequest, column: str) -> list[str]:
-    """Return the values of an indexed column, looked up once a request."""
+    """Return the values of a column that an index begins with, looked up once a request."""
     events: EventQuerySet = Event._default_manager.all()
     names: dict[tuple[str, str], list[str]] = request.__dict__.setdefault(_NAMES_IN_USE, {})
     if (events.db, column) not in names:
@@ -54,14 +46,19 @@ def _names_in_use(request: HttpRequest, column: str) -> list[str]:
     return names[events.db, column]
 
 
-def _reasons_in_use(request: HttpRequest) -> dict[tuple[str, str], int]:
-    """Return the pairs of status and reason code that events have, looked up once a request."""
+def destinations_in_use(request: HttpRequest, using: str) -> list[str] | None:
+    """Return the destinations that events have; ``None`` unless a filter looked them up in this database."""
+    names: dict[tuple[str, str], list[str]] = request.__dict__.get(_NAMES_IN_USE, {})
+    return names.get((using, DestinationFilter.column))
+
+
+def _reasons_in_use(request: HttpRequest) -> dict[str, set[str] | None]:
+    """Return the statuses that events have, each with its reasons, looked up once a request."""
     if _REASONS_IN_USE not in request.__dict__:
-        events: EventQuerySet = Event._default_manager.all()
-        found = events.reasons_in_use(_names_in_use(request, "destination"), limit=MAX_READ_FOR_REASONS + 1)
+        found = reasons_in_use(Event._default_manager.all(), _names_in_use(request, DestinationFilter.column))
         request.__dict__[_REASONS_IN_USE] = found
-    pairs: dict[tuple[str, str], int] = request.__dict__[_REASONS_IN_USE]
-    return pairs
+    kept: dict[str, set[str] | None] = request.__dict__[_REASONS_IN_USE]
+    return kept
 
 
 def read_selection(chosen: Mapping[str, str]) -> Selection:
@@ -108,7 +105,7 @@ class StatusFilter(EventFilter):
     title, parameter_name = pgettext_lazy("event", "status"), STATUS
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return self.occurring(EventStatus.choices, {status for status, _code in _reasons_in_use(request)})
+        return self.occurring(EventStatus.choices, _reasons_in_use(request))
 
 
 class ReasonFilter(EventFilter):
@@ -117,12 +114,10 @@ class ReasonFilter(EventFilter):
     title, parameter_name = pgettext_lazy("event", "reason"), REASON
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        found, totals = _reasons_in_use(request), Counter[str]()
-        for (status, _code), count in found.items():
-            totals[status] += count
-        if max(totals.values(), default=0) > MAX_READ_FOR_REASONS:
-            return Reason.choices[1:]  # to read on might take long
-        return self.occurring(Reason.choices[1:], {code for _status, code in found})
+        found = _reasons_in_use(request).values()
+        if None in found:
+            return Reason.choices[1:]
+        return self.occurring(Reason.choices[1:], {code for codes in found for code in codes or ()})
 
 
 class ColumnValuesFilter(EventFilter):

@@ -242,28 +242,6 @@ class EventQuerySet(models.QuerySet[Any]):
             )
             return [value for (value,) in cursor.fetchall()]
 
-    def reasons_in_use(self, destinations: Sequence[str], *, limit: int) -> dict[tuple[str, str], int]:
-        """Count events by status and reason code; at most ``limit`` of each status are read, and one delivered event.
-
-        One search in the index of the claim for each status: several at once SQLite would answer by reading the table.
-        """
-        connection, parts, parameters = connections[self.db], [], []
-        for number, status in enumerate(EventStatus if destinations else ()):
-            events = self.model._base_manager.using(self.db).filter(destination__in=destinations, status=status)
-            few = events.values_list("status", "reason_code")[: 1 if status == EventStatus.DELIVERED else limit]
-            sql, values = few.query.get_compiler(self.db).as_sql()
-            parts.append(f"SELECT * FROM ({sql}) part_{number}")  # noqa: S608 - Django's own SQL  # nosec B608
-            parameters += values
-        if not parts:
-            return {}
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT status, reason_code, COUNT(*) FROM ({' UNION ALL '.join(parts)}) events "  # noqa: S608  # nosec B608
-                "GROUP BY status, reason_code",
-                parameters,
-            )
-            return {(status, reason): count for status, reason, count in cursor.fetchall()}
-
     def prune(self, *, before: dt.datetime, limit: int, now: dt.datetime | None = None) -> int:
         """Delete a chunk of finished events, oldest first, with their attempts; return how many.
 
