@@ -86,7 +86,7 @@ PAGES: dict[str, Opener] = {
     "resend": confirmation("resend", "status__exact=failed"),
     "forget": confirmation("forget", "status__exact=expired"),
     "repairs": at(f"{ADMIN}repair/", "#result_list"),
-    "repair": first_of(f"{ADMIN}repair/", "progress"),
+    "repair": first_of(f"{ADMIN}repair/", "#dfinery-asked"),
     "destinations": at(f"{ADMIN}destination/", "#content-main"),
     "fields": fields,
 }
