@@ -43,7 +43,8 @@ def dfinery_breadcrumbs(context: template.Context, step: str = "") -> dict[str, 
     :param step: a page behind that of the object, such as a confirmation
     """
     request, opts, original = context["request"], context["opts"], context.get("original")
-    site = getattr(request, "current_app", None) or request.resolver_match.namespace
+    match = request.resolver_match
+    site = getattr(request, "current_app", None) or (match.namespace if match else None)
 
     def url(page: str, *args: Any, **kwargs: Any) -> str:
         return reverse(f"admin:{page}", args=args, kwargs=kwargs, current_app=site)

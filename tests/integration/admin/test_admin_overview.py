@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django_q.models import Schedule
 
-from dfinery_django import django_q2
+from dfinery_django import clock, django_q2
 from dfinery_django.admin.chart import MIN_SEGMENT_HEIGHT, PLOT_HEIGHT, STACK_ORDER, build_chart
 from dfinery_django.delivery.worker import drain
 from dfinery_django.enums import FINISHED, EventStatus, Reason
@@ -28,6 +28,7 @@ from dfinery_django.monitoring.overview import Hour, first_hour, look
 from dfinery_django.protocols.base import Request
 from dfinery_django.protocols.s2s import S2SEventAPI
 from dfinery_django.sandbox import Sandbox
+from dfinery_django.text.times import local
 from tests.support.doubles import FarSide, answer
 
 pytestmark = pytest.mark.django_db
@@ -421,4 +422,4 @@ def test_midnight_and_noon_are_the_reader_s(configured: Any) -> None:
             dates = {tick.label for tick in ticks} - {noon}
             assert len(ticks) == 4
             assert len(dates) == 2
-            assert dates < {f"{timezone.localdate() - dt.timedelta(days=each):%m-%d}" for each in range(3)}
+            assert dates < {f"{local(clock.now()) - dt.timedelta(days=each):%m-%d}" for each in range(3)}
