@@ -8,8 +8,9 @@ from __future__ import annotations
 import base64
 import ipaddress
 import re
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
     from urllib3.util import Url
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 from .tokens import read_secret
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+DFINERY_HOSTS = frozenset({"openapi.dfinery.io", "openapi.dfinery.ai"})
 
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 _LONGEST_NAME = 253
@@ -164,3 +166,35 @@ class Proxy:
 
 
 NO_PROXY = Proxy()
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """The server that events are sent to, and the proxy on the way.
+
+    :ivar host: with the port, unless it is the default one
+    :ivar kind: ``sandbox`` for a server on this machine; ``other`` for any host but DFINERY's
+    :ivar proxy: host and port; empty without a proxy
+    """
+
+    host: str
+    kind: Literal["dfinery", "sandbox", "other"]
+    proxy: str = ""
+
+    @property
+    def is_dfinery(self) -> bool:
+        return self.kind == "dfinery"
+
+
+def endpoint_of(base_url: str, proxy: Proxy = NO_PROXY) -> Endpoint:
+    """Return the endpoint of a ``BASE_URL`` and a ``PROXY`` without faults."""
+    parts = urlsplit(base_url)
+    name = (parts.hostname or "").removesuffix(".")
+    port = parts.port if parts.port != {"https": 443, "http": 80}.get(parts.scheme) else None
+    host = f"[{name}]" if ":" in name else name
+    kind: Literal["dfinery", "sandbox", "other"] = "other"
+    if name in DFINERY_HOSTS:
+        kind = "dfinery"
+    elif name in LOOPBACK_HOSTS:
+        kind = "sandbox"
+    return Endpoint(f"{host}:{port}" if port else host, kind, proxy.address.removeprefix("http://") if proxy else "")

@@ -17,7 +17,7 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 
-from .addresses import LOOPBACK_HOSTS, NO_PROXY, Proxy, base_url_fault
+from .addresses import LOOPBACK_HOSTS, NO_PROXY, Endpoint, Proxy, base_url_fault, endpoint_of
 from .exceptions import ConfigurationError
 from .tokens import Token
 
@@ -93,6 +93,11 @@ class Settings:
         """The age from which a waiting event is at risk: half of its time is over."""
         return self.max_age / 2
 
+    @property
+    def endpoint(self) -> Endpoint:
+        """The server that events are sent to."""
+        return endpoint_of(self.BASE_URL, self.PROXY)
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -133,7 +138,10 @@ def setting_problems(raw: object) -> Iterator[Problem]:
 
 
 def _token_problems(raw: Mapping[str, Any]) -> list[Problem]:
-    hint = 'DFINERY = {"TOKENS": {"default": env("DFINERY_API_TOKEN")}, …}'
+    hint = (
+        'DFINERY = {"TOKENS": {"default": os.environ.get("DFINERY_API_TOKEN")}, …}. '
+        'Where nothing is to be captured: "ENABLED": False.'
+    )
     tokens = raw.get("TOKENS")
     if not raw.get("ENABLED", True) and not tokens:
         return []

@@ -153,7 +153,8 @@ def schedule_after_migrate(using: str, **kwargs: object) -> None:
         elif _is_enabled() and using == _schedule_rows().db:
             ensure_schedules()
     except DatabaseError:
-        logger.warning("No schedules were made: django-q2's tables are missing. Run manage.py migrate once more.")
+        if has_tables:  # otherwise another app was migrated, and ours will be
+            logger.warning("No schedules were made: django-q2's tables are missing. Run manage.py migrate once more.")
 
 
 def _schedule_rows() -> Any:

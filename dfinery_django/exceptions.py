@@ -32,10 +32,15 @@ class TransportError(DfineryError):
     ``is_local_fault`` is true if our side or the address is wrong, so that a retry can't help (TLS failure, an
     unusable URL), and false for a transient fault (refused, reset, timed out).
     ``may_have_arrived`` is false if no byte of the request was sent: no connection was made.
+
+    :param message: technical words, such as the class and the text of the library's error
+    :param reason: a ``ReasonText`` for the people who run the shop; without one they read the message
     """
 
-    def __init__(self, message: str, *, is_local_fault: bool = False, may_have_arrived: bool = True) -> None:
-        self.is_local_fault, self.may_have_arrived = is_local_fault, may_have_arrived
+    def __init__(
+        self, message: str, *, reason: str = "", is_local_fault: bool = False, may_have_arrived: bool = True
+    ) -> None:
+        self.reason, self.is_local_fault, self.may_have_arrived = reason, is_local_fault, may_have_arrived
         super().__init__(message)
 
 

@@ -95,6 +95,7 @@ def _fill_chunk(start: int, count: int, now: dt.datetime, total: int) -> None:
         "lapse_count": "0",
         "reason_code": "''",
         "reason": "''",
+        "reason_data": "''",
         "finished_at": _later(moment, f"{seconds} + 3"),
         "created_at": _later(moment, seconds),
     }
@@ -112,8 +113,9 @@ def _fill_chunk(start: int, count: int, now: dt.datetime, total: int) -> None:
         )
         cursor.execute(
             f"INSERT INTO {DeliveryAttempt._meta.db_table} (event_id, number, started_at, duration_ms, outcome, "
-            "status_code, result_code, response_body, error) SELECT id, 1, occurred_at, 50, 'accepted', 200, '2000', "
-            '\'{"result_code":2000,"result_msg":null,"data":{}}\', \'\' '
+            "status_code, result_code, reason, reason_data, error, may_have_arrived, response_body) "
+            "SELECT id, 1, occurred_at, 50, 'accepted', 200, '2000', '', '', '', false, "
+            '\'{"result_code":2000,"result_msg":null,"data":{}}\' '
             f"FROM {Event._meta.db_table} e WHERE finished_at IS NOT NULL "
             f"AND NOT EXISTS (SELECT 1 FROM {DeliveryAttempt._meta.db_table} a WHERE a.event_id = e.id) "
             f"AND id > (SELECT MAX(id) - {count} FROM {Event._meta.db_table})"

@@ -36,7 +36,7 @@ def _has_due() -> None:
 
 
 def _expire() -> None:
-    assert not Event.objects.filter(destination="default").expire(limit=500, now=timezone.now())
+    assert not Event.objects.filter(destination="default").expire(limit=500, now=timezone.now(), why=str)
 
 
 def _oldest_waiting() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+from contextlib import suppress
 from typing import Any
 
 from django.contrib import admin, messages
@@ -18,8 +19,9 @@ from django.core.exceptions import PermissionDenied
 from django.db import router, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.urls import path
-from django.utils.translation import gettext as _, gettext_lazy
+from django.urls import NoReverseMatch, path
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext as _, gettext_lazy, pgettext
 from django.views.decorators.http import require_GET, require_POST
 
 from .. import clock
@@ -41,6 +43,7 @@ from ..operations.redaction import redact
 from ..operations.selection import Selection
 from .base import ReadOnlyAdmin, is_key, site_language
 from .filters import read_selection
+from .progress import holdups_now
 
 ACTION_SALT = "dfinery_django.operations.bulk_action"
 #: A confirmation page expires after this.
@@ -135,27 +138,36 @@ class BulkActionsAdmin(ReadOnlyAdmin):
         confirmation = {
             "action": action, "selection": bulk_action.selection, "seen_at": bulk_action.seen_at.isoformat(),
             "last_pk": bulk_action.last_pk, "last_attempt_pk": bulk_action.last_attempt_pk,
-            "count": forecast.total, "back": back,
+            "count": forecast.total, "back": back, "destinations": sorted(forecast.destinations),
         }  # fmt: skip
-        first = selection.narrow(Event.objects.using(using)).defer("payload").order_by("-pk")[:MAX_LISTED_EVENTS]
+        listed = forecast.first_changed(MAX_LISTED_EVENTS)
         context = {
             "event": event, "action": str(action), "act": self.admin_url("event_act"),
             "lines": list(action_lines(action, forecast.tally)), "note": unchecked_note(forecast, action),
+            "holdups": holdups_now(forecast.destinations) if action != Action.CANCEL and forecast.done else [],
             "button": action_button(action, forecast.done) if forecast.done else "",
-            "listed": list(first), "unlisted": max(0, forecast.total - MAX_LISTED_EVENTS),
+            "listed": listed, "unlisted": max(0, forecast.done - len(listed)),
             **(rebuild_context(request, event) if event and action == Action.REBUILD and forecast.done else {}),
         }  # fmt: skip
-        return self._confirmation_page(request, action_title(action, forecast.total), confirmation, context)
+        title = action_title(action, forecast.done, forecast.total)
+        return self._confirmation_page(request, title, confirmation, context)
 
     def _confirmation_page(
-        self, request: HttpRequest, title: str, signed: dict[str, Any], context: dict[str, Any], salt: str = ACTION_SALT
+        self,
+        request: HttpRequest,
+        title: str,
+        signed: dict[str, Any],
+        context: dict[str, Any],
+        *,
+        salt: str = ACTION_SALT,
+        template: str = "event/question",
     ) -> HttpResponse:
         """Return the confirmation page, which posts ``signed``; its ``back`` is the URL of the cancel link."""
         common = {
             "title": title, "original": context.get("event") or title, "back": signed["back"],
             "confirmation": signing.dumps(signed, salt=_user_salt(salt, request)),
         }  # fmt: skip
-        return self.template_page(request, "event/question", common, context)
+        return self.template_page(request, template, common, context)
 
     # ── run ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -183,7 +195,7 @@ class BulkActionsAdmin(ReadOnlyAdmin):
         wake_all_on_commit(using)
         if not bulk_action.is_finished:
             return HttpResponseRedirect(self.admin_url("repair_change", bulk_action.pk))
-        self._report(request, bulk_action)
+        self._report(request, bulk_action, confirmation["destinations"])
         return HttpResponseRedirect(confirmation["back"])
 
     def _load_confirmation(self, request: HttpRequest, salt: str = ACTION_SALT) -> dict[str, Any] | None:
@@ -218,7 +230,7 @@ class BulkActionsAdmin(ReadOnlyAdmin):
         if objects and (user_pk := request.user.pk):
             LogEntry.objects.log_actions(user_pk, objects, CHANGE, change_message=message)
 
-    def _report(self, request: HttpRequest, bulk_action: Repair) -> None:
+    def _report(self, request: HttpRequest, bulk_action: Repair, destinations: list[str]) -> None:
         if bulk_action.error:
             words = _("That can't be done: %(why)s") % {"why": bulk_action.error}
             self.message_user(request, redact(request, words, _("It can't be done: see the log.")), messages.ERROR)
@@ -226,10 +238,26 @@ class BulkActionsAdmin(ReadOnlyAdmin):
         described = list(action_lines(bulk_action.action, bulk_action.tally))
         changed = sum(line.count for line in described if line.kind != "left")
         if changed:
-            self.message_user(request, action_result(bulk_action.action, changed), messages.SUCCESS)
+            self._report_changed(request, bulk_action, changed, destinations)
         for line in described:
             if line.kind == "left":
                 self._warn_about(request, line)
+
+    def _report_changed(self, request: HttpRequest, bulk_action: Repair, changed: int, destinations: list[str]) -> None:
+        """Say what was begun, what holds it up, and where to see what became of it."""
+        from ..monitoring.findings import join_sentences
+
+        result = action_result(bulk_action.action, changed)
+        if bulk_action.action == Action.CANCEL:
+            self.message_user(request, result, messages.SUCCESS)
+            return
+        holdups = holdups_now(destinations)
+        links = [(self.admin_url("repair_change", bulk_action.pk), _("See what becomes of them"))]
+        with suppress(NoReverseMatch):  # a site that does not register the overview
+            links += [(self.admin_url("overview_changelist"), pgettext("model", "Overview"))] if holdups else []
+        said = join_sentences(result, *(each.text for each in holdups))
+        words = format_html("{} {}", said, format_html_join(" · ", '<a href="{}">{}</a>', links))
+        self.message_user(request, words, messages.WARNING if holdups else messages.SUCCESS)
 
     def _warn_about(self, request: HttpRequest, line: Line) -> None:
         text = _("%(number)s %(text)s.") % {"number": line.number, "text": line.text}

@@ -1,17 +1,21 @@
-"""The admin of destinations, for the record. Problems, remedies and buttons are on the overview page."""
+"""The admin of destinations: a page with all of them and their buttons, and the record of each. Read-only."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.template.loader import render_to_string
+from django.utils.text import capfirst
 from django.utils.translation import pgettext_lazy
 
 from .. import clock
 from ..models import Destination
+from ..monitoring.overview import settings_in_force
 from ..operations.redaction import redact
-from ..text.times import time_element
+from ..protocols.load import protocol_label
 from .base import ReadOnlyAdmin, datetime_column
 
 PAUSED, CLOSED, CLOSED_UNTIL, RESETS, DRAINED = (
@@ -22,17 +26,49 @@ PAUSED, CLOSED, CLOSED_UNTIL, RESETS, DRAINED = (
 
 @admin.register(Destination)
 class DestinationAdmin(ReadOnlyAdmin):
-    """The list and page of destinations."""
+    """The page of all destinations, and the record of one."""
 
-    readonly_fields = ("state_label", "reason_label", PAUSED, CLOSED, CLOSED_UNTIL, RESETS, DRAINED)
+    readonly_fields = (
+        *("state_label", "sent_to", "reason", "reason_label"),
+        *(PAUSED, CLOSED, CLOSED_UNTIL, RESETS, DRAINED),
+    )
 
-    def get_list_display(self, request: HttpRequest) -> Any:
-        return ("alias", "state_label", "since", redact(request, "closed_reason", "reason_label"), "paused_by", DRAINED)
+    class Media:
+        css = {"all": ["dfinery_django/events.css"]}
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        from .overview_page import destinations_page_context
+
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        context = {
+            "title": capfirst(self.opts.verbose_name_plural),
+            **destinations_page_context(request, self.admin_site.name),
+        }
+        return self.template_page(request, "destinations", context, extra_context)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        reason = redact(request, "closed_reason", "reason_label")
-        groups = (("alias", "state_label"), ("paused_by", PAUSED), reason, (CLOSED, CLOSED_UNTIL))
-        return (*groups, "failure_count", ("quota_left", RESETS), DRAINED)
+        fields: list[Any] = [("alias", "state_label"), "sent_to"]
+        if obj is None or obj.paused_by:
+            fields.append(("paused_by", PAUSED))
+        if obj is None or obj.closed_until:  # after a recovery the rest is of the last time
+            fields += [redact(request, "reason", "reason_label"), (CLOSED, CLOSED_UNTIL), "failure_count"]
+        if obj is None or obj.has_quota(clock.now()):
+            fields.append(("quota_left", RESETS))
+        return [*fields, DRAINED]
+
+    @admin.display(description=pgettext_lazy("destination", "sent to"))
+    def sent_to(self, destination: Destination) -> str:
+        """Return the host that its events go to, and the API."""
+        settings = settings_in_force()[1]
+        context = {"endpoint": settings.endpoint, "protocol": protocol_label(settings)}
+        return render_to_string("admin/dfinery_django/endpoint.html", context)
+
+    @admin.display(description=pgettext_lazy("destination", "why"))
+    def reason(self, destination: Destination) -> str:
+        return destination.translated_reason
 
     @admin.display(description=pgettext_lazy("destination", "why"))
     def reason_label(self, destination: Destination) -> str:
@@ -42,8 +78,3 @@ class DestinationAdmin(ReadOnlyAdmin):
     @admin.display(description=pgettext_lazy("destination", "state"))
     def state_label(self, destination: Destination) -> str:
         return str(destination.state(clock.now()).label)
-
-    @admin.display(description=pgettext_lazy("destination", "since"))
-    def since(self, destination: Destination) -> object:
-        since = destination.paused_at or destination.closed_at
-        return time_element(since) if since else None

@@ -16,6 +16,7 @@ from django.urls import NoReverseMatch, reverse
 
 from .. import clock
 from ..diagnostics import event_status, rebuild_diff
+from ..diagnostics.attempt_groups import group_attempts
 from ..enums import Action, EventStatus, Reason
 from ..models import Destination, Event
 from ..monitoring.overview import FAR_AHEAD
@@ -36,18 +37,21 @@ def event_context(request: HttpRequest, event: Event, allowed: list[Action]) -> 
     destination = Destination.objects.using(event._state.db).filter(alias=event.destination).first()
     attempts = list(event.attempts.order_by("-started_at", "-pk")[: MAX_ATTEMPTS_SHOWN + 1])
     offered = [action for action in allowed if is_offered(action, event, now)]
+    reason = redact(request, event.translated_reason, event.get_reason_code_display())
+    explanation = event_status.explain_status(event, _redacted_destination(request, destination), now)
     return {
         "event": event,
-        "reason": redact(request, event.reason, event.get_reason_code_display()),
-        "explanation": event_status.explain_status(event, _redacted_destination(request, destination), now),
+        "reason": "" if reason in explanation.sentence else reason,  # it waits for the same reason as its destination
+        "explanation": explanation,
         "left": time_left(event.expires_at, now),
         "is_dated_ahead": event.occurred_at - event.created_at > FAR_AHEAD,
         "due": due_in(event.due_at, now) if event.due_at else "",
         "offered": [(str(action), action.label) for action in offered],
-        "attempts": [
-            (attempt, event_status.explain_outcome(attempt), redact(request, attempt.error, ""))
-            for attempt in reversed(attempts[:MAX_ATTEMPTS_SHOWN])
+        "attempt_groups": [
+            (group, event_status.explain_outcome(group.last), redact(request, group.sentence(), group.times()))
+            for group in group_attempts(attempts[MAX_ATTEMPTS_SHOWN - 1 :: -1])
         ],
+        "attempts_shown": min(len(attempts), MAX_ATTEMPTS_SHOWN),
         "has_more_attempts": len(attempts) > MAX_ATTEMPTS_SHOWN,
         **payload_context(request, event),
         **(rebuild_context(request, event) if is_offered(Action.REBUILD, event, now) else {}),
@@ -57,7 +61,7 @@ def event_context(request: HttpRequest, event: Event, allowed: list[Action]) -> 
 def _redacted_destination(request: HttpRequest, destination: Destination | None) -> Destination | None:
     if destination:  # changed for the page only: the row is not saved
         label = destination.get_closed_code_display()
-        destination.closed_reason = redact(request, destination.closed_reason, label)
+        destination.closed_reason, destination.closed_data = (redact(request, destination.translated_reason, label), "")
     return destination
 
 

@@ -74,7 +74,7 @@ class EventAdmin(ForgetActionAdmin):
 
     @admin.display(description=pgettext_lazy("event", "status"))
     def badge(self, event: Event) -> str:
-        return _badge(event, escaped_text(event.reason[:300]))
+        return _badge(event, escaped_text(event.translated_reason[:300]))
 
     @admin.display(description=pgettext_lazy("event", "status"))
     def badge_alone(self, event: Event) -> str:

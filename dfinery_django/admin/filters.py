@@ -13,23 +13,27 @@ from typing import Any
 
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.db import router
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _, pgettext_lazy
 
 from .. import clock
 from ..enums import EventStatus, Reason
-from ..models import Event
+from ..models import Event, Repair
 from ..models.queryset import EventQuerySet
-from ..operations.selection import Selection, reasons_in_use
+from ..operations.selection import WILDCARD, Selection, reasons_in_use
 from ..text.escape import escaped
 from ..text.times import local, parse_moment
+from .base import is_key
 
 #: Query parameters, named as Django's own filters would name them.
 STATUS, EVENT, DESTINATION, REASON = "status__exact", "event_name", "destination", "reason_code__exact"
 LAST_HOURS, SINCE, UNTIL = "hours", "occurred_at__gte", "occurred_at__lt"
 DEFINITIONS, SOURCE = "definition__in", "source_pk"
 SEARCH = "q"
-FILTER_PARAMETERS = (STATUS, EVENT, DESTINATION, REASON, LAST_HOURS, SINCE, UNTIL, DEFINITIONS, SOURCE)
+#: The key of a bulk action: the events that it changed.
+REPAIR = "repair"
+FILTER_PARAMETERS = (STATUS, EVENT, DESTINATION, REASON, LAST_HOURS, SINCE, UNTIL, DEFINITIONS, SOURCE, REPAIR)
 
 #: A filter lists no more values than this.
 MAX_CHOICES = 50
@@ -72,10 +76,30 @@ def read_selection(chosen: Mapping[str, str]) -> Selection:
         except (ValueError, OverflowError) as error:
             raise IncorrectLookupParameters(error) from error
     return Selection(
+        pks=_pks_changed_by(texts[REPAIR]) if texts[REPAIR] else (),
         status=texts[STATUS], event_name=texts[EVENT], destination=texts[DESTINATION], reason_code=texts[REASON],
         definitions=tuple(filter(None, texts[DEFINITIONS].split(","))), source_pk=texts[SOURCE],
         since=since, until=_parse_filter_time(chosen.get(UNTIL)), search=texts[SEARCH].strip(),
     )  # fmt: skip
+
+
+def query_of(selection: Selection) -> dict[str, str]:
+    """Return the list's query string of a selection's filters, as a dict; keys chosen one by one have none."""
+    texts = {
+        STATUS: selection.status, EVENT: selection.event_name, DESTINATION: selection.destination,
+        REASON: selection.reason_code, DEFINITIONS: ",".join(selection.definitions), SOURCE: selection.source_pk,
+        SINCE: selection.since.isoformat() if selection.since else "",
+        UNTIL: selection.until.isoformat() if selection.until else "",
+        SEARCH: selection.search + WILDCARD * selection.is_prefix,
+    }  # fmt: skip
+    return {name: text for name, text in texts.items() if text}
+
+
+def _pks_changed_by(key: str) -> tuple[int, ...]:
+    """Return the keys of the events that a bulk action changed; one of no event if they are not known."""
+    rows = Repair.objects.using(router.db_for_write(Event))
+    found = rows.filter(pk=int(key)).values_list("changed_pks", flat=True).first() if is_key(key) else None
+    return tuple(found or ()) or (0,)  # an empty tuple would select every event
 
 
 def _parse_filter_time(text: str | None) -> dt.datetime | None:
@@ -218,4 +242,19 @@ class SourceFilter(EventFilter):
             yield {"selected": True, "query_string": changelist.get_query_string(), "display": title}
 
 
-FILTERS = (StatusFilter, EventNameFilter, DestinationFilter, ReasonFilter, TimeFilter, SourceFilter)
+class RepairFilter(EventFilter):
+    """A filter by bulk action, as links from its page set it; shown only when set, to remove it."""
+
+    title, parameter_name = pgettext_lazy("model", "repair"), REPAIR
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        chosen = self.value()
+        return [(chosen, _("the events that it changed"))] if chosen else []
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        all_of_them, *chosen = super().choices(changelist)
+        yield {**all_of_them, "display": _("All events")}
+        yield from chosen
+
+
+FILTERS = (StatusFilter, EventNameFilter, DestinationFilter, ReasonFilter, TimeFilter, SourceFilter, RepairFilter)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import DELETION, LogEntry
@@ -16,11 +17,14 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext as _, gettext_lazy
 from django.views.decorators.http import require_POST
 
+from ..enums import EventStatus
 from ..models import Event
 from ..operations.messages import describe_forgotten, forget_button, forget_outcome, forget_question
+from ..operations.redaction import redact
 from ..text.times import number
 from .base import site_language
-from .bulk_actions import MAX_LISTED_EVENTS, BulkActionsAdmin
+from .bulk_actions import BulkActionsAdmin
+from .filters import SEARCH
 
 if TYPE_CHECKING:
     from ..operations.forget import Forgotten
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
 FORGET_SALT = "dfinery_django.forget"
 #: Limits, since all is erased in one transaction in the request.
 MAX_FORGOTTEN_EVENTS, MAX_FORGOTTEN_PEOPLE = 1000, 50
+#: The confirmation page lists no more of the events that are erased than this, and says how many more there are.
+MAX_ERASED_LISTED = 100
 
 
 class ForgetActionAdmin(BulkActionsAdmin):
@@ -38,7 +44,14 @@ class ForgetActionAdmin(BulkActionsAdmin):
     def has_forget_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("dfinery_django.forget_user")
 
-    @admin.action(description=gettext_lazy("Forget these people: erase all of their events"), permissions=["forget"])
+    def get_action_choices(self, request: HttpRequest, *args: Any, **options: Any) -> Any:
+        """Move the erasure to the end, into a group of its own."""
+        choices = super().get_action_choices(request, *args, **options)
+        apart = [choice for choice in choices if choice[0] == "forget"]
+        others = [choice for choice in choices if choice[0] != "forget"]
+        return [*others, (_("Personal data"), apart)] if apart else others
+
+    @admin.action(description=gettext_lazy("Erase all events of these people"), permissions=["forget"])
     def forget(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
         from ..operations.forget import people_of
 
@@ -86,20 +99,25 @@ class ForgetActionAdmin(BulkActionsAdmin):
     def _confirm_forget(
         self, request: HttpRequest, people: list[str], events: list[Event], unread: int, using: str
     ) -> HttpResponse:
-        from ..operations.forget import forget_all
+        from ..operations.forget import forecast_erasure
 
-        erased = forget_all(people, using=using, dry_run=True)
+        erased, pks = forecast_erasure(people, using)
+        listed = Event.objects.using(using).filter(pk__in=pks[-MAX_ERASED_LISTED:]).defer("payload").order_by("-pk")
+        list_url = self.admin_url("event_changelist")
+        links = [(each, f"{list_url}?{urlencode({SEARCH: each})}") for each in redact(request, people, [])]
         context = {
-            "action": "forget", "act": self.admin_url("event_forget"),
-            "button": forget_button(len(people)) if people else "",
+            "action": "forget", "act": self.admin_url("event_forget"), "is_erasure": True,
+            "button": forget_button(erased.total) if people else "",
+            "people": links, "people_count": len(people),
             "lines": list(describe_forgotten(erased, unread)),
-            "note": _("DFINERY keeps what it received: have it erased there, too.") if people else "",
-            "listed": events[:MAX_LISTED_EVENTS], "unlisted": max(0, len(events) - MAX_LISTED_EVENTS),
+            "statuses": [(each.label, str(each), erased.events[each]) for each in EventStatus if each in erased.events],
+            "listed": list(listed), "unlisted": max(0, erased.total - MAX_ERASED_LISTED),
         }  # fmt: skip
         # Not the people: users without view_payload could read their ids in the page.
         keys = [event.pk for event in events]
         confirmation = {"events": keys, "people_digest": _people_digest(people), "back": self._list_url(request)}
-        return self._confirmation_page(request, forget_question(len(people)), confirmation, context, FORGET_SALT)
+        title = forget_question(len(people))
+        return self._confirmation_page(request, title, confirmation, context, salt=FORGET_SALT, template="event/forget")
 
     def _log_forgotten(self, request: HttpRequest, erased: Forgotten) -> None:
         """Log the erasure and its user, not the people."""

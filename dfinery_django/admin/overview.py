@@ -13,13 +13,14 @@ from django.core.exceptions import PermissionDenied
 from django.db import connections, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import path, reverse
+from django.urls import path
 from django.utils.translation import gettext as _, pgettext
 from django.views.decorators.http import require_POST, require_safe
 
 from ..exceptions import ConfigurationError
 from ..models import Destination, Overview
 from ..outbox.wakeup import wake_on_commit
+from ..text.reasons import in_language
 from .base import ReadOnlyAdmin, site_language
 from .guard import View
 
@@ -87,7 +88,7 @@ class OverviewAdmin(ReadOnlyAdmin):
             circuit.pause(alias, by=request.user.get_username(), using=using)
         self._log_change(request, alias, lambda: pgettext("destination", "Paused."))
         self.message_user(request, _("Delivery to %(destination)s is paused.") % {"destination": alias})
-        return self._redirect_back()
+        return self._redirect_back(request)
 
     def resume(self, request: HttpRequest) -> HttpResponse:
         """Resume delivery to a destination, or close its circuit."""
@@ -100,7 +101,7 @@ class OverviewAdmin(ReadOnlyAdmin):
             wake_on_commit(using, alias)
         self._log_change(request, alias, lambda: pgettext("destination", "Resumed."))
         self.message_user(request, _("Delivery to %(destination)s is resumed.") % {"destination": alias})
-        return self._redirect_back()
+        return self._redirect_back(request)
 
     def send_test_event(self, request: HttpRequest) -> HttpResponse:
         """Check the token of a destination with a test event."""
@@ -111,11 +112,14 @@ class OverviewAdmin(ReadOnlyAdmin):
             result = check_token(alias)
         except ConfigurationError as error:
             self.message_user(request, str(error), messages.ERROR)
-            return self._redirect_back()
+            return self._redirect_back(request)
         self._log_change(request, alias, lambda: _("Sent a test event: %(answer)s") % {"answer": result.text})
-        words = f"{result.text} {result.answer}" if result.answer else f"{result.text} ({result.duration_ms} ms)"
-        self.message_user(request, words, _TEST_EVENT_LEVELS[result.is_accepted])
-        return self._redirect_back()
+        answer = in_language(result.answer) or f"({result.duration_ms} ms)"
+        level = _TEST_EVENT_LEVELS[result.is_accepted]
+        # An answer that is not DFINERY's is not the success that was asked for.
+        level = level if result.endpoint.is_dfinery else max(level, messages.WARNING)
+        self.message_user(request, f"{result.text} {answer}", level)
+        return self._redirect_back(request)
 
     def _posted_destination(self, request: HttpRequest, permission: str) -> str:
         """Return the alias that was posted.
@@ -141,6 +145,6 @@ class OverviewAdmin(ReadOnlyAdmin):
         with site_language():
             self.log_change(request, destination_row(alias, databases()[0]), words())
 
-    def _redirect_back(self) -> HttpResponse:
-        url = reverse("admin:dfinery_django_overview_changelist", current_app=self.admin_site.name)
-        return HttpResponseRedirect(url)
+    def _redirect_back(self, request: HttpRequest) -> HttpResponse:
+        page = "destination" if request.POST.get("back") == "destination" else "overview"
+        return HttpResponseRedirect(self.admin_url(f"{page}_changelist"))

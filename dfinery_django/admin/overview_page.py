@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlencode
 
+from django.contrib.admin.utils import quote
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
 from ..enums import FINISHED, UNFINISHED, EventStatus
+from ..models import Destination
 from ..monitoring import overview, recent
 from ..monitoring.health import HealthReport, assess
 from ..operations.redaction import redact
+from ..text.endpoints import endpoint_note
+from ..text.reasons import in_language
 from ..text.times import span
 from .chart import build_chart
 
@@ -30,14 +35,44 @@ def overview_context(request: HttpRequest, site: str) -> dict[str, Any]:
         "chart": build_chart(snapshot.hours),
         "arrival": arrival and {"median": span(arrival.median_seconds), "p95": span(arrival.p95_seconds)},
         "failures": [
-            (each, redact(request, each.example.reason, ""), _failures_link(each, snapshot, site))
+            (each, redact(request, each.example.translated_reason, ""), _failures_link(each, snapshot, site))
             for each in recent.failures(snapshot.now)
         ],
+        **_destinations_context(request, snapshot, site),
         "first_to_expire": recent.first_to_expire(snapshot.first_to_expire),
         "unfinished": [_tile(status, snapshot, site) for status in UNFINISHED],
         "finished": [_tile(status, snapshot, site) for status in FINISHED],
-        "may_pause": request.user.has_perm("dfinery_django.pause_destination"),
-        "may_test": request.user.has_perm("dfinery_django.send_test_event"),
+    }
+
+
+def destinations_page_context(request: HttpRequest, site: str) -> dict[str, Any]:
+    """Return the context of the Destinations page, as of now."""
+    snapshot = _redacted_overview(request, overview.look(with_schedules=False))
+    with_row = {row.alias for using in overview.databases() for row in Destination.objects.using(using)}
+    return {
+        "overview": snapshot,
+        **_destinations_context(request, snapshot, site, with_row=with_row),
+        "back": "destination",
+    }
+
+
+def _destinations_context(
+    request: HttpRequest, snapshot: overview.Snapshot, site: str, with_row: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return the destinations with a link to the events of each, and with one to the page of those ``with_row``."""
+    may_view = request.user.has_perm("dfinery_django.view_event")
+    cards = []
+    for each in snapshot.destinations:
+        events = _list_link(site, destination=each.alias) if may_view else ""
+        page = ""
+        if each.alias in with_row:
+            page = reverse("admin:dfinery_django_destination_change", args=[quote(each.alias)], current_app=site)
+        cards.append((each, events, page))
+    return {
+        "elsewhere": endpoint_note(snapshot.settings),
+        "destinations": cards,
+        "may_pause": may_view and request.user.has_perm("dfinery_django.pause_destination"),
+        "may_test": may_view and request.user.has_perm("dfinery_django.send_test_event"),
     }
 
 
@@ -66,9 +101,9 @@ def _list_link(site: str, **lookups: str) -> str:
 
 
 def _redacted_overview(request: HttpRequest, snapshot: overview.Snapshot) -> overview.Snapshot:
-    """Redact the reasons for open circuits as far as the user may not read them."""
+    """Translate the reasons for open circuits, and redact them as far as the user may not read them."""
     found = (
-        dataclasses.replace(each, why=redact(request, each.why, str(each.code.label))) for each in snapshot.destinations
+        dataclasses.replace(each, why=redact(request, in_language(each.why), "")) for each in snapshot.destinations
     )
     return dataclasses.replace(snapshot, destinations=tuple(found))
 

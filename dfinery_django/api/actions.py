@@ -8,6 +8,7 @@ from typing import Any
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.db import router, transaction
+from django.utils import translation
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,11 +17,14 @@ from .. import clock
 from ..db.retry import retry
 from ..enums import ACTIONABLE, Action, ActionVerdict
 from ..models import Event
+from ..monitoring.holdups import find_holdups
+from ..monitoring.overview import look
 from ..operations.bulk_action import advance, new_bulk_action, wake_all_on_commit
 from ..operations.selection import Selection
 from .base import DfineryView, permission_set
 from .errors import ApiError, Unavailable
 from .events import get_event_or_404
+from .health import without_usernames
 from .serializers import english_label, event_detail
 
 #: How long a request retries on a database fault.
@@ -41,7 +45,11 @@ class EventActionView(DfineryView):
             detail = f"Nothing was done: {english_label(ActionVerdict, verdict)}."
             raise ApiError(status.HTTP_409_CONFLICT, detail, verdict=str(verdict))
         wake_all_on_commit(using)
-        return Response(event_detail(Event.objects.using(using).get(pk=event.pk), request))
+        return Response(self.answer(Event.objects.using(using).get(pk=event.pk), request))
+
+    def answer(self, event: Event, request: Request) -> dict[str, Any]:
+        """Return the body of the response: the event after the action."""
+        return event_detail(event, request)
 
     def _carry_out(self, request: Request, event: Event, using: str) -> ActionVerdict:
         """Store the bulk action, run it and log it, in one transaction."""
@@ -73,6 +81,12 @@ class ResendView(EventActionView):
 
     action = Action.RESEND
     permissions = {"POST": (permission_set("view_event", "resend_event"),)}
+
+    def answer(self, event: Event, request: Request) -> dict[str, Any]:
+        """Return the event, which is not sent yet, and what keeps it from being sent for now."""
+        with translation.override("en"):  # whatever language the request's headers ask for
+            holdups = find_holdups(without_usernames(look(with_schedules=False)), [event.destination])
+            return {**event_detail(event, request), "held_up_by": [each.text for each in holdups]}
 
 
 class CancelView(EventActionView):

@@ -7,10 +7,18 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any
 
+from django.apps import apps
 from django.db import Error as DatabaseFault
 from django.utils import translation
 from django.utils.cache import add_never_cache_headers
 from rest_framework.permissions import BasePermission
+from rest_framework.renderers import (
+    BaseRenderer,
+    BrowsableAPIRenderer,
+    HTMLFormRenderer,
+    JSONRenderer,
+    TemplateHTMLRenderer,
+)
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
@@ -74,6 +82,14 @@ class DfineryView(APIView):
     def get_throttles(self) -> list[BaseThrottle]:
         site_classes: Any = api_settings.DEFAULT_THROTTLE_CLASSES
         return [*(each() for each in site_classes if not issubclass(each, ScopedRateThrottle)), ScopeThrottle()]
+
+    def get_renderers(self) -> list[BaseRenderer]:
+        """Return the site's renderers; those that need templates of DRF only if it is in ``INSTALLED_APPS``."""
+        renderers = super().get_renderers()
+        if apps.is_installed("rest_framework"):
+            return renderers
+        needs_templates = (BrowsableAPIRenderer, TemplateHTMLRenderer, HTMLFormRenderer)
+        return [each for each in renderers if not isinstance(each, needs_templates)] or [JSONRenderer()]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

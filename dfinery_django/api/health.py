@@ -38,7 +38,7 @@ class HealthView(DfineryView):
             logger.exception("The outbox can't be read")
             raise Unavailable("The outbox can't be read: see the log.") from None
         with translation.override("en"):  # whatever language the request's headers ask for
-            health = assess(_without_usernames(overview))
+            health = assess(without_usernames(overview))
         shape = HealthSerializer({
             "level": health.level.name.lower(), "reasons": list(map(_finding_data, health.findings)),
             **_health_counts(overview), "destinations": overview.destinations,
@@ -47,7 +47,8 @@ class HealthView(DfineryView):
         return Response(shape.data, code)
 
 
-def _without_usernames(overview: Snapshot) -> Snapshot:
+def without_usernames(overview: Snapshot) -> Snapshot:
+    """Return the snapshot for callers that need not know who paused a destination."""
     nameless = [dataclasses.replace(each, paused_by=each.paused_by and "somebody") for each in overview.destinations]
     return dataclasses.replace(overview, destinations=tuple(nameless))
 

@@ -32,6 +32,7 @@ from .serializers import (
     HealthSerializer,
     IngestedSerializer,
     IngestErrorSerializer,
+    ResentSerializer,
     SerializerBase,
 )
 
@@ -122,7 +123,8 @@ _ID_IN_PATH = OpenApiParameter("event_id", OpenApiTypes.UUID, OpenApiParameter.P
 _NOT_FOUND = {404: OpenApiResponse(ErrorSerializer, "There is no event of this id.")}
 
 
-for _each in SerializerBase.__subclasses__() + EventSerializer.__subclasses__() + ErrorSerializer.__subclasses__():
+_BASES = (SerializerBase, EventSerializer, EventDetailSerializer, ErrorSerializer)
+for _each in (subclass for base in _BASES for subclass in base.__subclasses__()):
     # A site may have an Event component of its own.
     if _each.__module__ == EventSerializer.__module__:
         extend_schema_serializer(component_name=f"Dfinery{_each.__name__.removesuffix('Serializer')}")(_each)
@@ -189,7 +191,11 @@ _ACTION_RESPONSES = {
     409: OpenApiResponse(ActionErrorSerializer, "Nothing was done, and the reason."),
 }
 _ON_ONE: dict[str, Any] = {"responses": _ACTION_RESPONSES, "parameters": [_ID_IN_PATH], "request": None}
-_document("actions.ResendView", post=_operation("event_resend", "Send it again", **_ON_ONE))
+_RESENT = OpenApiResponse(ResentSerializer, "It will be sent again: its current state, and what holds it up.")
+_document(
+    "actions.ResendView",
+    post=_operation("event_resend", "Send it again", **{**_ON_ONE, "responses": {**_ACTION_RESPONSES, 200: _RESENT}}),
+)
 _document("actions.CancelView", post=_operation("event_cancel", "Never send it", **_ON_ONE))
 
 _HEALTH_SCHEMA = {"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("DfineryHealth", "DfineryError")]}

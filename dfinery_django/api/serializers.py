@@ -70,12 +70,18 @@ class AttemptSerializer(SerializerBase):
     outcome = word_field(Outcome.values)
     status_code = serializers.IntegerField(allow_null=True)
     result_code = serializers.CharField()
-    error = serializers.CharField(help_text="In full with the permission `view_payload` only.")
+    reason = serializers.CharField(
+        help_text="Why it was not delivered; in full with the permission `view_payload` only."
+    )
+    error = serializers.CharField(
+        help_text="Technical words, if no answer came; in full with the permission `view_payload` only."
+    )
     response_body = serializers.CharField(required=False, help_text="With the permission `view_payload` only.")
 
     def to_representation(self, instance: Any) -> Any:
         data = super().to_representation(instance)
-        data["error"] = redact(self.context["request"], data["error"], english_label(Outcome, data["outcome"]))
+        for name in ("reason", "error"):
+            data[name] = redact(self.context["request"], data[name], english_label(Outcome, data["outcome"]))
         if not may_see_payload(self.context["request"]):
             del data["response_body"]
         return data
@@ -89,6 +95,14 @@ class EventDetailSerializer(EventSerializer):
         required=False, allow_null=True,
         help_text="With the permission `view_payload` only; null while it is not built, or once it was dropped.",
     )  # fmt: skip
+
+
+class ResentSerializer(EventDetailSerializer):
+    """An event that will be sent again."""
+
+    held_up_by = serializers.ListField(
+        child=serializers.CharField(), help_text="Why it is not sent for now, as in `health`; empty if nothing does."
+    )
 
 
 def event_detail(event: Event, request: Any) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from ..models.queryset import POISON_LAPSES, EventQuerySet
 from ..schema.payload import Payload
 from ..telemetry.notify import notify
 from ..text import escape, language, log_fields
+from ..text.reasons import ReasonText, reason_of
 from .custom_fields import SeenFields
 from .payload_reader import NoUser, ids_of, payload_of
 
@@ -34,14 +35,11 @@ logger = logging.getLogger("dfinery_django")
 BUILD_BATCH = 200
 #: The rest of a batch is requeued after this time: a slow mapping must not outlast the lease.
 BATCH_SECONDS = 5.0
-BUILD_WORKER_LOST = (
-    f"{POISON_LAPSES + 1} workers in a row ended while building it: its mapping hangs, or takes too much memory. "
-    "Fix it, then rebuild the event."
-)
+BUILD_WORKER_LOST = ReasonText("builder_lost", count=POISON_LAPSES + 1)
 #: The fields that building may change.
 BUILT_FIELDS = (
     "status", "destination", "payload", "user_id", "user_source", "order_id", "occurred_at", "expires_at", "due_at",
-    "lapse_count", "reason_code", "reason", "finished_at",
+    "lapse_count", "reason_code", "reason", "reason_data", "finished_at",
 )  # fmt: skip
 
 
@@ -104,8 +102,8 @@ def build(
                 continue
             try:
                 definition = registry.get(name)
-            except NotRegistered as error:
-                _fail_all(group, Reason.NOT_REGISTERED, f"{error} Bring it back, then rebuild the event.", now)
+            except NotRegistered:
+                _fail_all(group, Reason.NOT_REGISTERED, ReasonText("not_registered", name=repr(name)), now)
             else:
                 _build_group(definition, group, seen, now, waits, until)
     seen.save()
@@ -124,7 +122,7 @@ def _build_group(
                 _build_group(definition, [event], seen, now, waits, until)
             else:
                 event.fault = error
-                reason = f"{definition.source_label} can't be read: {error_text(error)}"
+                reason = ReasonText("source_unreadable", source=definition.source_label, error=error_text(error))
                 event.finish(EventStatus.FAILED, Reason.MAPPING, reason, now)
         return
     for number, event in enumerate(events):
@@ -166,40 +164,39 @@ def fail(event: Event, definition: EventDefinition, instance: Any, error: Except
     """Fail an event that can't be built."""
     if isinstance(error, PayloadError):
         code = Reason.NO_USER if isinstance(error, NoUser) else Reason.PAYLOAD
-        event.finish(EventStatus.FAILED, code, str(error), now)
+        event.finish(EventStatus.FAILED, code, reason_of(error), now)
         user_id, event.order_id = map(escape.searchable, ids_of(definition, instance))
         event.user_id = event.user_id if event.user_source else user_id
     else:
         event.fault = error
-        reason = f"{definition.name} raised {error_text(error)}. Fix the definition, then rebuild."
+        reason = ReasonText("definition_raised", name=definition.name, error=error_text(error))
         event.finish(EventStatus.FAILED, Reason.MAPPING, reason, now)
 
 
 def fail_without_source(event: Event, now: dt.datetime) -> None:
     """Fail an event whose source was deleted."""
-    reason = f"{event.source} {event.source_pk} is gone: it was deleted before the event was built."
+    reason = ReasonText("source_gone", source=f"{event.source} {event.source_pk}")
     event.finish(EventStatus.FAILED, Reason.SOURCE_GONE, reason, now)
 
 
 def _accept(event: Event, payload: Payload | None, now: dt.datetime) -> None:
     if payload is None:
-        event.finish(EventStatus.CANCELLED, Reason.GUEST, "A guest: the definition skips guests.", now)
+        event.finish(EventStatus.CANCELLED, Reason.GUEST, ReasonText("guest"), now)
         return
     event.payload = payload.to_json()
     event.user_id, event.order_id = escape.searchable(payload.user_id), escape.searchable(payload.order_id)
     if event.destination not in get_settings().TOKENS:
         event.finish(EventStatus.FAILED, Reason.NO_DESTINATION, no_token_reason(event), now)
     elif event.expires_at <= now:
-        happened, hours = f"{event.occurred_at:%Y-%m-%d %H:%M:%S %Z}", get_settings().MAX_AGE_HOURS
-        reason = f"It happened at {happened}; DFINERY processes nothing older than {hours:g} h."
+        reason = ReasonText("too_old", happened=event.occurred_at, hours=f"{get_settings().MAX_AGE_HOURS:g}")
         event.finish(EventStatus.EXPIRED, Reason.TOO_OLD, reason, now)
     else:
         event.postpone(EventStatus.PENDING, now, Reason.NONE, "")
 
 
-def no_token_reason(event: Event) -> str:
+def no_token_reason(event: Event) -> ReasonText:
     """Return the reason of an event whose destination has no token."""
-    return f"There is no token for {event.destination!r}: add it to DFINERY['TOKENS'], then rebuild the event."
+    return ReasonText("no_token", destination=repr(event.destination))
 
 
 def _postpone_if_early(event: Event, definition: EventDefinition, instance: Any, using: str, now: dt.datetime) -> bool:
@@ -208,11 +205,10 @@ def _postpone_if_early(event: Event, definition: EventDefinition, instance: Any,
     After ``READY_SECONDS`` the former is built as it is, and the latter is cancelled.
     """
     if conditions.still_holds(Source(definition, instance, using)):
-        reason = "Its items are not there yet."
+        reason = ReasonText("items_missing")
         return not is_ready(definition, instance) and _postpone(event, Reason.NOT_READY, reason, now)
-    if not _postpone(event, Reason.UNTRUE, "The row does not match its 'when' yet.", now):
-        reason = "The row does not match its 'when': the signal's change is not stored, or not any more."
-        event.finish(EventStatus.CANCELLED, Reason.UNTRUE, reason, now)
+    if not _postpone(event, Reason.UNTRUE, ReasonText("untrue_yet"), now):
+        event.finish(EventStatus.CANCELLED, Reason.UNTRUE, ReasonText("untrue"), now)
     return True
 
 
@@ -230,7 +226,7 @@ def _retry_later(event: Event, error: Exception, now: dt.datetime) -> None:
     extra = log_fields.log_extra(event_id=str(event.event_id), definition=event.definition)
     words = error_line(error)
     logger.warning("Event %s (%s) can't be built yet: %s", event.event_id, event.definition, words, extra=extra)
-    reason = f"A database that its mapping reads failed ({words}). It is retried."
+    reason = ReasonText("database_failed", error=words)
     event.postpone(EventStatus.CAPTURED, _next_build_at(event, now), Reason.MAPPING, reason)
 
 

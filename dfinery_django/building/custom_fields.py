@@ -29,6 +29,7 @@ from ..models import CustomField
 from ..schema import properties
 from ..schema.properties import Scope
 from ..schema.types import Wire, WireType, convert, infer
+from ..text.reasons import ReasonText
 
 logger = logging.getLogger("dfinery_django")
 
@@ -165,11 +166,9 @@ def _fit_remembered(scope: Scope, name: str, value: Any, remembered: WireType, p
     if get_settings().TYPE_DRIFT == "warn":
         return wire
     found = infer(wire)
-    raise PayloadError(
-        path,
-        f"a {found.label} where {name!r} was a {remembered.label} so far",
-        f'Convert it in the mapping, or decide: DFINERY["CUSTOM_FIELDS"]["{scope}"]["{name}"] = "{found.value}".',
-    )
+    line = f'DFINERY["CUSTOM_FIELDS"]["{scope}"]["{name}"] = "{found.value}"'
+    problem = ReasonText("type_drift", found=found.label, name=repr(name), type=remembered.label)
+    raise PayloadError(path, problem, ReasonText("declare_type", line=line))
 
 
 @lru_cache(maxsize=1000)

@@ -12,6 +12,7 @@ from ..models import Event
 from ..schema import properties, types
 from ..schema.payload import Payload, Properties, convert_properties
 from ..schema.properties import Scope
+from ..text.reasons import ReasonText
 from .custom_fields import SeenFields
 from .event_user import sent_user_id, with_known_user
 
@@ -20,11 +21,8 @@ class NoUser(PayloadError):
     """An event without a user."""
 
     def __init__(self) -> None:
-        super().__init__(
-            f"{properties.PATHS['user']}.{properties.USER_ID}",
-            "it is empty, and DFINERY takes no event without a user",
-            'For guests map e.g. Coalesce("customer.pk", Hashed("guest_email")), or set "guests": "skip".',
-        )
+        path = f"{properties.PATHS['user']}.{properties.USER_ID}"
+        super().__init__(path, ReasonText("no_user_id"), ReasonText("map_guests"))
 
 
 def payload_of(event: Event, definition: EventDefinition, instance: Any, seen: SeenFields) -> Payload | None:

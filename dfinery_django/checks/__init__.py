@@ -19,13 +19,13 @@ E013   a definition's choice (``guests``, ``build``) that does not exist
 E014   ``signal`` can't be connected
 E015   ``CONSENT`` or a definition's ``consent`` can't be asked
 E017   tenants with a schema each, whose events would be mixed, or never delivered
+E018   routers that put our tables elsewhere than the rows that events are made of
 W001   no ``user``: the key of the source object would be sent as ``user_id``
 W002   django-q2 would stop a drain before it is done
 W003   ``django_q`` is not installed
 W004   ``Q_OPTIONS`` names a cluster that ``Q_CLUSTER`` does not know
 W005   a request may outlast its lease: another worker would send the event as well
 W006   a custom field has another type in one definition than in another
-W007   a model in a database where the outbox may have no tables
 W008   a SQLite database whose transactions begin as readers: a write fails instead of waiting
 W009   a database that can't hold every text (asked by ``migrate``, and ``check --database``)
 W010   a path that ends in a field whose values can't be sent
@@ -33,7 +33,11 @@ W013   deletions that the database makes by itself, without a signal
 W014   django-q2 would give a running drain to a second worker
 W015   django-q2 runs drains in the shop's own requests
 W016   ``build`` is "commit" where ``settle_seconds`` makes events wait for the drain
+W017   tables are missing (asked by ``check --database``)
+W018   ``Q_CLUSTER`` names no broker
+W019   the broker's client is not installed
 I001   events that depend on signals alone: reconcile can't find what they miss
+I002   moments without a zone, and the zone that they are read in
 =====  ==================================================================
 
 Every process registers them, few run them: what only a check needs is imported there.
@@ -63,8 +67,10 @@ def message_of(number: str, message: str, hint: str) -> CheckMessage:
 @register("dfinery")
 def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:
     """Check the ``DFINERY`` setting itself, then the definitions."""
+    from .databases import check_routers, check_sqlite
     from .definitions import check_consent, check_definition
-    from .site import check_ca_bundle, check_lease, check_queue, check_sqlite, check_tenants
+    from .queue import check_queue
+    from .site import check_ca_bundle, check_lease, check_tenants, check_time_zone
 
     found = [message_of(each.id, each.message, each.hint) for each in problems(masked_setting())]
     if any(each.id != "dfinery.E003" for each in found):
@@ -72,10 +78,12 @@ def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
     found += _check_imports()
     if get_settings().CONSENT:
         found += check_consent(get_settings().CONSENT, "DFINERY['CONSENT']")
-    for check in (check_queue, check_lease, check_tenants, check_sqlite, check_ca_bundle):
+    for check in (
+        *(check_queue, check_lease, check_tenants, check_time_zone, check_routers, check_sqlite, check_ca_bundle),
+    ):
         found += check()
     faults = registry.definition_faults().values()
-    found += [message_of("E007", fault, "See the chapter on definitions.") for fault in faults]
+    found += [message_of("E007", fault, "It captures nothing until this is corrected.") for fault in faults]
     for name, fault in connect_signals().items():
         hint = '"signal": ("dotted.path.of.the_signal", "keyword of the instance")'
         found.append(message_of("E014", f"Event {name!r}: its signal can't be connected: {fault}", hint))
@@ -89,9 +97,10 @@ def check_databases(
     app_configs: Sequence[AppConfig] | None = None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
     """Check what only a query can show. Django calls it for ``migrate`` and ``check --database``."""
-    from .site import check_texts
+    from .databases import check_tables, check_texts
 
-    return [message for alias in databases or () for message in check_texts(alias)]
+    aliases = databases or ()
+    return [*check_tables(aliases), *(message for alias in aliases for message in check_texts(alias))]
 
 
 def _check_imports() -> Iterator[CheckMessage]:

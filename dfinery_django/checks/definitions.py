@@ -1,4 +1,4 @@
-"""Checks of one definition against the models: paths, names, when, user, database."""
+"""Checks of one definition against the models: paths, names, when, user."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage
 from django.core.exceptions import FieldError
-from django.db import models, router
+from django.db import models
 
 from ..conf import did_you_mean, get_settings
-from ..db import tenants
 from ..definitions import consent
 from ..definitions.definition import EventDefinition
 from ..definitions.model_paths import trace
-from ..models import Event
-from ..outbox.reconcile import database_of_sources
 from ..schema import properties
 from ..schema.model_fields import field_fault
 from . import message_of
@@ -29,7 +26,6 @@ def check_definition(definition: EventDefinition) -> Iterable[CheckMessage]:
     if definition.consent is not None:
         yield from check_consent(definition.consent, f"Event {definition.name!r}: consent")
     yield from _check_user(definition)
-    yield from _check_database(definition)
 
 
 def _check_paths(definition: EventDefinition) -> Iterator[CheckMessage]:
@@ -144,17 +140,4 @@ def _check_user(definition: EventDefinition) -> Iterator[CheckMessage]:
             "W001",
             f"Event {definition.name!r} names no user: USER_ATTRIBUTES would be read from {definition.source_label}.",
             'Write "user": "customer" (the path of its user), or user_attributes with paths from it.',
-        )
-
-
-def _check_database(definition: EventDefinition) -> Iterator[CheckMessage]:
-    alias = database_of_sources(definition)
-    # The router of tenants answers for the current schema only.
-    if not tenants.is_per_tenant("dfinery_django") and not router.allow_migrate_model(alias, Event):
-        yield message_of(
-            "W007",
-            f"Event {definition.name!r}: {definition.source_label} is written to the database {alias!r}, where "
-            "DATABASE_ROUTERS let dfinery_django have no tables: none of its events could be stored.",
-            "An event is stored in its source's own transaction, which can't hold two databases: let allow_migrate() "
-            f"return True for 'dfinery_django' on {alias!r}, then run manage.py migrate --database={alias}.",
         )

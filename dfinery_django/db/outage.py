@@ -1,4 +1,4 @@
-"""Messages for people if the database is down or not migrated. They never quote the error."""
+"""Messages for people if the database is down or not migrated. Those for pages never quote the error."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Any
 
 from django.db import InterfaceError, InternalError, OperationalError
 from django.utils.translation import gettext as _
+
+from ..text.log_fields import log_rate_limited
 
 RETRY_AFTER_SECONDS = 30  # the value of the ``Retry-After`` header
 
@@ -29,3 +31,10 @@ def is_unmigrated(error: BaseException) -> bool:
     sqlstate = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
     number = error.args[0] if error.args else None
     return sqlstate in _SQLSTATES or number in _ERROR_NUMBERS or any(each in str(number) for each in _MESSAGES)
+
+
+def log_failure(words: str, *names: Any, error: Exception) -> None:
+    """Log an error that the shop must not see, once a minute per process; if a table is missing, with the remedy."""
+    if is_unmigrated(error):
+        words += "; a table or column is missing, run manage.py migrate"
+    log_rate_limited(words, *names, error=error)

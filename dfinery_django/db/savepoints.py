@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import DatabaseError, connections, models, transaction
 
-from ..text.log_fields import log_rate_limited
+from .outage import log_failure
 from .retry import DATABASE_ERRORS, T, is_transient
 
 #: Errors with which MySQL and MariaDB roll back the whole transaction, unknown to Django: a deadlock, a full lock
@@ -166,7 +166,7 @@ def restore_autocommit(using: str) -> None:
 def swallow(error: Exception, using: str, words: str, *names: Any) -> None:
     """Log an error instead of raising it in the shop's code, unless ``raise_or_recover`` raises it."""
     raise_or_recover(error, using)
-    log_rate_limited(words, *names, error=error)
+    log_failure(words, *names, error=error)
 
 
 def _has_transaction_ended(error: Exception, connection: Any) -> bool:

@@ -13,11 +13,12 @@ from django.utils.module_loading import import_string
 
 from ..conf import get_settings
 from ..db.savepoints import retry_once, savepoint_guard, swallow
+from ..text.reasons import ReasonText
 from . import registry
 from .definition import EventDefinition
 from .source import Source
 
-CONSENT_REFUSED = "There is no consent to it: consent was refused when it was to be built."
+CONSENT_REFUSED = ReasonText("no_consent")
 
 
 def consent_fault(consent: Any) -> str:

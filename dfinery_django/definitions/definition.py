@@ -19,6 +19,7 @@ from ..exceptions import ConfigurationError, PayloadError
 from ..schema.properties import PATHS, PREDEFINED, Scope, declared_type
 from ..schema.types import WireType
 from ..text.escape import searchable
+from ..text.reasons import ReasonText
 from .expressions import Expression, Path, expression, read_all, read_value
 from .model_paths import installed_model, wire_type
 
@@ -99,7 +100,8 @@ class EventDefinition:
             return None
         moment = read_value("event_datetime", self.moment, instance)
         if moment is None:
-            raise PayloadError("event_datetime", f"{self.moment!r} is empty", "Map a field that is never empty.")
+            problem = ReasonText("empty_moment", source=repr(self.moment))
+            raise PayloadError("event_datetime", problem, ReasonText("map_never_empty"))
         return moment
 
     def get_event_attributes(self, instance: Any) -> Mapping[str, Any]:

@@ -19,6 +19,7 @@ from ..db.retry import is_transient
 from ..exceptions import PayloadError, error_text
 from ..schema.model_fields import plain_value
 from ..schema.types import WireType, convert
+from ..text.reasons import ReasonText
 
 
 class Expression(ABC):
@@ -77,14 +78,14 @@ class Path(Expression):
         except ObjectDoesNotExist:
             return None
         except AttributeError as error:
-            raise PayloadError(self.path, f"{error}", f"Fix {part!r} in the path.") from error
+            raise PayloadError(self.path, _missing(holder, error), ReasonText("fix_path", part=repr(part))) from error
         if callable(value) and not isinstance(value, (BaseManager, type)):
             return self._call(value, part)
         return value
 
     def _call(self, method: Callable[[], Any], part: str) -> Any:
         if getattr(method, "alters_data", False):
-            raise PayloadError(self.path, f"{part}() changes data", "Map something that only reads.")
+            raise PayloadError(self.path, ReasonText("changes_data", name=part), ReasonText("map_reader"))
         try:
             return method()
         except ObjectDoesNotExist:
@@ -95,6 +96,13 @@ class Path(Expression):
 
     def __repr__(self) -> str:
         return repr(self.path)
+
+
+def _missing(holder: Any, error: AttributeError) -> str:
+    """Return that an object has no such attribute; the error's own text if its own code raised it."""
+    if error.obj is holder and error.name:
+        return ReasonText("no_attribute", kind=type(holder).__name__, name=error.name)
+    return str(error)
 
 
 class Call(Expression):
@@ -244,9 +252,10 @@ def read_value(place: str, source: Expression, instance: Any) -> Any:
     try:
         return source.resolve(instance)
     except PayloadError as error:
-        raise PayloadError(place, f"path {error.path!r}: {error.problem}", error.remedy) from error
+        problem = ReasonText("bad_path", path=repr(error.path), problem=error.problem)
+        raise PayloadError(place, problem, error.remedy) from error
     except Exception as error:
         if is_transient(error):
             raise  # the database's fault, not the mapping's: the build is retried
-        problem = f"{source!r} raised {error_text(error)}"
-        raise PayloadError(place, problem, "Fix the mapping or what it calls, then rebuild the event.") from error
+        problem = ReasonText("source_raised", source=repr(source), error=error_text(error))
+        raise PayloadError(place, problem, ReasonText("fix_and_rebuild")) from error

@@ -5,6 +5,7 @@ Following a path reads ``_meta`` only; ``get_rows`` reads rows.
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +19,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import DatabaseError, connections, models
 from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 
+from ..conf import did_you_mean
 from ..db.retry import is_transient
 from ..exceptions import error_text
 from ..schema.model_fields import wire_type_of
@@ -150,6 +152,13 @@ def _has_plain_manager(model: type[models.Model]) -> bool:
     return type(model._base_manager) is models.Manager
 
 
+def model_hint(label: object) -> str:
+    """Return a sentence with the nearest installed model, or with the form of a model's label."""
+    known = tuple(each._meta.label for each in apps.get_models())
+    is_near = difflib.get_close_matches(str(label), known, n=1)
+    return did_you_mean(str(label), known) if is_near else "Write app.Model, of an app in INSTALLED_APPS."
+
+
 def installed_model(model: Any) -> type[models.Model]:
     """Return the class of ``"app.Model"`` or of a model class.
 
@@ -160,7 +169,7 @@ def installed_model(model: Any) -> type[models.Model]:
         try:
             found = apps.get_model(model)
         except (LookupError, ValueError, AttributeError, TypeError) as error:
-            raise LookupError(f'{model!r}, which is not an installed model. Write "model": "app.Model".') from error
+            raise LookupError(f"{model!r}, which is not an installed model. {model_hint(model)}") from error
     if found._meta.abstract:
         raise LookupError(f"{found.__name__}, which is abstract. Write a definition for each model that is made of it.")
     if found._meta.swapped:

@@ -24,6 +24,7 @@ from ..db.tenants import database_and_schema
 from ..exceptions import PayloadError
 from ..schema import model_fields, types
 from ..text.language import site_language
+from ..text.reasons import ReasonText
 from .definition import EventDefinition
 from .expressions import Expression, Path
 from .model_paths import get_rows, trace
@@ -150,15 +151,15 @@ def _tagged(value: Any, path: str) -> Any:
             return [name, written(value)]
     text = str(value)
     if re.search(r" at 0x[0-9A-Fa-f]+", text):
-        problem = f"one {type(value).__name__} can't be told from another"
-        raise PayloadError(path, problem, "Give a text, a number, a UUID or a tuple.")
+        problem = ReasonText("no_key_text", kind=type(value).__name__)
+        raise PayloadError(path, problem, ReasonText("give_key_text"))
     return [type(value).__qualname__, text]
 
 
 def _key_parts(instance: models.Model, path: str) -> list[Any]:
     parts = [field.to_python(getattr(instance, field.attname)) for field in instance._meta.pk_fields]
     if None in parts:
-        raise PayloadError(path, f"a {type(instance).__name__} that is not saved has no key", "Save it first.")
+        raise PayloadError(path, ReasonText("unsaved", kind=type(instance).__name__), ReasonText("save_first"))
     return [_tagged(part, path) for part in parts]
 
 

@@ -26,6 +26,7 @@ from ..models import Destination, Event
 from ..protocols.base import Result
 from ..text.escape import storable
 from ..text.log_fields import log_extra
+from ..text.reasons import to_json, unusable_token
 from . import rate_limit
 
 logger = logging.getLogger("dfinery_django")
@@ -46,7 +47,9 @@ _SEVERITY = (Reason.NONE, Reason.TRANSIENT, Reason.THROTTLED, Reason.BLOCKED, Re
 #: DFINERY refuses us, and waiting does not fix that.
 REFUSAL_CODES = (Reason.BLOCKED, Reason.TOKEN)
 
-_CLOSED_FIELDS = ("closed_until", "closed_code", "closed_reason", "closed_at", "closed_wire", "failure_count")
+_CLOSED_FIELDS = (
+    *("closed_until", "closed_code", "closed_reason", "closed_data", "closed_at", "closed_wire", "failure_count"),
+)
 _STATE_FIELDS = (*_CLOSED_FIELDS, "quota_left", "quota_resets_at", *rate_limit.FIELDS)
 
 
@@ -93,7 +96,7 @@ def probe_if_fixed(destination: Destination, wire: str) -> None:
 def block_without_token(destination: Destination, settings: Settings, wire: str, now: dt.datetime) -> None:
     """Close a destination whose token can't be used. Events are stored and built meanwhile, and wait."""
     if fault := settings.TOKENS[destination.alias].fault:
-        refused = Result(Outcome.BLOCKED, f"DFINERY['TOKENS'][{destination.alias!r}] is {fault}.", blames_token=True)
+        refused = Result(Outcome.BLOCKED, unusable_token(destination.alias, fault), blames_token=True)
         update_circuit(destination, [refused], now, wire=wire)
 
 
@@ -198,7 +201,8 @@ def _apply_result(destination: Destination, result: Result, now: dt.datetime, wa
         destination.failure_count = 0
         rate_limit.on_probe_accepted(destination, now)
         destination.closed_until = destination.closed_at = None
-        destination.closed_code, destination.closed_reason, destination.closed_wire = Reason.NONE, "", ""
+        destination.closed_code = Reason.NONE
+        destination.closed_reason = destination.closed_data = destination.closed_wire = ""
         return
     # Requests that were in flight when it closed don't change the wait, unless their reason is more severe.
     counts = was_probe or not destination.is_closed(now)
@@ -217,7 +221,8 @@ def _apply_result(destination: Destination, result: Result, now: dt.datetime, wa
         if destination.closed_code != code:
             destination.closed_at = now
         destination.closed_until = now + dt.timedelta(seconds=seconds)
-        destination.closed_code, destination.closed_reason = code, storable(result.message)
+        destination.closed_code = code
+        destination.closed_reason, destination.closed_data = storable(result.message), to_json(result.message)
 
 
 def _throttle_seconds(destination: Destination, result: Result, now: dt.datetime) -> float:

@@ -29,6 +29,16 @@ class Stage(enum.Enum):
     TO_PROXY = enum.auto()
     TO_DFINERY = enum.auto()
     SENDING = enum.auto()
+    WAITING = enum.auto()  # for the answer
+
+    @property
+    def is_sent(self) -> bool:
+        """``True`` if a part of the request may have been sent."""
+        return self in (Stage.SENDING, Stage.WAITING)
+
+
+class AnswerTooSlow(TimeoutError):
+    """The deadline of an exchange is over, however often a piece of the answer came."""
 
 
 class _CurrentExchange(threading.local):
@@ -56,9 +66,14 @@ class _DeadlineReader(io.RawIOBase):
             return 0
         left = self._deadline - clock.monotonic()
         if left <= 0:
-            raise TimeoutError("the answer came too slowly")
+            raise AnswerTooSlow("the answer came too slowly")
         self._sock.settimeout(left if self._seconds is None else min(left, self._seconds))
-        return self._raw.readinto(buffer)
+        try:
+            return self._raw.readinto(buffer)
+        except TimeoutError:
+            if clock.monotonic() < self._deadline:
+                raise
+            raise AnswerTooSlow("the answer came too slowly") from None
 
     def close(self) -> None:
         if not self.closed:
@@ -129,6 +144,7 @@ class Connection:
 
     def getresponse(self) -> Any:
         self._used_at = clock.monotonic()
+        current_exchange.stage = Stage.WAITING
         return super().getresponse()  # type: ignore[misc]
 
     @property

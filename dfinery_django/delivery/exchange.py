@@ -15,12 +15,13 @@ from ..conf import get_settings
 from ..db.retry import DATABASE_ERRORS, write_bisecting
 from ..db.savepoints import raise_or_recover
 from ..enums import EventStatus, Outcome, Reason
-from ..exceptions import ConfigurationError, TransportError, error_text
+from ..exceptions import ConfigurationError, RefusedInTests, TransportError, error_text
 from ..models import DeliveryAttempt, Event
 from ..protocols.base import Request, Response, Result, WireProtocol
 from ..telemetry import counters
 from ..text.escape import escaped_text, searchable, storable
 from ..text.log_fields import event_extra, events_logger
+from ..text.reasons import ReasonText, to_json
 from .masking import masked_response, masked_text
 
 logger = logging.getLogger("dfinery_django")
@@ -35,7 +36,11 @@ ERROR_LENGTH = 1000
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request for a batch, and its result."""
+    """One request for a batch, and its result.
+
+    :ivar error: technical words, where no answer came; ``result.message`` says it for people
+    :ivar may_have_arrived: ``True`` if no answer came, but at least a part of the request was sent
+    """
 
     batch: Batch
     started_at: dt.datetime
@@ -43,6 +48,7 @@ class Exchange:
     result: Result
     body: str = ""
     error: str = ""
+    may_have_arrived: bool = False
 
 
 def send_batch(protocol: WireProtocol, send: Send, batch: Batch) -> Exchange:
@@ -52,6 +58,7 @@ def send_batch(protocol: WireProtocol, send: Send, batch: Batch) -> Exchange:
     """
     started_at, started = clock.now(), clock.monotonic()
     body = error = to_mask = ""
+    may_have_arrived = False
     with suppress(Exception):  # the request raises the same, and reports it
         to_mask = protocol.token.reveal()
     try:
@@ -62,22 +69,27 @@ def send_batch(protocol: WireProtocol, send: Send, batch: Batch) -> Exchange:
         result = Result(Outcome.BLOCKED, error, blames_token=True)
     except TransportError as failure:
         outcome = Outcome.BLOCKED if failure.is_local_fault else Outcome.TRANSIENT
-        error = masked_text(str(failure), to_mask)[:ERROR_LENGTH]
-        result = Result(outcome, f"No answer from DFINERY. {error}")
+        error, may_have_arrived = masked_text(str(failure), to_mask)[:ERROR_LENGTH], failure.may_have_arrived
+        known = failure.reason if isinstance(failure.reason, ReasonText) else None
+        result = Result(outcome, known or ReasonText("no_answer", error=error))
+    except RefusedInTests as failure:
+        error = str(failure)
+        result = Result(Outcome.TRANSIENT, error)
     except Exception as failure:  # noqa: BLE001 - logged masked: a traceback may quote the token
         stack = masked_text(traceback.format_exc(), to_mask)
         logger.error("A request could not be made\n%s", stack)
         error = masked_text(error_text(failure), to_mask)[:ERROR_LENGTH]
-        result = Result(Outcome.TRANSIENT, f"The request could not be made. {error}")
-    return Exchange(batch, started_at, round((clock.monotonic() - started) * 1000), result, body, error)
+        result, may_have_arrived = Result(Outcome.TRANSIENT, ReasonText("request_failed")), True
+    duration_ms = round((clock.monotonic() - started) * 1000)
+    return Exchange(batch, started_at, duration_ms, result, body, error, may_have_arrived)
 
 
 def timed_out(batch: Batch, seconds: float) -> Exchange:
     """Return the exchange of a request that never ended, not even with an error."""
-    error = f"no end after {seconds:.0f} seconds (does the resolver answer?)"
-    result = Result(Outcome.TRANSIENT, f"No answer from DFINERY. {error}")
+    reason = ReasonText("never_ended", seconds=f"{seconds:.0f}")
     started_at = clock.now() - dt.timedelta(seconds=seconds)
-    return Exchange(batch, started_at, round(seconds * 1000), result, error=error)
+    result = Result(Outcome.TRANSIENT, reason)
+    return Exchange(batch, started_at, round(seconds * 1000), result, error=str(reason), may_have_arrived=True)
 
 
 def by_lease(batches: Iterable[Batch]) -> dict[dt.datetime, list[Event]]:
@@ -106,7 +118,8 @@ def store_attempts(exchanges: Sequence[Exchange], using: str) -> None:
 
 
 def _bytes_of(attempt: DeliveryAttempt) -> int:
-    return len((attempt.response_body + attempt.error).encode(errors="replace"))
+    texts = (attempt.response_body, attempt.reason, attempt.reason_data, attempt.error)
+    return sum(len(text.encode(errors="replace")) for text in texts)
 
 
 def _attempt(event: Event, exchange: Exchange) -> DeliveryAttempt:
@@ -119,7 +132,10 @@ def _attempt(event: Event, exchange: Exchange) -> DeliveryAttempt:
         status_code=exchange.result.status_code,
         result_code=searchable(exchange.result.result_code, 20),
         response_body=storable(exchange.body, BODY_LENGTH),
+        reason=storable(exchange.result.message),
+        reason_data=to_json(exchange.result.message),
         error=storable(exchange.error),
+        may_have_arrived=exchange.may_have_arrived,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -23,8 +23,10 @@ from ..addresses import NO_PROXY, Proxy
 from ..conf import Settings
 from ..exceptions import TransportError
 from ..protocols.base import Request, Response
-from .connections import POOLS, Stage, current_exchange
+from ..text.reasons import ReasonText
+from .connections import POOLS, AnswerTooSlow, Stage, current_exchange
 from .masking import masked_response
+from .network_faults import certificate_reason, error_chain, place_of, unanswered_reason, unsent_reason
 from .test_guard import refuse_in_tests
 
 #: The API's responses have about 100 bytes; a larger body is cut here and not read further.
@@ -83,7 +85,11 @@ class Client:
         proxy: Proxy = NO_PROXY,
         ca_bundle: str = "",
     ) -> None:
-        self._seconds = connect_timeout + read_timeout
+        self._seconds, self._connect_timeout, self._read_timeout = (
+            connect_timeout + read_timeout,
+            connect_timeout,
+            read_timeout,
+        )
         self._timeout = urllib3.Timeout(total=self._seconds, connect=connect_timeout, read=read_timeout)
         self._headers = {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"}
         self._proxy, self._secrets, self._ca_bundle = proxy, proxy.secrets, ca_bundle
@@ -126,44 +132,49 @@ class Client:
             return masked_response(Response(answer.status_code, headers, body), *self._secrets)
 
     def _failure(self, error: Exception, url: str) -> TransportError:
+        words = f"{type(error).__name__}: {error}"
         if isinstance(error, _NO_ADDRESS):
-            return TransportError(f"{url} is no usable address", is_local_fault=True, may_have_arrived=False)
+            return _unsent(words, ReasonText("no_address", url=url), is_local_fault=True)
         if not isinstance(error, (requests.exceptions.RequestException, urllib3.exceptions.HTTPError)):
-            words = f"TLS can't be begun, see DFINERY['CA_BUNDLE']: {error}"
-            return TransportError(words, is_local_fault=True, may_have_arrived=False)
+            return _unsent(words, ReasonText("ca_bundle_unreadable"), is_local_fault=True)
         if current_exchange.stage is Stage.TO_PROXY:
             return self._proxy_failure(error)
-        if isinstance(error, requests.exceptions.SSLError):
-            return self._tls_failure(error)
-        is_sent = current_exchange.stage is Stage.SENDING
-        words = f"{type(error).__name__}: {error}" + ("" if is_sent else self._proxy_hint())
-        return TransportError(words, may_have_arrived=is_sent)
+        # A connection that was just cut, as in a restart, proves nothing about the certificate.
+        is_cut = any(isinstance(each, ssl.SSLEOFError) for each in error_chain(error))
+        is_local_fault = isinstance(error, requests.exceptions.SSLError) and not is_cut
+        place = place_of(url)
+        if current_exchange.stage.is_sent:
+            reason = self._unanswered_reason(error, place)
+            return TransportError(words, reason=reason, is_local_fault=is_local_fault)
+        if is_local_fault:
+            return _unsent(words, self._with_authority_hint(certificate_reason(error, place)), is_local_fault=True)
+        return _unsent(words, self._with_proxy_hint(unsent_reason(error, place, self._connect_timeout)))
+
+    def _unanswered_reason(self, error: Exception, place: str) -> ReasonText:
+        times = {"read_seconds": self._read_timeout, "total_seconds": self._seconds}
+        is_timeout = isinstance(error, TimedOut)
+        return unanswered_reason(error, place, current_exchange.stage, is_timeout=is_timeout, **times)
 
     def _proxy_failure(self, error: Exception) -> TransportError:
         """Describe a failure of the proxy. Its own text is left out: it may echo the password."""
         if current_exchange.status not in (0, requests.codes.ok):
             return _refused_by_proxy(current_exchange.status)
-        reasons = [each.strerror for each in _error_chain(error) if isinstance(each, OSError) and each.strerror]
-        why = (reasons or [type(error).__name__])[-1]
-        words = f"The proxy {self._proxy.address} (DFINERY['PROXY']) gives no proper answer: {why}"
-        return TransportError(words, may_have_arrived=False)
+        address = self._proxy.address
+        why = unsent_reason(error, place_of(address), self._connect_timeout)
+        reason = ReasonText("proxy_silent", proxy=address, why=why)
+        return _unsent(f"{type(error).__name__}. {reason}", reason)
 
-    def _tls_failure(self, error: Exception) -> TransportError:
-        # A connection that was just cut, as in a restart, proves nothing about the certificate.
-        is_local_fault = not any(isinstance(each, ssl.SSLEOFError) for each in _error_chain(error))
-        words = f"TLS failed: {error}"
-        if not is_local_fault:
-            words += self._proxy_hint()
-        elif self._ca_bundle:
-            words += ". DFINERY['CA_BUNDLE'] says who may sign certificates"
-        elif named := _first_set(CA_VARIABLES):
-            words += f". {named} is set, but not asked: for an authority of your own set DFINERY['CA_BUNDLE']"
-        is_sent = current_exchange.stage is Stage.SENDING
-        return TransportError(words, is_local_fault=is_local_fault, may_have_arrived=is_sent)
+    def _with_authority_hint(self, reason: ReasonText) -> ReasonText:
+        if self._ca_bundle:
+            return ReasonText("joined", first=reason, then=ReasonText("ca_bundle_decides"))
+        if named := _first_set(CA_VARIABLES):
+            return ReasonText("joined", first=reason, then=ReasonText("ca_variable_unused", variable=named))
+        return reason
 
-    def _proxy_hint(self) -> str:
+    def _with_proxy_hint(self, reason: ReasonText) -> ReasonText:
         named = "" if self._proxy else _first_set(PROXY_VARIABLES)
-        return f". {named} is set, but not asked: if a proxy is the way out set DFINERY['PROXY']" if named else ""
+        hint = named and ReasonText("proxy_variable_unused", variable=named)
+        return ReasonText("joined", first=reason, then=hint) if hint else reason
 
 
 def refuse_live_host(url: str) -> None:
@@ -188,22 +199,20 @@ def _read_body(answer: requests.Response, deadline: float) -> bytes:
     while len(body) < MAX_BODY_BYTES and (chunk := answer.raw.read1(_CHUNK_BYTES, decode_content=True)):
         body += chunk
         if clock.monotonic() > deadline:
-            raise TimedOut("the answer came too slowly")
+            raise TimedOut("the answer came too slowly") from AnswerTooSlow()
     return bytes(body[:MAX_BODY_BYTES])
 
 
 def _refused_by_proxy(status: int) -> TransportError:
     is_login = status == requests.codes.proxy_authentication_required
-    words = "A proxy asks for another user and password" if is_login else "A proxy refuses to pass it on"
+    reason = ReasonText("proxy_login" if is_login else "proxy_refuses", status=str(status))
     passes = status >= 500 or status in (requests.codes.request_timeout, requests.codes.too_many_requests)
-    words += f": HTTP {status}, see DFINERY['PROXY']"
-    return TransportError(words, is_local_fault=not passes, may_have_arrived=False)
+    return _unsent(str(reason), reason, is_local_fault=not passes)
 
 
-def _error_chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__context__
+def _unsent(words: str, reason: ReasonText, *, is_local_fault: bool = False) -> TransportError:
+    """Return the error of a request of which nothing was sent."""
+    return TransportError(words, reason=reason, is_local_fault=is_local_fault, may_have_arrived=False)
 
 
 def _first_set(variables: Sequence[str]) -> str:

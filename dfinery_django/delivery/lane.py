@@ -136,8 +136,9 @@ class Lane:
         now = clock.monotonic()
         if now - self.expired_at < EXPIRE_EVERY_SECONDS:
             return 0
-        expire_batch = functools.partial(expire, self.store.events, now=self.store.now(), limit=self.expire_size.size)
-        expired = self.store.retry(expire_batch)
+        known = {"destination": self.destination, "drained_before": self.store.drained_before}
+        options = {"now": self.store.now(), "limit": self.expire_size.size, **known}
+        expired = self.store.retry(functools.partial(expire, self.store.events, **options))
         self.expire_size.adapt(now)
         self.tally["expired"] += expired
         self.expired_at = float("-inf") if expired else now
@@ -214,6 +215,7 @@ class Lane:
         for each in exchanges:
             for event in each.batch:
                 apply_result(event, each.result, now, keeps_payload=self.settings.KEEP_PAYLOADS)
+        self.store.compare_clocks(exchanges)
         recorded = self.store.record(leases)
         self._update_circuit([each.result for each in exchanges], now)
         store_attempts(exchanges, self.using)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .. import clock
@@ -19,17 +19,18 @@ from ..enums import EventStatus, Reason
 from ..models import Destination, Event
 from ..models.queryset import POISON_LAPSES, EventQuerySet
 from ..telemetry.notify import notify
+from ..text.reasons import ReasonText
 from . import circuit, rate_limit
-from .exchange import Batch, by_lease
+from .exchange import Batch, Exchange, by_lease
 from .expiry import margin, warn_of_risk
 
 LAPSED_POLL_SECONDS = 1.0
 #: A poison event is sent alone; if that lease lapses too, it fails with this reason.
-SENDER_LOST = f"{POISON_LAPSES + 1} workers in a row ended while sending it. If something else stopped them, resend it."
+SENDER_LOST = ReasonText("sender_lost", count=POISON_LAPSES + 1)
 #: A step takes no longer than this, so that every kind of work gets its share of a round.
 SHARE_SECONDS = 0.5
 MIN_BATCH = 20
-DELIVERED_FIELDS = ("status", "due_at", "lapse_count", "reason_code", "reason", "finished_at")
+DELIVERED_FIELDS = ("status", "due_at", "lapse_count", "reason_code", "reason", "reason_data", "finished_at")
 RESULT_FIELDS = (*DELIVERED_FIELDS, "attempt_count")
 
 
@@ -64,8 +65,10 @@ class LaneStore:
         self.clock = database_clock or DatabaseClock(using)
         self.tally: Counter[str] = Counter()
         self.lapsed_at = float("-inf")
+        self.has_compared_clocks = False
         self.margin = margin(settings)
         self.destination = self.retry(lambda: circuit.destination_row(alias, using))
+        self.drained_before = self.destination.drained_at
         self.first_at = self.now()  # when the first event of a claim may be sent; others follow at the rate
 
     def now(self) -> dt.datetime:
@@ -95,6 +98,18 @@ class LaneStore:
 
     def set_wake_requested(self, at: dt.datetime | None, **others: Any) -> None:
         Destination.objects.using(self.using).filter(pk=self.alias).update(wake_requested_at=at, **others)
+
+    def compare_clocks(self, exchanges: Sequence[Exchange]) -> None:
+        """Remember, once in a drain, by how much this machine's clock differs from that of an answer."""
+        dated = [each for each in exchanges if each.result.answered_at is not None]
+        if not dated or self.has_compared_clocks or clock.is_travelling():
+            return
+        self.has_compared_clocks, latest = True, dated[-1]
+        ended_at = latest.started_at + dt.timedelta(milliseconds=latest.duration_ms)
+        ahead = ended_at.timestamp() - (latest.result.answered_at or 0)
+        if abs(ahead) > REPORTED_SECONDS:
+            differs = {"clock_ahead_seconds": ahead, "clock_differed_at": self.now()}
+            self.retry(lambda: Destination.objects.using(self.using).filter(pk=self.alias).update(**differs))
 
     def watch_for_due(self, seconds: float) -> bool:
         """Return ``True`` if any is due within so many seconds; a commit meanwhile then requests no other drain."""

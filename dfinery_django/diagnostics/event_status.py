@@ -184,7 +184,7 @@ def _values(event: Event, destination: Destination | None, now: dt.datetime) -> 
         "due": due_in(due, now) if due else "",
         "overdue": timesince(due, now) if due else "",
         "paused_by": destination.paused_by if destination else "",
-        "why": destination.closed_reason if destination else "",
+        "why": destination.translated_reason if destination else "",
     }
 
 
@@ -199,6 +199,7 @@ _OUTCOMES: dict[str, Text] = {
     ),
 }
 _NO_ANSWER = _("No answer came. The event may have arrived or not, so it is retried with the same event_id.")
+_NOT_ARRIVED = _("The event did not arrive. It is retried after a pause.")
 _TOKEN_REFUSED = _(
     "DFINERY refuses the API token: delivery is stopped until it is fixed. This does not count against the event."
 )
@@ -210,7 +211,8 @@ _NOT_SENT = _(
 def explain_outcome(attempt: DeliveryAttempt) -> str:
     """Return the outcome of an attempt in a sentence."""
     if attempt.status_code is None:
-        return str({Outcome.TRANSIENT: _NO_ANSWER, Outcome.BLOCKED: _NOT_SENT}.get(Outcome(attempt.outcome), ""))
+        no_answer = _NO_ANSWER if attempt.may_have_arrived else _NOT_ARRIVED
+        return str({Outcome.TRANSIENT: no_answer, Outcome.BLOCKED: _NOT_SENT}.get(Outcome(attempt.outcome), ""))
     if attempt.outcome == Outcome.BLOCKED and (attempt.status_code in (401, 403) or attempt.result_code == "4001"):
         return str(_TOKEN_REFUSED)
     return str(_OUTCOMES[attempt.outcome])

@@ -17,10 +17,12 @@ from ..definitions import registry
 from ..definitions.definition import EventDefinition
 from ..definitions.source import fetch_sources
 from ..enums import Reason
+from ..exceptions import NotRegistered, error_text
 from ..models import Event
 from ..schema import properties
 from ..schema.payload import Payload, Properties
 from ..schema.types import epoch_milliseconds
+from ..text.reasons import ReasonText, in_language
 
 MISSING = object()
 
@@ -50,8 +52,11 @@ def rebuild_difference(event: Event, using: str) -> RebuildDifference:
                 return _difference(event, registry.get(event.definition), using)
             finally:
                 transaction.set_rollback(True, using=using)
+    except NotRegistered:
+        reason = ReasonText("not_registered", name=repr(event.definition))
     except Exception as error:  # noqa: BLE001 - errors of the site's mapping are shown to the reader
-        return RebuildDifference(problem=f"{type(error).__name__}: {error}")
+        reason = ReasonText("definition_raised", name=event.definition, error=error_text(error))
+    return RebuildDifference(problem=in_language(reason))
 
 
 def _difference(event: Event, definition: EventDefinition, using: str) -> RebuildDifference:
@@ -60,7 +65,7 @@ def _difference(event: Event, definition: EventDefinition, using: str) -> Rebuil
         return RebuildDifference(problem=_("The source object is gone."))
     built = dry_run(definition, instance, using)
     if built.fault:
-        raise built.fault
+        return RebuildDifference(problem=built.translated_reason)
     if built.reason_code == Reason.NO_CONSENT:
         return RebuildDifference(problem=_("There is no consent to it: a rebuild would cancel it."))
     if built.reason_code == Reason.GUEST:

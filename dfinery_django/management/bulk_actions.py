@@ -21,6 +21,8 @@ from ..db.retry import retry
 from ..definitions import registry
 from ..enums import ACTIONABLE, Action
 from ..models import Event, Repair
+from ..monitoring.holdups import find_holdups, holdup_text
+from ..monitoring.overview import look
 from ..operations import messages
 from ..operations.bulk_action import Forecast, advance, new_bulk_action, stop, wake_all_on_commit
 from ..operations.selection import Selection
@@ -141,7 +143,8 @@ def _confirm(action: Action, planned: Sequence[PlannedAction], *, is_all: bool) 
             return
         message = "Nothing was done: no terminal to confirm at. Add --no-input to do it, or --dry-run for a forecast."
         raise wrong_use(message)
-    question = messages.action_title(action, sum(each.forecast.done for each in planned))
+    done, total = (sum(getattr(each.forecast, name) for each in planned) for name in ("done", "total"))
+    question = messages.action_title(action, done, total)
     try:
         answer = input(f"{question} [y/N] ")
     except (EOFError, KeyboardInterrupt):
@@ -167,7 +170,14 @@ def _carry_out(planned: PlannedAction) -> list[str]:
         raise CommandError(f"That can't be done: {bulk_action.error}", returncode=FAILED)
     with override("en"):
         skipped = [each for each in messages.action_lines(bulk_action.action, bulk_action.tally) if each.kind == "left"]
-        return [_outcome_sentence(bulk_action), *map(_tally_line, skipped)]
+        lines = [_outcome_sentence(bulk_action), *map(_tally_line, skipped)]
+        return lines if bulk_action.action == Action.CANCEL else [*lines, *_holdup_lines(planned.forecast)]
+
+
+def _holdup_lines(forecast: Forecast) -> list[str]:
+    """Return what keeps the events from being sent for now, with its remedy and the commands that help."""
+    holdups = find_holdups(look(with_schedules=False), forecast.destinations)
+    return [" ".join([holdup_text(each), *each.commands]) for each in holdups]
 
 
 def _do_next_chunk(bulk_action: Repair, using: str) -> Repair:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django import db
-from django.apps import apps
 from django.core.management.base import CommandError, SystemCheckError
 
 from ..db.retry import DATABASE_ERRORS
@@ -62,31 +61,16 @@ def one_line(error: BaseException) -> str:
 
 
 def _database_command_error(error: BaseException) -> CommandError:
-    try:
-        missing = [(app, using) for app, using in _apps_by_database() if not _has_tables(app, using)]
-    except DATABASE_ERRORS:
-        missing = []
-    if not missing:
-        return CommandError(f"The database can't be used: {one_line(error)}", returncode=FAILED)
-    [(app, using), *_] = missing
-    option = "" if using == db.DEFAULT_DB_ALIAS else f" --database {using}"
-    return wrong_use(f"Tables of {app} are missing in database {using!r}. Run: manage.py migrate{option}")
-
-
-def _apps_by_database() -> Iterator[tuple[str, str]]:
     from ..monitoring.overview import databases
+    from ..outbox.databases import lacking_tables, migrate_command
 
-    yield from (("dfinery_django", using) for using in databases())
-    if apps.is_installed("django_q"):
-        yield "django_q", db.router.db_for_write(next(apps.get_app_config("django_q").get_models()))
-
-
-def _has_tables(app: str, using: str) -> bool:
-    connection = db.connections[using]
-    if not connection.in_atomic_block:
-        connection.close_if_unusable_or_obsolete()
-    tables = {model._meta.db_table for model in apps.get_app_config(app).get_models() if not model._meta.proxy}
-    return tables <= set(connection.introspection.table_names())
+    try:
+        app, using = next(lacking_tables(databases()), ("", ""))
+    except DATABASE_ERRORS:
+        app = ""
+    if not app:
+        return CommandError(f"The database can't be used: {one_line(error)}", returncode=FAILED)
+    return wrong_use(f"Tables of {app} are missing in database {using!r}. Run: {migrate_command(using)}")
 
 
 def _discard_stdout() -> None:

@@ -24,6 +24,8 @@ class Repair(models.Model):
     reached_pk = models.BigIntegerField(default=0, editable=False)
     event_count = models.PositiveIntegerField(_("events selected"), default=0)
     tally = models.JSONField(_("so far"), default=dict)
+    # Keys of the events that it changed, so that one can see what became of them; null when they are too many.
+    changed_pks = models.JSONField(default=list, null=True, editable=False)
     error = models.TextField(pgettext_lazy("repair", "error"), blank=True)
     finished_at = MomentField(_("finished at"), null=True, blank=True, db_index=True)
 

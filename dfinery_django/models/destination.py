@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _, pgettext_lazy
 
 from ..db.columns import MomentField
 from ..enums import DestinationState, Reason
+from ..text.reasons import translated
 from .queryset import LONGEST_WAIT
 
 
@@ -18,7 +19,9 @@ class Destination(models.Model):
     alias = models.CharField(pgettext_lazy("destination", "alias"), max_length=64, primary_key=True)
     closed_until = MomentField(_("closed until"), null=True, blank=True)
     closed_code = models.CharField(max_length=20, choices=Reason.as_choices, blank=True)
+    # In English, and its code and parameters as JSON: see ``text.reasons``.
     closed_reason = models.TextField(pgettext_lazy("destination", "why"), blank=True)
+    closed_data = models.TextField(blank=True, editable=False)
     # When it stopped for this reason; probes that fail for the same one don't change it.
     closed_at = MomentField(_("closed since"), null=True, blank=True)
     failure_count = models.PositiveIntegerField(_("failures in a row"), default=0)
@@ -54,6 +57,11 @@ class Destination(models.Model):
 
     def __str__(self) -> str:
         return self.alias
+
+    @property
+    def translated_reason(self) -> str:
+        """The reason for which it is closed, in the reader's language."""
+        return translated(self.closed_data, self.closed_reason)
 
     def is_closed(self, now: dt.datetime) -> bool:
         """Return whether it is closed after failures: nothing is sent before ``closed_until``."""

@@ -20,6 +20,7 @@ from ..db.columns import MomentField
 from ..enums import FINISHED, UNFINISHED, EventStatus, Outcome, Reason
 from ..schema.types import as_moment, hours_after
 from ..text.escape import SEARCHABLE_LENGTH, escaped_text, storable
+from ..text.reasons import to_json, translated
 from .queryset import EventQuerySet
 
 
@@ -53,7 +54,9 @@ class Event(models.Model):
     reason_code = models.CharField(
         pgettext_lazy("event", "reason"), max_length=20, choices=Reason.as_choices, blank=True
     )
+    # In English, and its code and parameters as JSON: see ``text.reasons``.
     reason = models.TextField(_("reason in words"), blank=True)
+    reason_data = models.TextField(blank=True, editable=False)
     finished_at = MomentField(_("finished at"), null=True, blank=True)
     created_at = MomentField(_("captured at"), default=clock.now)
 
@@ -102,12 +105,21 @@ class Event(models.Model):
 
     def finish(self, status: EventStatus, code: Reason, reason: str, now: dt.datetime) -> None:
         """Set the fields of a finished event; nothing is saved."""
-        self.status, self.reason_code, self.reason = status, code, storable(reason)
-        self.due_at, self.finished_at = None, now
+        self.status, self.due_at, self.finished_at = status, None, now
+        self._set_reason(code, reason)
 
     def postpone(self, status: EventStatus, due_at: dt.datetime, code: Reason, reason: str) -> None:
         """Set the fields of an event that is due again later; nothing is saved."""
-        self.status, self.due_at, self.reason_code, self.reason = status, due_at, code, storable(reason)
+        self.status, self.due_at = status, due_at
+        self._set_reason(code, reason)
+
+    def _set_reason(self, code: Reason, reason: str) -> None:
+        self.reason_code, self.reason, self.reason_data = code, storable(reason), to_json(reason)
+
+    @property
+    def translated_reason(self) -> str:
+        """The reason in the reader's language."""
+        return translated(self.reason_data, self.reason)
 
     def set_occurred_at(self, moment: Any, path: str = "event_datetime") -> None:
         """Set ``occurred_at`` and, from that, ``expires_at``; on an error neither.
@@ -134,7 +146,12 @@ class DeliveryAttempt(models.Model):
     status_code = models.PositiveSmallIntegerField(_("HTTP status"), null=True, blank=True)
     result_code = models.CharField(_("result code"), max_length=20, blank=True)
     response_body = models.TextField(_("response body"), blank=True)
+    # For people, in English, and its code and parameters as JSON; ``error`` has the library's own words.
+    reason = models.TextField(pgettext_lazy("attempt", "reason"), blank=True)
+    reason_data = models.TextField(blank=True, editable=False)
     error = models.TextField(pgettext_lazy("attempt", "error"), blank=True)
+    # Whether no answer came after at least a part of the request was sent.
+    may_have_arrived = models.BooleanField(default=False, editable=False)
 
     class Meta:
         verbose_name = _("delivery attempt")
@@ -143,6 +160,11 @@ class DeliveryAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.number}: {self.get_outcome_display()}"
+
+    @property
+    def translated_reason(self) -> str:
+        """The reason in the reader's language."""
+        return translated(self.reason_data, self.reason)
 
 
 class Overview(Event):

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from django.db import connections, models, router, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.db.models.functions import Cast
 
 from .. import clock
 from ..db.retry import write_bisecting
 from ..enums import FINISHED, UNFINISHED, EventStatus, Reason
 from ..exceptions import error_text
+from ..text.reasons import ReasonText, to_json
 from .unreadable import UNREADABLE_ERRORS, lacks_required_date, quarantine
 
 logger = logging.getLogger("dfinery_django")
@@ -40,11 +41,16 @@ _CLAIM_COUNTERS: dict[str, dict[str, Any]] = {
     EventStatus.CAPTURED: {"lapse_count": F("lapse_count") + 1},
 }
 
-_ENDING_FIELDS = ("status", "due_at", "reason_code", "reason", "finished_at")
+_ENDING_FIELDS = ("status", "due_at", "reason_code", "reason", "reason_data", "finished_at")
 
 
 def _reset_fields(now: dt.datetime) -> dict[str, Any]:
-    return {"due_at": now, "finished_at": None, "lapse_count": 0, "reason_code": "", "reason": ""}
+    nothing = dict.fromkeys(("reason_code", "reason", "reason_data"), "")
+    return {"due_at": now, "finished_at": None, "lapse_count": 0, **nothing}
+
+
+def _either(condition: Q, value: str, otherwise: str) -> Case:
+    return Case(When(condition, then=Value(value)), default=Value(otherwise))
 
 
 def _set_unwritable(event: Any, error: Exception, now: dt.datetime) -> None:
@@ -52,7 +58,7 @@ def _set_unwritable(event: Any, error: Exception, now: dt.datetime) -> None:
     event.payload = ""
     if event.status in UNFINISHED or event.status == EventStatus.FAILED:
         words = next(iter(error_text(error).splitlines()), "")  # further lines quote the row
-        event.finish(EventStatus.FAILED, Reason.PAYLOAD, f"The database can't store it: {words}", now)
+        event.finish(EventStatus.FAILED, Reason.PAYLOAD, ReasonText("unstorable", error=words), now)
     event.reason = event.reason.encode("ascii", errors="backslashreplace").decode()
 
 
@@ -125,15 +131,18 @@ class EventQuerySet(models.QuerySet[Any]):
         skip_locked = connections[self.db].features.has_select_for_update_skip_locked
         return list(self.select_for_update(skip_locked=skip_locked)[:limit])
 
-    def expire(self, *, limit: int, now: dt.datetime, margin: dt.timedelta = dt.timedelta(0)) -> list[Any]:
-        """Expire unfinished events whose time is over (``margin`` before ``expires_at``), unless leased for sending."""
+    def expire(
+        self, *, limit: int, now: dt.datetime, why: Callable[[Any], str], margin: dt.timedelta = dt.timedelta(0)
+    ) -> list[Any]:
+        """Expire unfinished events whose time is over (``margin`` before ``expires_at``), unless leased for sending.
+
+        :param why: returns the reason of an event
+        """
         late = self.unfinished().filter(expires_at__lte=now + margin)
         with transaction.atomic(using=self.db):
             expired = late.exclude(status=EventStatus.SENDING, due_at__gt=now).lock(limit)
             for event in expired:
-                reason = "It could not be delivered while DFINERY would still process it."
-                reason += f" Last: {event.reason}" if event.reason else ""
-                event.finish(EventStatus.EXPIRED, Reason.TOO_OLD, reason, now)
+                event.finish(EventStatus.EXPIRED, Reason.TOO_OLD, why(event), now)
             self._write(self.model._base_manager.using(self.db), expired, _ENDING_FIELDS)
         return expired
 
@@ -167,7 +176,7 @@ class EventQuerySet(models.QuerySet[Any]):
     def _try_to_write(
         self, rows: Any, events: Sequence[Any], fields: Sequence[str], written: list[int]
     ) -> list[tuple[Any, Exception]]:
-        texts = [field for field in ("payload", "reason") if field in fields]
+        texts = [field for field in ("payload", "reason", "reason_data") if field in fields]
 
         def weigh(event: Any) -> int:
             return sum(len(getattr(event, text).encode(errors="replace")) for text in texts)
@@ -215,13 +224,24 @@ class EventQuerySet(models.QuerySet[Any]):
         return self.filter(Q(status__in=(EventStatus.CAPTURED, EventStatus.PENDING)) | lapsed)
 
     def cancel(self, now: dt.datetime, *, by: str) -> int:
-        """Cancel waiting events, so that none is sent. After an attempt the reason says that it may have arrived."""
-        unsure = f"Cancelled by {by} after an attempt of which no answer is known: it may have arrived."
+        """Cancel waiting events, so that none is sent. The reason says so of an event that may have arrived."""
+        certain, unsure = ReasonText("cancelled", who=by), ReasonText("cancelled_unsure", who=by)
+        may_have_arrived = self.may_have_arrived()
         return self.cancellable(now).update(
             # First: MySQL evaluates assignments from left to right, and sees new values.
-            reason=Case(When(status=EventStatus.SENDING, then=Value(unsure)), default=Value(f"Cancelled by {by}.")),
+            reason=_either(may_have_arrived, str(unsure), str(certain)),
+            reason_data=_either(may_have_arrived, to_json(unsure), to_json(certain)),
             status=EventStatus.CANCELLED, reason_code=Reason.BY_HAND, due_at=None, finished_at=now, lapse_count=0,
         )  # fmt: skip
+
+    def may_have_arrived(self) -> Q:
+        """Return the condition for unfinished events of which DFINERY may have got a request, but gave no answer.
+
+        Of an event whose lease has lapsed no result is known. A refused connection is known not to have arrived.
+        """
+        attempts = self.model._meta.get_field("attempts").related_model._base_manager.using(self.db)
+        unanswered = attempts.filter(event_id=OuterRef("pk"), may_have_arrived=True)
+        return Q(status=EventStatus.SENDING) | Q(Exists(unanswered))
 
     def in_use(self, field: str) -> list[str]:
         """Return the distinct values of an index's first column, over all events, in order.

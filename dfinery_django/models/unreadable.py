@@ -15,6 +15,7 @@ from django.db.models import F, Q
 from .. import clock
 from ..enums import UNFINISHED, EventStatus, Reason
 from ..schema.types import FIRST_MOMENT, LAST_MOMENT
+from ..text.reasons import ReasonText, to_json
 
 logger = logging.getLogger("dfinery_django")
 
@@ -63,11 +64,9 @@ def quarantine_any(events: models.QuerySet[Any]) -> int:
 def _fix_row(row: models.QuerySet[Any], event_id: Any) -> None:
     now = clock.now()
     names = [each for each in _MOMENTS if row.filter(_is_unreadable(each, row.db)).update(**{each: now})]
-    reason = (
-        f"Event {event_id} could not be read: {' and '.join(names)} had no date between the years "
-        f"{FIRST_MOMENT.year} and {LAST_MOMENT.year}. It was set to the time at which that was found."
-    )
-    row.update(reason=reason)
+    years = {"first": str(FIRST_MOMENT.year), "last": str(LAST_MOMENT.year)}
+    reason = ReasonText("unreadable_date", event=str(event_id), columns=", ".join(names), **years)
+    row.update(reason=str(reason), reason_data=to_json(reason))
     failed = {"status": EventStatus.FAILED, "reason_code": Reason.PAYLOAD, "due_at": None, "finished_at": now}
     row.filter(status__in=UNFINISHED).update(**failed)
 

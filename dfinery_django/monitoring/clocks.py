@@ -18,8 +18,8 @@ def clock_findings(overview: Snapshot) -> Iterator[Finding]:
         return
     seconds, count = overview.clock_ahead_seconds, overview.dated_ahead
     if abs(seconds) > REPORTED_SECONDS:
-        ahead = _("A machine's clock is %(span)s ahead of the database's.")
-        text = ahead if seconds > 0 else _("A machine's clock is %(span)s behind the database's.")
+        ahead = _("A machine's clock is %(span)s ahead of the database's or DFINERY's.")
+        text = ahead if seconds > 0 else _("A machine's clock is %(span)s behind the database's or DFINERY's.")
         remedy = _("Let all machines keep their time by NTP: events are dated by the machine that captures them.")
         yield Finding("clocks_differ", Level.WARNING, text % {"span": span(round(abs(seconds)))}, remedy=remedy)
     if count:

@@ -8,9 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..addresses import Endpoint
 from ..conf import Settings
 from ..enums import DestinationState, Reason
 from ..models import Destination
+from ..protocols.load import protocol_label
+from ..text.reasons import restore
 
 _BY_SEVERITY = (DestinationState.OPEN, DestinationState.HALF_OPEN, DestinationState.CLOSED, DestinationState.PAUSED)
 
@@ -24,9 +27,11 @@ class DestinationReport:
 
     alias: str
     has_token: bool
+    endpoint: Endpoint
+    protocol: str  # the name of the wire protocol for people
     state: DestinationState = DestinationState.OPEN
     code: Reason = Reason.NONE  # for which delivery is stopped
-    why: str = ""  # the same in words, as they came from the wire
+    why: str = ""  # the same in words; a ``ReasonText`` can be translated
     since: dt.datetime | None = None  # stopped for this reason, or paused
     next_try_at: dt.datetime | None = None  # with one event
     paused_by: str = ""
@@ -36,6 +41,7 @@ class DestinationReport:
     waiting: int = 0
     at_risk: int = 0  # those waiting that have used more than half of their time
     expires_next_at: dt.datetime | None = None
+    oldest_waiting_at: dt.datetime | None = None  # when the event that expires next happened
     lately: Mapping[str, int] = field(default_factory=dict)  # finished within 24 hours, by status
 
 
@@ -66,12 +72,15 @@ def _report(
     state = row.state(now)
     has_quota = row.has_quota(now)
     drained = [each.drained_at for each in rows]
+    expires_next_at = min((each["expires_next_at"] for each in waiting), default=None)
     return DestinationReport(
         alias,
         has_token=alias in settings.TOKENS,
+        endpoint=settings.endpoint,
+        protocol=protocol_label(settings),
         state=state,
         code=Reason(row.closed_code),
-        why=row.closed_reason if row.closed_until else "",
+        why=restore(row.closed_data, row.closed_reason) if row.closed_until else "",
         since=row.paused_at if state == DestinationState.PAUSED else row.closed_at,
         next_try_at=row.closed_until if state == DestinationState.CLOSED else None,
         paused_by=row.paused_by,
@@ -80,6 +89,7 @@ def _report(
         drained_at=min(each for each in drained if each) if drained and all(drained) else None,
         waiting=sum(each["count"] for each in waiting),
         at_risk=sum(each["at_risk"] for each in waiting),
-        expires_next_at=min((each["expires_next_at"] for each in waiting), default=None),
+        expires_next_at=expires_next_at,
+        oldest_waiting_at=expires_next_at and expires_next_at - settings.max_age,
         lately=sum_by_status([each for each in finished if each["alias"] == alias], "lately"),
     )

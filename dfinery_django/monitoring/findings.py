@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _, ngettext
 
 from ..conf import Settings
 from ..enums import DestinationState, EventStatus, Reason
+from ..text.reasons import in_language, unusable_token
 from ..text.times import format_datetime, number
 from .destination_report import DestinationReport
 from .overview import Snapshot
@@ -40,7 +41,7 @@ class Finding:
     code: str
     level: Level
     text: str
-    said: str = ""  # the original message from the wire or the settings
+    said: str = ""  # the reason: with DFINERY's own message, or that of the settings
     remedy: str = ""
     commands: tuple[str, ...] = ()
     destination: str = ""
@@ -59,7 +60,7 @@ def findings(overview: Snapshot) -> Iterator[Finding]:
         return
     by_severity = (
         *(_refusals, _pauses, _undrained, _unscheduled, _at_risk, _unusable_tokens, _broken_definitions),
-        *(_temporary_stops, _failed, _long_waiting, _no_events_yet),
+        *(_temporary_stops, _failed, _expired, _long_waiting, _no_events_yet),
     )
     for find in by_severity:
         yield from find(overview)
@@ -107,7 +108,7 @@ def _stop_finding(
 ) -> Finding:
     since = format_datetime(report.since or now)
     words = text % {"destination": report.alias, "time": since, "who": report.paused_by}
-    said = "" if code == "paused" else report.why
+    said = "" if code == "paused" else in_language(report.why)
     return Finding(code, level, _with_queue(words, report, now), said, remedy, destination=report.alias)
 
 
@@ -204,7 +205,7 @@ def _unusable_tokens(overview: Snapshot) -> Iterator[Finding]:
 
 def _token_fault(report: DestinationReport, overview: Snapshot) -> str:
     token = overview.settings.TOKENS.get(report.alias)
-    return f"DFINERY['TOKENS'][{report.alias!r}] is {token.known_fault}." if token and token.known_fault else ""
+    return in_language(unusable_token(report.alias, token.known_fault)) if token and token.known_fault else ""
 
 
 def _broken_definitions(overview: Snapshot) -> Iterator[Finding]:
@@ -216,25 +217,38 @@ def _broken_definitions(overview: Snapshot) -> Iterator[Finding]:
 
 
 def _failed(overview: Snapshot) -> Iterator[Finding]:
-    expired, failed = overview.lately.get(EventStatus.EXPIRED, 0), overview.lately.get(EventStatus.FAILED, 0)
-    if expired:
+    """Yield the events that failed within 48 hours: first those that can still be sent, then those that can't."""
+    sendable, until = overview.resendable, overview.resendable_until
+    too_late = overview.counts.get(EventStatus.FAILED, 0) - sendable
+    if sendable and until:
         text = ngettext(
-            "%(count)s event was not delivered in time and expired in the last 24 hours.",
-            "%(count)s events were not delivered in time and expired in the last 24 hours.",
+            "%(count)s failed event can still be sent, until %(time)s.",
+            "%(count)s failed events can still be sent, the first until %(time)s.",
+            sendable,
+        )
+        words = text % {"count": number(sendable), "time": format_datetime(until)}
+        more = _("For %(count)s more it is too late.") % {"count": number(too_late)} if too_late else ""
+        words = join_sentences(words, more)
+        yield Finding("failed", Level.WARNING, words, remedy=_("Fix the cause, then rebuild or resend."))
+    elif too_late:
+        text = ngettext(
+            "%(count)s event failed in the last 48 hours; it is too late to send it.",
+            "%(count)s events failed in the last 48 hours; it is too late to send them.",
+            too_late,
+        )
+        yield Finding("failed", Level.WARNING, text % {"count": number(too_late)})
+
+
+def _expired(overview: Snapshot) -> Iterator[Finding]:
+    if expired := overview.counts.get(EventStatus.EXPIRED, 0):
+        text = ngettext(
+            "%(count)s event was not delivered in time and expired in the last 48 hours; it can't be sent any more.",
+            "%(count)s events were not delivered in time and expired in the last 48 hours; "
+            "they can't be sent any more.",
             expired,
         )
-        yield Finding("expired", Level.WARNING, text % {"count": number(expired)})
-    if failed:
-        text = ngettext(
-            "%(count)s event failed in the last 24 hours.", "%(count)s events failed in the last 24 hours.", failed
-        )
-        remedy = ngettext(
-            "Fix the cause, then rebuild or resend: %(count)s event can still be sent.",
-            "Fix the cause, then rebuild or resend: %(count)s events can still be sent.",
-            overview.resendable,
-        ) % {"count": number(overview.resendable)}
-        words = text % {"count": number(failed)}
-        yield Finding("failed", Level.WARNING, words, remedy=remedy if overview.resendable else "")
+        remedy = _("The page of each says why nothing was sent in time.")
+        yield Finding("expired", Level.WARNING, text % {"count": number(expired)}, remedy=remedy)
 
 
 def _long_waiting(overview: Snapshot) -> Iterator[Finding]:

@@ -67,6 +67,7 @@ class Snapshot:
     counts: Mapping[str, int]  # by status: all unfinished events, and those that finished within 48 hours
     lately: Mapping[str, int]  # by status: events that finished within 24 hours
     resendable: int  # failed events that DFINERY would still process
+    resendable_until: dt.datetime | None  # when the first of them expires
     last_delivered_at: dt.datetime | None
     schedules: Mapping[str, dt.datetime | None]  # name of the queue's schedule -> next run; ``None`` if it is missing
     schedules_fault: str
@@ -89,7 +90,7 @@ class Snapshot:
     def oldest_waiting_at(self) -> dt.datetime | None:
         """The time when the event that expires next happened."""
         first = self.first_to_expire
-        return None if first is None else _next_expiry(first) - self.settings.max_age
+        return None if first is None else first.oldest_waiting_at
 
     @property
     def drained_at(self) -> dt.datetime | None:
@@ -135,6 +136,7 @@ def look(now: dt.datetime | None = None, *, with_schedules: bool = True) -> Snap
         counts=sum_by_status(waiting + finished, "count"),
         lately=sum_by_status(finished, "lately"),
         resendable=sum(row["resendable"] for row in finished),
+        resendable_until=min(filter(None, (row["resendable_until"] for row in finished)), default=None),
         last_delivered_at=last,
         schedules=schedules,
         schedules_fault=schedules_fault,
@@ -206,10 +208,12 @@ def _group_finished(using: str, since: dt.datetime, now: dt.datetime) -> Rows:
     # Not the plain column: SQLite would read the claim's whole index to sort the groups.
     alias = Coalesce("destination", Value(""))
     grouped = finished.values("status", alias=alias, hour=UtcHour("finished_at"))
+    is_resendable = Q(status=EventStatus.FAILED, expires_at__gt=now)
     counts = {
         "count": Count("pk"),
         "lately": Count("pk", filter=Q(finished_at__gte=now - DAY)),
-        "resendable": Count("pk", filter=Q(status=EventStatus.FAILED, expires_at__gt=now)),
+        "resendable": Count("pk", filter=is_resendable),
+        "resendable_until": Min("expires_at", filter=is_resendable),
         "dated_ahead": Count("pk", filter=Q(occurred_at__gt=now + FAR_AHEAD)),
     }
     return list(grouped.annotate(**counts, last=Max("finished_at")))

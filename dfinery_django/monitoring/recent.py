@@ -38,7 +38,7 @@ class FailureGroup:
     event_name: str
     count: int
     resendable: int
-    example: Event  # the newest of them, with only its ``pk``, ``order_id`` and ``reason`` loaded
+    example: Event  # the newest of them, with only its ``pk``, ``order_id`` and reason loaded
 
 
 def arrival_times(now: dt.datetime) -> ArrivalTimes | None:
@@ -60,7 +60,10 @@ def _percentile(ordered: Sequence[float], percent: int) -> float:
 
 
 def failures(now: dt.datetime) -> list[FailureGroup]:
-    """Return the largest groups of events that failed or expired within 48 hours, with an example each."""
+    """Return the largest groups of events that failed or expired within 48 hours, with an example each.
+
+    Those with events that can still be sent come first.
+    """
     found: list[FailureGroup] = []
     for using in databases():
         events = Event.objects.using(using)
@@ -70,14 +73,15 @@ def failures(now: dt.datetime) -> list[FailureGroup]:
         groups = undelivered.values_list("status", "reason_code", "event_name").annotate(
             count=Count("pk"), resendable=Count("pk", filter=still_processed), newest=Max("pk")
         )
-        rows = list(groups.order_by("-count", "-newest")[:MOST_FAILURE_GROUPS])
-        examples = events.only("order_id", "reason").in_bulk([newest for *_, newest in rows]) if rows else {}
+        rows = list(groups.order_by("-resendable", "-count", "-newest")[:MOST_FAILURE_GROUPS])
+        shown = events.only("order_id", "reason", "reason_data")
+        examples = shown.in_bulk([newest for *_, newest in rows]) if rows else {}
         found += [
             FailureGroup(EventStatus(status), Reason(code), name, count, resendable, examples[newest])
             for status, code, name, count, resendable, newest in rows
             if newest in examples  # else deleted meanwhile
         ]
-    return sorted(found, key=lambda each: -each.count)[:MOST_FAILURE_GROUPS]
+    return sorted(found, key=lambda each: (-each.resendable, -each.count))[:MOST_FAILURE_GROUPS]
 
 
 def first_to_expire(report: DestinationReport | None) -> Event | None:

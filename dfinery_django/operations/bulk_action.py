@@ -14,6 +14,7 @@ from collections.abc import Iterable
 
 from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
 from django.db.models import Case, CharField, Count, Max, Q, Value, When
+from django.db.models.functions import Coalesce
 
 from .. import clock
 from ..conf import default_destination, get_settings
@@ -31,6 +32,8 @@ from .selection import Selection
 logger = logging.getLogger("dfinery_django")
 
 CHUNK = 500
+#: A bulk action that changed more events than this does not keep their keys.
+MAX_FOLLOWED_EVENTS = 1000
 #: Time that a forecast spends on finding sources that are gone. If there are more events, it counts those it checked.
 SOURCE_CHECK_SECONDS = 3.0
 
@@ -54,9 +57,17 @@ class Forecast:
 
     def __init__(self, bulk_action: Repair, *, check_seconds: float = SOURCE_CHECK_SECONDS) -> None:
         judged = _with_verdict(bulk_action, clock.now())
-        self.tally = Counter[str](dict(judged.order_by().values_list("verdict").annotate(Count("pk"))))
+        self.tally = Counter[str]()
+        self.destinations: set[str] = set()  # of the events that would be changed
         self.checked_sources = 0  # events to rebuild whose source was looked up
-        if bulk_action.action == Action.REBUILD:
+        self._judged, self._is_rebuild = judged, bulk_action.action == Action.REBUILD
+        # Not the plain column: SQLite would read the claim's whole index to sort the groups.
+        alias = Coalesce("destination", Value(""))
+        for verdict, destination, count in judged.order_by().values_list("verdict", alias).annotate(Count("pk")):
+            self.tally[verdict] += count
+            if verdict in ACTIONABLE:
+                self.destinations.add(destination)
+        if self._is_rebuild:
             self._check_sources(judged, clock.monotonic() + check_seconds)
 
     @property
@@ -66,6 +77,14 @@ class Forecast:
     @property
     def done(self) -> int:
         return sum(self.tally[verdict] for verdict in ACTIONABLE)
+
+    def first_changed(self, limit: int) -> list[Event]:
+        """Return the newest events that would be changed."""
+        newest = self._judged.filter(verdict__in=ACTIONABLE).order_by("-pk")
+        rows: list[JudgedRow] = list(newest.values_list("pk", "verdict", "definition", "source_pk")[:CHUNK])
+        gone = _without_source(rows, self._judged.db) if self._is_rebuild else frozenset()
+        pks = [pk for pk, *_ in rows if pk not in gone][:limit]
+        return list(Event.objects.using(self._judged.db).filter(pk__in=pks).defer("payload").order_by("-pk"))
 
     def _check_sources(self, judged: EventQuerySet, until: float) -> None:
         reached = 0
@@ -99,11 +118,18 @@ def advance(using: str, *, pk: int | None = None) -> tuple[Repair, list[int]] | 
                 raise
             logger.exception("Bulk action %s failed", bulk_action.pk)
             bulk_action.error, bulk_action.finished_at, done = storable(error_text(error)), clock.now(), []
-        bulk_action.save(using=using, update_fields=["reached_pk", "tally", "error", "finished_at"])
+        bulk_action.save(using=using, update_fields=["reached_pk", "tally", "changed_pks", "error", "finished_at"])
     if bulk_action.is_finished:
         details = (bulk_action.pk, bulk_action.action, bulk_action.asked_by, bulk_action.tally)
         logger.info("Bulk action %s (%s by %s) ended: %s", *details)
     return bulk_action, done
+
+
+def changed_events(bulk_action: Repair) -> EventQuerySet | None:
+    """Return the events that it changed, as they are now; ``None`` if they are too many to keep their keys."""
+    if bulk_action.changed_pks is None:
+        return None
+    return Event.objects.using(_database(bulk_action)).filter(pk__in=bulk_action.changed_pks)
 
 
 def stop(bulk_action: Repair) -> bool:
@@ -144,6 +170,9 @@ def _do_chunk(bulk_action: Repair) -> list[int]:
     _apply(bulk_action, Event.objects.using(using).filter(pk__in=done), now)
     verdicts |= dict.fromkeys(set(wanted).difference(done), ActionVerdict.CHANGED)
     bulk_action.tally = dict(Counter(bulk_action.tally) + Counter(map(str, verdicts.values())))
+    followed = [*(bulk_action.changed_pks or ()), *done]
+    is_bounded = bulk_action.changed_pks is not None and len(followed) <= MAX_FOLLOWED_EVENTS
+    bulk_action.changed_pks = followed if is_bounded else None
     bulk_action.reached_pk = rows[-1][0]
     if len(rows) < CHUNK:
         bulk_action.finished_at = now
@@ -182,7 +211,7 @@ def _verdict_conditions(bulk_action: Repair, now: dt.datetime) -> list[tuple[Act
         return [
             (ActionVerdict.FINISHED, Q(status__in=FINISHED)),
             (ActionVerdict.IN_FLIGHT, Q(status=EventStatus.SENDING, due_at__gt=now, lapse_count=0)),
-            (ActionVerdict.UNSURE, Q(status=EventStatus.SENDING)),
+            (ActionVerdict.UNSURE, Event.objects.using(_database(bulk_action)).may_have_arrived()),
         ]
     common = [
         (ActionVerdict.UNFINISHED, Q(status__in=UNFINISHED)),

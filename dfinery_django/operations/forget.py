@@ -91,10 +91,15 @@ def forget_all(user_ids: Iterable[Any], *, using: str | None = None, dry_run: bo
         raise ValueError("The user_id is empty.")
     total = Forgotten()
     for each in [using] if using else outbox_databases():
-        total += _forget_in(each, people, dry_run)
+        total += _forget_in(each, people, dry_run)[0]
     if not dry_run:
         logger.info("%s forgotten: %s events, %s attempts", len(people), total.total, total.attempts)
     return total
+
+
+def forecast_erasure(people: Collection[str], using: str) -> tuple[Forgotten, list[int]]:
+    """Return what erasing these people would erase in one database, and the keys of their events."""
+    return _forget_in(using, people, dry_run=True)
 
 
 def people_of(events: Sequence[Event], using: str) -> tuple[list[str], int]:
@@ -106,25 +111,25 @@ def people_of(events: Sequence[Event], using: str) -> tuple[list[str], int]:
     return list(dict.fromkeys(filter(None, [*stored, *read]))), sum(user_id is None for user_id in read)
 
 
-def _forget_in(using: str, people: Collection[str], dry_run: bool) -> Forgotten:
+def _forget_in(using: str, people: Collection[str], dry_run: bool) -> tuple[Forgotten, list[int]]:
     # Outside the transaction: reading sources may take long.
     unbuilt, unread = _unbuilt_events_of(using, people)
 
-    def erase() -> Forgotten:
+    def erase() -> tuple[Forgotten, list[int]]:
         with transaction.atomic(using=using):
             return _erase(using, people, unbuilt, dry_run)
 
-    erased = retry(erase, using=using, until=clock.monotonic() + ERASE_RETRY_SECONDS)
-    return dataclasses.replace(erased, unread=unread)
+    erased, pks = retry(erase, using=using, until=clock.monotonic() + ERASE_RETRY_SECONDS)
+    return dataclasses.replace(erased, unread=unread), pks
 
 
-def _erase(using: str, people: Collection[str], unbuilt: Iterable[int], dry_run: bool) -> Forgotten:
+def _erase(using: str, people: Collection[str], unbuilt: Iterable[int], dry_run: bool) -> tuple[Forgotten, list[int]]:
     now, rows = clock.now(), Event.objects.using(using)
     pks = sorted({*unbuilt, *(pk for person in people for pk in _built_events_of(using, person))})
     events: list[Event] = []
     attempts = log_entries = 0
     for chunk in (pks[start : start + ERASE_BATCH_SIZE] for start in range(0, len(pks), ERASE_BATCH_SIZE)):
-        found = rows.filter(pk__in=chunk).defer("payload", "reason").order_by("pk")
+        found = rows.filter(pk__in=chunk).defer("payload", "reason", "reason_data").order_by("pk")
         events += found if dry_run else found.select_for_update()
         # Counted while the events are locked, so that the counts are exact.
         attempts += DeliveryAttempt.objects.using(using).filter(event_id__in=chunk).count()
@@ -136,7 +141,7 @@ def _erase(using: str, people: Collection[str], unbuilt: Iterable[int], dry_run:
         insert_missing(tombstones, using=using, unique="dedup_key")
     bulk_actions = _clean_actions(using, people, events, now, dry_run)
     counts = Counter(str(event.status) for event in events)
-    return Forgotten(dict(counts), attempts, bulk_actions, log_entries, len(tombstones))
+    return Forgotten(dict(counts), attempts, bulk_actions, log_entries, len(tombstones)), [event.pk for event in events]
 
 
 def _tombstone(event: Event, now: dt.datetime) -> Event:

@@ -30,13 +30,30 @@ class Line:
         return times.number(self.count)
 
 
-def action_title(action: str, count: int) -> str:
-    """Return the title of the confirmation page."""
+def action_title(action: str, count: int, total: int) -> str:
+    """Return the title of the confirmation page.
+
+    :param count: events that would be changed
+    :param total: events that are selected
+    """
+    if not count:
+        return {
+            Action.RESEND: _("None of these events can be resent"),
+            Action.REBUILD: _("None of these events can be rebuilt and resent"),
+            Action.CANCEL: _("None of these events can be cancelled"),
+        }[Action(action)]
+    numbers = {"count": times.number(count), "total": times.number(total)}
+    if count < total:
+        return {
+            Action.RESEND: _("Resend %(count)s of %(total)s events?"),
+            Action.REBUILD: _("Rebuild and resend %(count)s of %(total)s events?"),
+            Action.CANCEL: _("Cancel %(count)s of %(total)s events?"),
+        }[Action(action)] % numbers
     return {
         Action.RESEND: ngettext("Resend %(count)s event?", "Resend %(count)s events?", count),
         Action.REBUILD: ngettext("Rebuild and resend %(count)s event?", "Rebuild and resend %(count)s events?", count),
         Action.CANCEL: ngettext("Cancel %(count)s event?", "Cancel %(count)s events?", count),
-    }[Action(action)] % {"count": times.number(count)}  # fmt: skip
+    }[Action(action)] % numbers
 
 
 def action_button(action: str, count: int) -> str:
@@ -54,17 +71,17 @@ def _effect(action: str, verdict: str) -> str:
     if verdict == ActionVerdict.DELIVERED:
         return {
             Action.RESEND: _(
-                "delivered already, and sent again, with the same event_id and the same content: "
+                "delivered already, and to be sent again, with the same event_id and the same content: "
                 "DFINERY may count this twice"
             ),
             Action.REBUILD: _(
-                "delivered already, and built anew from the source and sent, with the same event_id: "
+                "delivered already, and to be rebuilt from the source and sent, with the same event_id: "
                 "DFINERY may count this twice"
             ),
         }[Action(action)]
     return {
-        Action.RESEND: _("sent again, with the same event_id and the same content"),
-        Action.REBUILD: _("built anew from the source and sent, with the same event_id"),
+        Action.RESEND: _("to be sent again, with the same event_id and the same content"),
+        Action.REBUILD: _("to be rebuilt from the source and sent, with the same event_id"),
         Action.CANCEL: _("cancelled, and never sent"),
     }[Action(action)]
 
@@ -94,23 +111,34 @@ def unchecked_note(forecast: Forecast, action: str) -> str:
 
 
 def action_result(action: str, count: int) -> str:
-    """Return the result of an action in a sentence."""
+    """Return what an action has begun in a sentence. What is sent later may still fail; what is cancelled is so now."""
     return {
-        Action.RESEND: ngettext(
-            "%(count)s event is on its way again.", "%(count)s events are on their way again.", count
-        ),
+        Action.RESEND: ngettext("%(count)s event will be sent again.", "%(count)s events will be sent again.", count),
         Action.REBUILD: ngettext(
-            "%(count)s event is built anew and sent.", "%(count)s events are built anew and sent.", count
+            "%(count)s event will be rebuilt and sent.", "%(count)s events will be rebuilt and sent.", count
         ),
         Action.CANCEL: ngettext("%(count)s event is cancelled.", "%(count)s events are cancelled.", count),
     }[Action(action)] % {"count": times.number(count)}  # fmt: skip
 
 
+def action_summary(action: str, tally: Mapping[str, int]) -> str:
+    """Return the result of a bulk action so far: "8 to be sent again, 2 left alone"; empty if there is none yet."""
+    changed = sum(tally.get(verdict, 0) for verdict in ACTIONABLE)
+    left = sum(tally.values()) - changed
+    done = {
+        Action.RESEND: _("%(count)s to be sent again"),
+        Action.REBUILD: _("%(count)s to be rebuilt and sent"),
+        Action.CANCEL: _("%(count)s cancelled"),
+    }[Action(action)]
+    parts = [(changed, done), (left, _("%(count)s left alone"))]
+    return ", ".join(text % {"count": times.number(count)} for count, text in parts if count)
+
+
 def action_log_message(action: str) -> str:
     """Return the text for an event's entry in Django's admin log."""
     return {
-        Action.RESEND: _("Resent: the same event_id and content again."),
-        Action.REBUILD: _("Rebuilt from its source and resent."),
+        Action.RESEND: _("Asked to send it again: the same event_id and content."),
+        Action.REBUILD: _("Asked to rebuild it from its source and send it."),
         Action.CANCEL: pgettext("event", "Cancelled."),
     }[Action(action)]
 
@@ -135,24 +163,37 @@ def describe_selection(selection: Selection) -> str:
 
 def forget_question(count: int) -> str:
     """Return the title of the confirmation page."""
-    return ngettext("Forget %(count)s person?", "Forget %(count)s people?", count) % {"count": times.number(count)}
+    if not count:
+        return _("There is nothing to erase")
+    text = ngettext("Erase all events of this person?", "Erase all events of these %(count)s people?", count)
+    return text % {"count": times.number(count)}
 
 
 def forget_button(count: int) -> str:
-    """Return the label of the confirmation button."""
-    return ngettext("Yes, forget them", "Yes, forget %(count)s people", count) % {"count": times.number(count)}
+    """Return the label of the confirmation button.
+
+    :param count: events that are erased
+    """
+    text = ngettext("Yes, erase %(count)s event", "Yes, erase %(count)s events", count)
+    return text % {"count": times.number(count)}
 
 
 def forget_outcome(erased: Forgotten) -> str:
     """Return the message that says how much was erased."""
-    text = ngettext("Forgotten: %(count)s event was erased.", "Forgotten: %(count)s events were erased.", erased.total)
+    text = ngettext(
+        "Erased: %(count)s event, with its content and attempts.",
+        "Erased: %(count)s events, with their contents and attempts.",
+        erased.total,
+    )
     return text % {"count": times.number(erased.total)}
 
 
 def describe_forgotten(erased: Forgotten, unread: int) -> Iterator[Line]:
     """Describe what is erased, what remains, what may still arrive, and the events whose person is unknown."""
     if erased.total:
-        yield Line(erased.total, _("erased: all their events, with content, ids and attempts"), "done")
+        yield Line(
+            erased.total, _("erased: all their events, also those not chosen; content, ids and attempts"), "done"
+        )
     if erased.traces:
         words = _("of these leave a tombstone without any id for about two days, so that they are not captured again")
         yield Line(erased.traces, words, "done")

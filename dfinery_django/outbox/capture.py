@@ -24,6 +24,7 @@ from ..enums import EventStatus, Reason
 from ..exceptions import ConfigurationError, error_text
 from ..models import Event
 from ..text import escape, log_fields
+from ..text.reasons import ReasonText, restore
 from .store import after_store, fetch_stored, new_event, run_guarded, store_event
 
 
@@ -80,7 +81,7 @@ def capture_source(source: Source, *, by_hand: bool = False) -> Any:
         if is_transient(error) and definition.condition != "deleted":
             raise  # not the mapping's error: reconcile finds the row later, unless it is deleted
         event.fault, event.source_pk = error, escape.searchable(source.key)
-        reason = f"{definition.name}, at capture, raised {error_text(error)}. Fix it, then rebuild the event."
+        reason = ReasonText("capture_raised", name=definition.name, error=error_text(error))
         event.finish(EventStatus.FAILED, Reason.MAPPING, reason, event.created_at)
     store_event(event, using)
     after_store(event, using)
@@ -103,7 +104,8 @@ def _fill_event(event: Event, source: Source) -> None:
 
             build([event], using=source.using, now=clock.now(), waits=False)
             if event.status == EventStatus.CAPTURED:  # the database failed, and a later retry would find no source
-                event.finish(EventStatus.FAILED, Reason(event.reason_code), event.reason, event.created_at)
+                reason = restore(event.reason_data, event.reason)
+                event.finish(EventStatus.FAILED, Reason(event.reason_code), reason, event.created_at)
 
 
 def _build_on_commit(event_id: Any, using: str) -> None:

@@ -20,6 +20,7 @@ from django.utils.module_loading import import_string
 
 from ..conf import get_settings
 from ..db import savepoints
+from ..db.outage import log_failure
 from ..definitions import conditions, consent, registry
 from ..definitions.definition import EventDefinition
 from ..definitions.source import Source, is_source
@@ -180,7 +181,7 @@ def _on_signal(name: str, path: str) -> Callable[..., None]:
         except Exception as error:  # noqa: BLE001 - logged; the shop goes on
             if source:
                 savepoints.raise_or_recover(error, source.using)
-            log_rate_limited("%s was not captured", name, error=error)
+            log_failure("%s was not captured", name, error=error)
 
     return capture_signal
 

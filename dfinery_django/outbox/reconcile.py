@@ -59,7 +59,7 @@ def obstacle(definition: EventDefinition) -> str:
         return "its 'when' can't be written as a query"
     if definition.identity != ():
         return "its 'once_per' allows several events per row"
-    if _moment_lookup(definition) is None:
+    if moment_lookup(definition) is None:
         return "its 'event_datetime' is no DateTimeField, so no column shows which rows are recent"
     return ""
 
@@ -104,7 +104,7 @@ def database_of_sources(definition: EventDefinition) -> str:
     return router.db_for_write(definition.model_class)
 
 
-def _moment_lookup(definition: EventDefinition) -> str | None:
+def moment_lookup(definition: EventDefinition) -> str | None:
     """Return ``event_datetime`` as a lookup: ``payment.paid_at`` becomes ``payment__paid_at``."""
     if not isinstance(definition.moment, Path):
         return None
@@ -125,7 +125,7 @@ def candidate_keys(definition: EventDefinition, *, since: dt.datetime | None = N
     since = as_moment(since or now - get_settings().max_age, "since")
     wanted = definition.condition if isinstance(definition.condition, Mapping) else {}
     rows = definition.model_class._base_manager.using(using).filter(**wanted)
-    rows = rows.annotate(dfinery_moment=F(str(_moment_lookup(definition)))).filter(
+    rows = rows.annotate(dfinery_moment=F(str(moment_lookup(definition)))).filter(
         dfinery_moment__gte=as_site_datetime(since, using),
         dfinery_moment__lt=as_site_datetime(now - dt.timedelta(seconds=MARGIN_SECONDS), using),
     )

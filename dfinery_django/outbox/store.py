@@ -13,10 +13,10 @@ from django.db import DatabaseError, IntegrityError, InterfaceError, connections
 from .. import clock
 from ..conf import get_settings
 from ..db import savepoints, sql
+from ..db.outage import log_failure
 from ..db.retry import T, is_transient
 from ..enums import EventStatus, Reason
 from ..models import Event
-from ..text.log_fields import log_rate_limited
 from . import wakeup
 from .databases import outbox_databases
 
@@ -24,8 +24,8 @@ logger = logging.getLogger("dfinery_django")
 
 #: Their values are the same in all captured events of a definition and destination.
 _SHARED_COLUMNS = (
-    *("status", "finished_at", "attempt_count", "lapse_count", "payload", "order_id", "reason_code", "reason"),
-    *("definition", "event_name", "destination", "source"),
+    *("status", "finished_at", "attempt_count", "lapse_count", "payload", "order_id"),
+    *("reason_code", "reason", "reason_data", "definition", "event_name", "destination", "source"),
 )
 
 
@@ -42,7 +42,7 @@ def run_guarded(name: str, database: Callable[[], str], store: Callable[[str], T
     except Exception as error:  # noqa: BLE001 - logged; the shop goes on
         if using in list(connections):
             savepoints.raise_or_recover(error, using)
-        log_rate_limited("%s was not captured", name, error=error)
+        log_failure("%s was not captured", name, error=error)
         return None
 
 

@@ -24,6 +24,7 @@ from ..schema import properties, types
 from ..schema.payload import Payload, Properties, convert_properties
 from ..text.escape import searchable, storable
 from ..text.language import site_language
+from ..text.reasons import ReasonText, reason_of
 from .store import after_store, fetch_stored, new_event, run_guarded, store_event
 
 DESTINATION_LENGTH = 64
@@ -68,7 +69,8 @@ def as_text(value: Any, length: int) -> str:
 def fail_refused(event: Event, error: Exception) -> None:
     """Fail an event that the database refuses, without the content that it can't store."""
     event.fault = error
-    event.finish(EventStatus.FAILED, Reason.PAYLOAD, f"The database refuses it. {error_line(error)}", event.created_at)
+    reason = ReasonText("refused_by_database", error=error_line(error))
+    event.finish(EventStatus.FAILED, Reason.PAYLOAD, reason, event.created_at)
     event.payload = event.user_id = event.order_id = ""
     event.set_occurred_at(event.created_at)
     event.event_name, event.destination = (
@@ -87,19 +89,20 @@ def _fill_from_arguments(event: Event, arguments: TrackArguments, seen: custom_f
     payload = _build_payload(event, arguments, seen)
     text = payload.to_json()
     if len(text) > MAX_PAYLOAD_BYTES or len(text.encode()) > MAX_PAYLOAD_BYTES:
-        raise PayloadError(event.event_name, f"it has more than {MAX_PAYLOAD_BYTES:,} bytes", "Send less of it.")
+        problem = ReasonText("too_large", count=f"{MAX_PAYLOAD_BYTES:,}")
+        raise PayloadError(event.event_name, problem, ReasonText("send_less"))
     event.payload, event.status = text, EventStatus.PENDING
     event.user_id, event.order_id = searchable(payload.user_id), searchable(payload.order_id)
 
 
 def _checked_name(name: str) -> str:
     if not name.strip():
-        raise PayloadError(properties.EVENT_NAME, "it is empty", "Give the event a name.")
+        raise PayloadError(properties.EVENT_NAME, ReasonText("empty"), ReasonText("give_event_name"))
     if "\x00" in name:
-        raise PayloadError(properties.EVENT_NAME, "it has a U+0000, which no database stores", "Leave it out.")
+        raise PayloadError(properties.EVENT_NAME, ReasonText("has_nul"), ReasonText("leave_out"))
     if len(name) > registry.EVENT_NAME_LENGTH:
-        problem = f"it has more than {registry.EVENT_NAME_LENGTH} characters"
-        raise PayloadError(properties.EVENT_NAME, problem, "Shorten it.")
+        problem = ReasonText("name_too_long", count=registry.EVENT_NAME_LENGTH)
+        raise PayloadError(properties.EVENT_NAME, problem, ReasonText("shorten"))
     return name
 
 
@@ -109,7 +112,8 @@ def _build_payload(event: Event, arguments: TrackArguments, seen: custom_fields.
 
     user = convert("user", {properties.USER_ID: arguments.user_id, **_mapping(arguments.user_attributes, "user")})
     if not str(user.get(properties.USER_ID, "")).strip():
-        raise PayloadError(f"{properties.PATHS['user']}.{properties.USER_ID}", "it is empty", "Give the user's key.")
+        path = f"{properties.PATHS['user']}.{properties.USER_ID}"
+        raise PayloadError(path, ReasonText("empty"), ReasonText("give_user_id"))
     seen.event(event.event_name)
     attributes = payload_reader.envelope(event) | convert("event", _mapping(arguments.event_attributes, "event"))
     if arguments.items is None:
@@ -120,9 +124,8 @@ def _build_payload(event: Event, arguments: TrackArguments, seen: custom_fields.
 def _mapping(value: Any, scope: properties.Scope) -> Mapping[str, Any]:
     if value is None or isinstance(value, Mapping):
         return value or {}
-    raise PayloadError(
-        properties.PATHS[scope], f"a {type(value).__name__} is no mapping", "Give a dict: name to value."
-    )
+    problem = ReasonText("no_mapping", kind=type(value).__name__)
+    raise PayloadError(properties.PATHS[scope], problem, ReasonText("give_dict"))
 
 
 def track(
@@ -167,7 +170,7 @@ def _track(arguments: TrackArguments, using: str) -> Event | None:
             _fill_from_arguments(event, arguments, seen)
     except Exception as error:  # noqa: BLE001 - stored with the event
         event.fault = None if isinstance(error, PayloadError) else error
-        reason = str(error) if isinstance(error, PayloadError) else error_text(error)
+        reason = reason_of(error) if isinstance(error, PayloadError) else error_text(error)
         event.finish(EventStatus.FAILED, Reason.PAYLOAD, reason, event.created_at)
     try:
         store_event(event, using)

@@ -22,8 +22,8 @@ from django.db import connections, transaction
 from .. import clock
 from ..conf import get_settings
 from ..db import savepoints, sql, tenants
+from ..db.outage import log_failure
 from ..models import Destination
-from ..text.log_fields import log_rate_limited
 from .wake_setting import wake_named
 
 #: A flag that was set this long ago and not cleared by a drain counts as lost.
@@ -81,7 +81,7 @@ def _wake_hook(place: tuple[str, str | None], destination: str) -> Callable[[], 
             savepoints.restore_autocommit(place[0])
             for alias in connections:  # the queue may have a database of its own
                 savepoints.raise_or_recover(error, alias)
-            log_rate_limited("No drain could be requested; the next scheduled one will deliver", error=error)
+            log_failure("No drain could be requested; the next scheduled one will deliver", error=error)
 
     return wake_dfinery
 

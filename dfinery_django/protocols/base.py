@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from ..enums import Outcome
 from ..tokens import Token
@@ -47,6 +47,7 @@ class Result:
     :ivar reset_at: epoch seconds at which the rate limit resets, if the answer says so
     :ivar remaining: the number of requests that the rate limit still allows until then
     :ivar period_seconds: the length of the rate limit's period
+    :ivar answered_at: epoch seconds of the answer by the far side's clock
     """
 
     outcome: Outcome
@@ -57,10 +58,16 @@ class Result:
     reset_at: float | None = None
     remaining: int | None = None
     period_seconds: float | None = None
+    answered_at: float | None = None
 
 
 class WireProtocol(ABC):
-    """The base class for the protocol of one API. One object per destination; it must be thread-safe."""
+    """The base class for the protocol of one API. One object per destination; it must be thread-safe.
+
+    :cvar label: the name of the API for people; without one the class's name is shown
+    """
+
+    label: ClassVar[str] = ""
 
     def __init__(self, *, base_url: str, token: Token) -> None:
         self.base_url = base_url.rstrip("/")

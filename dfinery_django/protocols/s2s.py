@@ -7,11 +7,14 @@ example echoes another id than was sent.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from ..enums import Outcome
+from ..text.reasons import ReasonText
 from .base import Request, Response, Result, WireProtocol
 
 ACCEPTED_CODE = 2000
@@ -33,6 +36,7 @@ _UNIT_SECONDS = {"s": 1, "m": 60, "H": 3600, "d": 86400, "M": 30 * 86400, "y": 3
 class S2SEventAPI(WireProtocol):
     """The S2S Event API."""
 
+    label = "S2S Event API"
     PATH = "/api/v1/events"
 
     def encode(self, batch: Sequence[str]) -> Request:
@@ -55,6 +59,7 @@ class S2SEventAPI(WireProtocol):
             reset_at=_reset_at(response.headers),
             remaining=_remaining(response.headers),
             period_seconds=_period_seconds(response.headers),
+            answered_at=_answered_at(response.headers),
         )
 
 
@@ -81,26 +86,29 @@ def _envelope(response: Response) -> Mapping[str, Any]:
     return answer if isinstance(answer, dict) else {}
 
 
-_EXPLANATIONS = {
-    Outcome.TRANSIENT: "DFINERY gave no proper answer; the event is retried",
-    Outcome.THROTTLED: "DFINERY's rate limit is used up",
-    Outcome.REJECTED: "DFINERY refuses this event",
-    Outcome.BLOCKED: "DFINERY refuses us",
-}
-_CAUSES = {401: "the API token is missing or not accepted", 403: "the API token has no right to do this"}
-_WRONG_ADDRESS = "nothing takes events at this address: see BASE_URL"
+_CAUSES = {401: ReasonText("token_not_accepted"), 403: ReasonText("token_without_right")}
 
 
 def _message(response: Response, answer: Mapping[str, Any], code: int | None, outcome: Outcome) -> str:
     if outcome == Outcome.ACCEPTED:
         return ""
-    cause = _CAUSES.get(response.status_code, _WRONG_ADDRESS if outcome == Outcome.BLOCKED else "")
-    if outcome == Outcome.BLOCKED and code == INVALID_TOKEN_CODE:
-        cause = "the API token is not valid"
     # The message is stored: PostgreSQL refuses U+0000, and all refuse lone surrogates.
     words = str(answer.get("result_msg") or "").encode(errors="replace").decode().replace("\x00", "").strip()
     text = f"HTTP {response.status_code}" + (f", {code}" if code is not None else "") + (f": {words}" if words else "")
-    return f"{_EXPLANATIONS[outcome]}{f' ({cause})' if cause else ''}. It said: {text[:1000]}"
+    said = text[:1000]
+    if outcome == Outcome.BLOCKED:
+        return ReasonText("blocked", cause=_cause(response.status_code, code), answer=said)
+    if outcome == Outcome.REJECTED:
+        return ReasonText("rejected", answer=said)
+    if outcome == Outcome.THROTTLED:
+        return ReasonText("rate_limited", answer=said)
+    return ReasonText("answer_improper", answer=said)
+
+
+def _cause(status: int, code: int | None) -> ReasonText:
+    if code == INVALID_TOKEN_CODE:
+        return ReasonText("token_invalid")
+    return _CAUSES.get(status) or ReasonText("wrong_address")
 
 
 def _reset_at(headers: Mapping[str, str]) -> float | None:
@@ -126,3 +134,10 @@ def _period_seconds(headers: Mapping[str, str]) -> float | None:
     if unit not in _UNIT_SECONDS or not (number.isascii() and number.isdigit() and len(number) < 6):
         return None
     return float(int(number) * _UNIT_SECONDS[unit]) or None
+
+
+def _answered_at(headers: Mapping[str, str]) -> float | None:
+    try:
+        return parsedate_to_datetime(headers.get("date", "")).replace(tzinfo=dt.timezone.utc).timestamp()
+    except (ValueError, OverflowError):
+        return None

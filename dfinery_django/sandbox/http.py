@@ -97,16 +97,17 @@ def numbers_as_text(value: Any) -> Any:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def html_page(page: dict[str, Any], version: str) -> SentResponse:
-    """Render the page; its policy allows only its own script and style."""
+def html_page(template: str, page: dict[str, Any], *, version: str = "", status: int = 200) -> SentResponse:
+    """Render a page; its policy allows only its own script and style."""
     nonce = secrets.token_urlsafe(16)
     engine = Engine(dirs=[str(Path(__file__).parent.parent / "templates")])
     context = Context(numbers_as_text({**page, "nonce": nonce, "version": version}))
-    html = engine.get_template("dfinery_django/sandbox.html").render(context)
+    html = engine.get_template(f"dfinery_django/{template}.html").render(context)
     policy = f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'"
     policy += "; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy, "ETag": version}
-    return SentResponse(200, html.encode(), headers)
+    headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy}
+    headers |= {"ETag": version} if version else {}
+    return SentResponse(status, html.encode(), headers)
 
 
 class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):

@@ -99,6 +99,12 @@ class Arrival:
         is_processed = received_at - event["event_datetime"] / 1000 <= PROCESSED_FOR_SECONDS
         return cls(received_at, event_id, event_name, user_id, body, raw, is_processed, warnings)
 
+    @property
+    def order_id(self) -> str:
+        """The order, if the event names one; empty otherwise."""
+        value = self.body["event_attributes"].get("order_id")
+        return "" if value is None else cast_to_text(value)
+
     def properties(self) -> list[StoredProperty]:
         """Return every value under its name and type in the console."""
         return [as_stored(*found) for found in iter_values(self.body)]

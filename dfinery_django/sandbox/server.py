@@ -23,13 +23,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
-from . import http
+from . import http, pages
 from .memory import ArrivalLog
 from .rules import Arrival, ErrorResponse, judge
 
-EVENTS_PATH = "/api/v1/events"
+EVENTS_PATH, ARRIVAL_PATH = "/api/v1/events", "/arrivals/"
 DOCUMENTED_RATE_LIMIT = 10_000_000  # events per minute: the Event API's default
-SHOWN_ARRIVALS, MAX_ARMED = 200, 10_000
+MAX_ARMED = 10_000
 GATEWAY_PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center></body></html>"
 UNAUTHORIZED = ErrorResponse(401, None, None)
 INVALID_TOKEN = ErrorResponse(400, 4001, "Invalid API Token Error.")
@@ -223,25 +223,36 @@ class Sandbox:
         return http.json_response(200, snapshot)
 
     def show(self, request: http.ReceivedRequest) -> http.SentResponse:
-        """Respond with the page."""
+        """Respond with the list of arrivals."""
         with self._lock:
-            log, faults = self._log, len(self._faults)
-            version = f'"{self._version}.{self.requests_seen}.{len(log.arrivals)}.{log.refused_count}.{faults}"'
+            log, armed = self._log, len(self._faults)
+            version = f'"{self._version}.{self.requests_seen}.{len(log.arrivals)}.{log.refused_count}.{armed}"'
             if request.headers.get("If-None-Match") == version:
                 return http.SentResponse(304)
-            page = {
-                **self._snapshot(),
-                "requests_seen": self.requests_seen,
-                "armed": faults,
-                "distinct": len(log.times_arrived),
-                "unprocessed": sum(not each.processed for each in log.arrivals),
-                "refused_count": log.refused_count,
-            }
-            newest = list(enumerate(page["events"], 1))[: -SHOWN_ARRIVALS - 1 : -1]
-            page["events"] = [{"number": number, **log.describe(each), "body": None} for number, each in newest]
-            page |= {"shown": len(newest), "refused_shown": len(page["refused"])}
-        page |= {"refused": page["refused"][::-1], "faults": list(FAULTS)}
-        return http.html_page(page, version)
+            arrivals, times, refused = list(log.arrivals), log.times_arrived, list(log.refused)
+            page: dict[str, Any] = {"requests_seen": self.requests_seen, "drift": log.drift()}
+            page |= {"refused_count": log.refused_count, "armed": armed}
+        # Searched without the lock: events arrive meanwhile.
+        page |= pages.list_context(arrivals, times, pages.Search.of(request.query))
+        page |= {"count": len(arrivals), "distinct": len(times), "faults": list(FAULTS)}
+        page |= {"refused": refused[::-1], "refused_shown": len(refused)}
+        page["unprocessed"] = sum(not each.processed for each in arrivals)
+        return http.html_page("sandbox", page, version=version)
+
+    def show_arrival(self, request: http.ReceivedRequest) -> http.SentResponse:
+        """Respond with the page of one arrival."""
+        number = request.path.removeprefix(ARRIVAL_PATH)
+        is_number = number.isascii() and number.isdigit() and len(number) < 9
+        with self._lock:
+            search = pages.Search.of(request.query)
+            page = pages.arrival_context(self._log, int(number), search) if is_number else None
+        return http.html_page("sandbox_arrival", page or {}, status=200 if page else 404)
+
+    def ask_to_forget(self, request: http.ReceivedRequest) -> http.SentResponse:
+        """Respond with the question before everything is cleared."""
+        with self._lock:
+            page = {"count": len(self._log.arrivals), "store": str(self._log.store or "")}
+        return http.html_page("sandbox_forget", page)
 
     def forget(self, request: http.ReceivedRequest) -> http.SentResponse:
         """Clear everything."""
@@ -263,7 +274,7 @@ class Sandbox:
 
     def answer(self, request: http.ReceivedRequest) -> http.SentResponse:
         """Answer one HTTP request."""
-        methods = ROUTES.get(request.path)
+        methods = ROUTES.get(ARRIVAL_PATH if request.path.startswith(ARRIVAL_PATH) else request.path)
         if methods is None:
             return http.SentResponse(404)
         if request.method not in methods:
@@ -277,6 +288,7 @@ ROUTES: dict[str, dict[str, Callable[[Sandbox, http.ReceivedRequest], http.SentR
     EVENTS_PATH: {"POST": Sandbox.receive},
     "/": {"GET": Sandbox.show},
     "/events.json": {"GET": Sandbox.list, "DELETE": Sandbox.forget},
-    "/clear": {"POST": Sandbox.forget},
+    ARRIVAL_PATH: {"GET": Sandbox.show_arrival},
+    "/clear": {"GET": Sandbox.ask_to_forget, "POST": Sandbox.forget},
     "/faults": {"POST": Sandbox.arm},
 }

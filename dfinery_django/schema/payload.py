@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..exceptions import PayloadError
+from ..text.reasons import ReasonText
 from . import properties
 from .properties import Scope
 from .types import Wire, WireType, convert
@@ -94,17 +95,20 @@ def convert_properties(
             else:
                 converted[name] = memory.fit(scope, name, value, type_of(scope, name), place)
         except PayloadError as error:
-            source = f" (from {sources[name]!r})" if name in sources else ""
-            raise PayloadError(error.path, error.problem + source, error.remedy) from None
+            problem = error.problem
+            if name in sources:
+                problem = ReasonText("from_source", problem=problem, source=repr(sources[name]))
+            raise PayloadError(error.path, problem, error.remedy) from None
     return converted
 
 
 def _validate_name(name: Any, scope: Scope, path: str) -> None:
     is_text = isinstance(name, str) and name.strip() and name == name.encode(errors="replace").decode()
     if not is_text or "\x00" in name:
-        raise PayloadError(f"{path}.{name!r}", "a field's name must be a text that is not empty", "Rename it.")
+        raise PayloadError(f"{path}.{name!r}", ReasonText("bad_field_name"), ReasonText("rename_field"))
     if reserved := properties.RESERVED.get((scope, name)):
-        raise PayloadError(f"{path}.{name}", f"{name} can't be mapped", f"Leave it out: {reserved}.")
+        problem, remedy = ReasonText("reserved_field", name=name), ReasonText("leave_reserved_out", why=reserved)
+        raise PayloadError(f"{path}.{name}", problem, remedy)
 
 
 def _ordered(scope: Scope, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..conf import get_settings
+from ..text.reasons import ReasonText
 from .types import WireType
 
 Scope = Literal["event", "item", "user"]
@@ -71,10 +72,10 @@ PREDEFINED: Mapping[Scope, Mapping[str, Property]] = {
 
 #: Properties that the definition supplies, so that they can't be mapped.
 RESERVED: Mapping[tuple[Scope, str], str] = {
-    ("event", EVENT_ID): "it is made at capture and never changes",
-    ("event", EVENT_NAME): "set 'event_name' on the definition",
-    ("event", EVENT_DATETIME): "set 'event_datetime' on the definition",
-    ("event", ITEMS): "set 'items' and 'item_attributes' on the definition",
+    ("event", EVENT_ID): ReasonText("made_at_capture"),
+    ("event", EVENT_NAME): ReasonText("set_on_definition", name="'event_name'"),
+    ("event", EVENT_DATETIME): ReasonText("set_on_definition", name="'event_datetime'"),
+    ("event", ITEMS): ReasonText("set_on_definition", name="'items', 'item_attributes'"),
 }
 
 #: The part of a payload that has each scope's properties, as error paths name it.

@@ -20,6 +20,7 @@ from django.utils.functional import Promise
 
 from ..clock import EPOCH
 from ..exceptions import PayloadError
+from ..text.reasons import ReasonText
 from .objects import EXACT_SCALARS, amount_of, is_plain, is_text
 
 #: A value on the wire: JSON string, integer, number with a decimal point, true/false.
@@ -31,8 +32,9 @@ LONGEST_NUMBER = 300
 #: the time zone in which a page shows it.
 FIRST_MOMENT = dt.datetime(1000, 1, 2, tzinfo=dt.timezone.utc)
 LAST_MOMENT = dt.datetime(9999, 12, 30, tzinfo=dt.timezone.utc)
-_MAP_A_REAL_DATE = "Map a date that something happened on, or leave it out (None)."
-MAP_SCALAR = "Map a path or a callable that ends in a text, number, boolean or date."
+_MAP_A_REAL_DATE = ReasonText("map_real_date")
+MAP_SCALAR = ReasonText("map_scalar")
+_SEND_AS_TEXT = ReasonText("send_as_text")
 
 
 class WireType(str, enum.Enum):
@@ -77,7 +79,7 @@ def as_moment(value: Any, path: str = "event_datetime") -> dt.datetime:
     """
     moment = in_utc(value, path)
     if not FIRST_MOMENT <= moment <= LAST_MOMENT:
-        raise PayloadError(path, f"{moment.date()} is not a date that every database can store", _MAP_A_REAL_DATE)
+        raise PayloadError(path, ReasonText("not_storable_date", date=str(moment.date())), _MAP_A_REAL_DATE)
     return moment
 
 
@@ -86,7 +88,7 @@ def hours_after(moment: dt.datetime, hours: float, path: str = "event_datetime")
     try:
         return as_moment(moment + dt.timedelta(hours=hours), path)
     except (OverflowError, PayloadError):
-        problem = f"{moment.date()} is so late that no database can store the date {hours:g} hours after it"
+        problem = ReasonText("date_too_late", date=str(moment.date()), hours=f"{hours:g}")
         raise PayloadError(path, problem, _MAP_A_REAL_DATE) from None
 
 
@@ -96,7 +98,7 @@ def in_utc(value: Any, path: str) -> dt.datetime:
     :raises PayloadError: if it is not a datetime, or its time zone or the calendar has no such moment in UTC
     """
     if not isinstance(value, dt.datetime):
-        raise PayloadError(path, f"a {_kind(value)} is not a point in time", "Map a datetime, e.g. a DateTimeField.")
+        raise PayloadError(path, ReasonText("not_a_moment", kind=_kind(value)), ReasonText("map_datetime"))
     if type(value) is dt.datetime and value.tzinfo is dt.timezone.utc:
         return value
     try:
@@ -105,7 +107,7 @@ def in_utc(value: Any, path: str) -> dt.datetime:
         parts = value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond
         return dt.datetime(*parts, tzinfo=zone, fold=value.fold).astimezone(dt.timezone.utc)
     except Exception:  # noqa: BLE001 - year 1 or 9999, which shops use for "never"; or the site's time zone raises
-        raise PayloadError(path, f"a {_kind(value)} that has no date in UTC", _MAP_A_REAL_DATE) from None
+        raise PayloadError(path, ReasonText("no_utc_date", kind=_kind(value)), _MAP_A_REAL_DATE) from None
 
 
 def _normalized(value: Any, path: str) -> Any:
@@ -142,8 +144,7 @@ def _text(text: str, path: str) -> str:
     try:
         return text.encode().decode()  # SafeString and other subclasses become plain str
     except UnicodeEncodeError:
-        problem = "the text has a lone surrogate (half a character)"
-        raise PayloadError(path, problem, "Store it decoded as UTF-8.") from None
+        raise PayloadError(path, ReasonText("lone_surrogate"), ReasonText("decode_utf8")) from None
 
 
 def _type_of(value: Any, path: str) -> WireType:
@@ -152,7 +153,7 @@ def _type_of(value: Any, path: str) -> WireType:
             return wire_type
     if is_text(value):
         return WireType.STRING
-    raise PayloadError(path, f"a {_kind(value)} can't be sent", _remedy(value))
+    raise PayloadError(path, ReasonText("unsendable", kind=_kind(value)), _remedy(value))
 
 
 _OWN_TYPES: tuple[tuple[type | tuple[type, ...], WireType], ...] = (
@@ -169,13 +170,13 @@ def _kind(value: object) -> str:
 
 def _remedy(value: object) -> str:
     if hasattr(value, "resolve_expression"):
-        return "It is an unresolved database expression: reload the object before its event is built."
+        return ReasonText("reload_first")
     if hasattr(value, "_meta"):
-        return "It is a model instance: let the path go on to one of its fields, e.g. '.pk'."
+        return ReasonText("map_field")
     if hasattr(value, "amount"):
-        return "It looks like a money object: let the path go on to '.amount'."
+        return ReasonText("map_amount")
     if isinstance(value, (dict, list, tuple, set)):
-        return "DFINERY takes nested values only in items: map one entry, or a callable that joins them."
+        return ReasonText("map_entry")
     return MAP_SCALAR
 
 
@@ -193,31 +194,31 @@ def _as_string(value: Any, path: str) -> str:
 
 def _as_boolean(value: Any, path: str) -> bool:
     if not isinstance(value, bool):
-        raise _mismatch(value, WireType.BOOLEAN, path, "Map True or False, e.g. a BooleanField.")
+        raise _mismatch(value, WireType.BOOLEAN, path, "map_boolean")
     return value
 
 
 def _as_long(value: Any, path: str) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
-        raise _mismatch(value, WireType.LONG, path, "Map a whole number, e.g. int(…) in a callable.")
+        raise _mismatch(value, WireType.LONG, path, "map_integer")
     _refuse_not_finite(value, path)
     if not LONG_MIN <= value <= LONG_MAX:
-        raise PayloadError(path, "the number does not fit into 64 bits", "Send it as a text (String).")
+        raise PayloadError(path, ReasonText("beyond_64_bits"), _SEND_AS_TEXT)
     if value != int(value):
-        raise _mismatch(value, WireType.LONG, path, "It has a fraction: round it, or send a Double field.")
+        raise _mismatch(value, WireType.LONG, path, "round_fraction")
     return int(value)
 
 
 def _as_double(value: Any, path: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
-        raise _mismatch(value, WireType.DOUBLE, path, "Map a number, e.g. Decimal(…) in a callable.")
+        raise _mismatch(value, WireType.DOUBLE, path, "map_number")
     if isinstance(value, int):
         return _double_of_int(value, path)
     _refuse_not_finite(value, path)
     number = float(value)
     # A Double is a 64-bit float. A decimal survives if its shortest text reads back as the same decimal.
     if isinstance(value, Decimal) and Decimal(repr(number)) != value:
-        raise PayloadError(path, f"{value} has more digits than a Double can hold", "Round it, e.g. round(value, 2).")
+        raise PayloadError(path, ReasonText("too_many_digits", value=str(value)), ReasonText("round_it"))
     return number
 
 
@@ -227,14 +228,14 @@ def _double_of_int(value: int, path: str) -> float:
     except OverflowError:
         number = math.inf
     if number != value:
-        raise PayloadError(path, "the number is too large for a Double to hold exactly", "Send it as a text (String).")
+        raise PayloadError(path, ReasonText("inexact_double"), _SEND_AS_TEXT)
     return number
 
 
 def _refuse_not_finite(value: int | float | Decimal, path: str) -> None:
     is_finite = value.is_finite() if isinstance(value, Decimal) else isinstance(value, int) or math.isfinite(value)
     if not is_finite:
-        raise PayloadError(path, f"{value} is not a finite number", "Leave the field out (None) instead.")
+        raise PayloadError(path, ReasonText("not_finite", value=str(value)), ReasonText("leave_field_out"))
 
 
 def _refuse_endless(value: int | float | Decimal, path: str) -> None:
@@ -242,19 +243,20 @@ def _refuse_endless(value: int | float | Decimal, path: str) -> None:
     exponent = value.adjusted() if isinstance(value, Decimal) else 0
     digits = value.bit_length() / 3 if isinstance(value, int) else 0
     if abs(exponent) > LONGEST_NUMBER or digits > LONGEST_NUMBER:
-        raise PayloadError(path, f"the number has more than {LONGEST_NUMBER} digits", "Round it in a callable.")
+        raise PayloadError(path, ReasonText("endless_number", count=LONGEST_NUMBER), ReasonText("round_in_callable"))
 
 
 def _mismatch(value: Any, wire_type: WireType, path: str, remedy: str) -> PayloadError:
-    if _kind(value) not in ("bool", "int", "float", "Decimal", "str"):
-        remedy = _remedy(value)
-    return PayloadError(path, f"{_describe(value)} is not a {wire_type.label}", remedy)
+    is_plain_kind = _kind(value) in ("bool", "int", "float", "Decimal", "str")
+    return PayloadError(path, _mismatch_text(value, wire_type), ReasonText(remedy) if is_plain_kind else _remedy(value))
 
 
-def _describe(value: Any) -> str:
-    """Return a number as it is, for the error, and only the type of any other value: it may be personal."""
+def _mismatch_text(value: Any, wire_type: WireType) -> ReasonText:
+    """Name a number as it is, and only the type of any other value: it may be personal."""
     is_short = not isinstance(value, int) or value.bit_length() < 99
-    return f"{_kind(value)} {value!r}" if isinstance(value, (int, float, Decimal)) and is_short else f"a {_kind(value)}"
+    if isinstance(value, (int, float, Decimal)) and is_short:
+        return ReasonText("wrong_value", kind=_kind(value), value=repr(value), type=wire_type.label)
+    return ReasonText("wrong_kind", kind=_kind(value), type=wire_type.label)
 
 
 _CONVERTERS: dict[WireType, Callable[[Any, str], Wire]] = {

@@ -6,6 +6,7 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 
 class UserManager(BaseUserManager):
@@ -24,17 +25,17 @@ class UserManager(BaseUserManager):
 
 class User(AbstractBaseUser, PermissionsMixin):
     class Membership(models.TextChoices):
-        BASIC = "basic", "Basic"
-        SILVER = "silver", "Silver"
-        GOLD = "gold", "Gold"
+        BASIC = "basic", _("Basic")
+        SILVER = "silver", _("Silver")
+        GOLD = "gold", _("Gold")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    email = models.EmailField(unique=True)
-    name = models.CharField(max_length=100)
-    membership = models.CharField(max_length=10, choices=Membership.choices, default=Membership.BASIC)
-    is_active = models.BooleanField(default=True)
-    is_staff = models.BooleanField(default=False)
-    date_joined = models.DateTimeField(default=timezone.now, editable=False)
+    email = models.EmailField(_("e-mail"), unique=True)
+    name = models.CharField(_("name"), max_length=100)
+    membership = models.CharField(_("membership"), max_length=10, choices=Membership.choices, default=Membership.BASIC)
+    is_active = models.BooleanField(_("active"), default=True)
+    is_staff = models.BooleanField(_("staff"), default=False)
+    date_joined = models.DateTimeField(_("joined at"), default=timezone.now, editable=False)
 
     objects = UserManager()
 
@@ -43,6 +44,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         ordering = ["-date_joined"]
+        verbose_name, verbose_name_plural = _("member"), _("members")
 
     def __str__(self):
         return self.email

@@ -22,7 +22,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_q",
-    "rest_framework",
+    "rest_framework",  # for the pages that a browser shows of the REST API
     "dfinery_django",
     "accounts",
     "shop",
@@ -31,7 +31,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",  # the admin in the language of its reader
+    "django.middleware.locale.LocaleMiddleware",  # shop and admin in the language of their reader
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -79,7 +79,8 @@ LOGIN_REDIRECT_URL = "shop:catalogue"
 LOGOUT_REDIRECT_URL = "shop:catalogue"
 
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", "English"), ("ko", "한국어"), ("ja", "日本語")]
+LANGUAGES = [("en", "English"), ("ko", "한국어"), ("ja", "日本語")]  # the shop has no Japanese, the admin does
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "Asia/Seoul"
 USE_I18N = True
 USE_TZ = True

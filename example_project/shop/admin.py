@@ -1,4 +1,5 @@
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 from dfinery_django.admin import DfineryEventsMixin
 
@@ -30,7 +31,7 @@ class LineInline(admin.TabularInline):
 
 @admin.register(Order)
 class OrderAdmin(DfineryEventsMixin, admin.ModelAdmin):
-    list_display = ["number", "buyer", "status", "payment_method", "total", "created_at", "paid_at"]
+    list_display = ["number", "buyer_name", "status", "payment_method", "total", "created_at", "paid_at"]
     list_filter = ["status", "payment_method"]
     list_select_related = ["customer"]
     search_fields = ["number", "customer__email", "guest_email"]
@@ -38,3 +39,7 @@ class OrderAdmin(DfineryEventsMixin, admin.ModelAdmin):
     readonly_fields = ["status", "created_at", "paid_at", "cancelled_at"]
     autocomplete_fields = ["customer"]
     inlines = [LineInline]
+
+    @admin.display(description=_("buyer"))
+    def buyer_name(self, order):
+        return order.buyer

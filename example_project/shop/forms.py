@@ -1,4 +1,5 @@
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from .cart import MAX_QUANTITY
 from .models import Coupon, Order
@@ -9,8 +10,8 @@ class QuantityForm(forms.Form):
 
 
 class CheckoutForm(forms.Form):
-    guest_email = forms.EmailField(label="E-mail for the order confirmation")
-    coupon = forms.CharField(label="Coupon code", required=False)
+    guest_email = forms.EmailField(label=_("E-mail for the order confirmation"))
+    coupon = forms.CharField(label=_("Coupon code"), required=False)
 
     def __init__(self, *args, is_member, **kwargs):
         super().__init__(*args, **kwargs)
@@ -21,13 +22,13 @@ class CheckoutForm(forms.Form):
         code = self.cleaned_data["coupon"].strip().upper()
         coupon = Coupon.objects.filter(code=code).first()
         if code and coupon is None:
-            raise forms.ValidationError("We do not know this coupon.")
+            raise forms.ValidationError(_("We do not know this coupon."))
         return coupon
 
 
 class PaymentForm(forms.Form):
     method = forms.ChoiceField(
-        label="How would you like to pay?",
+        label=_("How would you like to pay?"),
         choices=Order.PaymentMethod.choices,
         initial=Order.PaymentMethod.CARD,
         widget=forms.RadioSelect,

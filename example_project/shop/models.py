@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 
 class Won(models.DecimalField):
@@ -14,13 +15,13 @@ class Won(models.DecimalField):
 
 
 class Category(models.Model):
-    name = models.CharField(max_length=100, unique=True)
-    slug = models.SlugField(unique=True)
-    position = models.PositiveSmallIntegerField(default=0)
+    name = models.CharField(_("name"), max_length=100, unique=True)
+    slug = models.SlugField(_("slug"), unique=True)
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
 
     class Meta:
         ordering = ["position", "name"]
-        verbose_name_plural = "categories"
+        verbose_name, verbose_name_plural = _("category"), _("categories")
 
     def __str__(self):
         return self.name
@@ -30,16 +31,21 @@ class Category(models.Model):
 
 
 class Product(models.Model):
-    sku = models.SlugField("SKU", max_length=40, unique=True)
-    name = models.CharField(max_length=200)
-    description = models.TextField(blank=True)
-    picture = models.SlugField(max_length=40, default="parcel", help_text="Name of a drawing in pictures.svg.")
-    category = models.ForeignKey(Category, on_delete=models.PROTECT, related_name="products")
-    price = Won()
-    stock = models.PositiveIntegerField(default=0)
+    sku = models.SlugField(_("SKU"), max_length=40, unique=True)
+    name = models.CharField(_("name"), max_length=200)
+    description = models.TextField(_("description"), blank=True)
+    picture = models.SlugField(
+        _("picture"), max_length=40, default="parcel", help_text=_("Name of a drawing in pictures.svg.")
+    )
+    category = models.ForeignKey(
+        Category, on_delete=models.PROTECT, related_name="products", verbose_name=_("category")
+    )
+    price = Won(_("price"))
+    stock = models.PositiveIntegerField(_("stock"), default=0)
 
     class Meta:
         ordering = ["category__position", "-price"]
+        verbose_name, verbose_name_plural = _("product"), _("products")
 
     def __str__(self):
         return self.name
@@ -49,11 +55,12 @@ class Product(models.Model):
 
 
 class Coupon(models.Model):
-    code = models.CharField(max_length=20, unique=True)
-    percent = models.PositiveSmallIntegerField()
+    code = models.CharField(_("code"), max_length=20, unique=True)
+    percent = models.PositiveSmallIntegerField(_("percent"))
 
     class Meta:
         ordering = ["code"]
+        verbose_name, verbose_name_plural = _("coupon"), _("coupons")
 
     def __str__(self):
         return f"{self.code} (-{self.percent}%)"
@@ -61,33 +68,35 @@ class Coupon(models.Model):
 
 class Order(models.Model):
     class Status(models.TextChoices):
-        PENDING = "pending", "Waiting for payment"
-        PAID = "paid", "Paid"
-        CANCELLED = "cancelled", "Cancelled"
+        PENDING = "pending", _("Waiting for payment")
+        PAID = "paid", _("Paid")
+        CANCELLED = "cancelled", _("Cancelled")
 
     class PaymentMethod(models.TextChoices):
-        CARD = "card", "Credit card"
-        TRANSFER = "transfer", "Bank transfer"
-        PHONE = "phone", "Mobile phone"
-        VOUCHER = "voucher", "Gift voucher"
+        CARD = "card", _("Credit card")
+        TRANSFER = "transfer", _("Bank transfer")
+        PHONE = "phone", _("Mobile phone")
+        VOUCHER = "voucher", _("Gift voucher")
 
-    number = models.CharField(max_length=20, unique=True)
+    number = models.CharField(_("number"), max_length=20, unique=True)
     customer = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="orders"
-    )
-    guest_email = models.EmailField(blank=True)
-    status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
-    payment_method = models.CharField(max_length=10, choices=PaymentMethod.choices, blank=True)
-    coupon = models.ForeignKey(Coupon, on_delete=models.SET_NULL, null=True, blank=True)
-    discount_total = Won(default=0)
-    delivery_charge = Won(default=0)
-    total = Won(default=0)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    paid_at = models.DateTimeField(null=True, blank=True)
-    cancelled_at = models.DateTimeField(null=True, blank=True)
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="orders",
+        verbose_name=_("customer"),
+    )  # fmt: skip
+    guest_email = models.EmailField(_("guest's e-mail"), blank=True)
+    status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.PENDING)
+    payment_method = models.CharField(_("payment method"), max_length=10, choices=PaymentMethod.choices, blank=True)
+    coupon = models.ForeignKey(Coupon, on_delete=models.SET_NULL, null=True, blank=True, verbose_name=_("coupon"))
+    discount_total = Won(_("discount"), default=0)
+    delivery_charge = Won(_("delivery charge"), default=0)
+    total = Won(_("total"), default=0)
+    created_at = models.DateTimeField(_("ordered at"), default=timezone.now, editable=False)
+    paid_at = models.DateTimeField(_("paid at"), null=True, blank=True)
+    cancelled_at = models.DateTimeField(_("cancelled at"), null=True, blank=True)
 
     class Meta:
         ordering = ["-created_at"]
+        verbose_name, verbose_name_plural = _("order"), _("orders")
 
     def __str__(self):
         return self.number
@@ -115,16 +124,17 @@ class Order(models.Model):
 class OrderLine(models.Model):
     """One product of an order, with copies of what it was called and cost on that day."""
 
-    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="lines")
-    product = models.ForeignKey(Product, on_delete=models.SET_NULL, null=True)
-    sku = models.CharField("SKU", max_length=40)
-    name = models.CharField(max_length=200)
-    quantity = models.PositiveIntegerField()
-    unit_price = Won()
-    discount = Won(default=0, help_text="Off the whole line.")
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="lines", verbose_name=_("order"))
+    product = models.ForeignKey(Product, on_delete=models.SET_NULL, null=True, verbose_name=_("product"))
+    sku = models.CharField(_("SKU"), max_length=40)
+    name = models.CharField(_("name"), max_length=200)
+    quantity = models.PositiveIntegerField(_("quantity"))
+    unit_price = Won(_("unit price"))
+    discount = Won(_("discount"), default=0, help_text=_("Off the whole line."))
 
     class Meta:
         ordering = ["pk"]
+        verbose_name, verbose_name_plural = _("order line"), _("order lines")
 
     def __str__(self):
         return f"{self.quantity} x {self.name}"

@@ -7,8 +7,9 @@ from decimal import Decimal
 
 from django.db import transaction
 from django.db.models import F
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.crypto import get_random_string
+from django.utils.translation import gettext as _
 
 from .models import Order, OrderLine, Product
 
@@ -42,7 +43,7 @@ def place_order(lines, *, customer=None, guest_email="", coupon=None):
     """
     lines = list(lines)
     if not lines:
-        raise NotPossible("The cart is empty.")
+        raise NotPossible(_("The cart is empty."))
     order = Order.objects.create(number=new_number(), customer=customer, guest_email=guest_email, coupon=coupon)
     for product, quantity in lines:
         _take_from_stock(product, quantity)
@@ -56,7 +57,7 @@ def pay(order, method):
     """The payment went through."""
     order = _locked(order)
     if not order.is_payable:
-        raise NotPossible("This order is paid or cancelled already.")
+        raise NotPossible(_("This order is paid or cancelled already."))
     order.status = Order.Status.PAID
     order.payment_method = method
     order.paid_at = timezone.now()
@@ -69,7 +70,7 @@ def cancel(order):
     """The customer wants the money back."""
     order = _locked(order)
     if not order.is_cancellable:
-        raise NotPossible("Only a paid order can be cancelled.")
+        raise NotPossible(_("Only a paid order can be cancelled."))
     order.status = Order.Status.CANCELLED
     order.cancelled_at = timezone.now()
     order.save()
@@ -94,7 +95,9 @@ def _locked(order):
 def _take_from_stock(product, quantity):
     in_stock = Product.objects.filter(pk=product.pk, stock__gte=quantity)
     if not in_stock.update(stock=F("stock") - quantity):
-        raise OutOfStock(f"There are not enough pieces of {product.name} left.")
+        raise OutOfStock(
+            _("There are not enough pieces of %(product)s left.") % {"product": translation.gettext(product.name)}
+        )
 
 
 def _add_line(order, product, quantity):

@@ -102,6 +102,16 @@ class PagesTests(ShopTestCase):
         self.assertContains(books, "The Kimchi Book")
         self.assertNotContains(books, "Laptop Air")
 
+    def test_the_shop_speaks_its_visitor_s_language_and_dfinery_gets_one(self):
+        self.client.post(reverse("set_language"), {"language": "ko"})
+        self.assertContains(self.client.get(reverse("shop:catalogue")), "보성 녹차 80g")
+        order = self.buy(guest_email="guest@example.com")
+        page = self.client.post(reverse("shop:payment", args=[order.number]), {"method": "card"}, follow=True)
+        self.assertContains(page, "결제 완료")
+        payload = preview("purchase", Order.objects.get())
+        self.assertEqual(payload.event_attributes["payment_method"], "Credit card")
+        self.assertEqual(payload.items[0]["product_name"], "Green tea from Boseong, 80 g")
+
     def test_a_guest_buys_and_alone_sees_the_order(self):
         order = self.buy(guest_email="guest@example.com", coupon="welcome10")
         page = self.client.post(reverse("shop:payment", args=[order.number]), {"method": "card"}, follow=True)

@@ -2,6 +2,8 @@
 
 from django.contrib import messages
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import translation
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from . import access, services
@@ -34,7 +36,7 @@ def add_to_cart(request, sku):
     form = QuantityForm(request.POST)
     if form.is_valid():
         Cart(request.session).add(chosen, form.cleaned_data["quantity"])
-        messages.success(request, f"{chosen.name} is in your cart.")
+        messages.success(request, _("%(product)s is in your cart.") % {"product": translation.gettext(chosen.name)})
     return redirect("shop:cart")
 
 

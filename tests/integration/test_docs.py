@@ -5,7 +5,10 @@ from __future__ import annotations
 import ast
 import datetime as dt
 import importlib
+import os
 import re
+import subprocess
+import sys
 from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
@@ -103,7 +106,45 @@ def test_every_attribute_of_a_definition_is_documented() -> None:
     assert [name for name in definitions.ATTRIBUTES if f"`{name}`" not in text and f'"{name}"' not in text] == []
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "oscar.md"], ids=lambda page: page.name)
+#: A shop with Django REST framework on a SQLite file; then the README's settings, checked and migrated.
+README_SHOP = """
+import sys, django
+from django.conf import settings
+from django.core.management import call_command
+
+names = {
+    "SECRET_KEY": "x", "AUTH_USER_MODEL": "shop.User", "DEFAULT_AUTO_FIELD": "django.db.models.BigAutoField",
+    "USE_TZ": True, "INSTALLED_APPS": [
+        *(f"django.contrib.{each}" for each in ("auth", "contenttypes")), "rest_framework", "tests.shop",
+    ],
+    "DATABASES": {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": sys.argv[1]}},
+}
+exec(sys.stdin.read(), names)
+settings.configure(**{name: value for name, value in names.items() if name.isupper()})
+django.setup()
+call_command("check", fail_level="WARNING")
+call_command("migrate", verbosity=0)
+call_command("check", databases=["default"], fail_level="WARNING")
+"""
+
+
+@pytest.mark.parametrize("token", ["token", ""])
+def test_the_readme_s_settings_run_as_pasted(tmp_path: Path, token: str) -> None:
+    """In a shop that has DRF, without a warning; without a token one error names the variable, and nothing crashes."""
+    (block,) = (each for each in blocks_of(ROOT / "README.md", "python") if each.startswith("# settings.py\n"))
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", README_SHOP, str(tmp_path / "shop.sqlite3")],
+        input=block.replace("auth.User", "shop.User"), capture_output=True, text=True, check=False, cwd=ROOT,
+        env={**os.environ, "DFINERY_API_TOKEN": token},
+    )  # fmt: skip
+    if token:
+        assert done.returncode == 0, done.stderr
+    else:
+        assert re.findall(r"\((dfinery\.\w+)\)", done.stderr) == ["dfinery.E003"]
+        assert "DFINERY_API_TOKEN" in done.stderr
+
+
+@pytest.mark.parametrize("page", [ROOT / "docs" / "oscar.md"], ids=lambda page: page.name)
 def test_the_settings_to_copy_are_accepted(page: Path) -> None:
     """What a reader copies passes the definitions' own parser."""
     from dfinery_django.conf import problems

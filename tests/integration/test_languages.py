@@ -19,6 +19,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone, translation
 
+from dfinery_django.delivery.worker import drain
 from dfinery_django.diagnostics.event_status import explain_status
 from dfinery_django.enums import EventStatus, Outcome, Reason
 from dfinery_django.models import DeliveryAttempt, Destination, Event, Repair
@@ -26,8 +27,19 @@ from dfinery_django.monitoring.findings import join_sentences
 from dfinery_django.monitoring.health import assess
 from dfinery_django.monitoring.overview import look
 from dfinery_django.text.times import number
-from tests.support.catalogues import LANGUAGES, PACKAGE, Message, in_code, in_template, message_of, messages, path_of
-from tests.support.doubles import PURCHASE
+from tests.support.catalogues import (
+    CATALOGUES,
+    LANGUAGES,
+    PACKAGE,
+    Message,
+    in_code,
+    in_template,
+    message_of,
+    messages,
+    path_of,
+)
+from tests.support.doubles import PURCHASE, FarSide, answer
+from tests.support.events import event as stored_event
 from tests.support.staff import LIST, ask, confirm, make, page_of
 
 REFRESH = "run: python -m tests.support.catalogues"
@@ -48,13 +60,17 @@ def said(entry: polib.POEntry) -> str:
 # --- The catalogues
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_every_string_is_translated_and_nothing_else(language: str) -> None:
+@pytest.mark.parametrize(
+    ("root", "language"),
+    [(root, language) for root, languages in CATALOGUES.items() for language in languages],
+    ids=lambda each: getattr(each, "name", each),
+)
+def test_every_string_is_translated_and_nothing_else(root: Path, language: str) -> None:
     """No string of the code is missing or untranslated, none is doubtful, none is left from earlier."""
-    entries = list(catalogue(language))
+    entries = list(polib.pofile(str(path_of(language, root))))
     there = {message_of(entry) for entry in entries if not entry.obsolete}
-    assert set(messages()) - there == set(), REFRESH
-    assert there - set(messages()) == set(), REFRESH
+    assert set(messages(root)) - there == set(), REFRESH
+    assert there - set(messages(root)) == set(), REFRESH
     assert [entry.msgid for entry in entries if entry.obsolete] == [], REFRESH
     assert [entry.msgid for entry in entries if not entry.translated()] == []
 
@@ -125,7 +141,7 @@ def test_strings_are_found_where_they_stand() -> None:
     assert list(in_template(source)) == [Message("it's", "x"), Message("%(n)s is", None, '%(n)s "are"'), Message("b")]
 
 
-TEMPLATES = sorted(path for path in PACKAGE.rglob("*.html") if path.name != "sandbox.html")
+TEMPLATES = sorted(path for path in PACKAGE.rglob("*.html") if not path.name.startswith("sandbox"))
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
@@ -182,10 +198,13 @@ def sentences(language: str) -> list[str]:
     ]
 
 
-def english_in(answer: Any, language: str) -> list[str]:
-    """Sentences that are not in the reader's language: ours by the catalogue, or any four small English words."""
-    # What comes from the wire or the settings is quoted as it is.
-    content = re.sub(r'<p class="dfinery-said">.*?</p>', "", content_of(answer))
+def english_in(answer: Any, language: str, *, quotes: bool = False) -> list[str]:
+    """Sentences that are not in the reader's language: ours by the catalogue, or any four small English words.
+
+    :param quotes: look at what an answer or the settings said, too
+    """
+    content = content_of(answer)
+    content = content if quotes else re.sub(r'<p class="dfinery-said">.*?</p>', "", content)
     words = re.sub(r"<[^>]*>", " ", content)
     return [each for each in sentences(language) if each in content] + re.findall(r"\b[a-z]+(?:[ ,][a-z']+){3,}", words)
 
@@ -248,6 +267,30 @@ def test_pages_are_in_the_reader_s_language(busy: None, reader: Any, language: s
             assert answer.status_code == 200
             continue
         assert english_in(answer, language) == [], url
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_reasons_are_in_the_reader_s_language(
+    configured: Any, far_side: FarSide, shop: Any, reader: Any, language: str
+) -> None:
+    """Of failed, stopped and expired events, on every page; only DFINERY's own message is quoted."""
+    configured(EVENTS={"purchase": {**PURCHASE, "item_attributes": {"price": "name"}}})
+    shop.pay(shop.place(customer=shop.customer()))
+    for index, reply in enumerate((answer(400, 4002, "M-1"), answer(503, 0, "M-2"), answer(401, 4001, "M-3"))):
+        stored_event(index)
+        far_side.answers = [reply]
+        drain("default", send=far_side)
+    late = make("pending", order_id="late")
+    Event.objects.filter(pk=late.pk).update(expires_at=timezone.now())
+    drain("default", send=far_side)
+    assert set(Event.objects.values_list("status", flat=True)) >= {"failed", "pending", "expired"}
+    client = reader(language)
+    urls = [OVERVIEW, LIST, "/admin/dfinery_django/destination/", *map(page_of, Event.objects.all())]
+    for url in urls:
+        page = client.get(url)
+        assert english_in(page, language, quotes=True) == [], url
+    assert "M-3" in text_of(client.get(OVERVIEW))
 
 
 @pytest.mark.django_db
@@ -362,5 +405,5 @@ def test_django_s_log_is_in_the_site_s_language(configured: Any, reader: Any) ->
     confirm(client, ask(client, "cancel", make("pending")))
     confirm(client, ask(client, "resend", event))
     assert list(LogEntry.objects.order_by("pk").values_list("change_message", flat=True)) == [
-        "Paused.", "Cancelled.", "Resent: the same event_id and content again.",
+        "Paused.", "Cancelled.", "Asked to send it again: the same event_id and content.",
     ]  # fmt: skip

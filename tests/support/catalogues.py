@@ -1,9 +1,9 @@
-"""The catalogues of the admin's languages, brought up to date by one command, without gettext's tools:
+"""The catalogues of the admin's languages, and the example shop's, brought up to date without gettext's tools:
 
     python -m tests.support.catalogues
 
 It takes the strings from the code, keeps their translations, drops what is no longer said, compiles, and lists what
-has no translation yet: write that into ``dfinery_django/locale/*/LC_MESSAGES/django.po`` and run it again. The files
+has no translation yet: write that into the folder's ``locale/*/LC_MESSAGES/django.po`` and run it again. The files
 have no dates and no line numbers, so that they change only where words do.
 """
 
@@ -23,7 +23,10 @@ from django.utils.translation.template import templatize
 import dfinery_django
 
 PACKAGE = Path(dfinery_django.__file__).parent
+EXAMPLE = Path(__file__).parents[2] / "example_project"
 LANGUAGES = {"ko": "nplurals=1; plural=0;", "ja": "nplurals=1; plural=0;"}
+#: Folder -> its languages besides English.
+CATALOGUES = {PACKAGE: tuple(LANGUAGES), EXAMPLE: ("ko",)}
 #: A tool for developers, in English.
 LEFT_OUT = ("sandbox", "migrations", "management")
 
@@ -71,13 +74,13 @@ def in_template(source: str) -> Iterator[Message]:
 
 
 @cache
-def messages() -> dict[Message, list[str]]:
-    """All that the package says to people, with the files that say it."""
+def messages(root: Path = PACKAGE) -> dict[Message, list[str]]:
+    """All that the package, or another folder, says to people, with the files that say it."""
     found: dict[Message, list[str]] = {}
-    for path in sorted(PACKAGE.rglob("*")):
-        name = path.relative_to(PACKAGE)
+    for path in sorted(root.rglob("*")):
+        name = path.relative_to(root)
         read = {".py": in_code, ".html": in_template}.get(path.suffix)
-        if read is None or name.parts[0] in LEFT_OUT or name.as_posix() == "templates/dfinery_django/sandbox.html":
+        if read is None or name.parts[0] in LEFT_OUT or name.match("templates/dfinery_django/sandbox*.html"):
             continue
         for message in read(path.read_text()):
             files = found.setdefault(message, [])
@@ -86,29 +89,29 @@ def messages() -> dict[Message, list[str]]:
     return found
 
 
-def path_of(language: str) -> Path:
-    return PACKAGE / "locale" / language / "LC_MESSAGES" / "django.po"
+def path_of(language: str, root: Path = PACKAGE) -> Path:
+    return root / "locale" / language / "LC_MESSAGES" / "django.po"
 
 
 def message_of(entry: polib.POEntry) -> Message:
     return Message(entry.msgid, entry.msgctxt, entry.msgid_plural)
 
 
-def refreshed(language: str) -> polib.POFile:
+def refreshed(language: str, root: Path = PACKAGE) -> polib.POFile:
     """The catalogue as it should be, with the translations there are."""
-    path = path_of(language)
+    path = path_of(language, root)
     known = {message_of(each): each for each in polib.pofile(str(path)) if not each.obsolete} if path.exists() else {}
     catalogue = polib.POFile(wrapwidth=110)
     catalogue.header = "Brought up to date by: python -m tests.support.catalogues"
     catalogue.metadata = {
-        "Project-Id-Version": "dfinery_django",
+        "Project-Id-Version": root.name,
         "Language": language,
         "MIME-Version": "1.0",
         "Content-Type": "text/plain; charset=UTF-8",
         "Content-Transfer-Encoding": "8bit",
         "Plural-Forms": LANGUAGES[language],
     }
-    for message, files in messages().items():
+    for message, files in messages(root).items():
         entry = polib.POEntry(
             msgid=message.msgid, msgctxt=message.context, msgid_plural=message.plural,
             occurrences=[(file, "") for file in files], flags=["python-format"] if "%" in message.msgid else [],
@@ -125,8 +128,8 @@ def refreshed(language: str) -> polib.POFile:
 
 def main() -> int:
     missing = 0
-    for language in LANGUAGES:
-        catalogue, path = refreshed(language), path_of(language)
+    for root, language in ((root, language) for root, languages in CATALOGUES.items() for language in languages):
+        catalogue, path = refreshed(language, root), path_of(language, root)
         path.parent.mkdir(parents=True, exist_ok=True)
         catalogue.save(str(path))
         path.with_suffix(".mo").write_bytes(catalogue.to_binary())

@@ -11,7 +11,7 @@ from hypothesis import given, settings as drawing, strategies as st
 from urllib3.util import parse_url
 
 from dfinery_django import ConfigurationError
-from dfinery_django.addresses import Proxy, base_url_fault
+from dfinery_django.addresses import Proxy, base_url_fault, endpoint_of
 from dfinery_django.conf import get_settings, masked_setting, problems
 from dfinery_django.delivery.http_client import _prepared_request
 
@@ -68,6 +68,35 @@ def test_what_is_an_address(settings: Any, url: str) -> None:
     settings.DFINERY = {**GOOD, "BASE_URL": url}
     assert url == get_settings().BASE_URL
     assert urlsplit(str(_prepared_request("POST", f"{url}/api").url)).hostname == ADDRESSES[url]
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "kind"),
+    [
+        ("https://openapi.dfinery.io", "openapi.dfinery.io", "dfinery"),
+        ("HTTPS://OpenAPI.dfinery.io:443/base", "openapi.dfinery.io", "dfinery"),
+        ("https://openapi.dfinery.io.:8443", "openapi.dfinery.io:8443", "dfinery"),
+        ("https://openapi.dfinery.ai", "openapi.dfinery.ai", "dfinery"),
+        ("https://openapi.dfinery.io.example", "openapi.dfinery.io.example", "other"),
+        ("https://dfinery.io", "dfinery.io", "other"),
+        ("https://openapi.d\u0456nery.io", "openapi.d\u0456nery.io", "other"),
+        ("https://10.0.0.8:80", "10.0.0.8:80", "other"),
+        ("http://127.0.0.1:8089", "127.0.0.1:8089", "sandbox"),
+        ("http://localhost", "localhost", "sandbox"),
+        ("http://[::1]:8089", "[::1]:8089", "sandbox"),
+    ],
+)
+def test_where_events_go(url: str, host: str, kind: str) -> None:
+    """DFINERY's hosts are known; a server on this machine is a sandbox; the port is named where it is not usual."""
+    endpoint = endpoint_of(url)
+    assert (endpoint.host, endpoint.kind, endpoint.proxy) == (host, kind, "")
+
+
+def test_an_endpoint_names_its_proxy_without_the_password() -> None:
+    """Host and port only."""
+    endpoint = endpoint_of("https://openapi.dfinery.io", Proxy("http://shop:secret@proxy.example:3128"))
+    assert (endpoint.kind, endpoint.proxy) == ("dfinery", "proxy.example:3128")
+    assert "secret" not in repr(endpoint)
 
 
 @drawing(deadline=None)  # a machine that is busy is no fault

@@ -40,7 +40,8 @@ def test_a_good_setting_is_silent(configured: Any) -> None:
 @pytest.mark.parametrize(
     ("changes", "number", "words"),
     [
-        ({"model": "shop.Oder"}, "E007", "shop.Oder"),
+        ({"model": "shop.Oder"}, "E007", "Did you mean 'shop.Order'?"),
+        ({"model": "sales.Receipt"}, "E007", "of an app in INSTALLED_APPS"),
         ({"model": None}, "E007", "not an installed model"),
         ({"whne": "created"}, "E007", "'when'"),
         ({"when": "creatd"}, "E007", "'created'"),
@@ -127,8 +128,9 @@ def test_a_cluster_that_is_misspelt(configured: Any, settings: Any) -> None:
     assert found() == []
 
 
-def test_what_reconcile_can_not_cover_is_told_once(configured: Any) -> None:
+def test_what_reconcile_can_not_cover_is_told_once(configured: Any, settings: Any) -> None:
     """One message for all definitions, with the reason of each, and how to silence it; none where all is covered."""
+    settings.USE_TZ = True
     covered = {**PURCHASE, "event_datetime": "paid_at"}
     configured(
         EVENTS={
@@ -147,6 +149,17 @@ def test_what_reconcile_can_not_cover_is_told_once(configured: Any) -> None:
     configured(EVENTS={"covered": covered})
     assert run_checks(tags=["dfinery"]) == []
     configured(RECONCILE_MINUTES=0)
+    assert run_checks(tags=["dfinery"]) == []
+
+
+def test_the_zone_of_naive_moments_is_named(configured: Any, settings: Any) -> None:
+    """A shop whose rows have another zone's time sees it at once: no later check could."""
+    configured(EVENTS={"purchase": {**PURCHASE, "event_datetime": "paid_at"}})
+    settings.USE_TZ, settings.TIME_ZONE = False, "Asia/Tokyo"
+    (message,) = run_checks(tags=["dfinery"])
+    assert (message.id, message.level) == ("dfinery.I002", messages.INFO)
+    assert message.msg == "USE_TZ is False: event_datetime of 'purchase' is read as the time of Asia/Tokyo."
+    settings.USE_TZ = True
     assert run_checks(tags=["dfinery"]) == []
 
 
@@ -189,6 +202,43 @@ def test_a_queue_that_gives_a_drain_twice_or_runs_it_in_requests(
     settings.Q_CLUSTER = cluster
     configured(Q_OPTIONS=options)
     assert [each.id for each in found()] == ids
+
+
+@pytest.mark.parametrize(
+    ("cluster", "number", "words"),
+    [
+        ({"orm": "default"}, "", ""),
+        ({"redis": "redis://127.0.0.1:6379/0"}, "", ""),  # its client is there for other tests
+        ({"broker_class": "django_q.brokers.orm.ORM"}, "", ""),
+        ({"name": "shop"}, "W018", '"orm": "default"'),
+        ({"orm": "defalt"}, "W018", "Did you mean 'default'"),
+        ({"mongo": {"host": "x"}}, "W019", "pip install pymongo"),
+        ({"sqs": {"aws_region": "x"}}, "W019", "pip install boto3"),
+        ({"iron_mq": {"host": "x"}, "orm": "default"}, "W019", "pip install iron-mq"),
+        ({"broker_class": "nowhere.brokers.Mine"}, "W019", "nowhere.brokers"),
+    ],
+    ids=str,
+)
+def test_a_queue_that_no_task_can_get_into(
+    configured: Any, settings: Any, cluster: Any, number: str, words: str
+) -> None:
+    """A broker that is not named, is no database of the site, or lacks its client, with what to write or to install."""
+    settings.Q_CLUSTER = {"timeout": 60, "retry": 90, **cluster}
+    configured(WAKE="dfinery_django.tasks.wake")
+    assert [each.id for each in found()] == [f"dfinery.{number}"] * bool(number)
+    assert all(words in f"{each.msg} {each.hint}" for each in found())
+    configured()  # a WAKE of the site's own may use any queue
+    assert found() == []
+    configured(WAKE="dfinery_django.tasks.wake", Q_OPTIONS={"broker": object()})
+    assert found() == []
+
+
+def test_no_token_hides_no_other_mistake(configured: Any) -> None:
+    """All are told in one round, and a site that is to send nothing learns how to say so."""
+    configured(TOKENS={"default": None}, EVENTS={"purchase": {**PURCHASE, "event_datetime": "payed_at"}})
+    token, path = found()
+    assert (token.id, path.id) == ("dfinery.E003", "dfinery.E008")
+    assert '"ENABLED": False' in token.hint
 
 
 def test_one_custom_field_two_types(configured: Any) -> None:

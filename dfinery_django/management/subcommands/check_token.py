@@ -27,12 +27,15 @@ class CheckTokenCommand(Subcommand):
 
         aliases = destinations_named(destination)
         event = f"an event {token_check.TEST_EVENT_NAME!r} of {clock.now() - token_check.AGE:%Y-%m-%d}"
-        self.stdout.write(f"Sent to {get_settings().BASE_URL}: {event}, too old for DFINERY to keep.")
+        settings = get_settings()
+        way = f", through the proxy {settings.endpoint.proxy}" if settings.endpoint.proxy else ""
+        self.stdout.write(f"Sent to {settings.BASE_URL}{way}: {event}, too old for DFINERY to keep.")
         are_accepted = True
         for alias in aliases:
             result = token_check.check_token(alias)
             are_accepted &= bool(result.is_accepted)
-            paint = self.style.SUCCESS if result.is_accepted else self.style.ERROR
+            accepted = self.style.SUCCESS if result.endpoint.is_dfinery else self.style.WARNING
+            paint = accepted if result.is_accepted else self.style.ERROR
             self.stdout.write(f"{paint(result.text)} {result.answer or f'({result.duration_ms} ms)'}")
         if not are_accepted:
             self.stdout.flush()

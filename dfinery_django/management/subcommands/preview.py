@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 import json
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Sequence
@@ -12,13 +11,11 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
-from django.core.exceptions import ValidationError
-from django.core.management.base import CommandError
-from django.db import DatabaseError, connections, models, router
+from django.db import connections, models, router
 
-from ...conf import did_you_mean
 from ...definitions import registry
 from ...definitions.definition import EventDefinition
+from ...definitions.model_paths import model_hint
 from ...enums import EventStatus
 from ...exceptions import ConfigurationError, NotRegistered
 from ..arguments import choose, count_type
@@ -58,11 +55,12 @@ Cells = tuple[str, ...]
 
 class PreviewCommand(Subcommand):
     help = "show what an object would become, and why; stores nothing"
-    examples = ("preview shop.Order 42", "preview shop.Order 42 --definition purchase --json")
+    examples = ("preview shop.Order 42", "preview shop.Order --last", "preview shop.Order number=2026-17 --json")
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("model", help="app.Model")
-        parser.add_argument("pk", help="primary key of the object")
+        parser.add_argument("key", nargs="*", help="primary key of the object, or field=value of any unique field")
+        parser.add_argument("--last", action="store_true", help="the newest object, by event_datetime or primary key")
         parser.add_argument("--definition", help="default: all that watch the model")
         parser.add_argument(
             "--items", type=count_type, default=3, help="show the fields of so many items (%(default)s)"
@@ -71,9 +69,10 @@ class PreviewCommand(Subcommand):
         parser.add_argument("--json", action="store_true", help="machine-readable output")
 
     def handle(
-        self, *, model: str, pk: str, definition: str | None, items: int, database: str | None, **options: Any
+        self, *, model: str, key: list[str], definition: str | None, items: int, database: str | None, **options: Any
     ) -> None:
         from ...diagnostics.explain import explain
+        from ..lookup import find_object, newest_by
 
         model_class = _model_named(model)
         definitions = _definitions_watching(model_class, definition)
@@ -81,7 +80,10 @@ class PreviewCommand(Subcommand):
             self.stderr.write(f"{name} is skipped: {fault}")
         using = database or router.db_for_write(model_class)
         choose(database, connections, f"{database!r} is no database.")
-        instance = _instance_with_key(model_class, pk, using)
+        if not key and not options["last"]:
+            raise wrong_use("Name an object: its key, field=value of a unique field, or --last for the newest.")
+        order = newest_by(model_class, definitions) if options["last"] else None
+        instance = find_object(model_class, key, using, newest_by=order)
         try:
             explanations = [explain(each, instance, using=using, items=items) for each in definitions]
         except LookupError as error:
@@ -91,17 +93,15 @@ class PreviewCommand(Subcommand):
             return
         texts = ["\n".join(_explanation_lines(each, self.style)) for each in explanations]
         # In one write: a reader that takes only the first lines would break the pipe.
-        self.stdout.write("\n\n".join([f"{model_class._meta.label} {instance.pk} in database {using!r}", *texts]))
+        title = f"{model_class._meta.label} {instance.pk} in database {using!r}"
+        self.stdout.write("\n\n".join([title + (f", the newest by {order}" if order else ""), *texts]))
 
 
 def _model_named(label: str) -> type[models.Model]:
     try:
         return apps.get_model(label)
     except (LookupError, ValueError) as error:
-        known = tuple(each._meta.label for each in apps.get_models())
-        is_near = difflib.get_close_matches(label, known, n=1)
-        nearest = did_you_mean(label, known) if is_near else "Write app.Model, as in 'shop.Order'."
-        raise wrong_use(f"{label!r} is no installed model. {nearest}") from error
+        raise wrong_use(f"{label!r} is no installed model. {model_hint(label)}") from error
 
 
 def _definitions_watching(model: type[models.Model], name: str | None) -> list[EventDefinition]:
@@ -124,23 +124,6 @@ def _watched_models() -> str:
     faults = registry.definition_faults()
     skipped = f" Skipped for mistakes, see manage.py check: {', '.join(faults)}." if faults else ""
     return f"Watched: {watched or 'none'}.{skipped}"
-
-
-def _instance_with_key(model: type[models.Model], text: str, using: str) -> models.Model:
-    """Return the object, past the filters of the shop's own managers."""
-    pk = model._meta.pk
-    try:
-        key = pk.to_python(text)
-    except (ValidationError, ValueError, TypeError) as error:
-        message = f"{text!r} is no key of {model._meta.label}, whose {pk.name!r} is a {type(pk).__name__}."
-        raise wrong_use(message) from error
-    try:
-        instance = model._base_manager.using(using).filter(pk=key).first()
-    except DatabaseError as error:
-        raise CommandError(f"{model._meta.label} can't be read: {str(error).strip()}") from error
-    if instance is None:
-        raise wrong_use(f"There is no {model._meta.label} {text} in database {using!r}.")
-    return instance
 
 
 def _explanation_lines(explanation: Explanation, style: Any) -> Iterator[str]:

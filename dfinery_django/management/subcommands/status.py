@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import override
 
 from ...enums import FINISHED, UNFINISHED, DestinationState, Reason
+from ...text.endpoints import endpoint_label, endpoint_note
 from ...text.times import format_datetime, number, time_ago
 from ..exit_codes import FAILED
 from ..terminal import INDENT, text_width, wrap
@@ -107,6 +108,7 @@ def _status_lines(overview: Snapshot, health: HealthReport, style: Any, width: i
         for text in (finding.said, finding.remedy):
             yield from (INDENT + line for line in _wrap_plain(text, width - len(INDENT)) if text)
         yield from (f"{INDENT * 2}{command}" for command in finding.commands)
+    yield from map(style.WARNING, filter(None, [endpoint_note(overview.settings)]))
     yield ""
     for label, text in _figures(overview):
         yield f"{label:{LABEL_WIDTH}}{text}"
@@ -139,8 +141,15 @@ def _destination_lines(overview: Snapshot) -> Iterator[str]:
         if each.next_try_at:
             parts.append(f"tried again {format_datetime(each.next_try_at)}")
         yield f"{each.alias}: {', '.join(parts)}"
+        yield INDENT + _endpoint_text(each)
         if command := _command_to_type(each):
             yield INDENT + command
+
+
+def _endpoint_text(report: DestinationReport) -> str:
+    endpoint, label = report.endpoint, endpoint_label(report.endpoint)
+    way = f", through the proxy {endpoint.proxy}" if endpoint.proxy else ""
+    return f"to {endpoint.host}{f' ({label})' if label else ''}, {report.protocol}{way}"
 
 
 def _state_text(report: DestinationReport, overview: Snapshot) -> str:

@@ -1,4 +1,4 @@
-// Refreshes the overview while it is visible. Without it the reader reloads the page.
+// Refreshes the overview, and the page of a bulk action, while it is visible. Without it the reader reloads the page.
 "use strict";
 {
   const current = document.getElementById("dfinery-current");
@@ -44,6 +44,7 @@
         stale.hidden = false;
       }
     }
+    if (current.querySelector("[data-over]")) { return; } // a bulk action whose events have all ended
     // A server that needs long is asked less often.
     setTimeout(refresh, Math.max(pause, 10 * (performance.now() - began)));
   };

@@ -11,7 +11,12 @@ ADMIN_EMAIL, ADMIN_PASSWORD = "admin@example.com", "admin"
 
 
 class Stage:
-    def __init__(self, base_dir, var_dir, *, port, sandbox_port):
+    """
+    :param say: called with a line for each step, before it begins
+    """
+
+    def __init__(self, base_dir, var_dir, *, port, sandbox_port, say=lambda text: None):
+        self._say = say
         self.port = free_port(port)
         self.sandbox_port = free_port(sandbox_port, taken=self.port)
         self.shop_url = f"http://127.0.0.1:{self.port}"
@@ -42,22 +47,31 @@ class Stage:
         """An empty database, stocked."""
         self._claim()
         self._clear()
-        for name, *arguments in (
-            ("migrate", "migrate", "--no-input"),
-            ("stock", "stock"),
-            ("admin", "createsuperuser", "--no-input", "--email", ADMIN_EMAIL, "--name", "Admin"),
-        ):
+        for text, name, *arguments in (
+            ("Creating the tables of an empty database (migrate)…", "migrate", "migrate", "--no-input"),
+            ("Stocking the shelves…", "stock", "stock"),
+            (
+                "Creating the administrator…", "admin", "createsuperuser", "--no-input",
+                *("--email", ADMIN_EMAIL, "--name", "Admin"),
+            ),
+        ):  # fmt: skip
+            self._say(text)
             self._process(name, *arguments).run()
 
     def open(self):
+        self._say("Starting the sandbox (dfinery sandbox), the workers (qcluster) and the shop (runserver)…")
         for process in self._processes:
             process.start()
-        self.cluster.wait_until(lambda: "running." in self.cluster.read_log())
-        self.shop.wait_until(lambda: answers(self.shop_url))
         self.wait_for_sandbox()
+        self._say(f"The sandbox answers: {self.sandbox_url}")
+        self.cluster.wait_until(lambda: "running." in self.cluster.read_log())
+        self._say("The workers wait for events.")
+        self.shop.wait_until(lambda: answers(self.shop_url))
+        self._say(f"The shop is open: {self.shop_url}")
 
     def live_through_the_past(self):
         """Two days of business before today; how many events there are of each status. The cluster rests meanwhile."""
+        self._say("Making two days of earlier orders for the administration; the workers rest meanwhile…")
         self.cluster.stop()
         process = self._process("past", "past")
         process.run()

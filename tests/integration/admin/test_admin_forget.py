@@ -14,7 +14,7 @@ from dfinery_django.admin import bulk_actions, forget
 from dfinery_django.delivery.worker import drain
 from dfinery_django.models import Event, Repair
 from tests.support.doubles import PURCHASE, accepted
-from tests.support.staff import LIST, ask, confirm, make, text_of
+from tests.support.staff import LIST, ask, client_of, confirm, make, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -27,18 +27,47 @@ def test_the_people_of_chosen_events_are_forgotten(configured: Any, admin_client
         make("pending", user_id=user)
     asked = ask(admin_client, "forget", *chosen)
     page = text_of(asked)
-    assert "Forget 2 people?" in page
-    assert "4 erased: all their events, with content, ids and attempts." in page
+    assert "Erase all events of these 2 people?" in page
+    assert "4 erased: all their events, also those not chosen; content, ids and attempts." in page
     assert "DFINERY keeps what it received" in page
-    assert "Yes, forget 2 people" in asked.content.decode()
+    assert "Yes, erase 4 events" in asked.content.decode()
     assert Event.objects.count() == 5
     done = confirm(admin_client, asked)
     assert done.redirect_chain[-1][0].startswith(LIST)
-    assert "Forgotten: 4 events were erased." in text_of(done)
+    assert "Erased: 4 events, with their contents and attempts." in text_of(done)
     assert Event.objects.get().user_id == "lee"
     entry = LogEntry.objects.get()
-    assert (entry.change_message, entry.object_id) == ("Forgotten: 4 events were erased.", None)
+    assert (entry.change_message, entry.object_id) == ("Erased: 4 events, with their contents and attempts.", None)
     assert "hong" not in entry.object_repr
+
+
+def test_it_says_whose_events_go_and_shows_all_of_them(configured: Any) -> None:
+    """Ids for those who may see payloads, else the number of people; the red button stands for all events listed."""
+    configured()
+    chosen = make("delivered", user_id="hong@example.com", order_id="A-1")
+    other = make("failed", user_id="hong@example.com", order_id="A-2")
+    make("delivered", user_id="lee")
+    for number, permissions in enumerate((["view_payload"], [])):
+        client = client_of(f"u{number}", "view_event", "forget_user", *permissions)
+        asked = ask(client, "forget", chosen)
+        page = asked.content.decode()
+        assert {event.pk for event in asked.context["listed"]} == {chosen.pk, other.pk}
+        assert [(status, count) for _label, status, count in asked.context["statuses"]] == [
+            ("delivered", 1), ("failed", 1),
+        ]  # fmt: skip
+        assert 'class="dfinery-erase"' in page
+        assert f'href="{LIST}?q=hong%40example.com"' in page or not permissions
+        assert ("hong" in page) == bool(permissions)
+        assert ("1 person. The user id is shown to those who may see payloads." in text_of(asked)) != bool(permissions)
+
+
+def test_erasing_stands_apart_in_the_list(configured: Any, admin_client: Any) -> None:
+    """At the end of the actions, in a group of its own."""
+    configured()
+    make("delivered")
+    *others, (label, apart) = admin_client.get(LIST).context["action_form"].fields["action"].choices
+    assert [name for name, _ in others] == ["", "resend", "rebuild", "cancel"]
+    assert (label, apart) == ("Personal data", [("forget", "Erase all events of these people")])
 
 
 def test_it_says_what_may_still_arrive_and_what_stays(configured: Any, shop: Any, admin_client: Any) -> None:
@@ -51,7 +80,7 @@ def test_it_says_what_may_still_arrive_and_what_stays(configured: Any, shop: Any
     lost = make("failed", definition="gone", payload="", reason_code="not_registered")
     asked = ask(admin_client, "forget", built, lost)
     page = text_of(asked)
-    assert "Forget 1 person?" in page, "a captured event is asked for its source"
+    assert "Erase all events of this person?" in page, "a captured event is asked for its source"
     assert "2 erased: all their events" in page
     assert "1 of these leave a tombstone without any id for about two days" in page
     assert "1 being sent at this moment and can't be recalled: may still arrive" in page
@@ -66,7 +95,7 @@ def test_nobody_to_forget(configured: Any, admin_client: Any) -> None:
     configured()
     asked = ask(admin_client, "forget", make("failed", definition="gone", payload=""))
     assert "So there is nothing to do." in text_of(asked)
-    assert "Yes, forget" not in asked.content.decode()
+    assert "Yes, erase" not in asked.content.decode()
 
 
 def test_all_that_match(configured: Any, admin_client: Any) -> None:

@@ -197,19 +197,21 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 def test_a_test_event(configured: Any, sandbox: Sandbox, staff: Any) -> None:
-    """The token is checked for real; who asked is recorded; neither token is shown."""
+    """The token is checked for real; who answered and who asked is said; neither token is shown."""
     configured(BASE_URL=sandbox.url, TOKENS={"default": "right-token", "outlet": "wrong-token"})
     client = staff("send_test_event")
     page = client.post(url("test"), {"destination": "default"}, follow=True).content.decode()
-    assert "DFINERY takes the API token of default." in page
+    answered = f"The sandbox at {sandbox.url.removeprefix('http://')} answered: it"
+    assert f'<li class="warning">{answered} accepts the token of default. DFINERY was not asked.' in page
+    assert "DFINERY takes" not in page
     page = client.post(url("test"), {"destination": "outlet"}, follow=True).content.decode()
-    assert "DFINERY refuses the API token of outlet." in page
-    assert "4001: Invalid API Token Error." in page
+    assert f'<li class="error">{answered} refuses the token of outlet.' in page
+    assert "Invalid API Token Error." in page
     assert "wrong-token" not in page
     assert len(sandbox.arrivals) == 1
     assert list(LogEntry.objects.order_by("pk").values_list("change_message", flat=True)) == [
-        "Sent a test event: DFINERY takes the API token of default.",
-        "Sent a test event: DFINERY refuses the API token of outlet.",
+        f"Sent a test event: {answered} accepts the token of default. DFINERY was not asked.",
+        f"Sent a test event: {answered} refuses the token of outlet. DFINERY was not asked.",
     ]
 
 
@@ -371,6 +373,79 @@ def test_the_strip_above_the_event_list(shop_at_work: None, staff: Any, django_a
     assert f'<a href="{reverse(PAGE)}">Overview</a>' in page
     with django_assert_num_queries(3):
         Template("{% load dfinery %}{% dfinery_strip %}").render(Context())
+
+
+PAGES = [
+    PAGE, "admin:dfinery_django_overview_current", "admin:dfinery_django_event_changelist",
+    "admin:dfinery_django_destination_changelist",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("base_url", "words"),
+    [
+        ("http://127.0.0.1:8089", "Events go to a sandbox on 127.0.0.1:8089, not to DFINERY."),
+        ("https://mock.example", "Events go to mock.example, which is not DFINERY&#x27;s host."),
+        ("https://openapi.dfinery.io", ""),
+    ],
+)
+def test_events_that_do_not_reach_dfinery_are_marked(
+    configured: Any, admin_client: Any, base_url: str, words: str
+) -> None:
+    """On the overview, above the list, on each event and destination; where nothing is sent there is nothing to say."""
+    configured(BASE_URL=base_url)
+    store("delivered")
+    event = reverse("admin:dfinery_django_event_change", args=[Event.objects.get().pk])
+    for page in [*map(reverse, PAGES), event]:
+        shown = admin_client.get(page).content.decode()
+        assert (words in shown) if words else ("dfinery-elsewhere" not in shown), page
+        if "overview" in page or "destination" in page:
+            assert f"{base_url.partition('://')[2]} · S2S Event API" in shown
+    configured(BASE_URL=base_url, ENABLED=False)
+    assert "dfinery-elsewhere-note" not in text_of(admin_client)
+
+
+def test_the_destinations_page_is_one_to_act_from(
+    shop_at_work: None, staff: Any, django_assert_max_num_queries: Any
+) -> None:
+    """State, why, waiting and since when, the way to its events, its buttons, which lead back; few queries."""
+    listed = "admin:dfinery_django_destination_changelist"
+    client = staff("view_destination", "pause_destination", "send_test_event")
+    with django_assert_max_num_queries(12):
+        page = text_of(client, listed)
+    assert "DFINERY refuses the API token" in page
+    assert "Invalid API Token Error" not in page  # quotes may be read by those who may see payloads
+    assert re.search(r"<dd>1, the oldest since <time[^>]*>[-\d]{10} \d\d:\d\d</time></dd>", page)
+    assert f'{reverse("admin:dfinery_django_event_changelist")}?destination=outlet"' in page
+    assert f'href="{reverse("admin:dfinery_django_destination_change", args=["outlet"])}"' in page
+    answered = client.post(url("pause"), {"destination": "outlet", "back": "destination"}, follow=True)
+    assert answered.redirect_chain == [(reverse(listed), 302)]
+    assert "Delivery to outlet is paused.</li>" in answered.content.decode()
+    plain = text_of(staff("view_destination"), listed)
+    assert [address for address in map(url, ACTIONS) if address in plain] == []
+    assert staff().get(reverse(listed)).status_code == 403
+
+
+def test_what_is_over_is_not_told_as_if_it_was_so(configured: Any, admin_client: Any) -> None:
+    """After a recovery the row keeps why and since when it was stopped: no page says so of an open destination."""
+    configured()
+    hour_ago = timezone.now() - HOUR
+    Destination.objects.create(
+        alias="default", drained_at=hour_ago, closed_at=hour_ago, closed_reason="R-1", closed_code=Reason.TRANSIENT
+    )
+    change = admin_client.get(reverse("admin:dfinery_django_destination_change", args=["default"])).content.decode()
+    cards = text_of(admin_client, "admin:dfinery_django_destination_changelist")
+    for page in (change, cards):
+        assert "open" in page
+        assert [words for words in ("R-1", "no proper answer yet", "<dt>Since", "Closed since") if words in page] == []
+
+
+def test_a_destination_without_a_row_is_listed(configured: Any, admin_client: Any) -> None:
+    """Its row is made by its first drain."""
+    configured(TOKENS={"default": "t", "outlet": "t"})
+    page = text_of(admin_client, "admin:dfinery_django_destination_changelist")
+    assert page.count('class="dfinery-destination"') == 2
+    assert "Details and history" not in page
 
 
 def test_destinations_have_a_page_without_secrets(shop_at_work: None, admin_client: Any) -> None:

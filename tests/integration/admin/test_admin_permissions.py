@@ -73,6 +73,7 @@ def test_pages(person: tuple[str, Client]) -> None:
         f"{LIST}{event.pk}/history/",
         reverse("admin:dfinery_django_repair_changelist"),
         repair_page,
+        reverse("admin:dfinery_django_repair_current", args=[made.pk]),
     ):
         answer = client.get(url)
         assert answer.status_code == (200 if can_see(name) else refusal(name)), url
@@ -119,7 +120,7 @@ def test_forgetting_people(person: tuple[str, Client]) -> None:
     event = make("delivered", user_id="u1")
     may = "forget" in MAY.get(name, set())
     asked = ask(client, "forget", event)
-    assert ("Forget 1 person?" in asked.content.decode()) == may
+    assert ("Erase all events of this person?" in asked.content.decode()) == may
     url = reverse("admin:dfinery_django_event_forget")
     assert client.get(url).status_code == 405
     root = client_of("somebody", *PEOPLE["operator"][0])

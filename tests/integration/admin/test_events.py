@@ -15,11 +15,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from benchmarks.growth.filling import fill_finished
-from dfinery_django import track
+from dfinery_django import clock, track
 from dfinery_django.admin.filters import DestinationFilter, destinations_in_use
 from dfinery_django.delivery.worker import drain
 from dfinery_django.enums import Reason
 from dfinery_django.models import DeliveryAttempt, Destination, Event
+from dfinery_django.text.reasons import ReasonText, to_json
 from tests.support.doubles import PURCHASE, FarSide, answer
 from tests.support.staff import LIST, client_of, make, page_of, text_of
 
@@ -274,8 +275,34 @@ def test_the_event_page_asks_a_bounded_number_of_questions(refused: Event, admin
     with CaptureQueriesContext(connection) as captured:
         page = admin_client.get(page_of(refused))
     assert len(captured) <= 8
-    assert len(page.context["attempts"]) == 50
+    assert [len(group.attempts) for group, *_ in page.context["attempt_groups"]] == [50]
     assert "earlier ones are not shown" in text_of(page)
+
+
+def test_equal_attempts_are_one_line(refused: Event, admin_client: Any) -> None:
+    """How often, since when and why; each attempt and the library's words are behind a fold, in the reader's zone."""
+    refused.attempts.all().delete()
+    reason = ReasonText("connection_refused", place="127.0.0.1:9")
+    began = timezone.localtime(clock.now()).replace(hour=13, minute=45, second=0, microsecond=0)
+    same = {"event": refused, "duration_ms": 1, "outcome": "transient", "error": "NewConnectionError: Max retries"}
+    for number in range(9):
+        moment = began + dt.timedelta(minutes=2 * number)
+        refusal = {"reason": str(reason), "reason_data": to_json(reason)}
+        DeliveryAttempt.objects.create(number=number + 1, started_at=moment, **refusal, **same)
+    rest = {**same, "outcome": "rejected", "error": "", "status_code": 400}
+    DeliveryAttempt.objects.create(number=10, started_at=began + dt.timedelta(hours=1), reason="No.", **rest)
+    answer = admin_client.get(page_of(refused))
+    page = re.sub(r"<details>.*?</details>", "", answer.content.decode(), flags=re.DOTALL)
+    day = f"{began:%Y-%m-%d}"
+    assert (
+        f"9 times since {day} 13:45, most recently {day} 14:01: Connection refused by 127.0.0.1:9: nothing was sent."
+        in unescape(page)
+    )
+    assert "The event did not arrive." in page
+    assert "may have arrived" not in page
+    assert "Max retries" not in page
+    assert text_of(answer).count("Max retries") == 9
+    assert [group.is_single for group, *_ in answer.context["attempt_groups"]] == [False, True]
 
 
 def test_a_pause_is_told(configured: Any, admin_client: Any) -> None:

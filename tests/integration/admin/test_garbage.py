@@ -28,12 +28,13 @@ HALF = "\ud83d"
 TIMES = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01", "9999-12-31", "2026-02-30", "nan")
 NAMES = (
     *("q", "p", "o", "e", "all", "_popup", "_to_field", "_changelist_filters", "_facets", "status__exact", "hours"),
-    *("event_name", "destination", "reason_code__exact", "definition__in", "source_pk", "pk__in", "payload__contains"),
+    *("repair", "event_name", "destination", "reason_code__exact", "definition__in", "source_pk", "pk__in"),
+    "payload__contains",
 )
 #: Model -> its pages of one thing.
 PAGES = {
     "event": ("", "change/", "history/", "delete/", "ask/resend/", "ask/abc/"),
-    "repair": ("change/", "history/", "stop/"),
+    "repair": ("change/", "history/", "stop/", "current/"),
     "destination": ("change/", "history/", "delete/"),
     "customfield": ("change/",),
 }

@@ -360,8 +360,12 @@ def test_no_such_event(client: Client, event_id: str, verb: str) -> None:
 def test_resend_and_cancel(client: Client) -> None:
     """The event as it stands now; who did it is at the repair and in Django's log."""
     event = make("failed", user_id="u1")
-    told = client.post(of(event, "resend/"))
+    now = timezone.now()
+    Destination.objects.create(alias="default", drained_at=now, paused_by="kim", paused_at=now)
+    told = client.post(of(event, "resend/"), HTTP_ACCEPT_LANGUAGE="ko")
     assert (told.status_code, told.json()["status"]) == (200, "pending")
+    (held_up,) = told.json()["held_up_by"]
+    assert held_up.startswith("Delivery to default is paused by somebody since ")
     told = client.post(of(event, "cancel/"))
     assert (told.status_code, told.json()["status"]) == (200, "cancelled")
     assert told.json()["reason"] == "Cancelled by till."
@@ -529,6 +533,21 @@ def test_pages_for_people(client: Client) -> None:
         assert page["Content-Type"].startswith("text/html"), url
     assert client.get(EVENTS, {"format": "json"})["Content-Type"] == "application/json"
     assert client.get(EVENTS, HTTP_ACCEPT="image/png").status_code == 406
+
+
+def test_a_site_without_rest_framework_among_its_apps(client: Client, settings: Any) -> None:
+    """All is JSON, also for a browser: DRF's pages have templates that Django finds in installed apps only."""
+    settings.INSTALLED_APPS = [each for each in settings.INSTALLED_APPS if each != "rest_framework"]
+    event = make("failed")
+    for url in (EVENTS, of(event), f"{V1}health/", f"{EVENTS}x/", f"{EVENTS}?status=x"):
+        answer = client.get(url, HTTP_ACCEPT="text/html,*/*;q=0.8")
+        assert answer["Content-Type"] == "application/json", url
+        assert answer.json()
+    assert post(client, body()).status_code == 202
+    assert client.post(of(event, "resend/")).status_code == 200
+    assert Client().get(EVENTS).status_code in (401, 403)
+    settings.REST_FRAMEWORK = {"DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.BrowsableAPIRenderer"]}
+    assert client.get(EVENTS).json()["results"]
 
 
 def test_answers_are_not_kept_by_caches(client: Client) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.core.checks import messages, run_checks
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
 from django.test import Client
 
@@ -80,6 +81,18 @@ def test_pages_without_tables(configured: Any, requests: None, unmigrated: None)
     is_told(client.post(f"{ADMIN}overview/pause/", {"destination": "default"}), "run manage.py migrate")
     for address in ("/admin/", ADMIN, "/admin/shop/order/", "/admin/shop/user/"):
         assert client.get(address).status_code == 200, address
+
+
+def test_the_check_of_tables(configured: Any, unmigrated: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``check --database`` names the command, as a warning: ``migrate`` runs the checks before it makes tables."""
+    configured()
+    tables = [each for each in run_checks(databases=["default"]) if each.id == "dfinery.W017"]
+    assert [each.msg for each in tables] == [
+        "Tables of dfinery_django are missing in the database 'default': no event can be stored."
+    ]
+    assert (tables[0].hint, tables[0].level) == ("Run manage.py migrate.", messages.WARNING)
+    monkeypatch.setattr("sys.argv", ["manage.py", "migrate"])
+    assert "dfinery.W017" not in {each.id for each in run_checks(databases=["default"])}
 
 
 def test_an_order_s_page_without_tables(configured: Any, requests: None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from dfinery_django.enums import EventStatus
 from dfinery_django.models import Destination, Event
 from dfinery_django.monitoring.overview import look
 from tests.settings import DATABASE
-from tests.support.doubles import FarSide
+from tests.support.doubles import FarSide, answer
 from tests.support.events import event
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -133,10 +134,36 @@ def test_status_says_that_a_workers_clock_differs(
     drain("default", send=far_side)
     off_by(dt.timedelta(0))
     call_command("dfinery", "status")
-    assert f"A machine's clock is {word} the database's." in capsys.readouterr().out.replace("\xa0", " ")
+    assert f"A machine's clock is {word} the database's or DFINERY's." in capsys.readouterr().out.replace("\xa0", " ")
     an_hour_ago = timezone.now() - dt.timedelta(hours=1)
     Destination.objects.update(clock_differed_at=an_hour_ago)
     assert look().clock_ahead_seconds == 0
+
+
+@pytest.mark.parametrize(("difference", "word"), [(DAYS, "3 days ahead of"), (-DAYS, "3 days behind")])
+def test_status_says_that_dfinery_s_clock_differs(
+    configured: Any, far_side: FarSide, off_by: Any, difference: dt.timedelta, word: str, capsys: Any
+) -> None:
+    """Where database and shop are one machine, only an answer shows that its clock is wrong."""
+    configured()
+    off_by(difference)
+    event()
+    far_side.always = answer(200, 2000, date=format_datetime(timezone.now() - difference))
+    drain("default", send=far_side)
+    if DATABASE != "sqlite":
+        Destination.objects.update(drained_at=timezone.now() - difference)
+    call_command("dfinery", "status")
+    assert f"A machine's clock is {word} the database's or DFINERY's." in capsys.readouterr().out.replace("\xa0", " ")
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Thu, 01 Jan 99999 00:00:00 GMT"])
+def test_an_answer_without_a_usable_date_says_nothing(configured: Any, far_side: FarSide, date: str) -> None:
+    """The event is delivered all the same."""
+    configured()
+    event()
+    far_side.always = answer(200, 2000, date=date)
+    assert drain("default", send=far_side)["delivered"] == 1
+    assert Destination.objects.get().clock_differed_at is None
 
 
 @needs_a_clock_of_its_own

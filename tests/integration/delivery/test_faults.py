@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
 import socket
 import time
@@ -49,6 +50,12 @@ def state(stored: Event) -> tuple[str, str, int]:
     return stored.status, stored.reason_code, stored.attempt_count
 
 
+def code_of(stored: Event) -> str:
+    """The code of the reason; of the first of two sentences, where the machine's environment asks for a hint."""
+    code, params = json.loads(stored.reason_data)
+    return str(params["first"][0] if code == "joined" else code)
+
+
 #: Fault -> what the server does with the first request. It says nothing that could be believed.
 NO_PROPER_ANSWER: dict[str, Behaviour] = {
     "closed without an answer": closes,
@@ -82,6 +89,18 @@ NO_PROPER_ANSWER: dict[str, Behaviour] = {
 }
 
 
+#: Fault -> the code of its reason, where no answer came, or none that can be read.
+REASONS = {
+    **dict.fromkeys(["closed without an answer", "reset after it took the event"], "cut_before_answer"),
+    "silent": "answer_timed_out",
+    **dict.fromkeys(["a body that drips", "headers that drip", "a status line that drips"], "answer_too_slow"),
+    "100 Continue without an end": "answer_too_slow",
+    **dict.fromkeys(["a truncated body", "a truncated chunk", "chunks without an end"], "answer_unreadable"),
+    **dict.fromkeys(["headers without an end", "a line without an end"], "answer_unreadable"),
+    **dict.fromkeys(["garbage", "another protocol", "what calls itself gzip"], "answer_unreadable"),
+}
+
+
 @pytest.mark.parametrize("fault", NO_PROPER_ANSWER)
 def test_no_proper_answer(pointed_at: Any, fault: str) -> None:
     """It ends in time, the event waits, and the same bytes with the same id arrive when the server is well again."""
@@ -90,7 +109,11 @@ def test_no_proper_answer(pointed_at: Any, fault: str) -> None:
         stored = event()
         drain("default")
         assert state(stored) == ("pending", "transient", 1)
-        assert stored.reason.startswith(("No answer from DFINERY.", "DFINERY gave no proper answer"))
+        assert code_of(stored) == REASONS.get(fault, "answer_improper")
+        attempt = DeliveryAttempt.objects.get()
+        assert attempt.reason == stored.reason
+        assert attempt.may_have_arrived == (attempt.status_code is None)
+        assert bool(attempt.error) == (attempt.status_code is None), "the library's words are kept apart"
         assert len(server.asked) == 1, "no second request before its time"
         pointed_at(server.url)
         soon(10)
@@ -139,7 +162,10 @@ def test_refused_connections(pointed_at: Any) -> None:
     stored = event()
     drain("default")
     assert state(stored) == ("pending", "transient", 1)
-    assert "refused" in stored.reason
+    assert stored.reason == f"Connection refused by 127.0.0.1:{port}: nothing was sent."
+    attempt = DeliveryAttempt.objects.get()
+    assert (attempt.reason, attempt.may_have_arrived) == (stored.reason, False)
+    assert "NewConnectionError" in attempt.error, "the library's words are kept apart"
     soon(10)
     with Misbehaving(port=port) as server:
         assert server.url == gone_url
@@ -167,6 +193,8 @@ def test_a_name_that_no_dns_knows(pointed_at: Any) -> None:
     with live_dfinery():
         drain("default")
     assert state(stored) == ("pending", "transient", 1)
+    assert stored.reason == "The resolver (DNS) finds no address of no-such-host.invalid:443: nothing was sent."
+    assert not DeliveryAttempt.objects.get().may_have_arrived
     with Misbehaving() as server:
         pointed_at(server.url)
         soon(10)
@@ -186,7 +214,10 @@ def test_a_server_that_takes_no_connection(pointed_at: Any) -> None:
         stored = event()
         drain("default")
         assert state(stored) == ("pending", "transient", 1)
-        assert "connect timeout=0.3" in DeliveryAttempt.objects.get().error
+        assert "within 0.3 s: nothing was sent." in stored.reason
+        attempt = DeliveryAttempt.objects.get()
+        assert "connect timeout=0.3" in attempt.error
+        assert not attempt.may_have_arrived
     finally:
         for each in (*crowd, listener):
             each.close()
@@ -378,9 +409,9 @@ def _trusting(authority: Authority, monkeypatch: Any) -> None:
 
 
 CERTIFICATES = {
-    "its own witness": ({"trusted": False}, "self-signed"),
-    "expired": ({"days": -1}, "expired"),
-    "for another host": ({"name": "DNS:openapi.dfinery.io"}, "127.0.0.1"),
+    "its own witness": ({"trusted": False}, "certificate_untrusted"),
+    "expired": ({"days": -1}, "certificate_expired"),
+    "for another host": ({"name": "DNS:openapi.dfinery.io"}, "certificate_of_another"),
 }
 
 
@@ -388,13 +419,14 @@ CERTIFICATES = {
 @pytest.mark.usefixtures("_trusting")
 def test_a_bad_certificate(pointed_at: Any, authority: Authority, certificate: str) -> None:
     """No byte of an event or token goes to a server that can't say who it is; all goes on when it can."""
-    how, word = CERTIFICATES[certificate]
+    how, code = CERTIFICATES[certificate]
     with Misbehaving(tls=authority.certified(**how)) as server:  # type: ignore[arg-type]
         pointed_at(server.url)
         stored = event()
         drain("default")
         assert state(stored) == ("pending", "blocked", 0)
-        assert word in stored.reason
+        assert code_of(stored) == code
+        assert not DeliveryAttempt.objects.get().may_have_arrived
         server.tls = authority.certified()
         soon(31)
         drain("default")

@@ -17,6 +17,8 @@ from dfinery_django.sandbox import Sandbox
 from dfinery_django.sandbox.server import Fault
 from tests.support.doubles import FarSide, answer
 
+DFINERY, MOCK = "https://openapi.dfinery.io", "https://mock.example:8443"
+
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
@@ -25,11 +27,13 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 def test_a_valid_token(configured: Any, sandbox: Sandbox) -> None:
-    """It is taken, and the event is one that DFINERY processes nothing of."""
+    """It is taken, by the sandbox and not by DFINERY, and the event is one that DFINERY processes nothing of."""
     configured(BASE_URL=sandbox.url, TOKENS={"default": "right-token"})
     found = check_token("default")
     assert (found.is_accepted, found.outcome, found.answer) == (True, Outcome.ACCEPTED, "")
-    assert found.text == "DFINERY takes the API token of default."
+    host = sandbox.url.removeprefix("http://")
+    words = f"The sandbox at {host} answered: it accepts the token of default. DFINERY was not asked."
+    assert found.text == words
     (arrival,) = sandbox.arrivals
     assert not arrival.processed
     assert (arrival.event_name, arrival.user_id) == ("dfinery_django_test", "dfinery_django_test")
@@ -37,12 +41,15 @@ def test_a_valid_token(configured: Any, sandbox: Sandbox) -> None:
 
 
 def test_a_wrong_token(configured: Any, sandbox: Sandbox) -> None:
-    """It is refused, in DFINERY's own words, and shown nowhere."""
+    """It is refused, in the server's own words, and shown nowhere."""
     configured(BASE_URL=sandbox.url, TOKENS={"default": "wrong-token"})
     found = check_token("default")
     assert (found.is_accepted, found.outcome) == (False, Outcome.BLOCKED)
-    assert found.text == "DFINERY refuses the API token of default."
-    assert "4001: Invalid API Token Error." in found.answer
+    assert "it refuses the token of default." in found.text
+    assert found.answer.startswith("HTTP 400: {")
+    assert "4001" in found.answer
+    assert "Invalid API Token Error." in found.answer
+    assert "DFINERY" not in found.answer
     assert "wrong-token" not in repr(found)
 
 
@@ -54,7 +61,8 @@ def test_nobody_answers(configured: Any) -> None:
     configured(BASE_URL=f"http://127.0.0.1:{port}")
     found = check_token("default")
     assert (found.is_accepted, found.outcome) == (None, Outcome.TRANSIENT)
-    assert found.text == "The API token of default can't be checked: DFINERY gives no proper answer."
+    words = f"The sandbox at 127.0.0.1:{port} gives no proper answer, so the token of default can't be checked."
+    assert found.text == words
     assert found.answer
 
 
@@ -73,6 +81,32 @@ def test_an_old_event_may_be_refused(configured: Any, sandbox: Sandbox) -> None:
     assert (found.is_accepted, found.outcome) == (True, Outcome.REJECTED)
     assert "rejects only the old test event" in found.text
     assert "Invalid event datetime format." in found.answer
+
+
+REFUSED = answer(400, 4001, "Invalid API Token Error.")
+BY_SANDBOX = answer(200, 2000, server="dfinery-sandbox Python/3.12")
+
+
+@pytest.mark.parametrize(
+    ("url", "far", "words"),
+    [
+        (DFINERY, None, "DFINERY takes the API token of default."),
+        (DFINERY, REFUSED, "DFINERY refuses the API token of default."),
+        (DFINERY, answer(503), "The API token of default can't be checked: DFINERY gives no proper answer."),
+        (DFINERY, BY_SANDBOX, "The sandbox at openapi.dfinery.io answered: it accepts the token of default. "),
+        (MOCK, None, "mock.example:8443, which is not DFINERY's host, answered: it accepts the token of default. "),
+        (MOCK, BY_SANDBOX, "The sandbox at mock.example:8443 answered: it accepts the token of default. "),
+    ],
+)
+def test_only_dfinery_s_answer_is_called_dfinery_s(
+    configured: Any, far_side: FarSide, url: str, far: Any, words: str
+) -> None:
+    """The host decides, and the header by which the sandbox names itself, whatever the host."""
+    configured(BASE_URL=url)
+    far_side.always = far
+    found = check_token("default", send=far_side).text
+    assert found.startswith(words)
+    assert ("DFINERY was not asked." in found) == (not words.rstrip().startswith(("DFINERY", "The API")))
 
 
 @pytest.mark.parametrize("far", [answer(404), answer(302), TransportError("TLS failed", is_local_fault=True)])

@@ -120,7 +120,8 @@ def test_interim_answers_without_an_end(serve: Any) -> None:
         stored = event(0)
         drain("default")
         stored.refresh_from_db()
-        assert "interim answers" in stored.reason
+        assert "is not HTTP" in stored.reason
+        assert "interim answers" in DeliveryAttempt.objects.get().error
         soon(10)
         drain("default")
         assert statuses([stored]) == ["delivered"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import pkgutil
@@ -16,6 +17,7 @@ import pytest
 import requests
 from django.core.management import CommandError, call_command
 from django.core.management.base import SystemCheckError
+from django.utils import timezone
 
 from dfinery_django import Value, track
 from dfinery_django.management import subcommands
@@ -63,6 +65,12 @@ def test_schedule_and_prune_say_what_they_did(configured: Any, capsys: Any) -> N
         (["preview", "shop.Product", "1"], r"No definition watches shop.Product. Watched: shop.Order \(purchase\)"),
         (["preview", "shop.Order", "1"], "There is no shop.Order 1 in database 'default'"),
         (["preview", "shop.Order", "2026-1"], "'2026-1' is no key of shop.Order, whose 'id' is a BigAutoField"),
+        (["preview", "shop.Order"], "Name an object: its key, field=value of a unique field, or --last"),
+        (["preview", "shop.Order", "--last"], "There is no shop.Order in database 'default'"),
+        (["preview", "shop.Order", "1", "number=2"], "'1 number=2' is neither one key nor a list of field=value"),
+        (["preview", "shop.Order", "numbr=1"], "shop.Order has no field 'numbr'. Did you mean 'number'?"),
+        (["preview", "shop.Order", "paid_at=yesterday"], "shop.Order paid_at=yesterday: .* invalid format"),
+        (["preview", "shop.Order", "number=2026-17"], "There is no shop.Order number=2026-17 in database 'default'"),
         (["preview", "shop.Order", "1", "--definition", "purchas"], "Did you mean 'purchase'"),
         (["preview", "shop.Order", "1", "--database", "defaul"], "'defaul' is no database. Did you mean 'default'"),
     ],
@@ -185,6 +193,39 @@ def test_preview_finds_a_uuid(configured: Any, shop: Any, capsys: Any) -> None:
         assert capsys.readouterr().out.startswith(f"shop.User {customer.pk} in")
     with pytest.raises(CommandError, match="is a UUIDField"):
         call_command("dfinery", "preview", "shop.User", "17")
+
+
+def test_preview_finds_by_fields_and_the_newest(configured: Any, shop: Any, capsys: Any) -> None:
+    """What identifies one row will do; of several the command says how many; ``--last`` takes the latest moment."""
+
+    def shown(*words: str) -> str:
+        call_command("dfinery", "preview", *words)
+        return str(capsys.readouterr().out).partition("\n")[0]
+
+    configured(EVENTS={"purchase": {**PURCHASE, "event_datetime": "paid_at"}, "sign_up": {"model": "shop.User"}})
+    now = timezone.now()
+    first, last, unpaid = (shop.place(paid_at=paid_at) for paid_at in (now - dt.timedelta(days=1), now, None))
+    assert shown("shop.Order", f"number={first.number}") == f"shop.Order {first.pk} in database 'default'"
+    assert shown("shop.Order", f"pk={first.pk}", "status=pending").startswith(f"shop.Order {first.pk} ")
+    with pytest.raises(
+        CommandError, match=r"3 rows match shop.Order status=pending: add another field=value, or --last"
+    ):
+        shown("shop.Order", "status=pending")
+    by_moment = "in database 'default', the newest by paid_at"
+    assert shown("shop.Order", "--last") == f"shop.Order {last.pk} {by_moment}"
+    assert shown("shop.Order", f"number={first.number}", "--last") == f"shop.Order {first.pk} {by_moment}"
+    configured()
+    assert shown("shop.Order", "--last") == f"shop.Order {unpaid.pk} in database 'default', the newest by id"
+    configured(EVENTS={"sign_up": {"model": "shop.User"}})
+    with pytest.raises(CommandError, match=r"No event_datetime is a column of shop.User, whose keys are in no order"):
+        shown("shop.User", "--last")
+
+
+def test_a_wrong_key_names_the_unique_fields(configured: Any) -> None:
+    """Somebody types what people call the object."""
+    configured(EVENTS={"founded": {"model": "auth.Group", "user": None, "user_attributes": {"user_id": "pk"}}})
+    with pytest.raises(CommandError, match=r"whose 'id' is a \w+\. By another unique field: name=gold\."):
+        call_command("dfinery", "preview", "auth.Group", "gold")
 
 
 def test_the_sandbox_command_serves_until_it_is_stopped() -> None:

@@ -92,6 +92,8 @@ def arrange(shop: Any, subcommand: str) -> None:
         for status in ("delivered", "failed"):
             payload = '{"event_attributes":{},"user_attributes":{"user_id":"4711"}}'
             make(status, user_id="4711", payload=payload, dedup_key=f"{status} of 4711", definition="purchase")
+    if subcommand == "resend":
+        Destination.objects.update(closed_code="", closed_at=None, closed_until=None)
     if subcommand == "drain":
         Destination.objects.all().delete()
     if subcommand == "reconcile":

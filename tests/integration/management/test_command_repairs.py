@@ -12,9 +12,10 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone, translation
 
+from dfinery_django import clock
 from dfinery_django.delivery.worker import drain
 from dfinery_django.enums import Action
-from dfinery_django.models import Event, Repair
+from dfinery_django.models import Destination, Event, Repair
 from dfinery_django.operations import messages
 from dfinery_django.operations.bulk_action import Forecast, new_bulk_action
 from dfinery_django.operations.selection import Selection
@@ -197,14 +198,15 @@ def test_it_says_what_it_did_and_who(configured: Any, capsys: Any, monkeypatch: 
     configured()
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.setenv(name, "kim")
+    Destination.objects.create(alias="default", drained_at=clock.now())
     make("failed"), make("delivered"), make("expired", hours=49)
     dfinery("resend", "--all", "--no-input")
-    printed, again = capsys.readouterr(), "sent again, with the same event_id and the same content"
+    printed, again = capsys.readouterr(), "to be sent again, with the same event_id and the same content"
     assert printed.out.splitlines() == [
         f"      1 {again}",
         f"      1 delivered already, and {again}: DFINERY may count this twice",
         "      1 left alone: past the hours in which DFINERY takes events; it would drop them without a word",
-        "2 events are on their way again.",
+        "2 events will be sent again.",
         "      1 left alone: past the hours in which DFINERY takes events; it would drop them without a word",
     ]
     assert printed.err == "", "no bar where nobody looks at it"
@@ -213,6 +215,23 @@ def test_it_says_what_it_did_and_who(configured: Any, capsys: Any, monkeypatch: 
     assert set(Repair.objects.values_list("asked_by", flat=True)) == {"command line (kim)"}
     reasons = set(Event.objects.filter(status="cancelled").values_list("reason", flat=True))
     assert reasons == {"Cancelled by command line (kim)."}
+
+
+def test_it_says_what_holds_them_up(configured: Any, capsys: Any) -> None:
+    """Nothing is sent while no worker runs, and a command helps; a cancellation needs none."""
+    configured(TOKENS={"default": "t", "outlet": "t"})
+    Destination.objects.create(alias="default", drained_at=clock.now())
+    make("failed", destination="outlet")
+    with translation.override("ko"):
+        dfinery("resend", "--all", "--no-input")
+    begun, held_up = capsys.readouterr().out.splitlines()[-2:]
+    assert begun == "1 event will be sent again."
+    assert held_up.startswith(
+        "No events are delivered: no worker has ever looked for events. The events wait meanwhile."
+    )
+    assert held_up.endswith("python manage.py dfinery drain --forever")
+    dfinery("cancel", "--all", "--no-input")
+    assert capsys.readouterr().out.splitlines()[-1] == "1 event is cancelled."
 
 
 @pytest.mark.parametrize(
@@ -266,8 +285,9 @@ def test_many_are_done_in_chunks_and_somebody_is_woken(configured: Any, settings
     configured(WAKE="tests.integration.management.test_command_repairs.woken")
     WOKEN.clear()
     copies(make("failed"), 1199)
+    Destination.objects.create(alias="default", drained_at=clock.now())
     dfinery("resend", "--status", "failed", "--no-input")
-    assert capsys.readouterr().out.splitlines()[-1] == "1,200 events are on their way again."
+    assert capsys.readouterr().out.splitlines()[-1] == "1,200 events will be sent again."
     assert not Event.objects.exclude(status="pending").exists()
     assert Repair.objects.get().is_finished
     assert WOKEN == ["default"]
@@ -305,7 +325,7 @@ def test_ctrl_c_says_how_far_it_is(configured: Any, far_side: FarSide) -> None:
         dfinery("resend", "--status", "failed", "--no-input")
     assert caught.value.returncode == 130
     assert str(caught.value) == (
-        "Stopped: 500 of 1,200 events were processed. 500 events are on their way again. The rest is unchanged."
+        "Stopped: 500 of 1,200 events were processed. 500 events will be sent again. The rest is unchanged."
     )
     assert Repair.objects.get().is_finished
     drain(send=far_side)

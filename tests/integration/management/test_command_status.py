@@ -33,7 +33,7 @@ KEYS = {
 FINDING_KEYS = {"code", "level", "text", "said", "remedy", "commands", "destination"}
 DESTINATION_KEYS = {
     "alias", "has_token", "state", "code", "why", "since", "next_try_at", "paused_by", "quota_left", "quota_resets_at",
-    "drained_at", "waiting", "at_risk", "expires_next_at", "last_24_hours",
+    "drained_at", "waiting", "at_risk", "expires_next_at", "last_24_hours", "endpoint", "protocol", "oldest_waiting_at",
 }  # fmt: skip
 
 
@@ -71,7 +71,24 @@ def test_all_is_well(configured: Any, status: Any) -> None:
     assert "48 hours      1 delivered, 0 failed, 0 expired, 0 cancelled" in lines
     assert [line.split()[0] for line in lines if line.startswith(("oldest", "next expiry"))] == ["oldest", "next"]
     assert "last drain    0 seconds ago" in lines
-    assert lines[-1].startswith("destinations  default: open, 1 waiting, the first expires")
+    assert lines[-2].startswith("destinations  default: open, 1 waiting, the first expires")
+    assert lines[1] == "Events go to a sandbox on 127.0.0.1:9, not to DFINERY."
+    assert lines[-1].strip() == "to 127.0.0.1:9 (sandbox), S2S Event API"
+
+
+def test_nothing_is_marked_where_events_go_to_dfinery(configured: Any, status: Any) -> None:
+    """The host and a proxy are named."""
+    configured(BASE_URL="https://openapi.dfinery.io", PROXY="http://shop:secret@proxy.example:3128")
+    alive()
+    make("delivered")
+    printed = status()[1]
+    assert printed.splitlines()[-1].strip() == (
+        "to openapi.dfinery.io, S2S Event API, through the proxy proxy.example:3128"
+    )
+    assert "not to DFINERY" not in printed
+    (destination,) = json.loads(status("--json")[1])["destinations"]
+    endpoint = {"host": "openapi.dfinery.io", "kind": "dfinery", "proxy": "proxy.example:3128"}
+    assert (destination["endpoint"], destination["protocol"]) == (endpoint, "S2S Event API")
 
 
 def test_a_person_is_needed(configured: Any, status: Any) -> None:
@@ -86,7 +103,7 @@ def test_a_person_is_needed(configured: Any, status: Any) -> None:
     first, said, *_ = printed.splitlines()
     assert first.startswith("Delivery to default is stopped: DFINERY refuses the API token since")
     assert said == "  HTTP 401"
-    assert "1 event failed in the last 24 hours." in printed.splitlines()
+    assert "\n1 failed event can still be sent, until " in printed
     assert "default: stopped since" in printed
     assert "manage.py dfinery check-token --destination default" in printed
 
@@ -208,7 +225,7 @@ def test_it_speaks_english(configured: Any, status: Any) -> None:
     make("failed")
     alive()
     with translation.override("ko"):
-        assert status()[1].startswith("1 event failed in the last 24 hours.")
+        assert status()[1].startswith("1 failed event can still be sent, until ")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -237,7 +254,10 @@ def test_a_token_that_is_taken(configured: Any, capsys: Any) -> None:
     sent, answered = capsys.readouterr().out.splitlines()
     day = (timezone.now() - dt.timedelta(days=30)).date()
     assert sent == f"Sent to {sandbox.url}: an event 'dfinery_django_test' of {day}, too old for DFINERY to keep."
-    assert answered.startswith("DFINERY takes the API token of default. (")
+    host = sandbox.url.removeprefix("http://")
+    assert answered.startswith(
+        f"The sandbox at {host} answered: it accepts the token of default. DFINERY was not asked. ("
+    )
     assert "right-token" not in sent + answered
 
 
@@ -251,10 +271,10 @@ def test_each_token_is_asked_for(configured: Any, capsys: Any) -> None:
         call_command("dfinery", "check-token", "--destination", "default")
         assert sandbox.requests_seen == 3
     _, first, second, _, third = capsys.readouterr().out.splitlines()
-    assert first.startswith("DFINERY takes the API token of default.")
-    assert second.startswith("DFINERY refuses the API token of outlet. ")
+    assert "it accepts the token of default." in first
+    assert "it refuses the token of outlet." in second
     assert "4001" in second
-    assert third.startswith("DFINERY takes the API token of default.")
+    assert "it accepts the token of default." in third
     assert "wrong-token" not in second
 
 
@@ -267,7 +287,8 @@ def test_nobody_answers(configured: Any, capsys: Any) -> None:
     with pytest.raises(SystemExit) as ended:
         call_command("dfinery", "check-token")
     assert ended.value.code == 1
-    assert "can't be checked: DFINERY gives no proper answer." in capsys.readouterr().out
+    words = f"The sandbox at 127.0.0.1:{port} gives no proper answer, so the token of default can't be checked."
+    assert words in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -204,7 +204,7 @@ def test_times_to_arrival(overview: Callable[[], Snapshot]) -> None:
 
 
 def test_failures_are_grouped_by_reason(overview: Callable[[], Snapshot]) -> None:
-    """The largest group first, with how many can still be sent and the newest as the example."""
+    """The largest group that can still be sent first, with its number, and the newest as the example."""
     store("failed", HOUR, code=Reason.REJECTED, reason="4002: a")
     last = store("failed", HOUR, code=Reason.REJECTED, reason="4002: b")
     store("failed", HOUR, code=Reason.NO_USER)
@@ -213,11 +213,11 @@ def test_failures_are_grouped_by_reason(overview: Callable[[], Snapshot]) -> Non
         expire(HOUR)
     found = recent.failures(NOW)
     assert [(each.status, each.code, each.count, each.resendable) for each in found] == [
-        ("expired", "too_old", 3, 0),
         ("failed", "rejected", 2, 2),
         ("failed", "no_user", 1, 1),
+        ("expired", "too_old", 3, 0),
     ]
-    assert (found[1].example.pk, found[1].example.reason) == (last.pk, "4002: b")
+    assert (found[0].example.pk, found[0].example.reason) == (last.pk, "4002: b")
     assert overview().resendable == 3
 
 
@@ -466,20 +466,27 @@ def test_a_used_up_rate_limit(health: Callable[[], HealthReport]) -> None:
     assert found.level == Level.WARNING
 
 
-def test_failures_of_the_last_day(health: Callable[[], HealthReport]) -> None:
-    """How many failed, how many expired, how many can still be sent."""
+def test_failures_of_the_last_48_hours(health: Callable[[], HealthReport]) -> None:
+    """First how many can still be sent, and until when; then those for which it is too late, of the same 48 hours."""
     alive()
     store("failed", HOUR)
     store("failed", 30 * HOUR)
+    late = store("failed", 40 * HOUR)
+    Event.objects.filter(pk=late.pk).update(expires_at=NOW - HOUR)
     expire(HOUR)
-    expire(2 * HOUR)
+    expire(30 * HOUR)
     found = health()
-    assert [each.text for each in found.findings] == [
-        "2 events were not delivered in time and expired in the last 24 hours.",
-        "1 event failed in the last 24 hours.",
+    assert [(each.code, each.text) for each in found.findings] == [
+        ("failed", "2 failed events can still be sent, the first until 2026-05-15 04:15. For 1 more it is too late."),
+        (
+            "expired",
+            "2 events were not delivered in time and expired in the last 48 hours; they can't be sent any more.",
+        ),
     ]
-    assert found.findings[1].remedy == "Fix the cause, then rebuild or resend: 2 events can still be sent."
+    assert found.findings[0].remedy == "Fix the cause, then rebuild or resend."
     assert (found.level, found.needs_a_person) == (Level.WARNING, False)
+    Event.objects.update(expires_at=NOW - HOUR)
+    assert health().findings[0].text == "3 events failed in the last 48 hours; it is too late to send them."
 
 
 def test_what_waits_for_no_told_reason(health: Callable[[], HealthReport]) -> None:

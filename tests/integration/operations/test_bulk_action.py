@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from django.db import connections, transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from dfinery_django import tasks
 from dfinery_django.delivery.worker import drain
 from dfinery_django.enums import Action, ActionVerdict
-from dfinery_django.models import Event, Repair
+from dfinery_django.models import DeliveryAttempt, Event, Repair
 from dfinery_django.operations import bulk_action
 from dfinery_django.operations.selection import Selection
 from tests.settings import DATABASE
@@ -96,6 +96,22 @@ def test_a_forecast_says_what_is_then_done(of_every_kind: None, action: str) -> 
     assert forecast.total == 15
     assert carry_out(made) == EXPECTED[action]
     assert made.is_finished
+
+
+@pytest.mark.parametrize(("may_have_arrived", "verdict"), [(False, "ready"), (True, "unsure")])
+def test_a_refused_connection_leaves_no_doubt(configured: Any, may_have_arrived: bool, verdict: str) -> None:
+    """A waiting event may have arrived only if a part of it was sent and no answer came."""
+    configured()
+    attempt = {"number": 1, "started_at": timezone.now(), "duration_ms": 1, "outcome": "transient"}
+    stored = make("pending", attempt_count=1)
+    DeliveryAttempt.objects.create(event=stored, may_have_arrived=may_have_arrived, **attempt)
+    made = wish("cancel")
+    assert +bulk_action.Forecast(made).tally == {verdict: 1}
+    assert carry_out(made) == {verdict: 1}
+    stored.refresh_from_db()
+    assert ("may have arrived" in stored.reason) == may_have_arrived
+    with translation.override("ko"):
+        assert ("도착했을 수 있습니다" in stored.translated_reason) == may_have_arrived
 
 
 def test_resend_and_cancel_do_what_they_say(of_every_kind: None) -> None:

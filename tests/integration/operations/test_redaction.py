@@ -17,6 +17,7 @@ from dfinery_django.enums import Action
 from dfinery_django.models import DeliveryAttempt, Destination, Event, Repair
 from dfinery_django.operations import bulk_action
 from dfinery_django.operations.selection import Selection
+from dfinery_django.text.reasons import ReasonText, to_json
 from tests.support.doubles import PURCHASE
 from tests.support.staff import LIST, ask, client_of, confirm, make, page_of, text_of
 
@@ -33,17 +34,20 @@ def event(configured: Any) -> Event:
     """A failed event, and everything else that says why something failed."""
     configured()
     now = timezone.now()
-    failed = make("failed", reason_code="rejected", reason=SAID, definition="purchase")
-    waits = make("pending", reason_code="transient", reason=SAID)
+    why = ReasonText("rejected", answer=SAID)
+    stored = {"reason": str(why), "reason_data": to_json(why)}
+    failed = make("failed", reason_code="rejected", definition="purchase", **stored)
+    waits = make("pending", reason_code="transient", **stored)
     for each in (failed, waits):
         DeliveryAttempt.objects.create(
             event=each, number=1, started_at=now, duration_ms=5, outcome="rejected", status_code=400,
-            result_code="4007", error=SAID, response_body=SAID,
+            result_code="4007", error=SAID, response_body=SAID, **stored,
         )  # fmt: skip
     until = now + timezone.timedelta(hours=1)
     for alias, code in (("default", "transient"), ("brand", "token")):
         Destination.objects.create(
-            alias=alias, closed_code=code, closed_reason=SAID, closed_at=now, closed_until=until
+            alias=alias, closed_code=code, closed_reason=str(why), closed_data=to_json(why), closed_at=now,
+            closed_until=until,
         )  # fmt: skip
     wish = bulk_action.new_bulk_action(Action.RESEND, Selection(pks=(failed.pk,)), by="root", using="default")
     wish.error, wish.finished_at = SAID, now
@@ -87,7 +91,8 @@ def test_the_api(event: Event) -> None:
         assert SAID not in viewer.get(address).content.decode(), address
     told = viewer.get(one).json()
     assert (told["reason_code"], told["reason"]) == ("rejected", "refused by DFINERY")
-    assert (told["attempts"][0]["error"], told["attempts"][0]["result_code"]) == ("rejected", "4007")
+    attempt = told["attempts"][0]
+    assert (attempt["reason"], attempt["error"], attempt["result_code"]) == ("rejected", "rejected", "4007")
     assert "response_body" not in told["attempts"][0]
     assert SAID not in viewer.get(f"{API}health/").content.decode()
     waits = Event.objects.get(status="pending")
@@ -137,7 +142,7 @@ def test_the_people_are_found_again(shop: Any) -> None:
     make("delivered", user_id="other")
     client = client_of("operator", *ALL)
     done = confirm(client, ask(client, "forget", *Event.objects.exclude(user_id="other")))
-    assert "Forgotten: 2 events were erased." in text_of(done)
+    assert "Erased: 2 events, with their contents and attempts." in text_of(done)
     assert Event.objects.exclude(reason_code="forgotten").get().user_id == "other"
 
 
@@ -161,4 +166,5 @@ def test_a_person_whose_event_is_gone(configured: Any) -> None:
     rest = make("delivered", user_id="kim")
     asked = ask(client, "forget", chosen, rest)
     chosen.delete()
-    assert "Forgotten: 1 event was erased." in text_of(confirm(client, asked)), "the other one still names them"
+    # The other one still names them.
+    assert "Erased: 1 event, with its content and attempts." in text_of(confirm(client, asked))

@@ -139,7 +139,7 @@ def test_a_database_where_nobody_looks(routed: Any, caplog: Any) -> None:
     assert caplog.text.count("'other', which no drain reads") == 1
 
 
-@pytest.mark.checks("W007")
+@pytest.mark.checks("E018")
 def test_a_database_without_an_outbox(routed: Any, caplog: Any, far_side: Any) -> None:
     """The check says what to write; until then no checkout is harmed, the log tells, and other events arrive."""
     from django.db import connections
@@ -148,9 +148,9 @@ def test_a_database_without_an_outbox(routed: Any, caplog: Any, far_side: Any) -
 
     routed(OutboxInDefault)
     (message,) = [each for each in run_checks(tags=["dfinery"]) if each.id != "dfinery.I001"]
-    assert message.id == "dfinery.W007"
+    assert message.id == "dfinery.E018"
     assert "'other'" in message.msg
-    assert "migrate --database=other" in message.hint
+    assert "migrate --database other" in message.hint
     with connections["other"].schema_editor() as editor:
         editor.delete_model(DeliveryAttempt)
         editor.delete_model(Event)
@@ -171,6 +171,25 @@ def test_no_check_where_the_outbox_is_beside_the_shop(routed: Any) -> None:
     """Two databases alone are no mistake."""
     routed(ShopInOther)
     assert [each for each in run_checks(tags=["dfinery"]) if each.id != "dfinery.I001"] == []
+
+
+class OutboxElsewhere:
+    """Our tables in "other", the shop in "default"."""
+
+    def db_for_read(self, model: Any, **hints: Any) -> str | None:
+        return "other" if model._meta.app_label == "dfinery_django" else None
+
+    db_for_write = db_for_read
+
+
+@pytest.mark.checks("E018")
+def test_an_outbox_that_the_admin_would_look_for_elsewhere(routed: Any) -> None:
+    """A router that names another database for our tables than the rows are in is an error with the remedy."""
+    routed(OutboxElsewhere)
+    (message,) = [each for each in run_checks(tags=["dfinery"]) if each.id != "dfinery.I001"]
+    assert message.id == "dfinery.E018"
+    assert "'purchase' (shop.Order) are in 'default'" in message.msg
+    assert "db_for_read() and db_for_write() return 'default'. Then run manage.py migrate." in message.hint
 
 
 def test_track_says_where(routed: Any) -> None:

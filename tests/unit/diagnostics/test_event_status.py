@@ -93,7 +93,7 @@ def test_a_stopped_destination_is_what_an_event_waits_for() -> None:
     [
         ("accepted", 200, "2000", "DFINERY accepted the event."),
         ("transient", 503, "", "No proper answer."),
-        ("transient", None, "", "The event may have arrived or not"),
+        ("transient", None, "", "The event did not arrive."),
         ("throttled", 429, "4006", "rate limit"),
         ("rejected", 400, "4002", "refuses the event"),
         ("blocked", 401, "", "DFINERY refuses the API token: delivery is stopped until it is fixed."),
@@ -106,6 +106,12 @@ def test_what_an_attempt_means(outcome: str, status_code: int | None, result_cod
     """In plain words, for every outcome."""
     attempt = DeliveryAttempt(outcome=outcome, status_code=status_code, result_code=result_code)
     assert words in event_status.explain_outcome(attempt)
+
+
+def test_whether_an_unanswered_attempt_may_have_arrived() -> None:
+    """Only where a part of it was sent."""
+    attempt = DeliveryAttempt(outcome="transient", may_have_arrived=True)
+    assert "may have arrived or not" in event_status.explain_outcome(attempt)
 
 
 def test_every_outcome_has_words() -> None:

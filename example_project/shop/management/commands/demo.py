@@ -38,13 +38,12 @@ class Command(BaseCommand):
     def handle(self, *, once, outage, port, sandbox_port, **options):
         self.began_at = time.monotonic()
         _listen_for_the_end()
-        stage = Stage(settings.BASE_DIR, settings.VAR_DIR, port=port, sandbox_port=sandbox_port)
+        stage = Stage(settings.BASE_DIR, settings.VAR_DIR, port=port, sandbox_port=sandbox_port, say=self._say)
         self._say_ports(stage, port, sandbox_port)
         try:
             is_good = self._perform(stage, outage)
             if not once:
-                self._say("Two days of business before today, for the administration…")
-                self._say(stage.live_through_the_past())
+                self._say(f"Events of the two days: {stage.live_through_the_past()}")
                 self._stay(stage)
         except (DemoError, requests.RequestException) as error:
             raise CommandError(f"The demonstration broke off: {error}") from error
@@ -60,11 +59,9 @@ class Command(BaseCommand):
             sys.exit(1)
 
     def _perform(self, stage, outage):
-        self._say("An empty database, migrated and stocked…")
         stage.build()
-        self._say("Starting the sandbox, the cluster and the shop…")
         stage.open()
-        self._say(f"The shop is open: {stage.shop_url}")
+        self._say(f"{len({each.customer for each in VISITS})} customers go shopping…")
         self._buy(stage, outage)
         expected, strays = self._await_arrivals(stage, ARRIVAL_SECONDS_AFTER_OUTAGE if outage else ARRIVAL_SECONDS)
         self.stdout.write("")
@@ -98,6 +95,7 @@ class Command(BaseCommand):
         self._say("── DFINERY is back ──")
 
     def _await_arrivals(self, stage, limit_seconds):
+        self._say("Waiting for the last events to arrive…")
         expected = comparison.expected_from(json.loads(stage.tables()))
         until = time.monotonic() + limit_seconds
         shown = None

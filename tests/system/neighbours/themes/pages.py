@@ -113,7 +113,7 @@ def test_an_action_asks_and_does(admin_client: Client, action: str) -> None:
     assert "What will happen" in text_of(asked)
     done = confirm(admin_client, asked)
     assert done.status_code == 200
-    words = {"forget": "Forgotten: 7 events were erased.", "rebuild": "1 event is built anew"}
+    words = {"forget": "Erased: 7 events", "rebuild": "1 event will be rebuilt"}
     assert words.get(action, "1 event") in text_of(done)
 
 
