@@ -9,23 +9,22 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse
-from django.utils.formats import localize
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from ..text.language import site_language as site_language
-from ..text.times import local
+from ..text.times import time_element
 from .guard import with_database_guard
 
 
 def datetime_column(model: type[models.Model], name: str) -> Any:
-    """Return a list column with a time in the reader's time zone; Django itself converts with ``USE_TZ`` only."""
+    """Return a column with a time, in the format of every page."""
     field: Any = model._meta.get_field(name)
 
     @admin.display(description=field.verbose_name, ordering=name)
     def column(row: Any) -> str | None:
         moment = getattr(row, name)
-        return str(localize(local(moment))) if moment else None
+        return time_element(moment) if moment else None
 
     column.__name__ = name
     return column

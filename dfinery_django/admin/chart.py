@@ -5,13 +5,11 @@ Horizontal positions are percentages and vertical ones pixels, so that the chart
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.utils import timezone
-
 from ..monitoring.overview import Hour
+from ..text.times import local
 
 PLOT_HEIGHT = 150
 #: Pixels above the plot, for small segments that are drawn larger than to scale.
@@ -45,11 +43,10 @@ class Bar:
 
 @dataclass(frozen=True)
 class Tick:
-    """A mark at midnight or noon, in the reader's time zone."""
+    """A mark at midnight, labelled ``11-29``, or noon, in the reader's time zone."""
 
     x: str
-    at: dt.datetime
-    is_midnight: bool
+    label: str
 
 
 @dataclass(frozen=True)
@@ -84,9 +81,9 @@ def build_chart(hours: Sequence[Hour]) -> Chart:
         for number, hour in enumerate(hours)
     ]
     ticks = [
-        Tick(f"{number * step:.3f}%", local, local.hour == 0)
+        Tick(f"{number * step:.3f}%", f"{here:%H:%M}" if here.hour else f"{here:%m-%d}")
         for number, hour in enumerate(hours)
-        if (local := timezone.localtime(hour.began_at)).hour in (0, 12)
+        if (here := local(hour.began_at)).hour in (0, 12)
     ]
     totals = {kind: sum(getattr(hour, kind) for hour in hours) for kind in STACK_ORDER}
     return Chart(tuple(bars), tuple(ticks), top, top // 2, totals)

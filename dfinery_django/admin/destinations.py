@@ -32,6 +32,9 @@ class DestinationAdmin(ReadOnlyAdmin):
         *(PAUSED, CLOSED, CLOSED_UNTIL, RESETS, DRAINED),
     )
 
+    class Media:
+        css = {"all": ["dfinery_django/events.css"]}
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         from .overview_page import destinations_page_context
 

@@ -48,7 +48,7 @@ def event_context(request: HttpRequest, event: Event, allowed: list[Action]) -> 
         "due": due_in(event.due_at, now) if event.due_at else "",
         "offered": [(str(action), action.label) for action in offered],
         "attempt_groups": [
-            (group, event_status.explain_outcome(group.last), redact(request, group.sentence(now), group.times(now)))
+            (group, event_status.explain_outcome(group.last), redact(request, group.sentence(), group.times()))
             for group in group_attempts(attempts[MAX_ATTEMPTS_SHOWN - 1 :: -1])
         ],
         "attempts_shown": min(len(attempts), MAX_ATTEMPTS_SHOWN),

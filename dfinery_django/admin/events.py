@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _, pgettext_lazy
 
@@ -17,17 +15,11 @@ from .. import clock
 from ..models import Event
 from ..operations.redaction import redact
 from ..text.escape import badge, escaped, escaped_text
-from ..text.times import due_in, format_datetime, short_time, time_left
+from ..text.times import due_in, time_element, time_left
 from .base import is_key
 from .filters import FILTER_PARAMETERS, FILTERS, LAST_HOURS, SEARCH, SINCE, UNTIL, destinations_in_use, read_selection
 from .forget import ForgetActionAdmin
 from .paging import BoundedPaginator
-
-
-def time_cell(moment: dt.datetime) -> str:
-    """Return a time for a narrow column, with the full time as a tooltip."""
-    here, short = timezone.localtime(moment), short_time(moment, clock.now())
-    return format_html('<time datetime="{}" title="{}">{}</time>', here.isoformat(), format_datetime(here), short)
 
 
 def _badge(event: Event, words: str) -> str:
@@ -55,7 +47,7 @@ class EventAdmin(ForgetActionAdmin):
     list_per_page = 50
 
     class Media:
-        css = {"all": ["dfinery_django/events.css"]}
+        css = {"all": ["dfinery_django/events.css", "dfinery_django/overview.css"]}
         js = ["dfinery_django/events.js"]
 
     # ── the list ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -105,13 +97,13 @@ class EventAdmin(ForgetActionAdmin):
 
     @admin.display(description=pgettext_lazy("event", "happened"), ordering="occurred_at")
     def happened(self, event: Event) -> str:
-        return time_cell(event.occurred_at)
+        return time_element(event.occurred_at)
 
     @admin.display(description=_("arrived or next due"), ordering="finished_at")
     def arrived(self, event: Event) -> str:
         if event.due_at is not None:
             return due_in(event.due_at, clock.now())
-        return time_cell(event.finished_at) if event.finished_at else ""
+        return time_element(event.finished_at) if event.finished_at else ""
 
     @admin.display(description=_("time left"), empty_value="-")
     def left(self, event: Event) -> str:

@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.db import router
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _, pgettext_lazy
 
 from .. import clock
 from ..enums import EventStatus, Reason
 from ..models import Event, Repair
 from ..models.queryset import EventQuerySet
-from ..operations.selection import WILDCARD, Selection
+from ..operations.selection import WILDCARD, Selection, reasons_in_use
 from ..text.escape import escaped
-from ..text.times import parse_moment
+from ..text.times import local, parse_moment
 from .base import is_key
 
 #: Query parameters, named as Django's own filters would name them.
@@ -38,14 +37,32 @@ FILTER_PARAMETERS = (STATUS, EVENT, DESTINATION, REASON, LAST_HOURS, SINCE, UNTI
 
 #: A filter lists no more values than this.
 MAX_CHOICES = 50
-#: The attribute of a request that keeps the values that its filters looked up.
-_NAMES_IN_USE = "_dfinery_in_use"
+#: The attributes of a request that keep the values that its filters looked up.
+_NAMES_IN_USE, _REASONS_IN_USE = "_dfinery_names_in_use", "_dfinery_reasons_in_use"
+
+
+def _names_in_use(request: HttpRequest, column: str) -> list[str]:
+    """Return the values of a column that an index begins with, looked up once a request."""
+    events: EventQuerySet = Event._default_manager.all()
+    names: dict[tuple[str, str], list[str]] = request.__dict__.setdefault(_NAMES_IN_USE, {})
+    if (events.db, column) not in names:
+        names[events.db, column] = events.in_use(column)
+    return names[events.db, column]
 
 
 def destinations_in_use(request: HttpRequest, using: str) -> list[str] | None:
-    """Return the destinations that events have; ``None`` unless the filter looked them up in this database."""
+    """Return the destinations that events have; ``None`` unless a filter looked them up in this database."""
     names: dict[tuple[str, str], list[str]] = request.__dict__.get(_NAMES_IN_USE, {})
     return names.get((using, DestinationFilter.column))
+
+
+def _reasons_in_use(request: HttpRequest) -> dict[str, set[str] | None]:
+    """Return the statuses that events have, each with its reasons, looked up once a request."""
+    if _REASONS_IN_USE not in request.__dict__:
+        found = reasons_in_use(Event._default_manager.all(), _names_in_use(request, DestinationFilter.column))
+        request.__dict__[_REASONS_IN_USE] = found
+    kept: dict[str, set[str] | None] = request.__dict__[_REASONS_IN_USE]
+    return kept
 
 
 def read_selection(chosen: Mapping[str, str]) -> Selection:
@@ -98,6 +115,10 @@ def _parse_filter_time(text: str | None) -> dt.datetime | None:
 class EventFilter(SimpleListFilter):
     """Base of the filters: choices only, since ``read_selection`` narrows the list."""
 
+    def occurring(self, choices: Iterable[tuple[str, Any]], found: Collection[str]) -> list[tuple[str, Any]]:
+        """Return the choices that are found, and the chosen one."""
+        return [(value, label) for value, label in choices if value in found or value == self.value()]
+
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         return queryset
 
@@ -108,7 +129,7 @@ class StatusFilter(EventFilter):
     title, parameter_name = pgettext_lazy("event", "status"), STATUS
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return EventStatus.choices
+        return self.occurring(EventStatus.choices, _reasons_in_use(request))
 
 
 class ReasonFilter(EventFilter):
@@ -117,7 +138,10 @@ class ReasonFilter(EventFilter):
     title, parameter_name = pgettext_lazy("event", "reason"), REASON
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return [choice for choice in Reason.choices if choice[0]]
+        found = _reasons_in_use(request).values()
+        if None in found:
+            return Reason.choices[1:]
+        return self.occurring(Reason.choices[1:], {code for codes in found for code in codes or ()})
 
 
 class ColumnValuesFilter(EventFilter):
@@ -129,10 +153,7 @@ class ColumnValuesFilter(EventFilter):
     column = ""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        events: EventQuerySet = Event._default_manager.all()
-        everything = events.in_use(self.column)
-        request.__dict__.setdefault(_NAMES_IN_USE, {})[events.db, self.column] = everything
-        names, chosen = everything[:MAX_CHOICES], self.value()
+        names, chosen = _names_in_use(request, self.column)[:MAX_CHOICES], self.value()
         names = [*names, chosen] if chosen is not None and chosen not in names else names
         return [(name, escaped(name, chars=40)) for name in names]
 
@@ -193,10 +214,7 @@ class TimeFilter(EventFilter):
     def _local(self, name: str) -> str:
         """Format a parameter for ``<input type="datetime-local">``."""
         moment = _parse_filter_time(self.used_parameters.get(name))
-        try:
-            return timezone.localtime(moment).strftime("%Y-%m-%dT%H:%M") if moment else ""
-        except OverflowError:  # within hours of datetime's limits
-            return ""
+        return local(moment).replace(tzinfo=None).isoformat(timespec="minutes") if moment else ""
 
 
 class SourceFilter(EventFilter):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from ..models import DeliveryAttempt
-from ..text.times import number, point_in_time
+from ..text.times import format_datetime, number
 
 
 @dataclass(frozen=True)
@@ -36,17 +35,17 @@ class AttemptGroup:
         """``True`` if technical words or an answer are stored."""
         return any(each.error or each.response_body for each in self.attempts)
 
-    def times(self, now: dt.datetime) -> str:
+    def times(self) -> str:
         """Return how often and when; empty for a single attempt."""
         if self.is_single:
             return ""
-        moments = {"first": point_in_time(self.first.started_at, now), "last": point_in_time(self.last.started_at, now)}
+        moments = {"first": format_datetime(self.first.started_at), "last": format_datetime(self.last.started_at)}
         words = _("%(count)s times since %(first)s, most recently %(last)s")
         return words % {"count": number(len(self.attempts)), **moments}
 
-    def sentence(self, now: dt.datetime) -> str:
+    def sentence(self) -> str:
         """Return the reason in the reader's language, and how often and when it occurred."""
-        reason, times = self.last.translated_reason, self.times(now)
+        reason, times = self.last.translated_reason, self.times()
         if not (reason and times):
             return reason or times
         return _("%(times)s: %(reason)s") % {"times": times, "reason": reason}

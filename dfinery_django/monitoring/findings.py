@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _, ngettext
 from ..conf import Settings
 from ..enums import DestinationState, EventStatus, Reason
 from ..text.reasons import in_language, unusable_token
-from ..text.times import is_same_day, number, point_in_time
+from ..text.times import format_datetime, number
 from .destination_report import DestinationReport
 from .overview import Snapshot
 
@@ -106,7 +106,7 @@ def _temporary_stops(overview: Snapshot) -> Iterator[Finding]:
 def _stop_finding(
     report: DestinationReport, now: dt.datetime, text: str, *, code: str, level: Level, remedy: str = ""
 ) -> Finding:
-    since = point_in_time(report.since or now, now)
+    since = format_datetime(report.since or now)
     words = text % {"destination": report.alias, "time": since, "who": report.paused_by}
     said = "" if code == "paused" else in_language(report.why)
     return Finding(code, level, _with_queue(words, report, now), said, remedy, destination=report.alias)
@@ -122,7 +122,7 @@ def _with_queue(text: str, report: DestinationReport, now: dt.datetime) -> str:
 
 
 def _waiting_sentence(count: int, expiry: dt.datetime | None, now: dt.datetime) -> str:
-    """Return a sentence such as "311 events wait; the first expires on Wednesday 09:40."."""
+    """Return a sentence such as "311 events wait; the first expires at 2026-11-28 09:40."."""
     if not count or expiry is None:
         return ""
     if expiry <= now:
@@ -131,19 +131,13 @@ def _waiting_sentence(count: int, expiry: dt.datetime | None, now: dt.datetime) 
             "%(count)s events wait; the first has expired already.",
             count,
         )
-    elif is_same_day(expiry, now):
+    else:
         text = ngettext(
             "%(count)s event waits; it expires at %(time)s.",
             "%(count)s events wait; the first expires at %(time)s.",
             count,
         )
-    else:
-        text = ngettext(
-            "%(count)s event waits; it expires on %(time)s.",
-            "%(count)s events wait; the first expires on %(time)s.",
-            count,
-        )
-    return text % {"count": number(count), "time": point_in_time(expiry, now)}
+    return text % {"count": number(count), "time": format_datetime(expiry)}
 
 
 def _undrained(overview: Snapshot) -> Iterator[Finding]:
@@ -151,7 +145,7 @@ def _undrained(overview: Snapshot) -> Iterator[Finding]:
         return
     if drained := [each.drained_at for each in late if each.drained_at]:
         text = _("No events are delivered: no worker has looked for events since %(time)s.")
-        words = text % {"time": point_in_time(max(drained), overview.now)}
+        words = text % {"time": format_datetime(max(drained))}
     else:
         words = _("No events are delivered: no worker has ever looked for events.")
     if len(late) < sum(each.has_token for each in overview.destinations):
@@ -232,7 +226,7 @@ def _failed(overview: Snapshot) -> Iterator[Finding]:
             "%(count)s failed events can still be sent, the first until %(time)s.",
             sendable,
         )
-        words = text % {"count": number(sendable), "time": point_in_time(until, overview.now)}
+        words = text % {"count": number(sendable), "time": format_datetime(until)}
         more = _("For %(count)s more it is too late.") % {"count": number(too_late)} if too_late else ""
         words = join_sentences(words, more)
         yield Finding("failed", Level.WARNING, words, remedy=_("Fix the cause, then rebuild or resend."))
@@ -267,7 +261,7 @@ def _long_waiting(overview: Snapshot) -> Iterator[Finding]:
         text = ngettext(
             "%(count)s event waits, since %(time)s.", "%(count)s events wait, the oldest since %(time)s.", count
         )
-        words = text % {"count": number(count), "time": point_in_time(oldest, overview.now)}
+        words = text % {"count": number(count), "time": format_datetime(oldest)}
         yield Finding("waiting", Level.WARNING, words, remedy=_("The reason is on each event's page."))
 
 

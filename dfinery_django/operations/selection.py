@@ -23,6 +23,8 @@ from ..text.escape import searchable
 
 #: At the end of a search term: match every id with this prefix.
 WILDCARD = "*"
+#: No more events of one status than this are read to find their reasons.
+MAX_READ_FOR_REASONS = 2000
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,30 @@ class Selection:
         for name in ("since", "until"):
             stored[name] = dt.datetime.fromisoformat(stored[name]) if name in stored else None
         return cls(**stored)
+
+
+def reasons_in_use(events: EventQuerySet, destinations: Sequence[str]) -> dict[str, set[str] | None]:
+    """Return the statuses that events have, each with its reason codes; ``None`` if there are too many to read.
+
+    One search in the index of the claim for each status; several at once SQLite would answer by reading the table.
+    """
+    connection, parts, parameters = connections[events.db], [], []
+    for number, status in enumerate(EventStatus if destinations else ()):
+        limit = 1 if status == EventStatus.DELIVERED else MAX_READ_FOR_REASONS + 1  # delivered ones have no reason
+        of_status = events.filter(destination__in=destinations, status=status).order_by()
+        sql, values = of_status.values_list("status", "reason_code")[:limit].query.get_compiler(events.db).as_sql()
+        parts.append(f"SELECT * FROM ({sql}) part_{number}")  # noqa: S608 - Django's own SQL  # nosec B608
+        parameters += values
+    found: dict[str, set[str] | None] = {}
+    counts: dict[str, int] = {}
+    if parts:
+        counted = f"SELECT status, reason_code, COUNT(*) FROM ({' UNION ALL '.join(parts)}) parts"  # noqa: S608  # nosec B608
+        with connection.cursor() as cursor:
+            cursor.execute(f"{counted} GROUP BY status, reason_code", parameters)
+            for status, reason, count in cursor.fetchall():
+                counts[status] = counts.get(status, 0) + count
+                found[status] = (found.get(status) or set()) | {reason}
+    return {status: codes if counts[status] <= MAX_READ_FOR_REASONS else None for status, codes in found.items()}
 
 
 def _matches(term: str, is_prefix: bool, using: str) -> Q:

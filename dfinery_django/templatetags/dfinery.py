@@ -19,18 +19,6 @@ register.filter("number", times.number)
 register.filter("endpoint_label", endpoints.endpoint_label)
 
 
-@register.filter("local")
-def local_time(moment: dt.datetime | None) -> dt.datetime | None:
-    """Convert to local time for ``date``, which does not convert with ``USE_TZ`` off."""
-    return times.local(moment) if moment else None
-
-
-@register.filter("point")
-def clock_time(moment: dt.datetime | None, now: dt.datetime) -> str:
-    """Format as ``10:02``, on another day ``Wednesday 10:02``; empty for ``None``."""
-    return times.point_in_time(moment, now) if moment else ""
-
-
 @register.filter("ago")
 def time_since(moment: dt.datetime | None, now: dt.datetime) -> str:
     """Format as ``3 seconds ago``; ``never`` for ``None``."""

@@ -1,6 +1,8 @@
-"""Template tags of the admin: untrusted text made safe, statuses as badges."""
+"""Template tags of the admin: untrusted text made safe, times, statuses as badges."""
 
 from __future__ import annotations
+
+import datetime as dt
 
 from django import template
 
@@ -10,7 +12,24 @@ from ..text import escape, times
 register = template.Library()
 
 register.filter("shown", escape.escaped)
-register.filter("moment", times.format_datetime)
+
+
+@register.filter("moment")
+def show_moment(moment: dt.datetime | None) -> str:
+    """Return a time as HTML; empty for ``None``."""
+    return times.time_element(moment) if moment else ""
+
+
+@register.filter("moment_text")
+def format_moment(moment: dt.datetime | None) -> str:
+    """Return a time as text, for places without markup; empty for ``None``."""
+    return times.format_datetime(moment) if moment else ""
+
+
+@register.filter("seconds")
+def format_moment_seconds(moment: dt.datetime | None) -> str:
+    """Return a time to the second as text; empty for ``None``."""
+    return times.format_seconds(moment) if moment else ""
 
 
 @register.filter

@@ -6,13 +6,12 @@ import datetime as dt
 
 from django.utils import formats, timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import gettext as _, ngettext
 
 from ..clock import EPOCH
-
-#: Days within this distance are named by their weekday; a week away the name would be ambiguous.
-WEEKDAY_DAYS = 6
 
 
 def number(count: int) -> str:
@@ -33,23 +32,27 @@ def parse_moment(text: str) -> dt.datetime:
 
 def local(moment: dt.datetime) -> dt.datetime:
     """Return a time in the reader's time zone. Without ``USE_TZ`` Django's templates convert nothing."""
-    return timezone.localtime(moment) if timezone.is_aware(moment) else moment
+    try:
+        return timezone.localtime(moment) if timezone.is_aware(moment) else moment
+    except OverflowError:  # year 1 or 9999, as shops use for "never"
+        return moment
 
 
-def is_same_day(moment: dt.datetime, now: dt.datetime) -> bool:
-    """Return whether both are on the same day in the reader's time zone."""
-    return local(moment).date() == local(now).date()
+def format_datetime(moment: dt.datetime) -> str:
+    """Format a point in time: ``2026-11-28 14:11``. One format on every page, the same in every language."""
+    return local(moment).replace(tzinfo=None).isoformat(" ", "minutes")
 
 
-def point_in_time(moment: dt.datetime, now: dt.datetime) -> str:
-    """Format a point in time: ``10:02``; on another day ``Wednesday 10:02`` or the date."""
+def format_seconds(moment: dt.datetime) -> str:
+    """Format a point in time to the second: ``2026-11-28 14:11:09``."""
+    return local(moment).replace(tzinfo=None).isoformat(" ", "seconds")
+
+
+def time_element(moment: dt.datetime) -> SafeString:
+    """Return a point in time as HTML; its tooltip has the seconds and the offset from UTC."""
     here = local(moment)
-    time = formats.date_format(here, "H:i")  # with "a.m." sentences would end in two full stops
-    if is_same_day(moment, now):
-        return time
-    is_near = abs((here.date() - local(now).date()).days) <= WEEKDAY_DAYS
-    day = formats.date_format(here, "l" if is_near else "DATE_FORMAT")
-    return _("%(day)s %(time)s") % {"day": day, "time": time}
+    markup = '<time datetime="{}" title="{}">{}</time>'
+    return format_html(markup, here.isoformat(), here.isoformat(" ", "seconds"), format_datetime(moment))
 
 
 def time_ago(moment: dt.datetime, now: dt.datetime) -> str:
@@ -58,7 +61,7 @@ def time_ago(moment: dt.datetime, now: dt.datetime) -> str:
     if seconds < 60:
         return ngettext("%(count)s second ago", "%(count)s seconds ago", seconds) % {"count": seconds}
     if seconds >= 24 * 3600:
-        return point_in_time(moment, now)
+        return format_datetime(moment)
     return _("%(span)s ago") % {"span": timesince(moment, now, depth=1)}
 
 
@@ -88,25 +91,6 @@ def due_in(due_at: dt.datetime, now: dt.datetime) -> str:
     if due_at <= now + dt.timedelta(seconds=60):
         return _("within a minute")
     return _("in %(time)s") % {"time": timeuntil(due_at, now)}
-
-
-def format_datetime(moment: dt.datetime) -> str:
-    """Format a datetime."""
-    # Not DATETIME_FORMAT: after its "a.m." a sentence would end in two full stops.
-    here = timezone.localtime(moment)
-    return f"{formats.date_format(here, 'DATE_FORMAT')} {formats.date_format(here, 'H:i')}"
-
-
-def short_time(moment: dt.datetime, now: dt.datetime) -> str:
-    """Format a datetime for a narrow column: ``10:02``, on another day with the date."""
-    here = timezone.localtime(moment)
-    time = formats.date_format(here, "H:i")
-    if is_same_day(moment, now):
-        return time
-    # Full month names are too long for the column in English and similar languages.
-    is_this_year = here.year == timezone.localtime(now).year
-    day = formats.get_format("MONTH_DAY_FORMAT").replace("F", "M") if is_this_year else "SHORT_DATE_FORMAT"
-    return f"{formats.date_format(here, day)} {time}"
 
 
 def site_time(moment: dt.datetime) -> str:

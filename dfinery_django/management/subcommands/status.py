@@ -16,7 +16,7 @@ from django.utils.translation import override
 
 from ...enums import FINISHED, UNFINISHED, DestinationState, Reason
 from ...text.endpoints import endpoint_label, endpoint_note
-from ...text.times import number, point_in_time, time_ago
+from ...text.times import format_datetime, number, time_ago
 from ..exit_codes import FAILED
 from ..terminal import INDENT, text_width, wrap
 from .base import Subcommand
@@ -127,8 +127,8 @@ def _figures(overview: Snapshot) -> Iterator[tuple[str, str]]:
         yield label, ", ".join(f"{number(counts.get(each, 0))} {each.value}" for each in statuses)
     first = overview.first_to_expire
     if overview.oldest_waiting_at and first and first.expires_next_at:
-        yield "oldest", f"waits since {point_in_time(overview.oldest_waiting_at, now)}"
-        yield "next expiry", f"{point_in_time(first.expires_next_at, now)}, to {first.alias}"
+        yield "oldest", f"waits since {format_datetime(overview.oldest_waiting_at)}"
+        yield "next expiry", f"{format_datetime(first.expires_next_at)}, to {first.alias}"
     yield "last arrival", time_ago(overview.last_delivered_at, now) if overview.last_delivered_at else "none lately"
     yield "last drain", time_ago(overview.drained_at, now) if overview.drained_at else "none yet"
 
@@ -137,9 +137,9 @@ def _destination_lines(overview: Snapshot) -> Iterator[str]:
     for each in overview.destinations:
         parts = [_state_text(each, overview), f"{number(each.waiting)} waiting"]
         if each.expires_next_at:
-            parts.append(f"the first expires {point_in_time(each.expires_next_at, overview.now)}")
+            parts.append(f"the first expires {format_datetime(each.expires_next_at)}")
         if each.next_try_at:
-            parts.append(f"tried again {point_in_time(each.next_try_at, overview.now)}")
+            parts.append(f"tried again {format_datetime(each.next_try_at)}")
         yield f"{each.alias}: {', '.join(parts)}"
         yield INDENT + _endpoint_text(each)
         if command := _command_to_type(each):
@@ -156,7 +156,7 @@ def _state_text(report: DestinationReport, overview: Snapshot) -> str:
     if not report.has_token:
         return "has no token"
     since = report.since if report.state != DestinationState.OPEN else None
-    return f"{report.state.label} since {point_in_time(since, overview.now)}" if since else str(report.state.label)
+    return f"{report.state.label} since {format_datetime(since)}" if since else str(report.state.label)
 
 
 def _command_to_type(report: DestinationReport) -> str:
@@ -169,7 +169,7 @@ def _command_to_type(report: DestinationReport) -> str:
 def _schedule_lines(overview: Snapshot) -> Iterator[str]:
     for name, moment in overview.schedules.items():
         words = "overdue since" if _is_overdue(moment, overview) else "next"
-        yield f"{name}, " + (f"{words} {point_in_time(moment, overview.now)}" if moment else "missing")
+        yield f"{name}, " + (f"{words} {format_datetime(moment)}" if moment else "missing")
 
 
 def _is_overdue(moment: dt.datetime | None, overview: Snapshot) -> bool:

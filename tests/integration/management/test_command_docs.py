@@ -67,9 +67,8 @@ def test_the_exit_codes_are_those_of_the_help() -> None:
 
 
 def plain(text: str) -> str:
-    """Without what differs from run to run: numbers, weekdays, ids."""
+    """Without what differs from run to run: numbers, ids."""
     text = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "ID", text)
-    text = re.sub(r"(?:\b(?:on|at) )?(?:\b[A-Z][a-z]+day )?\b\d\d:\d\d\b", "TIME", text)
     text = re.sub(r"\b(second|minute|hour)s\b", r"\1", text)
     return re.sub(r"\d+", "0", text).rstrip()
 

@@ -23,7 +23,7 @@ from dfinery_django.monitoring.findings import Level
 from dfinery_django.monitoring.health import HealthReport, assess
 from dfinery_django.monitoring.overview import HOURS, Snapshot, look
 from dfinery_django.protocols.base import Result
-from dfinery_django.text.times import number, point_in_time, span, time_ago
+from dfinery_django.text.times import format_datetime, number, span, time_ago, time_element
 from tests.support.doubles import PURCHASE, FarSide, accepted, answer
 
 pytestmark = pytest.mark.django_db
@@ -275,7 +275,8 @@ def test_all_is_well_with_one_and_with_none(health: Callable[[], HealthReport]) 
     store("pending", MINUTE)
     store("delivered", 70 * HOUR)
     assert health().headline == (
-        "All is well. No event was delivered in the last 24 hours, the last one Monday 12:15. 1 event is on its way."
+        "All is well. No event was delivered in the last 24 hours, the last one 2026-05-11 12:15. "
+        "1 event is on its way."
     )
     store("delivered", HOUR)
     assert health().headline == (
@@ -289,8 +290,8 @@ def test_a_refused_token(health: Callable[[], HealthReport]) -> None:
     Event.objects.bulk_create(made("pending", 20 * HOUR) for _ in range(311))
     found = health()
     assert found.headline == (
-        "Delivery to default is stopped: DFINERY refuses the API token since 10:02. "
-        "311 events wait; the first expires on Friday 14:15."
+        "Delivery to default is stopped: DFINERY refuses the API token since 2026-05-14 10:02. "
+        "311 events wait; the first expires at 2026-05-15 14:15."
     )
     (finding,) = found.findings
     assert (finding.code, finding.destination, finding.said) == ("refused", "default", "It said: HTTP 400")
@@ -303,7 +304,8 @@ def test_a_wrong_address(health: Callable[[], HealthReport]) -> None:
     close(Reason.BLOCKED, MINUTE)
     store("pending", dt.timedelta(hours=47))
     assert health().findings[0].text == (
-        "Delivery to default is stopped: DFINERY refuses us since 10:14. 1 event waits; it expires at 11:15."
+        "Delivery to default is stopped: DFINERY refuses us since 2026-05-14 10:14. "
+        "1 event waits; it expires at 2026-05-14 11:15."
     )
     assert "BASE_URL" in health().findings[0].remedy
 
@@ -319,7 +321,7 @@ def test_a_pause(health: Callable[[], HealthReport]) -> None:
     """Who paused it, and since when; a person has to take it back."""
     alive(paused_by="kim", paused_at=NOW - dt.timedelta(days=8))
     found = health()
-    assert found.headline == "Delivery to default is paused by kim since May 6, 2026 10:15."
+    assert found.headline == "Delivery to default is paused by kim since 2026-05-06 10:15."
     assert (found.findings[0].code, found.level) == ("paused", Level.ALARM)
 
 
@@ -327,11 +329,11 @@ def test_nobody_drains(health: Callable[[], HealthReport]) -> None:
     """A minute's schedule that is three minutes old: an alarm while something waits; with what to type."""
     alive(drained_at=NOW - dt.timedelta(minutes=4))
     found = health()
-    assert found.headline == "No events are delivered: no worker has looked for events since 10:11."
+    assert found.headline == "No events are delivered: no worker has looked for events since 2026-05-14 10:11."
     assert found.level == Level.WARNING
     store("captured", MINUTE)
     found = health()
-    assert found.headline.endswith("1 event waits; it expires on Saturday 10:14.")
+    assert found.headline.endswith("1 event waits; it expires at 2026-05-16 10:14.")
     assert (found.level, found.findings[0].code) == (Level.ALARM, "undrained")
 
 
@@ -351,7 +353,7 @@ def test_one_of_several_is_not_drained(configured: Any) -> None:
     configured(TOKENS={"default": "a", "outlet": "b"})
     alive("default")
     alive("outlet", drained_at=NOW - dt.timedelta(minutes=4))
-    assert assess(look(NOW)).findings[0].text.endswith("since 10:11. This concerns: outlet.")
+    assert assess(look(NOW)).findings[0].text.endswith("since 2026-05-14 10:11. This concerns: outlet.")
     configured(TOKENS={"default": "a", "outlet": "b"}, DRAIN_SECONDS=600)
     assert not look(NOW).undrained
 
@@ -437,7 +439,7 @@ def test_events_at_risk(health: Callable[[], HealthReport]) -> None:
     assert (found.level, found.findings[0].code) == (Level.ALARM, "at_risk")
     assert found.headline == (
         "2 events for default have waited for more than half of their time. "
-        "3 events wait; the first expires on Friday 04:15."
+        "3 events wait; the first expires at 2026-05-15 04:15."
     )
 
 
@@ -446,7 +448,9 @@ def test_an_outage_mends_itself_at_first(health: Callable[[], HealthReport]) -> 
     close(Reason.TRANSIENT, dt.timedelta(minutes=50))
     found = health()
     assert (found.level, found.findings[0].code) == (Level.WARNING, "outage")
-    assert found.headline == "DFINERY gives default no proper answer since 09:25; it is retried every minute."
+    assert (
+        found.headline == "DFINERY gives default no proper answer since 2026-05-14 09:25; it is retried every minute."
+    )
     close(Reason.TRANSIENT, dt.timedelta(minutes=61))
     assert health().needs_a_person
 
@@ -455,7 +459,10 @@ def test_a_used_up_rate_limit(health: Callable[[], HealthReport]) -> None:
     """It goes on by itself."""
     close(Reason.THROTTLED, MINUTE)
     found = health()
-    assert found.headline == "DFINERY's rate limit for default is used up since 10:14; it resumes automatically."
+    assert (
+        found.headline
+        == "DFINERY's rate limit for default is used up since 2026-05-14 10:14; it resumes automatically."
+    )
     assert found.level == Level.WARNING
 
 
@@ -470,7 +477,7 @@ def test_failures_of_the_last_48_hours(health: Callable[[], HealthReport]) -> No
     expire(30 * HOUR)
     found = health()
     assert [(each.code, each.text) for each in found.findings] == [
-        ("failed", "2 failed events can still be sent, the first until Friday 04:15. For 1 more it is too late."),
+        ("failed", "2 failed events can still be sent, the first until 2026-05-15 04:15. For 1 more it is too late."),
         (
             "expired",
             "2 events were not delivered in time and expired in the last 48 hours; they can't be sent any more.",
@@ -487,7 +494,7 @@ def test_what_waits_for_no_told_reason(health: Callable[[], HealthReport]) -> No
     alive()
     store("pending", 2 * HOUR)
     store("pending", MINUTE)
-    assert health().headline == "2 events wait, the oldest since 08:15."
+    assert health().headline == "2 events wait, the oldest since 2026-05-14 08:15."
     assert health().findings[0].code == "waiting"
 
 
@@ -496,7 +503,7 @@ def test_a_destination_without_a_token(health: Callable[[], HealthReport]) -> No
     alive("default", "old_brand")
     store("pending", HOUR, destination="old_brand")
     assert health().headline == (
-        "Nothing is sent to old_brand: it has no token. 1 event waits; it expires on Saturday 09:15."
+        "Nothing is sent to old_brand: it has no token. 1 event waits; it expires at 2026-05-16 09:15."
     )
 
 
@@ -578,15 +585,16 @@ def test_no_token_in_any_of_it(configured: Any) -> None:
 
 
 def test_points_in_time_are_the_reader_s() -> None:
-    """Today the time, within a week the weekday, else the date; in the time zone that is active."""
-    assert point_in_time(NOW, NOW) == "10:15"
-    assert point_in_time(NOW - 11 * HOUR, NOW) == "Wednesday 23:15"
-    assert point_in_time(NOW + 40 * HOUR, NOW) == "Saturday 02:15"
-    assert point_in_time(NOW - dt.timedelta(days=7), NOW) == "May 7, 2026 10:15"
+    """One format in every language, in the time zone that is active; the tooltip has the seconds and the offset."""
+    moment = NOW + 9 * SECOND
+    for language in ("en", "ko", "ja", "de"):
+        with translation.override(language):
+            assert format_datetime(moment) == "2026-05-14 10:15"
+            assert 'title="2026-05-14 10:15:09+09:00">2026-05-14 10:15<' in time_element(moment)
     with timezone.override("UTC"):
-        assert point_in_time(NOW, NOW) == "01:15"
-    with translation.override("ko"):
-        assert point_in_time(NOW - 11 * HOUR, NOW).startswith("수요일")
+        assert format_datetime(moment) == "2026-05-14 01:15"
+    assert format_datetime(timezone.localtime(moment).replace(tzinfo=None)) == "2026-05-14 10:15"
+    assert format_datetime(dt.datetime.max.replace(tzinfo=dt.timezone.utc)) == "9999-12-31 23:59"
 
 
 def test_spans_and_numbers() -> None:

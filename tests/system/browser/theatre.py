@@ -15,13 +15,13 @@ from shop.demo.processes import Process
 from shop.demo.stage import ADMIN_EMAIL, ADMIN_PASSWORD, Stage
 
 ROOT = Path(__file__).parents[3]
+STRICT = "tests.system.browser.strict"
 RIGHT, WRONG = "config.settings", "tests.system.browser.wrong_mapping"
 #: A retry waits for seconds, what was closed for up to a minute, and a drain runs once a minute.
 ARRIVAL_SECONDS = 180
 ORDERS = "/admin/shop/order/"
-EVENTS = "/admin/dfinery_django/event/"
-OVERVIEW = "/admin/dfinery_django/overview/"
-FIELDS = "/admin/dfinery_django/customfield/"
+ADMIN = "/admin/dfinery_django/"
+EVENTS, OVERVIEW, FIELDS = f"{ADMIN}event/", f"{ADMIN}overview/", f"{ADMIN}customfield/"
 
 
 class Theatre(Stage):
@@ -30,7 +30,7 @@ class Theatre(Stage):
     def __init__(self, folder: Path) -> None:
         super().__init__(ROOT / "example_project", folder, port=0, sandbox_port=0)
         paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
-        self._env.update(PYTHONPATH=os.pathsep.join(filter(None, paths)))
+        self._env.update(PYTHONPATH=os.pathsep.join(filter(None, paths)), DJANGO_SETTINGS_MODULE=STRICT)
         self._settings_seen = 0
 
     def deliver_with(self, settings: str) -> None:

@@ -49,10 +49,10 @@ def test_every_state_has_a_sentence_and_a_next_step(status: str, reason: str, ho
 @pytest.mark.parametrize(
     ("made", "sentence", "step"),
     [
-        (event("delivered"), "DFINERY accepted it on March 4, 2026 20:00, 4 seconds after it", "Nothing to do."),
+        (event("delivered"), "DFINERY accepted it on 2026-03-04 20:00, 4 seconds after it", "Nothing to do."),
         (event("pending", "transient"), "(attempts: 3); it is retried in 7", "happens by itself"),
         (event("failed", "rejected"), "would refuse it again as it is", "rebuild and resend: 1 day, 23"),
-        (event("failed", "rejected", hours=49), "would refuse it again", "it expired on March 4, 2026 20:00"),
+        (event("failed", "rejected", hours=49), "would refuse it again", "it expired on 2026-03-04 20:00"),
         (event("failed", "payload", definition=""), "a value can't be sent", "calls track() or the REST API"),
         (event("failed", "source_gone"), "shop.Order 7 was deleted", "unless it is restored"),
         (event("expired", "too_old", hours=49), "accepts events (48 h)", "can't be sent any more"),
