@@ -44,9 +44,11 @@ class ForgetActionAdmin(BulkActionsAdmin):
     def has_forget_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("dfinery_django.forget_user")
 
-    def get_action_choices(self, request: HttpRequest, *args: Any, **options: Any) -> Any:
+    def get_action_choices(self, request: HttpRequest, default_choices: Any = None, action_location: Any = None) -> Any:
         """Move the erasure to the end, into a group of its own."""
-        choices = super().get_action_choices(request, *args, **options)
+        given = {"default_choices": default_choices, "action_location": action_location}  # the latter: Django 6.1
+        options = {name: value for name, value in given.items() if value is not None}
+        choices = super().get_action_choices(request, **options)
         apart = [choice for choice in choices if choice[0] == "forget"]
         others = [choice for choice in choices if choice[0] != "forget"]
         return [*others, (_("Personal data"), apart)] if apart else others
