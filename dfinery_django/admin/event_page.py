@@ -19,7 +19,7 @@ from ..diagnostics import event_status, rebuild_diff
 from ..diagnostics.attempt_groups import group_attempts
 from ..enums import Action, EventStatus, Reason
 from ..models import Destination, Event
-from ..monitoring.overview import FAR_AHEAD
+from ..monitoring.overview import FAR_AHEAD, settings_in_force
 from ..operations.redaction import may_see_payload, redact
 from ..schema.payload import Payload
 from ..schema.properties import Scope, console_name
@@ -38,7 +38,10 @@ def event_context(request: HttpRequest, event: Event, allowed: list[Action]) -> 
     attempts = list(event.attempts.order_by("-started_at", "-pk")[: MAX_ATTEMPTS_SHOWN + 1])
     offered = [action for action in allowed if is_offered(action, event, now)]
     reason = redact(request, event.translated_reason, event.get_reason_code_display())
-    explanation = event_status.explain_status(event, _redacted_destination(request, destination), now)
+    is_dfinery = settings_in_force()[1].endpoint.is_dfinery
+    explanation = event_status.explain_status(
+        event, _redacted_destination(request, destination), now, is_dfinery=is_dfinery
+    )
     return {
         "event": event,
         "reason": "" if reason in explanation.sentence else reason,  # it waits for the same reason as its destination
@@ -48,7 +51,11 @@ def event_context(request: HttpRequest, event: Event, allowed: list[Action]) -> 
         "due": due_in(event.due_at, now) if event.due_at else "",
         "offered": [(str(action), action.label) for action in offered],
         "attempt_groups": [
-            (group, event_status.explain_outcome(group.last), redact(request, group.sentence(), group.times()))
+            (
+                group,
+                event_status.explain_outcome(group.last, is_dfinery=is_dfinery),
+                redact(request, group.sentence(), group.times()),
+            )
             for group in group_attempts(attempts[MAX_ATTEMPTS_SHOWN - 1 :: -1])
         ],
         "attempts_shown": min(len(attempts), MAX_ATTEMPTS_SHOWN),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.timesince import timesince
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 
 from ..enums import EventStatus, Outcome, Reason
 from ..models import DeliveryAttempt, Destination, Event
@@ -139,6 +139,8 @@ _REASONS: dict[tuple[str, str], _Texts] = {
     ),
 }  # fmt: skip
 
+#: Where events go to a sandbox now: whether this one did is not stored.
+_ACCEPTED_ELSEWHERE = _Texts(_("It was accepted on %(finished)s, %(took)s after it happened."), _NOTHING)
 _PAUSED = _Texts(
     _("Delivery to %(destination)s is paused by %(paused_by)s; the event waits."),
     _("Resume the destination before %(expires)s: until then DFINERY accepts it."),
@@ -150,9 +152,16 @@ _NO_WORKER = _Texts(
 )
 
 
-def explain_status(event: Event, destination: Destination | None, now: dt.datetime) -> StatusExplanation:
-    """Return a sentence on the event's state and the next step."""
-    texts, values = _texts(event, destination, now), _values(event, destination, now)
+def explain_status(
+    event: Event, destination: Destination | None, now: dt.datetime, *, is_dfinery: bool = True
+) -> StatusExplanation:
+    """Return a sentence on the event's state and the next step.
+
+    :param is_dfinery: whether events are sent to DFINERY's host
+    """
+    is_elsewhere = event.status == EventStatus.DELIVERED and not is_dfinery
+    texts = _ACCEPTED_ELSEWHERE if is_elsewhere else _texts(event, destination, now)
+    values = _values(event, destination, now)
     too_late = texts.too_late if event.is_finished and event.expires_at <= now else ""
     next_step = too_late or ("" if event.definition else texts.tracked) or texts.next_step
     return StatusExplanation(str(texts.sentence) % values, str(next_step) % values)
@@ -208,8 +217,10 @@ _NOT_SENT = _(
 )
 
 
-def explain_outcome(attempt: DeliveryAttempt) -> str:
+def explain_outcome(attempt: DeliveryAttempt, *, is_dfinery: bool = True) -> str:
     """Return the outcome of an attempt in a sentence."""
+    if attempt.outcome == Outcome.ACCEPTED and not is_dfinery:
+        return gettext("The event was accepted.")
     if attempt.status_code is None:
         no_answer = _NO_ANSWER if attempt.may_have_arrived else _NOT_ARRIVED
         return str({Outcome.TRANSIENT: no_answer, Outcome.BLOCKED: _NOT_SENT}.get(Outcome(attempt.outcome), ""))

@@ -118,3 +118,13 @@ def test_every_outcome_has_words() -> None:
     """With an answer; without one, where that can be."""
     for outcome in Outcome:
         assert event_status.explain_outcome(DeliveryAttempt(outcome=outcome, status_code=200))
+
+
+def test_what_a_sandbox_accepted_is_not_said_of_dfinery() -> None:
+    """Neither of the event nor of the attempt."""
+    delivered = Event(status="delivered", occurred_at=NOW, expires_at=NOW, finished_at=NOW)
+    attempt = DeliveryAttempt(outcome="accepted", status_code=200)
+    told = event_status.explain_status(delivered, None, NOW, is_dfinery=False).sentence
+    assert "It was accepted on" in told
+    assert "DFINERY" not in told + event_status.explain_outcome(attempt, is_dfinery=False)
+    assert "DFINERY accepted" in event_status.explain_status(delivered, None, NOW).sentence
