@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -111,12 +111,22 @@ class Problem:
 SCOPES = ("event", "item", "user")
 FIELD_TYPES = ("string", "long", "double", "boolean")
 KEYS = tuple(Settings.__dataclass_fields__)
+#: The least likeness for names of fields: they are short, and a lower one finds "user" for "number".
+FIELD_LIKENESS = 0.71
 
 
-def did_you_mean(word: str, known: tuple[str, ...]) -> str:
+def nearest(word: object, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """Return the known word that is most like ``word``, the first of equals, in any case; "" if none is."""
+    wanted = str(word).casefold()
+    likeness = {each: difflib.SequenceMatcher(None, each.casefold(), wanted).ratio() for each in known}
+    best = max(likeness, key=likeness.__getitem__, default="")
+    return best if likeness.get(best, 0) >= cutoff else ""
+
+
+def did_you_mean(word: str, known: tuple[str, ...], *, cutoff: float = 0.6) -> str:
     """Return a sentence with the nearest known word, or with all of them."""
-    near = difflib.get_close_matches(str(word), known, n=1, cutoff=0.6)
-    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
+    near = nearest(word, known, cutoff=cutoff)
+    return f"Did you mean {near!r}?" if near else f"Known: {', '.join(known)}."
 
 
 def problems(raw: object) -> list[Problem]:

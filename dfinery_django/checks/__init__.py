@@ -10,7 +10,7 @@ E004   a setting of the wrong type or value, or a ``CA_BUNDLE`` that can't be re
 E005   ``BASE_URL`` or ``PROXY`` unusable or not encrypted
 E006   ``CUSTOM_FIELDS`` wrong
 E007   a definition that can't be used
-E008   a path that does not exist on the model
+E008   a path that does not exist on the model, ends in an object, or leads to no user
 E009   a ``when`` that the model can't be filtered by
 E010   a property that a definition can't map
 E011   ``destination`` is no alias of ``TOKENS``
@@ -36,6 +36,9 @@ W016   ``build`` is "commit" where ``settle_seconds`` makes events wait for the 
 W017   tables are missing (asked by ``check --database``)
 W018   ``Q_CLUSTER`` names no broker
 W019   the broker's client is not installed
+W020   ``when`` waits for a value that is none of its field's choices
+W021   ``event_datetime`` is a field that every save changes
+W022   a custom field whose name is nearly a predefined one
 I001   events that depend on signals alone: reconcile can't find what they miss
 I002   moments without a zone, and the zone that they are read in
 =====  ==================================================================
@@ -55,7 +58,6 @@ from django.utils.module_loading import import_string
 from ..conf import get_settings, masked_setting, problems
 from ..definitions import registry
 from ..outbox.receivers import connect_signals
-from ..schema import properties
 
 
 def message_of(number: str, message: str, hint: str) -> CheckMessage:
@@ -67,6 +69,7 @@ def message_of(number: str, message: str, hint: str) -> CheckMessage:
 @register("dfinery")
 def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:
     """Check the ``DFINERY`` setting itself, then the definitions."""
+    from .custom_fields import check_custom_names, check_custom_types
     from .databases import check_routers, check_sqlite
     from .definitions import check_consent, check_definition
     from .queue import check_queue
@@ -89,7 +92,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
         found.append(message_of("E014", f"Event {name!r}: its signal can't be connected: {fault}", hint))
     for definition in registry.definitions():
         found += check_definition(definition)
-    return [*found, *_check_custom_types(), *_check_reconcile()]
+    return [*found, *check_custom_types(), *check_custom_names(), *_check_reconcile()]
 
 
 @register(Tags.database)
@@ -115,10 +118,11 @@ def _check_imports() -> Iterator[CheckMessage]:
 def _check_reconcile() -> Iterator[CheckMessage]:
     """Find definitions that can't be reconciled: one message for all, since many can't be by their nature."""
     from ..outbox.reconcile import obstacle
+    from .paths import has_unknown_moment
 
     if not get_settings().RECONCILE_MINUTES:
         return
-    found = [(each.name, obstacle(each)) for each in registry.definitions()]
+    found = [(each.name, obstacle(each)) for each in registry.definitions() if not has_unknown_moment(each)]
     left_out = "; ".join(f"{name!r}: {reason}" for name, reason in found if reason)
     if left_out:
         yield message_of(
@@ -126,19 +130,3 @@ def _check_reconcile() -> Iterator[CheckMessage]:
             'Give it an "event_datetime" that ends in a DateTimeField, or call capture() where such rows are written. '
             'If none are: SILENCED_SYSTEM_CHECKS = ["dfinery.I001"].',
         )  # fmt: skip
-
-
-def _check_custom_types() -> Iterator[CheckMessage]:
-    types: dict[tuple[properties.Scope, str], dict[str, str]] = {}
-    for definition in registry.definitions():
-        for scope, name in definition.custom_names():
-            if found := definition.type_of(scope, name):
-                types.setdefault((scope, name), {}).setdefault(found.value, definition.name)
-    for (scope, name), users in types.items():
-        if len(users) > 1:
-            words = ", ".join(f"{type_name} in {user!r}" for type_name, user in users.items())
-            yield message_of(
-                "W006",
-                f"The custom field {name!r} ({scope}) has several types, so DFINERY stores it as several: {words}.",
-                f'Choose one: "CUSTOM_FIELDS": {{"{scope}": {{"{name}": "{next(iter(users))}"}}}}.',
-            )

@@ -1,61 +1,33 @@
-"""Checks of one definition against the models: paths, names, when, user."""
+"""Checks of one definition against the models: those of paths.py and when.py, names, deletions, user."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage
-from django.core.exceptions import FieldError
 from django.db import models
 
 from ..conf import did_you_mean, get_settings
 from ..definitions import consent
 from ..definitions.definition import EventDefinition
-from ..definitions.model_paths import trace
 from ..schema import properties
-from ..schema.model_fields import field_fault
 from . import message_of
+from .paths import check_moment, check_paths, check_user_path
+from .when import check_when
 
 
 def check_definition(definition: EventDefinition) -> Iterable[CheckMessage]:
     """Check one definition against its model."""
-    for check in (_check_paths, _check_names, _check_when, _check_deletions, _check_choices, _check_grace):
+    for check in (
+        *(check_paths, check_user_path, check_moment, check_when),
+        *(_check_names, _check_deletions, _check_choices, _check_grace),
+    ):
         yield from check(definition)
     if definition.consent is not None:
         yield from check_consent(definition.consent, f"Event {definition.name!r}: consent")
     yield from _check_user(definition)
-
-
-def _check_paths(definition: EventDefinition) -> Iterator[CheckMessage]:
-    by_use = definition.paths_by_use()
-    for path, part in dict.fromkeys((path, use) for use, paths in by_use.items() for path in paths):
-        followed = trace(definition.model_class, path, through_many=part == "item")
-        if followed.missing:
-            yield _missing_part(definition, path, *followed.missing)
-        elif followed.ends_in_relation and part != "start":
-            hint = f"Let the path go on to one of its fields: {path + '.pk'!r}."
-            yield message_of("E008", f"Event {definition.name!r}: {path!r} ends in an object, not a value.", hint)
-        elif followed.field and part in ("value", "item"):
-            yield from _check_column(definition, path, followed.field)
-
-
-def _missing_part(definition: EventDefinition, path: str, model: Any, part: str) -> CheckMessage:
-    hint = did_you_mean(part, tuple(sorted(_field_names(model))))
-    if part in _field_names(model):
-        hint = f"There may be several: write '.first.{part}', or map them as items."
-    return message_of("E008", f"Event {definition.name!r}: {model._meta.label} has no {part!r} ({path!r}).", hint)
-
-
-def _check_column(definition: EventDefinition, path: str, field: Any) -> Iterator[CheckMessage]:
-    if fault := field_fault(field):
-        yield message_of(
-            "W010",
-            f"Event {definition.name!r}: {path!r} ends in a {type(field).__name__} ({field}), and {fault.problem}: "
-            "its events would fail.",
-            fault.remedy,
-        )
 
 
 def _check_deletions(definition: EventDefinition) -> Iterator[CheckMessage]:
@@ -81,27 +53,11 @@ def _waits_for_deletions(definition: EventDefinition) -> bool:
     return is_djangos or (not definition.signal and definition.condition == "deleted")
 
 
-def _field_names(model: Any) -> Iterator[str]:
-    for field in model._meta.get_fields():
-        yield (field.get_accessor_name() or field.name if field.auto_created and not field.concrete else field.name)
-
-
 def _check_names(definition: EventDefinition) -> Iterator[CheckMessage]:
     for scope, _, expressions in definition.mappings():
         for name in expressions:
             if reserved := properties.RESERVED.get((scope, name)):
                 yield message_of("E010", f"Event {definition.name!r} maps {name!r}.", f"Leave it out: {reserved}.")
-
-
-def _check_when(definition: EventDefinition) -> Iterator[CheckMessage]:
-    if not isinstance(definition.condition, Mapping):
-        return
-    try:
-        definition.model_class._base_manager.filter(**definition.condition)
-    except (FieldError, ValueError, TypeError) as error:
-        yield message_of(
-            "E009", f"Event {definition.name!r}: when: {error}", 'Write lookups as in filter(): {"status": "paid"}'
-        )
 
 
 def _check_choices(definition: EventDefinition) -> Iterator[CheckMessage]:

@@ -137,10 +137,10 @@ def _compare_in_memory(source: Source, key: str, wanted: Any, update_fields: Any
 def _plain_field(definition: EventDefinition, key: str) -> tuple[models.Field[Any, Any] | None, str]:
     name, _, lookup = key.partition(LOOKUP_SEP)
     field = own_field(definition.model_class, name)
-    return (field if field is not None and _is_plain_lookup(field, lookup) else None), lookup
+    return (field if field is not None and is_plain_lookup(field, lookup) else None), lookup
 
 
-def _is_plain_lookup(field: models.Field[Any, Any], lookup: str) -> bool:
+def is_plain_lookup(field: models.Field[Any, Any], lookup: str) -> bool:
     """Return whether a field of the instance can be compared in memory; a generated one has no value yet."""
     lookup = lookup or "exact"
     if lookup not in _IN_MEMORY_LOOKUPS or field.generated or field.get_lookup(lookup) not in _PLAIN_LOOKUP_CLASSES:
@@ -150,13 +150,14 @@ def _is_plain_lookup(field: models.Field[Any, Any], lookup: str) -> bool:
 
 def _descriptor_disagrees(field: Any, instance: models.Model, value: Any) -> bool:
     """Return whether the field's descriptor, which a save reads, has another value, like a translated field's."""
-    if _has_djangos_descriptor(type(instance), field.attname):
+    if has_djangos_descriptor(type(instance), field.attname):
         return False
     return bool(_column_value(field, getattr(instance, field.attname)) != _column_value(field, value))
 
 
 @lru_cache(maxsize=1024)
-def _has_djangos_descriptor(model: type[models.Model], attname: str) -> bool:
+def has_djangos_descriptor(model: type[models.Model], attname: str) -> bool:
+    """Return whether an attribute is the column's value as it is, not what a descriptor of others makes of it."""
     return type(getattr_static(model, attname, None)) in (DeferredAttribute, ForeignKeyDeferredAttribute)
 
 

@@ -5,7 +5,6 @@ Following a path reads ``_meta`` only; ``get_rows`` reads rows.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +18,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import DatabaseError, connections, models
 from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 
-from ..conf import did_you_mean
+from ..conf import did_you_mean, nearest
 from ..db.retry import is_transient
 from ..exceptions import error_text
 from ..schema.model_fields import wire_type_of
@@ -155,8 +154,7 @@ def _has_plain_manager(model: type[models.Model]) -> bool:
 def model_hint(label: object) -> str:
     """Return a sentence with the nearest installed model, or with the form of a model's label."""
     known = tuple(each._meta.label for each in apps.get_models())
-    is_near = difflib.get_close_matches(str(label), known, n=1)
-    return did_you_mean(str(label), known) if is_near else "Write app.Model, of an app in INSTALLED_APPS."
+    return did_you_mean(str(label), known) if nearest(label, known) else "Write app.Model, of an app in INSTALLED_APPS."
 
 
 def installed_model(model: Any) -> type[models.Model]:

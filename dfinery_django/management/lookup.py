@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError, models
 from django.db.models import F
 
-from ..conf import did_you_mean
+from ..conf import FIELD_LIKENESS, did_you_mean
 from ..definitions.definition import EventDefinition
 from ..outbox.reconcile import moment_lookup
 from .exit_codes import wrong_use
@@ -39,7 +39,7 @@ def find_object(
     except FieldError as error:
         names = tuple(each.name for each in model._meta.concrete_fields)
         unknown = next((each for each in lookups if each.partition("__")[0] not in names), "")
-        hint = did_you_mean(unknown, names) if unknown else str(error)
+        hint = did_you_mean(unknown, names, cutoff=FIELD_LIKENESS) if unknown else str(error)
         raise wrong_use(f"{model._meta.label} has no field {unknown or named!r}. {hint}") from error
     except _WRONG_VALUES as error:
         raise wrong_use(f"{named}: {' '.join(getattr(error, 'messages', [str(error)]))}") from error

@@ -60,7 +60,32 @@ def test_a_good_setting_is_silent(configured: Any) -> None:
         ({"event_attributes": {"x": "lines.product.sku"}}, "E008", ".first.product"),
         ({"event_attributes": {"x": "lines.nope"}}, "E008", "'nope'"),
         ({"user": None, "user_attributes": {"user_id": "customer.order.number"}}, "E008", "'order_set'"),
-        ({"when": {"statuss": "paid"}}, "E009", "statuss"),
+        ({"event_attributes": {"x": "totl"}}, "E008", "'total'"),
+        ({"event_attributes": {"x": "get_status_dsplay"}}, "E008", "'get_status_display'"),
+        ({"event_attributes": {"x": "brokn"}}, "E008", "'broken'"),
+        ({"event_attributes": {"x": "lines.first.quantty"}}, "E008", "'quantity'"),
+        ({"items": None, "item_attributes": {}, "event_attributes": {"x": "customer.number"}}, "E008", "Known: "),
+        ({"event_datetime": "payed_at"}, "E008", "leave event_datetime out"),
+        ({"user": "note"}, "E008", "'user' leads to a CharField (shop.Order.note), not to a user. Write the path of"),
+        ({"user": "customer_id"}, "E008", 'Write "user": "customer".'),
+        ({"when": {"statuss": "paid"}}, "E009", "Did you mean 'status'?"),
+        ({"when": {"customer__grad": "gold"}}, "E009", "Did you mean 'grade'?"),
+        ({"when": {"customer.grade": "gold"}}, "E009", "'customer__grade'"),
+        ({"when": {"broken": True}}, "E009", "no column of shop.Order"),
+        ({"when": {"status__exct": "paid"}}, "E009", "Did you mean 'exact'?"),
+        ({"when": {"lines__quantity": "two"}}, "E009", "shop.Line.quantity is an IntegerField."),
+        ({"when": {"status": "paid", "paid_at": "yesterday"}}, "E009", "shop.Order.paid_at is a DateTimeField."),
+        ({"when": {"customer": "gold"}}, "E009", "'customer__…'"),
+        ({"when": {"status__in": 5}}, "E009", "Write a list"),
+        (
+            {"when": {"status": "PAYED"}},
+            "W020",
+            "shop.Order.status: 'pending', 'paid', 'cancelled'. Did you mean 'paid'?",
+        ),
+        ({"when": {"customer__grade__in": ["gold", "Gold member"]}}, "W020", "not its label: 'gold'."),
+        ({"when": {"status": "x"}}, "W020", "Write the stored value, not its label."),
+        ({"event_attributes": {"orderid": "number"}}, "W022", "custom field c:orderid. Did you mean 'order_id'?"),
+        ({"item_attributes": {"category": "product.name"}}, "W022", "'category1'"),
         ({"event_attributes": {"event_id": "pk"}}, "E010", "event_id"),
         ({"event_attributes": {"items": Value(1)}}, "E010", "item_attributes"),
         ({"destination": "brand_b"}, "E011", "default"),
@@ -292,6 +317,119 @@ def test_a_duration_may_tell_events_apart() -> None:
     """What is not sent need not be sendable."""
     parcel, _ = family()
     assert checked(parcel, once_per="span", when="saved") == []
+
+
+def parcel_with(**fields: Any) -> Any:
+    """A model with these fields."""
+    meta = type("Meta", (), {"app_label": "shop"})
+    return type("Parcel", (models.Model,), {"__module__": __name__, "Meta": meta, **fields})
+
+
+@isolate_apps("tests.shop")
+@pytest.mark.parametrize(
+    ("when", "is_told"),
+    [("created", True), ({"pk": 1}, True), (lambda parcel, created: True, True), ("saved", False)],
+)
+def test_a_moment_that_every_save_changes(when: Any, is_told: bool) -> None:
+    """An edited row would have a new time; with "saved", the time of the save is meant."""
+    parcel = parcel_with(updated_at=models.DateTimeField(auto_now=True))
+    found = checked(parcel, event_datetime="updated_at", when=when)
+    assert [each.id for each in found] == ["dfinery.W021"] * is_told
+    assert all("auto_now=True (shop.Parcel.updated_at)" in each.msg for each in found)
+
+
+@isolate_apps("tests.shop")
+def test_no_changing_time_is_advised() -> None:
+    """The nearest field of a misspelt event_datetime is none that every save changes."""
+    parcel = parcel_with(paid=models.BooleanField(), updated_at=models.DateTimeField(auto_now=True))
+    (message,) = checked(parcel, event_datetime="updated")
+    assert message.hint == "Known: id, paid. Or leave event_datetime out: the moment of the save counts."
+
+
+@isolate_apps("tests.shop")
+def test_a_value_of_the_wrong_type_is_told_with_the_stored_ones() -> None:
+    """A label on a field of numbers: the hint says the field's type and its choices."""
+    parcel = parcel_with(stage=models.IntegerField(choices=[(1, "new"), (2, "completed")]))
+    (message,) = checked(parcel, when={"stage": "completed"})
+    assert (message.id, message.hint) == (
+        "dfinery.E009",
+        "shop.Parcel.stage is an IntegerField. Its choices: 1 (new), 2 (completed).",
+    )
+    (message,) = checked(parcel, when={"stage": 3})
+    assert (message.id, "Parcel.stage: 1 (new), 2 (completed)." in message.msg) == ("dfinery.W020", True)
+
+
+class Stage(models.TextChoices):
+    NEW = "NEW", "New"
+
+
+class Grade(models.IntegerChoices):
+    LOW = 1, "Low"
+
+
+def unasked() -> list[Any]:
+    raise AssertionError("a check calls no callable of the site")
+
+
+@isolate_apps("tests.shop")
+@pytest.mark.parametrize(
+    "when",
+    [
+        {"stage": Stage.NEW},
+        {"stage__in": {Stage.NEW, "NEW"}},
+        {"stage": ""},
+        {"stage": None},
+        {"stage__gt": "A"},
+        {"stage": models.F("free")},
+        {"grade": Grade.LOW},
+        {"grade": "1"},
+        {"grouped__in": ("a", "b")},
+        {"free": "any"},
+        {"content": "any"},
+        {"asked": "any"},
+        {"any_case": "NEW"},
+    ],
+    ids=str,
+)
+def test_values_that_a_field_may_have(when: Any) -> None:
+    """Members of enums, groups, emptiness, other lookups, and fields that can't be judged raise no alarm."""
+    from tests.shop.models import AnyCaseField
+
+    parcel = parcel_with(
+        stage=models.CharField(choices=Stage.choices, null=True, max_length=9),
+        grade=models.IntegerField(choices=Grade.choices),
+        grouped=models.CharField(choices=[("A", [("a", "An a")]), ("b", "A b")], max_length=9),
+        free=models.CharField(max_length=9),
+        content=models.JSONField(choices=[({"a": 1}, "A")]),
+        asked=models.CharField(max_length=9, choices=unasked),
+        any_case=AnyCaseField(max_length=9, choices=[("new", "New")]),
+    )
+    assert checked(parcel, when=when) == []
+
+
+@isolate_apps("tests.shop")
+@pytest.mark.parametrize("user", ["content", "holder"])
+def test_a_user_that_is_an_object(user: str) -> None:
+    """JSON, and an object of the site's own, may have what user_attributes read."""
+    parcel = parcel_with(content=models.JSONField(), holder=property(lambda self: self))
+    assert checked(parcel, user=user) == []
+
+
+def test_one_mistake_is_one_message(configured: Any) -> None:
+    """A name that several paths go through is told once, and not again as a reason why reconcile can't work."""
+    users = {"user_id": "pk", "grade": "grade"}
+    configured(EVENTS={"purchase": {**PURCHASE, "user": "buyer", "user_attributes": users, "event_datetime": "payed"}})
+    assert [each.id for each in run_checks(tags=["dfinery"])] == ["dfinery.E008"] * 2
+
+
+def test_a_custom_field_that_looks_misspelt(configured: Any) -> None:
+    """It is told once for all definitions, until it is declared."""
+    events = {each: {**PURCHASE, "event_attributes": {"order_sale": "total"}} for each in ("purchase", "paid")}
+    configured(EVENTS=events)
+    (message,) = found()
+    assert message.msg.startswith("Event 'purchase', 'paid' maps 'order_sale'")
+    configured(EVENTS=events, CUSTOM_FIELDS={"event": {"order_sale": "double"}})
+    assert found() == []
 
 
 @pytest.mark.skipif(not hasattr(models, "DB_CASCADE"), reason="Django 6.1 brings DB_CASCADE")

@@ -1,0 +1,73 @@
+"""Hints that name what a model has: its fields, methods and properties, a field's choices."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any
+
+from django.db import models
+from django.utils import functional
+
+from ..conf import FIELD_LIKENESS, nearest
+
+_MOST_CHOICES = 20
+
+
+def path_names(model: Any) -> Iterator[str]:
+    """Yield the names of a model's fields and relations, as a path has them."""
+    for field in model._meta.get_fields():
+        yield (field.get_accessor_name() or field.name if field.auto_created and not field.concrete else field.name)
+
+
+def method_names(model: type[models.Model]) -> Iterator[str]:
+    """Yield the model's own properties, and its methods that a path can call."""
+    for name in dir(model):
+        is_own = not name.startswith("_") and not hasattr(models.Model, name)
+        if is_own and _is_readable(name, inspect.getattr_static(model, name, None)):
+            yield name
+
+
+def _is_readable(name: str, attribute: Any) -> bool:
+    if isinstance(attribute, functools.partialmethod):  # Django's for a field: get_status_display, get_next_by_paid_at
+        return name.endswith("_display")
+    if inspect.isfunction(attribute):
+        return _needs_nothing(attribute)
+    return isinstance(attribute, (property, functools.cached_property, functional.cached_property))
+
+
+def _needs_nothing(method: Callable[..., Any]) -> bool:
+    parameters = list(inspect.signature(method).parameters.values())[1:]
+    rest = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = [each for each in parameters if each.default is each.empty and each.kind not in rest]
+    return not needed and not getattr(method, "alters_data", False)
+
+
+def near_hint(word: str, known: Iterable[str]) -> str:
+    """Return a sentence with the name that ``word`` nearly is; "" if there is none."""
+    near = nearest(word, known, cutoff=FIELD_LIKENESS)
+    return f"Did you mean {near!r}?" if near else ""
+
+
+def path_hint(model: type[models.Model], part: str, *, unfit: Collection[str] = ()) -> str:
+    """Return a sentence with the nearest name that a path can read, or with all fields but those that are unfit."""
+    names = sorted({*path_names(model)} - {*unfit})
+    return near_hint(part, [*names, "pk", *method_names(model)]) or f"Known: {', '.join(names)}."
+
+
+def choices_of(field: Any) -> list[tuple[Any, str]]:
+    """Return a field's stored values with their labels, without groups. Calls no callable of the site."""
+    pairs = field.flatchoices if isinstance(field.choices, (list, tuple)) else ()
+    return [(stored_form(value), str(label)) for value, label in pairs if value not in (None, "")]
+
+
+def stored_form(value: Any) -> Any:
+    """Return the value of an enum's member; any other as it is."""
+    return getattr(value, "value", value)
+
+
+def choices_words(choices: Collection[tuple[Any, str]]) -> str:
+    """Return stored values as a list in words. A number says little, so its label stands behind it."""
+    words = [repr(value) if isinstance(value, str) else f"{value!r} ({label})" for value, label in choices]
+    return ", ".join([*words[:_MOST_CHOICES], *(["…"] if len(words) > _MOST_CHOICES else [])])

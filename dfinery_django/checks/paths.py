@@ -1,0 +1,110 @@
+"""Checks of a definition's paths: names, the field at the end, the user, the moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.checks import CheckMessage
+
+from ..definitions.conditions import has_djangos_descriptor
+from ..definitions.definition import EventDefinition
+from ..definitions.model_paths import Trace, trace
+from ..schema.model_fields import field_fault, wire_type_of
+from . import message_of
+from .hints import path_hint, path_names
+
+
+def check_paths(definition: EventDefinition) -> Iterator[CheckMessage]:
+    """Check that each path leads to a value that can be sent. A missing name is told once."""
+    by_use, told = definition.paths_by_use(), set()
+    for path, part in dict.fromkeys((path, use) for use, paths in by_use.items() for path in paths):
+        followed = trace(definition.model_class, path, through_many=part == "item")
+        if followed.missing:
+            place = (*(hop.name for hop in followed.hops), followed.missing[1])
+            if place not in told:
+                yield _missing_part(definition, path, *followed.missing)
+            told.add(place)
+        elif followed.ends_in_relation and part != "start":
+            hint = f"Let the path go on to one of its fields: {path + '.pk'!r}."
+            yield message_of("E008", f"Event {definition.name!r}: {path!r} ends in an object, not a value.", hint)
+        elif followed.field and part in ("value", "item"):
+            yield from _check_column(definition, path, followed.field)
+
+
+def _missing_part(definition: EventDefinition, path: str, model: Any, part: str) -> CheckMessage:
+    is_moment = path in _moment_paths(definition)
+    # A time that each save changes is no time when it happened.
+    unfit = [each.name for each in model._meta.fields if _is_auto_now(each)] if is_moment else []
+    hint = path_hint(model, part, unfit=unfit)
+    if part in path_names(model):
+        hint = f"There may be several: write '.first.{part}', or map them as items."
+    if is_moment:
+        hint += " Or leave event_datetime out: the moment of the save counts."
+    return message_of("E008", f"Event {definition.name!r}: {model._meta.label} has no {part!r} ({path!r}).", hint)
+
+
+def _check_column(definition: EventDefinition, path: str, field: Any) -> Iterator[CheckMessage]:
+    if fault := field_fault(field):
+        yield message_of(
+            "W010",
+            f"Event {definition.name!r}: {path!r} ends in a {type(field).__name__} ({field}), and {fault.problem}: "
+            "its events would fail.",
+            fault.remedy,
+        )
+
+
+def check_user_path(definition: EventDefinition) -> Iterator[CheckMessage]:
+    """Find a ``user`` that is a plain column, which has no attributes of a user."""
+    path = definition.user
+    if not isinstance(path, str) or definition.overrides("get_user_attributes"):
+        return
+    followed = trace(definition.model_class, path)
+    if _is_plain_column(followed.field):
+        source = definition.source_label
+        hint = f"Write the path of the foreign key to the customer, or map user_attributes with paths from {source}."
+        if key := _foreign_key(definition, followed, path):
+            hint = f'Write "user": "{key}".'
+        kind = type(followed.field).__name__
+        message = f"Event {definition.name!r}: 'user' leads to a {kind} ({followed.field}), not to a user."
+        yield message_of("E008", message, hint)
+
+
+def _is_plain_column(field: Any) -> bool:
+    """Return whether instances have a text, number, boolean or date there: no JSON, no object of others."""
+    is_converted = hasattr(field, "from_db_value") or not wire_type_of(field) if field else True
+    return not is_converted and has_djangos_descriptor(field.model, field.attname)
+
+
+def _foreign_key(definition: EventDefinition, followed: Trace, path: str) -> str:
+    """Return the path of the foreign key whose column a path ends in: of ``customer_id``, ``customer``."""
+    model = followed.hops[-1].model if followed.hops else definition.model_class
+    start, _, last = path.rpartition(".")
+    keys = [each.name for each in model._meta.fields if each.is_relation and each.attname == last] if model else []
+    return ".".join(filter(None, (start, *keys))) if keys else ""
+
+
+def check_moment(definition: EventDefinition) -> Iterator[CheckMessage]:
+    """Find an ``event_datetime`` that every save of the row changes."""
+    for path in _moment_paths(definition) if definition.condition != "saved" else ():
+        field = trace(definition.model_class, path).field
+        if _is_auto_now(field):
+            yield message_of(
+                "W021",
+                f"Event {definition.name!r}: its event_datetime {path!r} ends in a field with auto_now=True ({field}): "
+                "an old row that is edited gets a new time, and reconcile would send it as new.",
+                "Map the field that says when it happened, or leave event_datetime out: the moment of the save counts.",
+            )
+
+
+def has_unknown_moment(definition: EventDefinition) -> bool:
+    """Return whether ``event_datetime`` has a name that does not exist."""
+    return any(trace(definition.model_class, path).missing for path in _moment_paths(definition))
+
+
+def _moment_paths(definition: EventDefinition) -> list[str]:
+    return [*definition.moment.paths()] if definition.moment else []
+
+
+def _is_auto_now(field: Any) -> bool:
+    return bool(getattr(field, "auto_now", False))

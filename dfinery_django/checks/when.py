@@ -1,0 +1,118 @@
+"""Checks of a ``when`` that is a dict: its lookups, the types of its values, choices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from django.core.checks import CheckMessage
+from django.core.exceptions import FieldDoesNotExist, FieldError, ValidationError
+from django.db import models
+from django.db.models.constants import LOOKUP_SEP
+
+from ..conf import nearest
+from ..definitions.conditions import is_plain_lookup
+from ..definitions.definition import EventDefinition
+from . import message_of
+from .hints import choices_of, choices_words, method_names, near_hint, stored_form
+
+_USUAL_HINT = 'Write lookups as in filter(): {"status": "paid"}'
+_COLLECTIONS = (list, tuple, set, frozenset)
+
+
+def check_when(definition: EventDefinition) -> Iterator[CheckMessage]:
+    """Check each lookup: the model can be filtered by it, and its value is one that the field may have."""
+    condition = definition.condition
+    for lookup, wanted in condition.items() if isinstance(condition, Mapping) else ():
+        try:
+            definition.model_class._base_manager.filter(**{lookup: wanted})
+        except (FieldError, ValueError, TypeError, ValidationError) as error:
+            words = " ".join(getattr(error, "messages", [str(error)]))
+            yield message_of(
+                "E009", f"Event {definition.name!r}: when: {words}", _lookup_hint(definition, lookup, error)
+            )
+        else:
+            yield from _check_wanted(definition, lookup, wanted)
+
+
+def _follow(model: Any, lookup: str) -> tuple[Any, Any, list[str]]:
+    """Return the last field of a lookup, the model that a next part would be looked for in, and the parts left over."""
+    field, parts = None, lookup.split(LOOKUP_SEP)
+    for index, part in enumerate(parts):
+        try:
+            field = model._meta.pk if part == "pk" else model._meta.get_field(part)
+        except FieldDoesNotExist:
+            return field, model, parts[index:]
+        if not field.is_relation or field.related_model is None:
+            return field, model, parts[index + 1 :]
+        model = field.related_model
+    return field, model, []
+
+
+def _lookup_hint(definition: EventDefinition, lookup: Any, error: Exception) -> str:
+    field, model, rest = _follow(definition.model_class, str(lookup))
+    if not isinstance(error, FieldError):
+        return _value_hint(field, rest)
+    if not rest:
+        return _USUAL_HINT
+    if field is None or field.is_relation:
+        return _field_hint(model, rest[0])
+    known = sorted(field.get_lookups())
+    return near_hint(rest[0], known) or f"Known: {', '.join(known)}."
+
+
+def _field_hint(model: type[models.Model], part: str) -> str:
+    label = model._meta.label
+    if "." in part:
+        return f"In lookups, write two underscores for a dot: {part.replace('.', LOOKUP_SEP)!r}."
+    if part in method_names(model):
+        return f"{part!r} is no column of {label}, so no query knows it. Write a callable: (instance, created) -> bool."
+    return near_hint(part, [each.name for each in model._meta.get_fields()]) or f"Write a field of {label}."
+
+
+def _value_hint(field: Any, rest: list[str]) -> str:
+    if not isinstance(field, models.Field):
+        return _USUAL_HINT
+    kind = type(field).__name__
+    words = f"{field} is {'an' if kind[0] in 'AEIOU' else 'a'} {kind}."
+    if rest[-1:] == ["in"]:
+        words += " Write a list of values."
+    if field.is_relation:
+        return f"{words} Write the key of a row, or go on to a field of it: '{field.name}__…'."
+    choices = choices_of(field)
+    return f"{words} Its choices: {choices_words(choices)}." if choices else words
+
+
+def _check_wanted(definition: EventDefinition, lookup: str, wanted: Any) -> Iterator[CheckMessage]:
+    """Find values that are none of their field's choices: no row would ever match."""
+    field, _, rest = _follow(definition.model_class, lookup)
+    if not isinstance(field, models.Field) or field.is_relation or rest not in ([], ["exact"], ["in"]):
+        return
+    choices = choices_of(field) if is_plain_lookup(field, "".join(rest)) else []
+    for value in (wanted if isinstance(wanted, _COLLECTIONS) else ()) if rest == ["in"] else (wanted,):
+        if choices and _is_none_of(field, value, [stored for stored, _ in choices]):
+            shown = stored_form(value)
+            yield message_of(
+                "W020",
+                f"Event {definition.name!r} waits for {lookup.removesuffix('__in')} {shown!r}, which is none of the "
+                f"choices of {field}: {choices_words(choices)}.",
+                _choice_hint(shown, choices),
+            )
+
+
+def _is_none_of(field: Any, value: Any, choices: Iterable[Any]) -> bool:
+    if value in (None, "") or hasattr(value, "resolve_expression"):
+        return False
+    try:
+        wanted = field.to_python(value)
+        return not isinstance(wanted, _COLLECTIONS) and wanted not in [field.to_python(each) for each in choices]
+    except Exception:  # noqa: BLE001 - a third-party field fails
+        return False
+
+
+def _choice_hint(value: Any, choices: list[tuple[Any, str]]) -> str:
+    for stored, label in choices:
+        if label == str(value):
+            return f"Write the stored value, not its label: {stored!r}."
+    near = nearest(value, [stored for stored, _ in choices if isinstance(stored, str)])
+    return f"Did you mean {near!r}?" if near else "Write the stored value, not its label."
