@@ -47,6 +47,7 @@ class TokenCheck:
     answer: str  # of the server, word for word
     duration_ms: int
     endpoint: Endpoint  # the server that was asked
+    was_sent: bool  # whether at least a part of the request was sent, so that it may have arrived
 
     @property
     def is_accepted(self) -> bool | None:
@@ -99,7 +100,8 @@ def check_token(alias: str, *, send: Send | None = None) -> TokenCheck:
     finally:
         client.close()
     result, answer = exchange.result, _answer_of(exchange, endpoint)
-    return TokenCheck(alias, result.outcome, result.blames_token, answer, exchange.duration_ms, endpoint)
+    was_sent = result.status_code is not None or exchange.may_have_arrived
+    return TokenCheck(alias, result.outcome, result.blames_token, answer, exchange.duration_ms, endpoint, was_sent)
 
 
 def _answer_of(exchange: Exchange, endpoint: Endpoint) -> str:

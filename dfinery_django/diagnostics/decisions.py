@@ -6,18 +6,20 @@ Checks the same conditions as capture, building and reconcile. Reads only; error
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Field
 from django.db.models.constants import LOOKUP_SEP
 
+from .. import clock
 from ..building.build import is_ready
 from ..clock import EPOCH
 from ..conf import get_settings
 from ..definitions import conditions, consent
 from ..definitions.definition import EventDefinition
+from ..definitions.model_paths import trace
 from ..definitions.source import Source
 from ..models import Event
 from ..outbox import reconcile
@@ -26,6 +28,7 @@ from ..text.times import site_span, site_time
 from .fields import SAVE_TIME, PayloadPart, datetime_source, short_repr, source_text, try_call
 
 SHOWN_VALUES = 3  # number of values of a to-many relation that an explanation names
+SHOWN_CHOICES = 8
 
 _TRIGGERS = {"created": "its insertion", "saved": "every save", "deleted": "its deletion"}
 
@@ -83,10 +86,26 @@ def _lookup_step(rows: Any, key: str, wanted: Any) -> Step:
     holds, fault = try_call("", lambda: bool(rows.filter(**{key: wanted}).exists()))
     if fault:
         return Step("when", False, f"{key} can't be evaluated: {fault.problem}.")
-    texts = [short_repr(value) for value in values or ()]
-    found = ", ".join([*texts[:SHOWN_VALUES], *("…" for _ in texts[SHOWN_VALUES:])])
     comparison = "" if lookup == "exact" else f"{lookup} "
-    return Step("when", holds, f"{path} is {found}, wanted {comparison}{short_repr(wanted)}.")
+    choices, _ = try_call("", lambda: _missed_choices(rows.model, path, lookup, wanted))
+    note = f" (none of its choices: {_listing(choices, SHOWN_CHOICES)})" if choices else ""
+    found = _listing(values or (), SHOWN_VALUES)
+    return Step("when", holds, f"{path} is {found}, wanted {comparison}{short_repr(wanted)}{note}.")
+
+
+def _listing(values: Sequence[Any], limit: int) -> str:
+    return ", ".join([*map(short_repr, values[:limit]), *(["…"] if len(values) > limit else [])])
+
+
+def _missed_choices(model: Any, path: str, lookup: str, wanted: Any) -> list[Any]:
+    """Return the choices of a field if a comparison wants only values that are none of them."""
+    field = trace(model, path.replace(LOOKUP_SEP, "."), through_many=True).field
+    if field is None or not field.choices or lookup not in ("exact", "in"):
+        return []
+    choices = [value for value, _ in field.flatchoices]
+    values = list(wanted) if lookup == "in" else [wanted]
+    is_missed = all(value not in field.empty_values and field.to_python(value) not in choices for value in values)
+    return choices if is_missed else []
 
 
 def _hook_step(name: str, called: str, ask: Callable[[bool], Any]) -> Step:
@@ -135,6 +154,8 @@ def datetime_step(definition: EventDefinition, envelope: PayloadPart, now: dt.da
     reading = next(each for each in envelope.readings if each.name == properties.EVENT_DATETIME)
     if reading.fault:
         return Step("event_datetime", False, str(reading.fault))
+    if reading.is_awaited:
+        return Step("event_datetime", None, f"{reading.source!r} is still empty; it has to be set when it fires.")
     if datetime_source(definition) == SAVE_TIME:
         return Step("event_datetime", True, f"{SAVE_TIME.capitalize()}: {hours:g} h from then.")
     happened = EPOCH + dt.timedelta(milliseconds=int(reading.wire or 0))
@@ -163,12 +184,26 @@ def destination_step(definition: EventDefinition, row: Any) -> Step:
     alias, fault = try_call("destination", lambda: definition.destination_for(row))
     if fault:
         return Step("destination", False, str(fault))
-    if alias in get_settings().TOKENS:
-        return Step("destination", True, f"{alias}, which has a token.")
-    return Step("destination", False, f"{alias!r} has no token: add it to DFINERY['TOKENS'].")
+    token = get_settings().TOKENS.get(alias)
+    if token is None:
+        return Step("destination", False, f"{alias!r} has no token: add it to DFINERY['TOKENS'].")
+    if token.known_fault:
+        return Step("destination", False, f"{alias}: its token is {token.known_fault}.")
+    return Step("destination", True, f"{alias}, which has a token.")
 
 
-def reconcile_step(definition: EventDefinition, row: Any, using: str, *, is_wanted: bool, has_event: bool) -> Step:
+def is_too_fresh(definition: EventDefinition, row: Any, using: str) -> bool:
+    """Return whether a row that matches is one that reconcile captures, but only when it is a little older."""
+    if reconcile.obstacle(definition) or using != reconcile.database_of_sources(definition):
+        return False
+    now, margin = clock.now(), dt.timedelta(seconds=reconcile.MARGIN_SECONDS)
+    fresh = reconcile.candidate_keys(definition, since=now - margin, until=now + get_settings().max_age)
+    return bool(fresh.filter(pk=row.pk).exists())
+
+
+def reconcile_step(
+    definition: EventDefinition, row: Any, using: str, *, is_wanted: bool, has_event: bool, is_fresh: bool
+) -> Step:
     """Return the decision on whether reconcile would capture the row, if no signal that would fire it had come."""
     settings = get_settings()
     if obstacle := reconcile.obstacle(definition):
@@ -177,9 +212,13 @@ def reconcile_step(definition: EventDefinition, row: Any, using: str, *, is_want
         return Step("reconcile", False, f"It does not read database {using!r}.")
     if has_event:
         return Step("reconcile", False, "It captures only what has no event.")
-    if not is_wanted or not reconcile.candidate_keys(definition).filter(pk=row.pk).exists():
+    is_found = is_wanted and (is_fresh or reconcile.candidate_keys(definition).filter(pk=row.pk).exists())
+    if not is_found:
         window = f"{reconcile.MARGIN_SECONDS} s to {settings.MAX_AGE_HOURS:g} h ago"
         return Step("reconcile", False, f"It skips it: it captures what matches and happened {window}.")
+    age = f"once it is {reconcile.MARGIN_SECONDS} s old" if is_fresh else ""
     if not settings.RECONCILE_MINUTES:
-        return Step("reconcile", True, "It captures it when it is run: manage.py dfinery reconcile.")
-    return Step("reconcile", True, f"It captures it; it runs every {settings.RECONCILE_MINUTES} min.")
+        moment = f"{age} and it is run" if age else "when it is run"
+        return Step("reconcile", True, f"It captures it {moment}: manage.py dfinery reconcile.")
+    captures = f"It captures it {age}".rstrip()
+    return Step("reconcile", True, f"{captures}; it runs every {settings.RECONCILE_MINUTES} min.")

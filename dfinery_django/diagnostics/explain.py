@@ -5,6 +5,7 @@ Runs capture and building on an event that is never saved. Reads only: nothing i
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import enum
 from collections.abc import Mapping, Sequence
@@ -20,10 +21,17 @@ from ..definitions.definition import EventDefinition
 from ..definitions.source import Source, fetch_sources
 from ..enums import EventStatus, Reason
 from ..models import Event
+from ..outbox.reconcile import MARGIN_SECONDS
 from ..text.language import site_language
 from . import decisions
 from .decisions import Step
 from .fields import PayloadPart, envelope_part, event_part, item_parts, try_call, user_part
+
+#: For an event without a reason.
+_WAITS = {
+    EventStatus.CAPTURED: "It waits for a worker: see manage.py dfinery status.",
+    EventStatus.PENDING: "It waits for a worker, or for its destination: see manage.py dfinery status.",
+}
 
 
 class FiringVerdict(str, enum.Enum):
@@ -82,19 +90,29 @@ def explain(definition: EventDefinition, instance: Any, *, using: str, items: in
 
 def _explanation(definition: EventDefinition, row: Any, key: str, using: str, limit: int) -> Explanation:
     now = clock.now()
-    built = dry_run(definition, row, using)
+    firing = list(decisions.firing_steps(definition, row, using))
+    is_matched = all(step.holds is not False for step in firing if step.name == "when")
+    envelope = envelope_part(definition, row, now, is_matched=is_matched)
+    is_awaited = any(reading.is_awaited for reading in envelope.readings)
+    built = dry_run(_happening_now(definition) if is_awaited else definition, row, using)
     dedup_key, fault = try_call("once_per", Source(definition, row, using).dedup_key)
     if fault:
         built.finish(EventStatus.FAILED, Reason.MAPPING, str(fault), now)
     captured, once = _once(definition, key, dedup_key, using)
     seen = SeenFields(using)
-    envelope, user = envelope_part(definition, row, now), user_part(definition, row, seen)
+    user = user_part(definition, row, seen)
     item_count, items = item_parts(definition, row, seen, limit)
     event = event_part(definition, row, seen)
-    firing = list(decisions.firing_steps(definition, row, using))
     is_wanted = all(step.holds is not False for step in firing)
-    reconciled = decisions.reconcile_step(definition, row, using, is_wanted=is_wanted, has_event=captured is not None)
-    verdict, why = _firing_verdict(definition, firing, once, captured, reconciled)
+    is_fresh = is_wanted and decisions.is_too_fresh(definition, row, using)
+    reconciled = decisions.reconcile_step(
+        definition, row, using, is_wanted=is_wanted, has_event=captured is not None, is_fresh=is_fresh
+    )
+    if is_fresh:
+        remedy = f"Reconcile captures it once it is {MARGIN_SECONDS} s old."
+    else:
+        remedy = "Reconcile does." if reconciled.holds else "Only capture() would."
+    verdict, why = _firing_verdict(definition, firing, once, captured, remedy)
     return Explanation(
         definition=definition.name, event_name=definition.event_name, source=definition.source_label, source_pk=key,
         database=using, verdict=verdict, why=why, captured=captured,
@@ -106,6 +124,13 @@ def _explanation(definition: EventDefinition, row: Any, key: str, using: str, li
         ),
         parts=(replace(event, readings=(*envelope.readings, *event.readings)), user, *items), item_count=item_count,
     )  # fmt: skip
+
+
+def _happening_now(definition: EventDefinition) -> EventDefinition:
+    """Return a copy whose event happens now, for an object whose ``event_datetime`` is not set yet."""
+    trial = copy.copy(definition)
+    vars(trial)["get_event_datetime"] = lambda instance: None
+    return trial
 
 
 def _once(definition: EventDefinition, key: str, dedup_key: str | None, using: str) -> tuple[StoredEvent | None, Step]:
@@ -121,24 +146,28 @@ def _once(definition: EventDefinition, key: str, dedup_key: str | None, using: s
 
 
 def _firing_verdict(
-    definition: EventDefinition, firing: Sequence[Step], once: Step, captured: StoredEvent | None, reconciled: Step
+    definition: EventDefinition, firing: Sequence[Step], once: Step, captured: StoredEvent | None, remedy: str
 ) -> tuple[FiringVerdict, str]:
     if stopped := next((step for step in firing if step.holds is False), None):
         return FiringVerdict.SILENT, stopped.words
     if captured and once.holds is False:
-        return FiringVerdict.CAPTURED, f"Status of its event: {captured.status}. {captured.reason}".strip()
+        return FiringVerdict.CAPTURED, f"Status of its event: {_status_text(captured)}"
     if definition.signal is not None:
         return FiringVerdict.FIRES, f"{definition.signal[0]} fires it."
     when = definition.condition
     if isinstance(when, Mapping) or when == "created":
         if captured:
-            return FiringVerdict.CAPTURED, f"Status of its last event: {captured.status}. {captured.reason}".strip()
+            return FiringVerdict.CAPTURED, f"Status of its last event: {_status_text(captured)}"
         return FiringVerdict.MISSED, (
             "It came to match before this definition existed, or without a signal (update(), bulk_create(), SQL), or "
-            "its event was pruned since. Saving it again captures nothing. "
-            f"{'Reconcile does.' if reconciled.holds else 'Only capture() would.'}"
+            f"its event was pruned since. Saving it again captures nothing. {remedy}"
         )
     if when == "deleted":
         return FiringVerdict.FIRES, "Its deletion fires it."
     why = "A save for which 'when' says yes fires it." if callable(when) else "Its next save fires it."
     return FiringVerdict.FIRES, why
+
+
+def _status_text(event: StoredEvent) -> str:
+    """Return the status of an event, and the reason for it or what it waits for."""
+    return f"{event.status}. {event.reason or _WAITS.get(EventStatus(event.status), '')}".strip()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import reprlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -50,6 +50,7 @@ class FieldReading:
     wire_type: WireType | None = None  # where it is known, also of a field that is left out
     type_from: str = ""  # "predefined", "declared", "model field", "remembered" or "value"
     fault: FieldFault | None = None
+    is_awaited: bool = False  # empty, and it has to be set only when the definition fires
 
 
 @dataclass(frozen=True)
@@ -62,17 +63,30 @@ class PayloadPart:
     fault: FieldFault | None = None  # the error for which none of its fields can be read
 
 
-def envelope_part(definition: EventDefinition, instance: Any, now: dt.datetime) -> PayloadPart:
-    """Read the fields that the definition itself supplies."""
-    moment, fault = try_call(properties.EVENT_DATETIME, lambda: definition.get_event_datetime(instance))
-    moment = None if fault else now if moment is None else moment
-    milliseconds, refused = (None, fault) if fault else try_call("", lambda: epoch_milliseconds(moment))
+def envelope_part(definition: EventDefinition, instance: Any, now: dt.datetime, *, is_matched: bool) -> PayloadPart:
+    """Read the fields that the definition itself supplies.
+
+    :param is_matched: whether the instance matches ``when``; until it does, an empty ``event_datetime`` is no fault
+    """
     readings = (
         _supplied(properties.EVENT_ID, "made at capture"),
         _supplied(properties.EVENT_NAME, "event_name", definition.event_name, definition.event_name),
-        _supplied(properties.EVENT_DATETIME, datetime_source(definition), moment, milliseconds, refused),
+        _datetime_reading(definition, instance, now, is_matched=is_matched),
     )
     return PayloadPart(properties.PATHS["event"], readings=readings)
+
+
+def _datetime_reading(
+    definition: EventDefinition, instance: Any, now: dt.datetime, *, is_matched: bool
+) -> FieldReading:
+    moment, fault = try_call(properties.EVENT_DATETIME, lambda: definition.get_event_datetime(instance))
+    supplied = partial(_supplied, properties.EVENT_DATETIME, datetime_source(definition))
+    if fault:
+        is_awaited = not is_matched and getattr(fault.problem, "code", "") == "empty_moment"
+        return replace(supplied(), value="None", is_awaited=True) if is_awaited else supplied(fault=fault)
+    moment = now if moment is None else moment
+    milliseconds, refused = try_call("", lambda: epoch_milliseconds(moment))
+    return supplied(moment, milliseconds, refused)
 
 
 def event_part(definition: EventDefinition, instance: Any, seen: SeenFields) -> PayloadPart:

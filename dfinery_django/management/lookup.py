@@ -53,11 +53,17 @@ def find_object(
 
 
 def newest_by(model: type[models.Model], definitions: Iterable[EventDefinition]) -> str:
-    """Return the field that tells the newest object: the first ``event_datetime`` that is a column, else the key."""
-    for each in definitions:
-        if lookup := moment_lookup(each):
-            return lookup
-    if isinstance(model._meta.pk, models.UUIDField):
+    """Return the field that tells the newest object: the key if it is a number, since those count up.
+
+    Else the first ``event_datetime`` that is a column; else the key, unless it is in no order.
+    """
+    key: Any = model._meta.pk
+    while key.is_relation:  # a child's link to its parent
+        key = key.target_field
+    moments = () if isinstance(key, models.IntegerField) else map(moment_lookup, definitions)
+    if lookup := next(filter(None, moments), None):
+        return lookup
+    if isinstance(key, models.UUIDField):
         raise wrong_use(
             f"No event_datetime is a column of {model._meta.label}, whose keys are in no order: name an object by its "
             "key, or by field=value."

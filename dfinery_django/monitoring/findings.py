@@ -229,7 +229,9 @@ def _failed(overview: Snapshot) -> Iterator[Finding]:
         words = text % {"count": number(sendable), "time": format_datetime(until)}
         more = _("For %(count)s more it is too late.") % {"count": number(too_late)} if too_late else ""
         words = join_sentences(words, more)
-        yield Finding("failed", Level.WARNING, words, remedy=_("Fix the cause, then rebuild or resend."))
+        remedy = _("Fix the cause, then rebuild or resend.")
+        commands = ("python manage.py dfinery resend --status failed --rebuild --dry-run",)
+        yield Finding("failed", Level.WARNING, words, remedy=remedy, commands=commands)
     elif too_late:
         text = ngettext(
             "%(count)s event failed in the last 48 hours; it is too late to send it.",

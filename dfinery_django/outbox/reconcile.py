@@ -113,21 +113,25 @@ def moment_lookup(definition: EventDefinition) -> str | None:
     return definition.moment.path.replace(".", "__") if is_column else None
 
 
-def candidate_keys(definition: EventDefinition, *, since: dt.datetime | None = None) -> Any:
+def candidate_keys(
+    definition: EventDefinition, *, since: dt.datetime | None = None, until: dt.datetime | None = None
+) -> Any:
     """Return a query for ``(moment, key)`` of the rows that match and are recent, in the order of the pages.
 
     Rows that have an event are excluded if the database can compare the keys exactly.
 
     :param since: default: as far back as DFINERY still processes
+    :param until: default: ``MARGIN_SECONDS`` ago
     :raises PayloadError: if ``since`` is no moment
     """
     now, using = clock.now(), database_of_sources(definition)
     since = as_moment(since or now - get_settings().max_age, "since")
+    until = until or now - dt.timedelta(seconds=MARGIN_SECONDS)
     wanted = definition.condition if isinstance(definition.condition, Mapping) else {}
     rows = definition.model_class._base_manager.using(using).filter(**wanted)
     rows = rows.annotate(dfinery_moment=F(str(moment_lookup(definition)))).filter(
         dfinery_moment__gte=as_site_datetime(since, using),
-        dfinery_moment__lt=as_site_datetime(now - dt.timedelta(seconds=MARGIN_SECONDS), using),
+        dfinery_moment__lt=as_site_datetime(until, using),
     )
     if _joins_exactly(definition, using):
         own_events = Event.objects.filter(definition=definition.name, source_pk=Cast(OuterRef("pk"), CharField()))

@@ -49,6 +49,7 @@ _OUTCOME_TEXTS = {
     EventStatus.CANCELLED: "would be skipped. {reason}",
     EventStatus.EXPIRED: "would be expired. {reason}",
 }
+_WAITING_TEXT = "would wait until the token of {destination} can be used."
 
 Cells = tuple[str, ...]
 
@@ -60,7 +61,11 @@ class PreviewCommand(Subcommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("model", help="app.Model")
         parser.add_argument("key", nargs="*", help="primary key of the object, or field=value of any unique field")
-        parser.add_argument("--last", action="store_true", help="the newest object, by event_datetime or primary key")
+        parser.add_argument(
+            "--last",
+            action="store_true",
+            help="the newest object, by primary key; by event_datetime if the key is no number",
+        )
         parser.add_argument("--definition", help="default: all that watch the model")
         parser.add_argument(
             "--items", type=count_type, default=3, help="show the fields of so many items (%(default)s)"
@@ -148,9 +153,15 @@ def _verdict_lines(explanation: Explanation, style: Any, width: int) -> Iterator
     paint = style.SUCCESS if verdict in ("fires", "captured") else style.WARNING
     yield f"{style.MIGRATE_HEADING(name)} {paint(_VERDICT_TEXTS[verdict])}"
     yield from _indented_lines(explanation.why, 1, width)
+    readings = [reading for part in explanation.parts for reading in part.readings]
     subject = _VERDICT_SUBJECTS.get(verdict, "Its event")
-    outcome = _OUTCOME_TEXTS[EventStatus(explanation.ending)].format(**vars(explanation))
-    paint = style.SUCCESS if explanation.ending == EventStatus.PENDING else style.ERROR
+    if awaited := next((each.source for each in readings if each.is_awaited), ""):
+        subject = f"If it fired with a time in {awaited!r}, its event"
+    text, paint = _OUTCOME_TEXTS[EventStatus(explanation.ending)], style.ERROR
+    if explanation.ending == EventStatus.PENDING:
+        is_sent = all(step.holds for step in explanation.steps if step.name == "destination")
+        text, paint = (text, style.SUCCESS) if is_sent else (_WAITING_TEXT, style.WARNING)
+    outcome = text.format(**vars(explanation))
     yield from _indented_lines(f"{subject} {outcome}", 1, width, paint)
 
 
@@ -196,6 +207,8 @@ def _reading_cells(reading: FieldReading) -> Cells:
 def _wire_text(reading: FieldReading) -> str:
     if reading.fault:
         return "fails"
+    if reading.is_awaited:
+        return "not set yet"
     if reading.wire is None:
         return "left out" if reading.value_type else ""
     return json.dumps(reading.wire, ensure_ascii=False)

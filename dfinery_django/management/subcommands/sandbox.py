@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from argparse import ArgumentParser, ArgumentTypeError
 from contextlib import suppress
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from ..arguments import count_type
 from ..exit_codes import wrong_use
 from .base import Subcommand
+
+HIGHEST_PORT = 65535
 
 
 class SandboxCommand(Subcommand):
@@ -30,7 +33,11 @@ class SandboxCommand(Subcommand):
         try:
             sandbox = Sandbox(host, port, tokens=token, rate_limit=rate_limit, store=store)
         except (OSError, ValueError) as error:
-            raise wrong_use(f"The sandbox can't listen on {host}:{port}: {error}") from error
+            why = str(error)
+            if getattr(error, "errno", None) == errno.EADDRINUSE:
+                other = port + 1 if port < HIGHEST_PORT else port - 1
+                why = f"the port is in use. Take another one, e.g. --port {other}, and write it into BASE_URL too."
+            raise wrong_use(f"The sandbox can't listen on {host}:{port}: {why}") from error
         with suppress(KeyboardInterrupt):
             self.stdout.write(f"Pretend DFINERY on {sandbox.url} (Ctrl-C ends it). Point the shop to it:")
             self.stdout.write(f'    DFINERY = {{"BASE_URL": "{sandbox.url}", …}}')
@@ -40,6 +47,6 @@ class SandboxCommand(Subcommand):
 
 def _port_type(word: str) -> int:
     number = count_type(word)
-    if number > 65535:
-        raise ArgumentTypeError(f"{word} is not a port: the highest is 65535")
+    if number > HIGHEST_PORT:
+        raise ArgumentTypeError(f"{word} is not a port: the highest is {HIGHEST_PORT}")
     return number

@@ -64,6 +64,19 @@ def test_nobody_answers(configured: Any) -> None:
     words = f"The sandbox at 127.0.0.1:{port} gives no proper answer, so the token of default can't be checked."
     assert found.text == words
     assert found.answer
+    assert not found.was_sent
+
+
+@pytest.mark.parametrize(("may_have_arrived", "was_sent"), [(True, True), (False, False)])
+def test_it_is_known_if_something_was_sent(
+    configured: Any, far_side: FarSide, may_have_arrived: bool, was_sent: bool
+) -> None:
+    """A request that was cut may have arrived; without a connection nothing was sent; what is answered was sent."""
+    configured()
+    far_side.always = TransportError("cut", may_have_arrived=may_have_arrived)
+    assert check_token("default", send=far_side).was_sent is was_sent
+    far_side.always = REFUSED
+    assert check_token("default", send=far_side).was_sent
 
 
 def test_the_rate_limit_is_used_up(configured: Any, sandbox: Sandbox) -> None:

@@ -81,6 +81,12 @@ def test_an_order_that_is_not_paid_yet(shop: Any) -> None:
         ({"customer__grade": "gold"}, (False, "customer__grade is 'basic', wanted 'gold'.")),
         ({"customer__date_joined__year": 2020}, (False, "date_joined__year is ")),
         ({"lines__quantity": 1}, (True, "lines__quantity is 1, 1, 1, …, wanted 1.")),
+        (
+            {"status": "PAID"},
+            (False, "status is 'pending', wanted 'PAID' (none of its choices: 'pending', 'paid', 'cancelled')."),
+        ),
+        ({"status__in": ["PAID", "paid"]}, (False, "wanted in ['PAID', 'paid'].")),
+        ({"customer__grade": "GOLD"}, (False, "wanted 'GOLD' (none of its choices: 'basic', 'gold').")),
         ({"nothing": 1}, (False, "nothing can't be evaluated: it raised FieldError: Cannot resolve")),
         ({"pk": "x"}, (False, "pk can't be evaluated: it raised ValueError")),
     ],
@@ -186,10 +192,17 @@ def test_what_was_captured_is_not_captured_again(shop: Any) -> None:
     order = shop.place(status="paid")
     event = Event.objects.get()
     explanation = explained(order)
-    assert (explanation.verdict, explanation.why) == (FiringVerdict.CAPTURED, "Status of its event: captured.")
+    assert (explanation.verdict, explanation.why) == (
+        FiringVerdict.CAPTURED,
+        "Status of its event: captured. It waits for a worker: see manage.py dfinery status.",
+    )
     ((holds, said),) = words(explanation, "once_per")
     assert holds is False
     assert f"Event {event.event_id} of {timezone.localtime(event.created_at):%Y-%m-%d %H:%M}" in said
+    Event.objects.update(status="pending")
+    assert explained(order).why.endswith(
+        "pending. It waits for a worker, or for its destination: see manage.py dfinery status."
+    )
     Event.objects.update(status="failed", due_at=None, reason="No user.", finished_at=timezone.now())
     explanation = explained(order)
     assert explanation.captured is not None
@@ -224,6 +237,23 @@ def test_what_no_signal_told_of(configured: Any, shop: Any) -> None:
     assert not Event.objects.exists()
     capture("purchase", order)
     assert words(explained(order), "reconcile") == [(False, "It captures only what has no event.")]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"),
+    [
+        (10, "It captures it once it is 60 s old; it runs every 10 min."),
+        (0, "It captures it once it is 60 s old and it is run: manage.py dfinery reconcile."),
+    ],
+)
+def test_what_reconcile_captures_in_a_minute(configured: Any, shop: Any, minutes: int, said: str) -> None:
+    """An order of this minute is skipped for now only: nobody has to call capture()."""
+    configured(EVENTS={"purchase": {**PURCHASE, "event_datetime": "paid_at"}}, RECONCILE_MINUTES=minutes)
+    order = unseen(shop.place(customer=shop.customer()), status="paid", paid_at=timezone.now())
+    explanation = explained(order)
+    assert explanation.verdict == FiringVerdict.MISSED
+    assert explanation.why.endswith("Saving it again captures nothing. Reconcile captures it once it is 60 s old.")
+    assert words(explanation, "reconcile") == [(True, said)]
 
 
 def test_an_order_from_last_year(configured: Any, shop: Any) -> None:
@@ -271,7 +301,7 @@ def raising(instance: Any) -> Any:
         ({"user": raising}, "user_id", "user: raising raised KeyError"),
         ({"destination": "brand_b"}, "destination", "'brand_b' has no token"),
         ({"destination": raising}, "destination", "destination: it raised KeyError: 'tax'"),
-        ({"event_datetime": "paid_at"}, "event_datetime", "'paid_at' is empty"),
+        ({"event_datetime": "paid_at", "when": "created"}, "event_datetime", "'paid_at' is empty"),
         ({"event_datetime": "number"}, "event_datetime", "a str is not a point in time"),
         ({"event_datetime": lambda order: dt.datetime(9999, 12, 31)}, "event_datetime", "9999-12-3"),  # noqa: DTZ001
         ({"items": raising}, "is_ready", "items: raising raised KeyError"),
@@ -284,6 +314,41 @@ def test_what_would_end_it(configured: Any, shop: Any, changes: Any, step: str, 
     assert said in words(explanation, step)[0][1]
     assert explanation.ending in ("failed", "cancelled")
     assert explanation.reason
+
+
+def test_a_moment_that_is_set_later(configured: Any, shop: Any) -> None:
+    """An unpaid order has no time of payment, and that fails nothing; a paid one without it does."""
+    configured(EVENTS={"purchase": {**PURCHASE, "event_datetime": "paid_at"}})
+    order = shop.place(customer=shop.customer())
+    explanation = explained(order)
+    assert (explanation.verdict, explanation.ending, explanation.reason) == (FiringVerdict.SILENT, "pending", "")
+    awaited = [(None, "'paid_at' is still empty; it has to be set when it fires.")]
+    assert words(explanation, "event_datetime") == awaited
+    moment = reading(explanation, "event_attributes.event_datetime")
+    assert (moment.fault, moment.wire, moment.is_awaited) == (None, None, True)
+    guest = explained(shop.place())
+    assert (guest.ending, words(guest, "event_datetime")) == ("failed", awaited), "for want of a user only"
+    assert "user_id" in guest.reason
+    paid = explained(unseen(order, status="paid"))
+    assert (paid.verdict, paid.ending) == (FiringVerdict.MISSED, "failed")
+    assert words(paid, "event_datetime")[0][0] is False
+
+
+@pytest.mark.parametrize(
+    ("token", "holds", "said"),
+    [
+        ("", False, "default: its token is empty: set the environment variable or secret that it is read from."),
+        ("a b", False, "default: its token is not usable in an HTTP header: "),
+        (lambda: "", True, "default, which has a token."),
+    ],
+    ids=["empty", "unusable", "in a secret store"],
+)
+def test_a_token_that_can_not_be_used(configured: Any, shop: Any, token: Any, holds: bool, said: str) -> None:
+    """Its fault is said, as far as it is known without a look into the secret store."""
+    configured(EVENTS={"purchase": PURCHASE}, TOKENS={"default": token})
+    ((found, words_of_it),) = words(explained(shop.place(customer=shop.customer())), "destination")
+    assert found is holds
+    assert words_of_it.startswith(said)
 
 
 def test_items_that_are_not_there_yet(configured: Any, shop: Any) -> None:

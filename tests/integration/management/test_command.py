@@ -28,6 +28,8 @@ from tests.support.doubles import PURCHASE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+HOUR = dt.timedelta(hours=1)
+
 
 def test_drain_needs_no_cluster(configured: Any, capsys: Any) -> None:
     """What is due is delivered by hand, and the line says what was done."""
@@ -196,7 +198,7 @@ def test_preview_finds_a_uuid(configured: Any, shop: Any, capsys: Any) -> None:
 
 
 def test_preview_finds_by_fields_and_the_newest(configured: Any, shop: Any, capsys: Any) -> None:
-    """What identifies one row will do; of several the command says how many; ``--last`` takes the latest moment."""
+    """What identifies one row will do; of several the command says how many; ``--last`` takes the highest key."""
 
     def shown(*words: str) -> str:
         call_command("dfinery", "preview", *words)
@@ -211,14 +213,33 @@ def test_preview_finds_by_fields_and_the_newest(configured: Any, shop: Any, caps
         CommandError, match=r"3 rows match shop.Order status=pending: add another field=value, or --last"
     ):
         shown("shop.Order", "status=pending")
-    by_moment = "in database 'default', the newest by paid_at"
-    assert shown("shop.Order", "--last") == f"shop.Order {last.pk} {by_moment}"
-    assert shown("shop.Order", f"number={first.number}", "--last") == f"shop.Order {first.pk} {by_moment}"
-    configured()
-    assert shown("shop.Order", "--last") == f"shop.Order {unpaid.pk} in database 'default', the newest by id"
+    by_key = "in database 'default', the newest by id"
+    assert shown("shop.Order", "--last") == f"shop.Order {unpaid.pk} {by_key}"
+    assert shown("shop.Order", f"pk__lt={unpaid.pk}", "--last") == f"shop.Order {last.pk} {by_key}"
+    assert shown("shop.Order", f"number={first.number}", "--last") == f"shop.Order {first.pk} {by_key}"
+    configured(EVENTS={"sign_up": {"model": "shop.User", "event_datetime": "last_login"}})
+    users = [shop.customer(name, last_login=login) for name, login in (("a", now), ("b", None), ("c", now - HOUR))]
+    assert shown("shop.User", "--last") == f"shop.User {users[0].pk} in database 'default', the newest by last_login"
     configured(EVENTS={"sign_up": {"model": "shop.User"}})
     with pytest.raises(CommandError, match=r"No event_datetime is a column of shop.User, whose keys are in no order"):
         shown("shop.User", "--last")
+
+
+def test_preview_of_a_healthy_unpaid_order(configured: Any, shop: Any, monkeypatch: Any, capsys: Any) -> None:
+    """Nothing is called a failure, and that its moment is empty is said once; with an empty token it would wait."""
+    monkeypatch.setenv("COLUMNS", "120")
+    configured(EVENTS={"purchase": {**PURCHASE, "event_datetime": "paid_at"}})
+    order = shop.place(customer=shop.customer())
+    call_command("dfinery", "preview", "shop.Order", str(order.pk))
+    printed = capsys.readouterr().out
+    assert "  If it fired with a time in 'paid_at', its event would be sent to default.\n" in printed
+    assert "  event_datetime  -    'paid_at' is still empty; it has to be set when it fires.\n" in printed
+    assert printed.count("empty") == 1
+    assert re.search(r"^    paid_at +None +not set yet +Long +abx:event_datetime$", printed, re.MULTILINE)
+    assert "fail" not in printed
+    configured(EVENTS={"purchase": PURCHASE}, TOKENS={"default": ""})
+    call_command("dfinery", "preview", "shop.Order", str(order.pk))
+    assert "its event would wait until the token of default can be used." in capsys.readouterr().out
 
 
 def test_a_wrong_key_names_the_unique_fields(configured: Any) -> None:

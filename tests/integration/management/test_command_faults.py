@@ -172,14 +172,16 @@ def test_a_process_says_the_same(configured: Any, capsys: Any, command: str, cha
 
 
 def test_a_port_in_use(configured: Any, capsys: Any) -> None:
-    """One line with the address, exit code 2."""
+    """One line with the address and what to do, exit code 2."""
     configured(EVENTS={})
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         code, out, errors = run(capsys, f"sandbox --port {port}")
     assert (code, out) == (2, "")
-    assert errors.startswith(f"CommandError: The sandbox can't listen on 127.0.0.1:{port}: ")
-    assert errors.count("\n") == 1
+    assert errors == (
+        f"CommandError: The sandbox can't listen on 127.0.0.1:{port}: the port is in use. "
+        f"Take another one, e.g. --port {port + 1}, and write it into BASE_URL too.\n"
+    )
 
 
 @pytest.mark.parametrize("command", ["status", "status --json", "fields --format csv", "preview shop.Order {order}"])

@@ -270,16 +270,20 @@ def test_each_token_is_asked_for(configured: Any, capsys: Any) -> None:
         assert ended.value.code == 1
         call_command("dfinery", "check-token", "--destination", "default")
         assert sandbox.requests_seen == 3
-    _, first, second, _, third = capsys.readouterr().out.splitlines()
+    _, first, second, remedy, _, third = capsys.readouterr().out.splitlines()
     assert "it accepts the token of default." in first
     assert "it refuses the token of outlet." in second
     assert "4001" in second
+    assert remedy == (
+        "  Set the environment variable that TOKENS reads to one that `dfinery sandbox --token` names, "
+        "and restart the workers."
+    )
     assert "it accepts the token of default." in third
     assert "wrong-token" not in second
 
 
 def test_nobody_answers(configured: Any, capsys: Any) -> None:
-    """Exit code 1, and nothing is said against the token."""
+    """Exit code 1, nothing is said against the token, and nothing is called sent."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -288,7 +292,10 @@ def test_nobody_answers(configured: Any, capsys: Any) -> None:
         call_command("dfinery", "check-token")
     assert ended.value.code == 1
     words = f"The sandbox at 127.0.0.1:{port} gives no proper answer, so the token of default can't be checked."
-    assert words in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert words in printed
+    assert "Sent to" not in printed
+    assert "TOKENS" not in printed
 
 
 @pytest.mark.parametrize(
@@ -301,10 +308,11 @@ def test_nobody_answers(configured: Any, capsys: Any) -> None:
         ({"TOKENS": {"outlet": "t"}, "PROTOCOL": "no.such.Class"}, "DFINERY['PROTOCOL'] can't be imported"),
     ],
 )
-def test_a_token_that_can_not_be_asked_for(configured: Any, changes: Any, words: str) -> None:
-    """One line and exit code 2: no request would help."""
+def test_a_token_that_can_not_be_asked_for(configured: Any, capsys: Any, changes: Any, words: str) -> None:
+    """One line and exit code 2: no request would help, and none is called sent."""
     configured(**changes)
     with pytest.raises(CommandError) as caught:
         call_command("dfinery", "check-token", "--destination", "outlet")
     assert words in str(caught.value)
     assert caught.value.returncode == 2
+    assert capsys.readouterr().out == ""

@@ -484,6 +484,7 @@ def test_failures_of_the_last_48_hours(health: Callable[[], HealthReport]) -> No
         ),
     ]
     assert found.findings[0].remedy == "Fix the cause, then rebuild or resend."
+    assert found.findings[0].commands == ("python manage.py dfinery resend --status failed --rebuild --dry-run",)
     assert (found.level, found.needs_a_person) == (Level.WARNING, False)
     Event.objects.update(expires_at=NOW - HOUR)
     assert health().findings[0].text == "3 events failed in the last 48 hours; it is too late to send them."
