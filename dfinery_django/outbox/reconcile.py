@@ -60,7 +60,9 @@ def obstacle(definition: EventDefinition) -> str:
     if definition.identity != ():
         return "its 'once_per' allows several events per row"
     if moment_lookup(definition) is None:
-        return "its 'event_datetime' is no DateTimeField, so no column shows which rows are recent"
+        is_missing = definition.moment is None
+        what = "it has no 'event_datetime'" if is_missing else "its 'event_datetime' is no DateTimeField"
+        return f"{what}, so no column shows which rows are recent"
     return ""
 
 
