@@ -272,7 +272,7 @@ def test_an_order_from_last_year(configured: Any, shop: Any) -> None:
     ("changes", "said"),
     [
         ({"RECONCILE_MINUTES": 0}, "It captures it when it is run: manage.py dfinery reconcile."),
-        ({"EVENTS": {"purchase": PURCHASE}}, "It can't find it: its 'event_datetime' is no DateTimeField"),
+        ({"EVENTS": {"purchase": PURCHASE}}, "It can't find it: it has no 'event_datetime'"),
         ({"ENABLED": False}, "It skips it"),
     ],
 )

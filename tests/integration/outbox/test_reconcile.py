@@ -162,7 +162,7 @@ def test_the_command_says_what_is_left_out_and_why(capsys: Any) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "purchase: 1 would be captured."
     assert lines[2].startswith("callable: skipped, its 'when'")
-    assert lines[3].startswith("no_moment: skipped, its 'event_datetime'")
+    assert lines[3].startswith("no_moment: skipped, it has no 'event_datetime'")
     assert lines[4].startswith("each_save: skipped, its 'once_per'")
     assert not Event.objects.exists()
     call_command("dfinery", "reconcile", "--definition", "purchase")
