@@ -18,7 +18,7 @@ def test_an_order_arrives_and_its_page_says_so(theatre: Theatre, customer: Page,
     open_event(operator, theatre.shop_url, order)
     reload_until(operator, "delivered")
     expect(operator.locator(".dfinery-sentence")).to_contain_text("It was accepted on")
-    expect(operator.locator(".dfinery-timeline")).to_contain_text("DFINERY accepted the event.")
+    expect(operator.locator(".dfinery-timeline")).to_contain_text("The event was accepted.")
     expect(operator.locator(".dfinery-payload")).to_contain_text("1900000.0")
     assert len(theatre.arrivals_of(order)) == 1
     operator.goto(theatre.shop_url + OVERVIEW)
