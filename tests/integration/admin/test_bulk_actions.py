@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections import Counter
 from html import unescape
 from typing import Any
@@ -48,6 +49,7 @@ def test_resend_sends_the_same_bytes_again(refused: Event, admin_client: Any, fa
     assert (entry.user.username, entry.object_id) == ("admin", str(refused.pk))
     history = text_of(admin_client.get(f"{LIST}{refused.pk}/history/"))
     assert "Asked to send it again: the same event_id and content." in history
+    assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d admin", history)
 
 
 def test_rebuild_after_the_mapping_was_mended(configured: Any, shop: Any, admin_client: Any, far_side: FarSide) -> None:

@@ -66,6 +66,13 @@ def confirmation(action: str, lookup: str = "") -> Opener:
     return opener
 
 
+def history(page: Page, shop_url: str) -> None:
+    """What was done to an event, by whom."""
+    one_of("reason_code__exact=rejected")(page, shop_url)
+    page.locator("a[href$='history/']").click()
+    expect(page.locator("#change-history")).to_be_visible()
+
+
 def order(page: Page, shop_url: str) -> None:
     """The shop's own page of an order, with the line of its events."""
     one_of("reason_code__exact=payload")(page, shop_url)
@@ -88,5 +95,7 @@ PAGES: dict[str, Opener] = {
     "repairs": at(f"{ADMIN}repair/", "#result_list"),
     "repair": first_of(f"{ADMIN}repair/", "#dfinery-asked"),
     "destinations": at(f"{ADMIN}destination/", "#content-main"),
+    "destination": at(f"{ADMIN}destination/default/change/", "#content-main"),
+    "history": history,
     "fields": fields,
 }
