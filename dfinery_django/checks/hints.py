@@ -62,6 +62,11 @@ def choices_of(field: Any) -> list[tuple[Any, str]]:
     return [(stored_form(value), str(label)) for value, label in pairs if value not in (None, "")]
 
 
+def with_article(noun: str) -> str:
+    """Return ``an IntegerField``, ``a CharField``."""
+    return f"{'an' if noun[0] in 'AEIOU' else 'a'} {noun}"
+
+
 def stored_form(value: Any) -> Any:
     """Return the value of an enum's member; any other as it is."""
     return getattr(value, "value", value)

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.core.checks import CheckMessage
+from django.db.models.constants import LOOKUP_SEP
 
 from ..definitions.conditions import has_djangos_descriptor
 from ..definitions.definition import EventDefinition
 from ..definitions.model_paths import Trace, trace
 from ..schema.model_fields import field_fault, wire_type_of
 from . import message_of
-from .hints import path_hint, path_names
+from .hints import path_hint, path_names, with_article
 
 
 def check_paths(definition: EventDefinition) -> Iterator[CheckMessage]:
@@ -39,6 +40,8 @@ def _missing_part(definition: EventDefinition, path: str, model: Any, part: str)
     hint = path_hint(model, part, unfit=unfit)
     if part in path_names(model):
         hint = f"There may be several: write '.first.{part}', or map them as items."
+    elif LOOKUP_SEP in part:
+        hint = f"A path has dots: {path.replace(LOOKUP_SEP, '.')!r}."
     if is_moment:
         hint += " Or leave event_datetime out: the moment of the save counts."
     return message_of("E008", f"Event {definition.name!r}: {model._meta.label} has no {part!r} ({path!r}).", hint)
@@ -46,12 +49,9 @@ def _missing_part(definition: EventDefinition, path: str, model: Any, part: str)
 
 def _check_column(definition: EventDefinition, path: str, field: Any) -> Iterator[CheckMessage]:
     if fault := field_fault(field):
-        yield message_of(
-            "W010",
-            f"Event {definition.name!r}: {path!r} ends in a {type(field).__name__} ({field}), and {fault.problem}: "
-            "its events would fail.",
-            fault.remedy,
-        )
+        kind = with_article(type(field).__name__)
+        message = f"Event {definition.name!r}: {path!r} ends in {kind} ({field}), and {fault.problem}: "
+        yield message_of("W010", f"{message}its events would fail.", fault.remedy)
 
 
 def check_user_path(definition: EventDefinition) -> Iterator[CheckMessage]:
@@ -65,8 +65,8 @@ def check_user_path(definition: EventDefinition) -> Iterator[CheckMessage]:
         hint = f"Write the path of the foreign key to the customer, or map user_attributes with paths from {source}."
         if key := _foreign_key(definition, followed, path):
             hint = f'Write "user": "{key}".'
-        kind = type(followed.field).__name__
-        message = f"Event {definition.name!r}: 'user' leads to a {kind} ({followed.field}), not to a user."
+        kind = with_article(type(followed.field).__name__)
+        message = f"Event {definition.name!r}: 'user' leads to {kind} ({followed.field}), not to a user."
         yield message_of("E008", message, hint)
 
 

@@ -99,7 +99,8 @@ def _check_broker(cluster: Mapping[str, Any]) -> Iterator[CheckMessage]:
         yield message_of(
             "W018",
             "Q_CLUSTER names no broker: django-q2 would look for a Redis on this machine.",
-            'Q_CLUSTER = {…, "orm": "default"}, which queues tasks in your database, or "redis": "redis://host:6379/0".',
+            'Q_CLUSTER = {"name": "shop", "orm": "default", "timeout": 60, "retry": 90}, which queues tasks in your '
+            'database, or "redis": "redis://host:6379/0" in place of "orm".',
         )
     elif key == "orm" and cluster["orm"] not in connections:
         hint = did_you_mean(cluster["orm"], tuple(connections))

@@ -14,7 +14,7 @@ from ..conf import nearest
 from ..definitions.conditions import is_plain_lookup
 from ..definitions.definition import EventDefinition
 from . import message_of
-from .hints import choices_of, choices_words, method_names, near_hint, stored_form
+from .hints import choices_of, choices_words, method_names, near_hint, stored_form, with_article
 
 _USUAL_HINT = 'Write lookups as in filter(): {"status": "paid"}'
 _COLLECTIONS = (list, tuple, set, frozenset)
@@ -73,8 +73,7 @@ def _field_hint(model: type[models.Model], part: str) -> str:
 def _value_hint(field: Any, rest: list[str]) -> str:
     if not isinstance(field, models.Field):
         return _USUAL_HINT
-    kind = type(field).__name__
-    words = f"{field} is {'an' if kind[0] in 'AEIOU' else 'a'} {kind}."
+    words = f"{field} is {with_article(type(field).__name__)}."
     if rest[-1:] == ["in"]:
         words += " Write a list of values."
     if field.is_relation:

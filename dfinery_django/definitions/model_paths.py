@@ -154,7 +154,12 @@ def _has_plain_manager(model: type[models.Model]) -> bool:
 def model_hint(label: object) -> str:
     """Return a sentence with the nearest installed model, or with the form of a model's label."""
     known = tuple(each._meta.label for each in apps.get_models())
-    return did_you_mean(str(label), known) if nearest(label, known) else "Write app.Model, of an app in INSTALLED_APPS."
+    if nearest(label, known):
+        return did_you_mean(str(label), known)
+    name = str(label).rpartition(".")[2].lower()
+    if namesakes := [each for each in known if each.rpartition(".")[2].lower() == name]:
+        return f"Did you mean {namesakes[0]!r}? The first part is an app's label, the last part of the app's name."
+    return "Write app.Model, of an app in INSTALLED_APPS."
 
 
 def installed_model(model: Any) -> type[models.Model]:

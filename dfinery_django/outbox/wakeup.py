@@ -81,7 +81,9 @@ def _wake_hook(place: tuple[str, str | None], destination: str) -> Callable[[], 
             savepoints.restore_autocommit(place[0])
             for alias in connections:  # the queue may have a database of its own
                 savepoints.raise_or_recover(error, alias)
-            log_failure("No drain could be requested; the next scheduled one will deliver", error=error)
+            is_lasting = isinstance(error, ImportError)  # such as the client of a broker
+            then = "see manage.py check" if is_lasting else "the next scheduled one will deliver"
+            log_failure(f"No drain could be requested; {then}", error=error)
 
     return wake_dfinery
 

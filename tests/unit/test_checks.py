@@ -42,6 +42,7 @@ def test_a_good_setting_is_silent(configured: Any) -> None:
     [
         ({"model": "shop.Oder"}, "E007", "Did you mean 'shop.Order'?"),
         ({"model": "sales.Receipt"}, "E007", "of an app in INSTALLED_APPS"),
+        ({"model": "company.platform.trading.Order"}, "E007", "Did you mean 'shop.Order'? The first part is an app's label"),
         ({"model": None}, "E007", "not an installed model"),
         ({"whne": "created"}, "E007", "'when'"),
         ({"when": "creatd"}, "E007", "'created'"),
@@ -61,6 +62,7 @@ def test_a_good_setting_is_silent(configured: Any) -> None:
         ({"event_attributes": {"x": "lines.nope"}}, "E008", "'nope'"),
         ({"user": None, "user_attributes": {"user_id": "customer.order.number"}}, "E008", "'order_set'"),
         ({"event_attributes": {"x": "totl"}}, "E008", "'total'"),
+        ({"event_attributes": {"x": "customer__grade"}}, "E008", "A path has dots: 'customer.grade'."),
         ({"event_attributes": {"x": "get_status_dsplay"}}, "E008", "'get_status_display'"),
         ({"event_attributes": {"x": "brokn"}}, "E008", "'broken'"),
         ({"event_attributes": {"x": "lines.first.quantty"}}, "E008", "'quantity'"),

@@ -42,6 +42,8 @@ class DrainCommand(Subcommand):
                 if counts or not forever:
                     words = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()) if count)
                     self.stdout.write(words or "Nothing was due.")
+                    if counts.get("pending") and (reason := _why_pending(destination)):
+                        self.stdout.write(f"  {reason}")
                     self.stdout.flush()
                 if not forever:
                     return
@@ -57,3 +59,18 @@ class DrainCommand(Subcommand):
             self.stderr.write(f"The database can't be used; retrying: {one_line(error)}")
             connections.close_all()
             return Counter()
+
+
+def _why_pending(destination: str | None) -> str:
+    """Return the reason of one event that is pending; empty if none has one."""
+    from ...conf import get_settings
+    from ...enums import EventStatus
+    from ...models import Event
+    from ...outbox.databases import outbox_databases
+
+    aliases = [destination] if destination else list(get_settings().TOKENS)
+    for using in outbox_databases():
+        waiting = Event.objects.using(using).filter(destination__in=aliases, status=EventStatus.PENDING)
+        for reason in waiting.exclude(reason="").values_list("reason", flat=True)[:1]:
+            return str(reason)
+    return ""

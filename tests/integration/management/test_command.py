@@ -43,6 +43,16 @@ def test_drain_needs_no_cluster(configured: Any, capsys: Any) -> None:
     assert Event.objects.get().status == "delivered"
 
 
+def test_drain_says_why_events_still_wait(configured: Any, capsys: Any) -> None:
+    """Such as a sandbox that does not run."""
+    with Sandbox(tokens=["test-token"]) as sandbox:
+        configured(BASE_URL=sandbox.url)
+    track("coupon", user_id="u1")
+    call_command("dfinery", "drain")
+    place = sandbox.url.removeprefix("http://")
+    assert capsys.readouterr().out == f"1 pending\n  Connection refused by {place}: nothing was sent.\n"
+
+
 def test_schedule_and_prune_say_what_they_did(configured: Any, capsys: Any) -> None:
     """One line for each thing done."""
     configured()
