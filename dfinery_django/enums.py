@@ -120,7 +120,7 @@ class ActionVerdict(CallableChoices):
 
     READY = "ready", _("nothing speaks against it")
     DELIVERED = "delivered", _("delivered already")
-    UNSURE = "unsure", _("an attempt was made of which no answer is known")
+    UNSURE = "unsure", _("an attempt got no proper answer")
     UNFINISHED = "unfinished", _("still on the way")
     FINISHED = "finished", _("finished, with nothing left to cancel")
     IN_FLIGHT = "in_flight", _("being sent at this moment, which nothing can call back; look again in a minute")

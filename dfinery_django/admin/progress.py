@@ -50,7 +50,7 @@ def holdups_now(destinations: Collection[str], *, is_sending: bool = True) -> li
     from ..monitoring.holdups import find_holdups, holdup_text
     from ..monitoring.overview import look
 
-    found = find_holdups(look(with_schedules=False), destinations, is_sending=is_sending)
+    found = find_holdups(look(with_schedules=False, with_events=False), destinations, is_sending=is_sending)
     return [Holdup(holdup_text(each), each.commands) for each in found]
 
 

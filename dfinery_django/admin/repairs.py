@@ -49,7 +49,6 @@ class RepairAdmin(ReadOnlyAdmin):
 
     class Media:
         css = {"all": ["dfinery_django/events.css"]}
-        js = ["dfinery_django/events.js"]
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("dfinery_django.view_event")

@@ -85,7 +85,9 @@ class ResendView(EventActionView):
     def answer(self, event: Event, request: Request) -> dict[str, Any]:
         """Return the event, which is not sent yet, and what keeps it from being sent for now."""
         with translation.override("en"):  # whatever language the request's headers ask for
-            holdups = find_holdups(without_usernames(look(with_schedules=False)), [event.destination])
+            holdups = find_holdups(
+                without_usernames(look(with_schedules=False, with_events=False)), [event.destination]
+            )
             return {**event_detail(event, request), "held_up_by": [each.text for each in holdups]}
 
 

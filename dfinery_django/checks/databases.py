@@ -73,11 +73,11 @@ def check_tables(aliases: Sequence[str]) -> Iterator[CheckMessage]:
         return
     try:
         lacking: dict[str, list[str]] = {}
-        for app, alias in lacking_tables(outbox_databases()):
+        for app, alias in lacking_tables(outbox_databases(), among=aliases):
             lacking.setdefault(alias, []).append(app)
     except (*DATABASE_ERRORS, ConfigurationError):
         return  # the command reports a database that can't be used, and other checks the setting
-    for alias in lacking.keys() & set(aliases):
+    for alias in lacking:
         loss = "no event can be stored" if "dfinery_django" in lacking[alias] else "no drain can be queued"
         message = f"Tables of {' and '.join(lacking[alias])} are missing in the database {alias!r}: {loss}."
         yield message_of("W017", message, f"Run {migrate_command(alias)}.")

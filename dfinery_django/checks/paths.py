@@ -57,7 +57,8 @@ def _check_column(definition: EventDefinition, path: str, field: Any) -> Iterato
 def check_user_path(definition: EventDefinition) -> Iterator[CheckMessage]:
     """Find a ``user`` that is a plain column, which has no attributes of a user."""
     path = definition.user
-    if not isinstance(path, str) or definition.overrides("get_user_attributes"):
+    has_paths = any(each.paths() for each in definition.user_expressions.values())
+    if not isinstance(path, str) or not has_paths or definition.overrides("get_user_attributes"):
         return
     followed = trace(definition.model_class, path)
     if _is_plain_column(followed.field):

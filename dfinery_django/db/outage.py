@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import InterfaceError, InternalError, OperationalError
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError
 from django.utils.translation import gettext as _
 
 from ..text.log_fields import log_rate_limited
@@ -35,6 +35,6 @@ def is_unmigrated(error: BaseException) -> bool:
 
 def log_failure(words: str, *names: Any, error: Exception) -> None:
     """Log an error that the shop must not see, once a minute per process; if a table is missing, with the remedy."""
-    if is_unmigrated(error):
+    if isinstance(error, (DatabaseError, InterfaceError)) and is_unmigrated(error):
         words += "; a table or column is missing, run manage.py migrate"
     log_rate_limited(words, *names, error=error)

@@ -39,7 +39,7 @@ class Exchange:
     """One request for a batch, and its result.
 
     :ivar error: technical words, where no answer came; ``result.message`` says it for people
-    :ivar may_have_arrived: ``True`` if no answer came, but at least a part of the request was sent
+    :ivar may_have_arrived: ``True`` if no proper answer came, but at least a part of the request was sent
     """
 
     batch: Batch
@@ -58,12 +58,15 @@ def send_batch(protocol: WireProtocol, send: Send, batch: Batch) -> Exchange:
     """
     started_at, started = clock.now(), clock.monotonic()
     body = error = to_mask = ""
-    may_have_arrived = False
+    may_have_arrived = is_begun = False
     with suppress(Exception):  # the request raises the same, and reports it
         to_mask = protocol.token.reveal()
     try:
-        response = masked_response(send(protocol.encode([event.payload for event in batch])), to_mask)
+        request = protocol.encode([event.payload for event in batch])
+        is_begun = True
+        response = masked_response(send(request), to_mask)
         result, body = protocol.decode(response), response.text[:BODY_LENGTH].replace("\x00", "")
+        may_have_arrived = result.outcome == Outcome.TRANSIENT
     except ConfigurationError as failure:  # the token; normally the destination is blocked before that
         error = str(failure)
         result = Result(Outcome.BLOCKED, error, blames_token=True)
@@ -79,7 +82,7 @@ def send_batch(protocol: WireProtocol, send: Send, batch: Batch) -> Exchange:
         stack = masked_text(traceback.format_exc(), to_mask)
         logger.error("A request could not be made\n%s", stack)
         error = masked_text(error_text(failure), to_mask)[:ERROR_LENGTH]
-        result, may_have_arrived = Result(Outcome.TRANSIENT, ReasonText("request_failed")), True
+        result, may_have_arrived = Result(Outcome.TRANSIENT, ReasonText("request_failed")), is_begun
     duration_ms = round((clock.monotonic() - started) * 1000)
     return Exchange(batch, started_at, duration_ms, result, body, error, may_have_arrived)
 

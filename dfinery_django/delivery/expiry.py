@@ -64,7 +64,7 @@ def expiry_reason(
 
 def _tried_reason(event: Event) -> ReasonText | None:
     last = restore(event.reason_data, event.reason)
-    if event.attempt_count:
+    if event.attempt_count and last:
         return ReasonText("expired_tried", count=event.attempt_count, last=last)
     return ReasonText("expired_waiting", last=last) if last else None
 

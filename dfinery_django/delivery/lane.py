@@ -215,12 +215,12 @@ class Lane:
         for each in exchanges:
             for event in each.batch:
                 apply_result(event, each.result, now, keeps_payload=self.settings.KEEP_PAYLOADS)
-        self.store.compare_clocks(exchanges)
         recorded = self.store.record(leases)
         self._update_circuit([each.result for each in exchanges], now)
         store_attempts(exchanges, self.using)
         self.senders.resume()
         log_attempts(exchanges, self.using)
+        self.store.compare_clocks(exchanges)
         notify(recorded, self.using)
         counters.flush(self.using, after_seconds=counters.FLUSH_SECONDS)
 

@@ -14,7 +14,8 @@ from typing import Any
 from .. import clock
 from ..conf import Settings
 from ..db.database_clock import REPORTED_SECONDS, DatabaseClock
-from ..db.retry import STOP_GRACE_SECONDS, T, retry
+from ..db.retry import DATABASE_ERRORS, STOP_GRACE_SECONDS, T, retry
+from ..db.savepoints import raise_or_recover
 from ..enums import EventStatus, Reason
 from ..models import Destination, Event
 from ..models.queryset import POISON_LAPSES, EventQuerySet
@@ -109,7 +110,10 @@ class LaneStore:
         ahead = ended_at.timestamp() - (latest.result.answered_at or 0)
         if abs(ahead) > REPORTED_SECONDS:
             differs = {"clock_ahead_seconds": ahead, "clock_differed_at": self.now()}
-            self.retry(lambda: Destination.objects.using(self.using).filter(pk=self.alias).update(**differs))
+            try:
+                Destination.objects.using(self.using).filter(pk=self.alias).update(**differs)
+            except DATABASE_ERRORS as error:  # a later drain compares again
+                raise_or_recover(error, self.using)
 
     def watch_for_due(self, seconds: float) -> bool:
         """Return ``True`` if any is due within so many seconds; a commit meanwhile then requests no other drain."""

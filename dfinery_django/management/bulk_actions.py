@@ -176,8 +176,8 @@ def _carry_out(planned: PlannedAction) -> list[str]:
 
 def _holdup_lines(forecast: Forecast) -> list[str]:
     """Return what keeps the events from being sent for now, with its remedy and the commands that help."""
-    holdups = find_holdups(look(with_schedules=False), forecast.destinations)
-    return [" ".join([holdup_text(each), *each.commands]) for each in holdups]
+    holdups = find_holdups(look(with_schedules=False, with_events=False), forecast.destinations)
+    return [line for each in holdups for line in (holdup_text(each), *(f"  {command}" for command in each.commands))]
 
 
 def _do_next_chunk(bulk_action: Repair, using: str) -> Repair:

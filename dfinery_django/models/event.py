@@ -150,7 +150,7 @@ class DeliveryAttempt(models.Model):
     reason = models.TextField(pgettext_lazy("attempt", "reason"), blank=True)
     reason_data = models.TextField(blank=True, editable=False)
     error = models.TextField(pgettext_lazy("attempt", "error"), blank=True)
-    # Whether no answer came after at least a part of the request was sent.
+    # Whether no proper answer came after at least a part of the request was sent.
     may_have_arrived = models.BooleanField(default=False, editable=False)
 
     class Meta:

@@ -249,7 +249,7 @@ def _expired(overview: Snapshot) -> Iterator[Finding]:
             "they can't be sent any more.",
             expired,
         )
-        remedy = _("The page of each says why nothing was sent in time.")
+        remedy = _("The page of each says why it was not delivered in time.")
         yield Finding("expired", Level.WARNING, text % {"count": number(expired)}, remedy=remedy)
 
 

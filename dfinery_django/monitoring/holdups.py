@@ -19,11 +19,14 @@ _NO_DELIVERY = ("paused", "refused", "outage", "throttled", "no_token", "unusabl
 def find_holdups(snapshot: Snapshot, destinations: Collection[str], *, is_sending: bool = True) -> list[Finding]:
     """Return the findings that hold up events of these destinations.
 
+    :param snapshot: one without events will do
     :param is_sending: false for work of which nothing is sent, as a cancellation
     """
-    # The number of all waiting events is left out: the reader asks about certain ones.
+    # The reader asks about certain events: they wait, and the number of all that wait is not said.
     concerned = [
-        dataclasses.replace(each, expires_next_at=None) for each in snapshot.destinations if each.alias in destinations
+        dataclasses.replace(each, waiting=1, expires_next_at=None)
+        for each in snapshot.destinations
+        if each.alias in destinations
     ]
     narrowed = dataclasses.replace(snapshot, destinations=tuple(concerned))
     codes = (*_NO_WORK, *_NO_DELIVERY) if is_sending else _NO_WORK

@@ -67,7 +67,7 @@ def action_button(action: str, count: int) -> str:
 
 def _effect(action: str, verdict: str) -> str:
     if verdict == ActionVerdict.UNSURE:
-        return _("cancelled after an attempt whose answer is unknown: may have arrived anyway")
+        return _("cancelled after an attempt without a proper answer: may have arrived anyway")
     if verdict == ActionVerdict.DELIVERED:
         return {
             Action.RESEND: _(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, connections, router
@@ -20,15 +20,17 @@ def outbox_databases() -> list[str]:
     return sorted(found)
 
 
-def lacking_tables(outboxes: Iterable[str]) -> Iterator[tuple[str, str]]:
+def lacking_tables(outboxes: Iterable[str], *, among: Collection[str] | None = None) -> Iterator[tuple[str, str]]:
     """Yield app and database where tables are missing: ours in these databases, django-q2's in its own.
 
+    :param among: the databases that may be asked; ``None``: each
     :raises DatabaseError, InterfaceError: if a database can't be used
     """
     wanted = [("dfinery_django", using) for using in outboxes]
     if apps.is_installed("django_q"):
         wanted.append(("django_q", router.db_for_write(next(apps.get_app_config("django_q").get_models()))))
-    yield from ((app, using) for app, using in wanted if not _has_tables(app, using))
+    asked = ((app, using) for app, using in wanted if among is None or using in among)
+    yield from ((app, using) for app, using in asked if not _has_tables(app, using))
 
 
 def migrate_command(using: str) -> str:

@@ -138,6 +138,7 @@ def _period_seconds(headers: Mapping[str, str]) -> float | None:
 
 def _answered_at(headers: Mapping[str, str]) -> float | None:
     try:
-        return parsedate_to_datetime(headers.get("date", "")).replace(tzinfo=dt.timezone.utc).timestamp()
+        moment = parsedate_to_datetime(headers.get("date", ""))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=dt.timezone.utc)).timestamp()
     except (ValueError, OverflowError):
         return None

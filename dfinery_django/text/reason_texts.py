@@ -113,7 +113,7 @@ _OF_DELIVERY = {
     "sender_lost": _("%(count)s workers in a row ended while sending it. If something else stopped them, resend it."),
     "cancelled": _("Cancelled by %(who)s."),
     "cancelled_unsure": _(
-        "Cancelled by %(who)s after an attempt of which no answer is known: it may have arrived."
+        "Cancelled by %(who)s after an attempt without a proper answer: it may have arrived."
     ),
     "answer_improper": _("DFINERY gave no proper answer; the event is retried. It said: %(answer)s"),
     "rate_limited": _("DFINERY's rate limit is used up. It said: %(answer)s"),
@@ -129,7 +129,10 @@ _OF_DELIVERY = {
         "not usable in an HTTP header: it has blanks, line ends or characters outside ASCII"
     ),
     "no_answer": _("No answer from DFINERY. %(error)s"),
-    "request_failed": _("The request could not be made, by a mistake of the software: see the attempt, or the log."),
+    "request_failed": _(
+        "The request could not be made, or its answer not read, by a mistake of the software: "
+        "see the attempt, or the log."
+    ),
     "never_ended": _("The request had no end after %(seconds)s s: does the resolver (DNS) answer?"),
 }  # fmt: skip
 

@@ -42,7 +42,11 @@ def test_a_good_setting_is_silent(configured: Any) -> None:
     [
         ({"model": "shop.Oder"}, "E007", "Did you mean 'shop.Order'?"),
         ({"model": "sales.Receipt"}, "E007", "of an app in INSTALLED_APPS"),
-        ({"model": "company.platform.trading.Order"}, "E007", "Did you mean 'shop.Order'? The first part is an app's label"),
+        (
+            {"model": "company.platform.trading.Order"},
+            "E007",
+            "Did you mean 'shop.Order'? The first part is an app's label",
+        ),
         ({"model": None}, "E007", "not an installed model"),
         ({"whne": "created"}, "E007", "'when'"),
         ({"when": "creatd"}, "E007", "'created'"),

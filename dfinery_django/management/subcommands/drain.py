@@ -42,7 +42,7 @@ class DrainCommand(Subcommand):
                 if counts or not forever:
                     words = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()) if count)
                     self.stdout.write(words or "Nothing was due.")
-                    if counts.get("pending") and (reason := _why_pending(destination)):
+                    if not forever and counts.get("pending") and (reason := _why_pending(destination)):
                         self.stdout.write(f"  {reason}")
                     self.stdout.flush()
                 if not forever:
@@ -71,6 +71,6 @@ def _why_pending(destination: str | None) -> str:
     aliases = [destination] if destination else list(get_settings().TOKENS)
     for using in outbox_databases():
         waiting = Event.objects.using(using).filter(destination__in=aliases, status=EventStatus.PENDING)
-        for reason in waiting.exclude(reason="").values_list("reason", flat=True)[:1]:
-            return str(reason)
+        if reasons := list(filter(None, waiting.order_by("expires_at").values_list("reason", flat=True)[:20])):
+            return str(reasons[0])
     return ""

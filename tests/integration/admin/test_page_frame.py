@@ -11,7 +11,8 @@ import pytest
 from django.template import Context, Template
 from django.test import RequestFactory
 
-from dfinery_django.models import Event
+from dfinery_django import clock
+from dfinery_django.models import Event, Repair
 from tests.support.staff import LIST, make, page_of, text_of
 
 pytestmark = pytest.mark.django_db
@@ -102,7 +103,10 @@ def test_every_file_of_our_pages_has_the_nonce(configured: Any, admin_client: An
     settings.TEMPLATES = [{**settings.TEMPLATES[0], "OPTIONS": options}]
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.middleware.csp.ContentSecurityPolicyMiddleware"]
     configured()
-    for url in (LIST, f"{ADMIN}overview/", f"{ADMIN}customfield/", page_of(make("failed"))):
+    keys = {"selection": "{}", "seen_at": clock.now(), "last_pk": 0, "last_attempt_pk": 0}
+    running = Repair.objects.create(action="resend", **keys)
+    pages = (f"{ADMIN}overview/", f"{ADMIN}customfield/", f"{ADMIN}repair/{running.pk}/change/")
+    for url in (LIST, *pages, page_of(make("failed"))):
         files = Inline(admin_client.get(url).content.decode()).files
         assert files
         assert all(each.get("nonce") for each in files), url

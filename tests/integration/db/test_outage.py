@@ -180,3 +180,15 @@ def test_sentences_in_the_reader_s_words() -> None:
     assert "migrate" in outage.outage_message(OperationalError(1146, "Table 'x' doesn't exist"))
     assert "at the moment" in outage.outage_message(OperationalError("database is locked"))
     assert outage.outage_message(ValueError("no")) == ""
+
+
+def test_an_error_of_the_site_is_no_missing_table(caplog: Any) -> None:
+    """Neither by a number of its own, nor is its text read, which may raise."""
+
+    class Unreadable:
+        def __str__(self) -> str:
+            raise ValueError
+
+    for error in (KeyError(1146), RuntimeError(Unreadable())):
+        outage.log_failure("%s was not captured", str(type(error)), error=error)
+    assert "migrate" not in caplog.text

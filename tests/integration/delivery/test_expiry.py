@@ -53,6 +53,7 @@ def test_others_were_before_it(far_side: FarSide) -> None:
     """Drains ran all the time."""
     drained(hours=0.01)
     assert code_of(expired(far_side)) == "expired_in_queue"
+    assert code_of(expired(far_side, attempt_count=1)) == "expired_in_queue"  # its attempt left no result
 
 
 def test_a_paused_destination(far_side: FarSide) -> None:

@@ -224,12 +224,12 @@ def test_it_says_what_holds_them_up(configured: Any, capsys: Any) -> None:
     make("failed", destination="outlet")
     with translation.override("ko"):
         dfinery("resend", "--all", "--no-input")
-    begun, held_up = capsys.readouterr().out.splitlines()[-2:]
+    begun, held_up, command = capsys.readouterr().out.splitlines()[-3:]
     assert begun == "1 event will be sent again."
     assert held_up.startswith(
         "No events are delivered: no worker has ever looked for events. The events wait meanwhile."
     )
-    assert held_up.endswith("python manage.py dfinery drain --forever")
+    assert command == "  python manage.py dfinery drain --forever"
     dfinery("cancel", "--all", "--no-input")
     assert capsys.readouterr().out.splitlines()[-1] == "1 event is cancelled."
 

@@ -123,7 +123,7 @@ def test_resend_and_cancel_do_what_they_say(of_every_kind: None) -> None:
     reasons = Event.objects.filter(reason_code="by_hand").values_list("reason", flat=True)
     assert Counter(reasons) == {
         "Cancelled by Kim.": 9,
-        "Cancelled by Kim after an attempt of which no answer is known: it may have arrived.": 2,
+        "Cancelled by Kim after an attempt without a proper answer: it may have arrived.": 2,
     }
     assert Event.objects.filter(status="sending").count() == 1
     assert dict(Event.objects.values_list("event_id", "payload")) == before
