@@ -33,7 +33,7 @@ class DestinationAdmin(ReadOnlyAdmin):
     )
 
     class Media:
-        css = {"all": ["dfinery_django/events.css"]}
+        css = {"all": ["dfinery_django/events.css", "dfinery_django/overview.css"]}
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         from .overview_page import destinations_page_context

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,7 +11,6 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
 from ..enums import FINISHED, UNFINISHED, EventStatus
-from ..models import Destination
 from ..monitoring import overview, recent
 from ..monitoring.health import HealthReport, assess
 from ..operations.redaction import redact
@@ -48,24 +46,23 @@ def overview_context(request: HttpRequest, site: str) -> dict[str, Any]:
 def destinations_page_context(request: HttpRequest, site: str) -> dict[str, Any]:
     """Return the context of the Destinations page, as of now."""
     snapshot = _redacted_overview(request, overview.look(with_schedules=False))
-    with_row = {row.alias for using in overview.databases() for row in Destination.objects.using(using)}
     return {
         "overview": snapshot,
-        **_destinations_context(request, snapshot, site, with_row=with_row),
+        **_destinations_context(request, snapshot, site, with_pages=True),
         "back": "destination",
     }
 
 
 def _destinations_context(
-    request: HttpRequest, snapshot: overview.Snapshot, site: str, with_row: Collection[str] = ()
+    request: HttpRequest, snapshot: overview.Snapshot, site: str, *, with_pages: bool = False
 ) -> dict[str, Any]:
-    """Return the destinations with a link to the events of each, and with one to the page of those ``with_row``."""
+    """Return the destinations with a link to the events of each; if asked for, with one to the page of its row."""
     may_view = request.user.has_perm("dfinery_django.view_event")
     cards = []
     for each in snapshot.destinations:
         events = _list_link(site, destination=each.alias) if may_view else ""
         page = ""
-        if each.alias in with_row:
+        if with_pages and each.has_row:
             page = reverse("admin:dfinery_django_destination_change", args=[quote(each.alias)], current_app=site)
         cards.append((each, events, page))
     return {

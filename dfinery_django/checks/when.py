@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.core.checks import CheckMessage
@@ -13,11 +13,11 @@ from django.db.models.constants import LOOKUP_SEP
 from ..conf import nearest
 from ..definitions.conditions import is_plain_lookup
 from ..definitions.definition import EventDefinition
+from ..schema.model_fields import COLLECTIONS, is_none_of
 from . import message_of
 from .hints import choices_of, choices_words, method_names, near_hint, stored_form, with_article
 
 _USUAL_HINT = 'Write lookups as in filter(): {"status": "paid"}'
-_COLLECTIONS = (list, tuple, set, frozenset)
 
 
 def check_when(definition: EventDefinition) -> Iterator[CheckMessage]:
@@ -88,8 +88,8 @@ def _check_wanted(definition: EventDefinition, lookup: str, wanted: Any) -> Iter
     if not isinstance(field, models.Field) or field.is_relation or rest not in ([], ["exact"], ["in"]):
         return
     choices = choices_of(field) if is_plain_lookup(field, "".join(rest)) else []
-    for value in (wanted if isinstance(wanted, _COLLECTIONS) else ()) if rest == ["in"] else (wanted,):
-        if choices and _is_none_of(field, value, [stored for stored, _ in choices]):
+    for value in (wanted if isinstance(wanted, COLLECTIONS) else ()) if rest == ["in"] else (wanted,):
+        if choices and is_none_of(field, value, [stored for stored, _ in choices]):
             shown = stored_form(value)
             yield message_of(
                 "W020",
@@ -97,16 +97,6 @@ def _check_wanted(definition: EventDefinition, lookup: str, wanted: Any) -> Iter
                 f"choices of {field}: {choices_words(choices)}.",
                 _choice_hint(shown, choices),
             )
-
-
-def _is_none_of(field: Any, value: Any, choices: Iterable[Any]) -> bool:
-    if value in (None, "") or hasattr(value, "resolve_expression"):
-        return False
-    try:
-        wanted = field.to_python(value)
-        return not isinstance(wanted, _COLLECTIONS) and wanted not in [field.to_python(each) for each in choices]
-    except Exception:  # noqa: BLE001 - a third-party field fails
-        return False
 
 
 def _choice_hint(value: Any, choices: list[tuple[Any, str]]) -> str:

@@ -85,11 +85,8 @@ class Client:
         proxy: Proxy = NO_PROXY,
         ca_bundle: str = "",
     ) -> None:
-        self._seconds, self._connect_timeout, self._read_timeout = (
-            connect_timeout + read_timeout,
-            connect_timeout,
-            read_timeout,
-        )
+        self._connect_timeout, self._read_timeout = connect_timeout, read_timeout
+        self._seconds = connect_timeout + read_timeout
         self._timeout = urllib3.Timeout(total=self._seconds, connect=connect_timeout, read=read_timeout)
         self._headers = {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"}
         self._proxy, self._secrets, self._ca_bundle = proxy, proxy.secrets, ca_bundle

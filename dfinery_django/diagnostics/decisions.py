@@ -24,6 +24,7 @@ from ..definitions.source import Source
 from ..models import Event
 from ..outbox import reconcile
 from ..schema import properties
+from ..schema.model_fields import is_none_of
 from ..text.times import site_span, site_time
 from .fields import SAVE_TIME, PayloadPart, datetime_source, short_repr, source_text, try_call
 
@@ -104,8 +105,7 @@ def _missed_choices(model: Any, path: str, lookup: str, wanted: Any) -> list[Any
         return []
     choices = [value for value, _ in field.flatchoices]
     values = list(wanted) if lookup == "in" else [wanted]
-    is_missed = all(value not in field.empty_values and field.to_python(value) not in choices for value in values)
-    return choices if is_missed else []
+    return choices if all(is_none_of(field, value, choices) for value in values) else []
 
 
 def _hook_step(name: str, called: str, ask: Callable[[bool], Any]) -> Step:

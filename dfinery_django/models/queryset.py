@@ -235,7 +235,7 @@ class EventQuerySet(models.QuerySet[Any]):
         )  # fmt: skip
 
     def may_have_arrived(self) -> Q:
-        """Return the condition for unfinished events of which DFINERY may have got a request, but gave no answer.
+        """Return the condition for unfinished events that DFINERY may have got, but gave no proper answer to.
 
         Of an event whose lease has lapsed no result is known. A refused connection is known not to have arrived.
         """

@@ -27,6 +27,7 @@ class DestinationReport:
 
     alias: str
     has_token: bool
+    has_row: bool
     endpoint: Endpoint
     protocol: str  # the name of the wire protocol for people
     state: DestinationState = DestinationState.OPEN
@@ -76,6 +77,7 @@ def _report(
     return DestinationReport(
         alias,
         has_token=alias in settings.TOKENS,
+        has_row=bool(rows),
         endpoint=settings.endpoint,
         protocol=protocol_label(settings),
         state=state,

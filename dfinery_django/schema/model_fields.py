@@ -7,7 +7,7 @@ found through the field's own methods; no package is named. Reads no row.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -26,6 +26,7 @@ _TYPES: tuple[tuple[tuple[type[models.Field[Any, Any]], ...], WireType], ...] = 
     ((models.FileField, models.FilePathField), WireType.STRING),  # the file's name
     ((models.DateField, models.TimeField), WireType.STRING),  # ISO 8601 text; DateTimeField is a DateField
 )
+COLLECTIONS = (list, tuple, set, frozenset)
 #: Texts for any kind of field: a number, a word (and base64), a date, a list, a mapping, a time zone, a code.
 _SAMPLES = ("1", "text", "2026-01-01", '["a"]', '{"lower": "1", "upper": "2"}', "Asia/Seoul", "KR")
 
@@ -35,6 +36,17 @@ def wire_type_of(field: Any) -> WireType | None:
     field = getattr(field, "output_field", field)  # GeneratedField
     stored_as = getattr(models, field.get_internal_type() or "", object)
     return next((each for kinds, each in _TYPES if isinstance(field, kinds) or issubclass(stored_as, kinds)), None)
+
+
+def is_none_of(field: Any, value: Any, choices: Iterable[Any]) -> bool:
+    """Return whether a field's value can be told to be none of these choices."""
+    if value in (None, "") or hasattr(value, "resolve_expression"):
+        return False
+    try:
+        wanted = field.to_python(value)
+        return not isinstance(wanted, COLLECTIONS) and wanted not in [field.to_python(each) for each in choices]
+    except Exception:  # noqa: BLE001 - a third-party field fails
+        return False
 
 
 def plain_value(holder: Any, name: str, value: Any) -> Any:

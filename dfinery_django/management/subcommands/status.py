@@ -89,7 +89,7 @@ def _status_as_json(overview: Snapshot, health: HealthReport) -> dict[str, Any]:
 
 def _destination_as_json(report: DestinationReport) -> dict[str, Any]:
     fields = asdict(report)
-    del fields["lately"]
+    del fields["lately"], fields["has_row"]
     return fields | {"last_24_hours": {str(status): report.lately.get(status, 0) for status in FINISHED}}
 
 
