@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .outbox.capture import capture
     from .outbox.track import track
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 __all__ = [
     "AlreadyRegistered",

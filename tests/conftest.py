@@ -25,7 +25,7 @@ if os.environ.get("CI"):
     hypothesis.settings.load_profile("ci")
 
 #: What needs packages and settings of its own (``pytest tests/system/oscar``), or a browser.
-collect_ignore = [f"system/{each}" for each in ("browser", "neighbours", "oscar", "schema")]
+collect_ignore = [f"system/{each}" for each in ("browser", "neighbours", "oscar", "package", "schema")]
 
 #: Whoever requests one of these uses a database, also by way of a fixture of ours.
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "django_db_serialized_rollback"}

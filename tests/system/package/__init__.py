@@ -1,0 +1,1 @@
+"""The files that are published: ``pytest tests/system/package``. Needs the extra ``dev``, and no network."""
