@@ -1,6 +1,6 @@
 """Make what a release leaves to later tests: ``python -m tests.support.release [wheel] [dumps]``, without a word all.
 
-wheel   the released package, in ``tests/system/upgrade/``: the "old code" of tests of deployments; replaces the last one
+wheel   the package, in ``tests/system/upgrade/``: the "old code" of the tests of a deployment; replaces the last one
 dumps   what it leaves in a database, in ``tests/system/upgrade/dumps/``, for each of SQLite, PostgreSQL and MariaDB;
         needs both servers, ``pg_dump`` and ``mariadb-dump``; dumps of earlier versions stay
 

@@ -1,7 +1,11 @@
-"""The migration and the models agree, and a changed label asks for no migration."""
+"""The migrations and the models agree, the first is frozen, and a changed label asks for no migration."""
 
 from __future__ import annotations
 
+import hashlib
+from importlib import import_module
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +17,30 @@ from dfinery_django.models import DeliveryAttempt, Destination, Event, Repair
 
 pytestmark = pytest.mark.django_db
 
+#: SHA-256 of 0001_initial.py as 1.0.0 has it.
+INITIAL = "d35f6db3cf5ff95f9a12dc013296ea13d9e383d40f88c3a19a8adfff1199f673"
+
 
 def test_no_migration_is_missing() -> None:
-    """The models and the one migration agree."""
+    """The models and the migrations agree."""
     call_command("makemigrations", "dfinery_django", check=True, dry_run=True, verbosity=0)
+
+
+def test_the_first_migration_is_frozen() -> None:
+    """Sites have run it: what it did can't be changed in its file. A change is a migration of its own."""
+    file = Path(str(import_module("dfinery_django.migrations.0001_initial").__file__))
+    assert hashlib.sha256(file.read_text().encode()).hexdigest() == INITIAL
+
+
+def test_migrations_are_a_chain() -> None:
+    """Each builds on the one before, so that sites run them in one order; none replaces others."""
+    names = sorted(
+        each.stem for each in Path(str(import_module("dfinery_django.migrations").__file__)).parent.glob("0*.py")
+    )
+    for before, name in pairwise(names):
+        migration = import_module(f"dfinery_django.migrations.{name}").Migration
+        assert [each for each in migration.dependencies if each[0] == "dfinery_django"] == [("dfinery_django", before)]
+        assert (migration.replaces, migration.initial) == ([], None)
 
 
 @pytest.mark.parametrize("model", [Event, DeliveryAttempt, Destination, Repair])

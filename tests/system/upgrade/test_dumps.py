@@ -1,9 +1,8 @@
-"""A database that an earlier version has written, and ``migrate``: every row stays as it is, and what is due arrives."""
+"""A database of an earlier version, and ``migrate``: every row stays as it is, and what is due arrives."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,8 +67,8 @@ def test_there_is_a_dump_of_each_database() -> None:
 def test_an_upgrade_keeps_each_row_and_delivers_what_is_due(site: Site) -> None:
     """migrate changes no value of a known column; events that were due, leased and begun to be resent are delivered.
 
-    What waits for a paused destination, for another worker's lease or for a destination without a token stays. Reconcile
-    captures no order a second time.
+    What waits for a paused destination, for another worker's lease or for a destination without a token stays.
+    Reconcile captures no order a second time.
     """
     before = site.ask("rows")
     assert {row_of(before, name) for name in EVENTS} == set(EVENTS)

@@ -108,7 +108,7 @@ def assert_each_resends_the_other_s(deployment: Deployment) -> None:
 
 
 def assert_the_released_code_starts(deployment: Deployment) -> None:
-    """After a step back a process of the released version starts, captures and delivers; ``migrate`` changes nothing."""
+    """After a step back a released process starts, captures and delivers; its ``migrate`` changes nothing."""
     with Site(deployment.released.package, deployment.database, deployment.sandbox.url) as site:
         tables = {table: each["columns"] for table, each in site.ask("rows").items()}
         site.ask("migrate")
