@@ -74,8 +74,8 @@ class EventDetailView(DfineryView):
 
 
 def get_event_or_404(events: Any, event_id: str) -> Event:
-    """Return the event of this id."""
+    """Return the event of this id; of several destinations, that of the first."""
     try:
-        return events.get(event_id=UUID(event_id))  # type: ignore[no-any-return]
+        return events.filter(event_id=UUID(event_id)).earliest("pk")  # type: ignore[no-any-return]
     except (ValueError, Event.DoesNotExist):
         raise Http404 from None

@@ -31,13 +31,13 @@ class Migration(migrations.Migration):
             name='CustomField',
             fields=[
                 ('key', models.CharField(editable=False, max_length=64, primary_key=True, serialize=False)),
-                ('scope', models.CharField(blank=True, max_length=5, verbose_name='scope')),
+                ('scope', models.CharField(blank=True, max_length=20, verbose_name='scope')),
                 ('name', models.TextField(verbose_name='name')),
-                ('type', models.CharField(blank=True, max_length=7, verbose_name='type')),
+                ('type', models.CharField(blank=True, max_length=20, verbose_name='type')),
                 ('first_seen_at', dfinery_django.db.columns.MomentField(verbose_name='first seen at')),
                 ('last_seen_at', dfinery_django.db.columns.MomentField(verbose_name='last seen at')),
                 ('drift_count', models.PositiveIntegerField(default=0, verbose_name='drifts')),
-                ('drift_type', models.CharField(blank=True, max_length=7, verbose_name='other type')),
+                ('drift_type', models.CharField(blank=True, max_length=20, verbose_name='other type')),
                 ('drifted_at', dfinery_django.db.columns.MomentField(blank=True, null=True, verbose_name='drifted at')),
             ],
             options={
@@ -127,7 +127,7 @@ class Migration(migrations.Migration):
             name='Event',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('event_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='event id')),
+                ('event_id', models.UUIDField(default=uuid.uuid4, editable=False, verbose_name='event id')),
                 ('definition', models.CharField(blank=True, max_length=100, verbose_name='definition')),
                 ('event_name', models.CharField(max_length=255, verbose_name='event')),
                 ('destination', models.CharField(max_length=64, verbose_name='destination')),
@@ -155,7 +155,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'events',
                 'permissions': [('resend_event', 'Can resend events'), ('rebuild_event', 'Can rebuild and resend events'), ('cancel_event', 'Can cancel events'), ('forget_user', 'Can erase the events of users'), ('view_payload', 'Can see payloads')],
                 'indexes': [models.Index(fields=['destination', 'status', 'expires_at', 'id'], name='dfinery_event_claim'), models.Index(fields=['definition', 'source_pk'], name='dfinery_event_source'), models.Index(fields=['user_id'], name='dfinery_event_user', opclasses=['varchar_pattern_ops']), models.Index(fields=['order_id'], name='dfinery_event_order', opclasses=['varchar_pattern_ops']), models.Index(fields=['finished_at'], name='dfinery_event_finished'), models.Index(fields=['occurred_at'], name='dfinery_event_occurred'), models.Index(fields=['event_name', 'id'], name='dfinery_event_name')],
-                'constraints': [models.UniqueConstraint(fields=('dedup_key',), name='dfinery_event_once'), models.CheckConstraint(condition=models.Q(models.Q(('due_at__isnull', False), ('status__in', ('captured', 'pending', 'sending'))), models.Q(('due_at__isnull', True), ('status__in', ('delivered', 'failed', 'expired', 'cancelled'))), _connector='OR'), name='dfinery_event_due_iff_unfinished')],
+                'constraints': [models.UniqueConstraint(fields=('dedup_key',), name='dfinery_event_once'), models.UniqueConstraint(fields=('event_id', 'destination'), name='dfinery_event_id'), models.CheckConstraint(condition=models.Q(models.Q(('due_at__isnull', False), ('status__in', ('captured', 'pending', 'sending'))), models.Q(('due_at__isnull', True), ('status__in', ('delivered', 'failed', 'expired', 'cancelled'))), _connector='OR'), name='dfinery_event_due_iff_unfinished')],
             },
         ),
         migrations.CreateModel(
@@ -165,7 +165,7 @@ class Migration(migrations.Migration):
                 ('number', models.PositiveIntegerField(verbose_name='number')),
                 ('started_at', dfinery_django.db.columns.MomentField(verbose_name='started at')),
                 ('duration_ms', models.PositiveIntegerField(verbose_name='duration (ms)')),
-                ('outcome', models.CharField(choices=dfinery_django.enums.Outcome.as_choices, max_length=10, verbose_name='outcome')),
+                ('outcome', models.CharField(choices=dfinery_django.enums.Outcome.as_choices, max_length=20, verbose_name='outcome')),
                 ('status_code', models.PositiveSmallIntegerField(blank=True, null=True, verbose_name='HTTP status')),
                 ('result_code', models.CharField(blank=True, max_length=20, verbose_name='result code')),
                 ('response_body', models.TextField(blank=True, verbose_name='response body')),

@@ -27,7 +27,8 @@ from .queryset import EventQuerySet
 class Event(models.Model):
     """Something that happened, on its way to DFINERY."""
 
-    event_id = models.UUIDField(_("event id"), default=uuid.uuid4, unique=True, editable=False)
+    # Unique with its destination: one event may go to several, and each has a row.
+    event_id = models.UUIDField(_("event id"), default=uuid.uuid4, editable=False)
     definition = models.CharField(pgettext_lazy("event", "definition"), max_length=100, blank=True)
     event_name = models.CharField(pgettext_lazy("model", "event"), max_length=255)
     destination = models.CharField(pgettext_lazy("model", "destination"), max_length=64)
@@ -83,6 +84,7 @@ class Event(models.Model):
         constraints = [
             # Not unique=True: PostgreSQL would keep a second index for LIKE.
             models.UniqueConstraint(fields=["dedup_key"], name="dfinery_event_once"),
+            models.UniqueConstraint(fields=["event_id", "destination"], name="dfinery_event_id"),
             models.CheckConstraint(
                 name="dfinery_event_due_iff_unfinished",
                 condition=Q(status__in=UNFINISHED, due_at__isnull=False) | Q(status__in=FINISHED, due_at__isnull=True),
@@ -142,7 +144,7 @@ class DeliveryAttempt(models.Model):
     number = models.PositiveIntegerField(pgettext_lazy("attempt", "number"))
     started_at = MomentField(_("started at"))
     duration_ms = models.PositiveIntegerField(_("duration (ms)"))
-    outcome = models.CharField(pgettext_lazy("attempt", "outcome"), max_length=10, choices=Outcome.as_choices)
+    outcome = models.CharField(pgettext_lazy("attempt", "outcome"), max_length=20, choices=Outcome.as_choices)
     status_code = models.PositiveSmallIntegerField(_("HTTP status"), null=True, blank=True)
     result_code = models.CharField(_("result code"), max_length=20, blank=True)
     response_body = models.TextField(_("response body"), blank=True)

@@ -30,14 +30,14 @@ class HashKeyed(models.Model):
 class CustomField(HashKeyed):
     """A custom field that was sent, with its type so far; or, without a scope, a custom event."""
 
-    scope = models.CharField(pgettext_lazy("custom field", "scope"), max_length=5, blank=True)
+    scope = models.CharField(pgettext_lazy("custom field", "scope"), max_length=20, blank=True)
     name = models.TextField(pgettext_lazy("custom field", "name"))
-    type = models.CharField(pgettext_lazy("custom field", "type"), max_length=7, blank=True)
+    type = models.CharField(pgettext_lazy("custom field", "type"), max_length=20, blank=True)
     first_seen_at = MomentField(_("first seen at"))
     last_seen_at = MomentField(_("last seen at"))
     # How often a value had another type, which DFINERY stores as another field; the last such type, and when.
     drift_count = models.PositiveIntegerField(pgettext_lazy("custom field", "drifts"), default=0)
-    drift_type = models.CharField(_("other type"), max_length=7, blank=True)
+    drift_type = models.CharField(_("other type"), max_length=20, blank=True)
     drifted_at = MomentField(_("drifted at"), null=True, blank=True)
 
     class Meta:
