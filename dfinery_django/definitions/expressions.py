@@ -115,7 +115,7 @@ def is_list(value: Any) -> bool:
 
 
 def _at_index(values: Any, index: int) -> Any:
-    rows = list(values) if isinstance(values, QuerySet) else values  # the rows were prefetched
+    rows = list(values) if index < 0 and isinstance(values, QuerySet) else values  # a query has no last row
     try:
         return rows[index]
     except IndexError:

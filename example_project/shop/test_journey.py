@@ -1,4 +1,4 @@
-"""Each recipe of docs/map/journey.md, as the page has it: a customer does it in the shop, and an event would be sent."""
+"""Each recipe of docs/map/journey.md, as the page has it: a customer does it, and an event would be sent."""
 # ruff: noqa: PT009 - the assertions of Django's own test classes
 
 import copy
@@ -153,12 +153,17 @@ class JourneyTests(ShopTestCase):
         events.none("withdrawal")
 
     def test_the_row_of_a_member_is_deleted(self):
+        cart_changed = self.receiver("cart_changed")
+        for signal in (post_save, post_delete):
+            self.addCleanup(signal.disconnect, cart_changed, sender=SavedCartLine)
+        self.post("shop:add_to_cart", "TEA-GREEN", quantity=1)
         self.client.force_login(get_user_model().objects.create_superuser("boss@example.com", PASSWORD, name="Boss"))
         key = str(self.yuna.pk)
-        with captured_events() as events:
+        with captured_events() as events, at(10, 0):
             self.post("admin:accounts_user_delete", key, post="yes")
         self.assertFalse(get_user_model().objects.filter(pk=key).exists())
         self.assert_said(events, "account_deleted", user=key)
+        self.assertEqual(len(events), 1, "the cart that went with the member is no event")
 
     def test_views_are_sampled_and_one_per_ten_minutes(self):
         look = self.tea.get_absolute_url()
