@@ -18,7 +18,9 @@ from django.test import override_settings
 from django.urls import reverse
 from django.utils import timezone
 
+from dfinery_django.definitions import registry
 from dfinery_django.models import Event
+from dfinery_django.outbox.reconcile import obstacle
 from dfinery_django.testing import captured_events
 
 from . import services, signals
@@ -28,6 +30,7 @@ from .tests import ShopTestCase
 EXAMPLE = Path(settings.BASE_DIR)
 PAGE = (EXAMPLE.parent / "docs/map/journey.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+RECONCILED = {"sign_up", "add_to_wishlist", "use_coupon", "cancel_item", "refund"}
 ENVELOPE = ("event_id", "event_name", "event_datetime")
 PASSWORD = "korrekt-horse-9"
 TEA = {"product_id": "TEA-GREEN", "product_name": "Green tea from Boseong, 80 g", "price": 15_900.0}
@@ -114,6 +117,10 @@ class JourneyTests(ShopTestCase):
 
     def test_the_settings_have_no_mistake(self):
         self.assertEqual([each for each in run_checks(tags=["dfinery"]) if each.level > INFO], [])
+
+    def test_reconcile_finds_what_the_page_says(self):
+        found = {each.name for each in registry.definitions() if not obstacle(each)}
+        self.assertEqual(found - {"purchase", "cancel_order"}, RECONCILED)
 
     def test_sign_up_and_login(self):
         self.client.logout()

@@ -20,7 +20,9 @@ from oscar.apps.basket.models import Line as BasketLine
 from oscar.apps.catalogue.signals import product_viewed
 from oscar.apps.order.models import PaymentEventType
 
+from dfinery_django.definitions import registry
 from dfinery_django.models import Event
+from dfinery_django.outbox.reconcile import obstacle
 from tests.system.oscar.settings import PAGE
 from tests.system.oscar.shop import PASSWORD, Clerk, Customer
 
@@ -91,6 +93,12 @@ def at(minute: int) -> Any:
 def test_the_settings_have_no_mistake() -> None:
     """Each definition is one that oscar's models have the fields for."""
     assert [each for each in run_checks(tags=["dfinery"]) if each.level > messages.INFO] == []
+
+
+def test_reconcile_finds_what_the_page_says() -> None:
+    """Vouchers and refunds, besides the purchases of the page before."""
+    found = {each.name for each in registry.definitions() if not obstacle(each)}
+    assert found == {"purchase", "use_coupon", "refund"}
 
 
 def test_sign_up_and_login(delivered: Any) -> None:
