@@ -9,6 +9,7 @@ import sys
 from types import SimpleNamespace
 from typing import Any
 
+import phonenumbers
 import pytest
 from hypothesis import given, strategies as st
 
@@ -18,8 +19,6 @@ from dfinery_django.models import Event
 from tests.integration.ways import built
 from tests.shop.models import Order
 from tests.support.doubles import PURCHASE
-
-phonenumbers = pytest.importorskip("phonenumbers")
 
 
 def digits(value: Any, region: str = "KR") -> Any:
