@@ -10,7 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .definitions.definition import EventDefinition
+from .definitions.every import Every
 from .definitions.expressions import Coalesce, Display, Hashed, Joined, Value
+from .definitions.phone import Phone
 from .definitions.registry import register
 from .exceptions import AlreadyRegistered, ConfigurationError, DfineryError, NotRegistered, PayloadError, TransportError
 from .signals import (
@@ -41,11 +43,13 @@ __all__ = [
     "DfineryError",
     "Display",
     "EventDefinition",
+    "Every",
     "Forgotten",
     "Hashed",
     "Joined",
     "NotRegistered",
     "PayloadError",
+    "Phone",
     "TransportError",
     "Value",
     "acapture",

@@ -16,6 +16,7 @@ from django.db import models
 from ..definitions.conditions import own_field
 from ..definitions.definition import EventDefinition
 from ..definitions.expressions import Coalesce, Expression, Hashed, Path, Value, is_empty
+from ..definitions.phone import Phone
 from ..models import Event
 from ..schema import model_fields, properties
 from ..schema.payload import Properties, convert_properties
@@ -104,8 +105,7 @@ def _user_id_source(model: type[models.Model], prefix: str, mapped: Expression) 
     label = f"{prefix}{mapped!r}"
     if isinstance(mapped, Value):
         return _UserIdSource(label, mapped.resolve)
-    is_hashed = isinstance(mapped, Hashed)
-    path = mapped.sources[0] if isinstance(mapped, Hashed) else mapped
+    path, wrap = _unwrapped(mapped)
     column = _source_column(model, prefix + path.path) if isinstance(path, Path) else None
     if column is None:
         return _UserIdSource(label, None)
@@ -115,10 +115,20 @@ def _user_id_source(model: type[models.Model], prefix: str, mapped: Expression) 
         value = instance.__dict__[attname]  # a deferred field is a KeyError
         if hasattr(value, "resolve_expression"):
             raise LookupError(attname)
-        value = model_fields.column_value(field, field.to_python(value))
-        return Hashed(Value(value)).resolve(instance) if is_hashed else value
+        return wrap(Value(model_fields.column_value(field, field.to_python(value)))).resolve(instance)
 
     return _UserIdSource(label, read, is_reference)
+
+
+def _unwrapped(mapped: Expression) -> tuple[Expression, Callable[[Expression], Expression]]:
+    """Return what ``Hashed`` and ``Phone`` read, and a function that puts them around another source."""
+    if isinstance(mapped, Hashed):
+        inner, wrap = _unwrapped(mapped.sources[0])
+        return inner, lambda source: Hashed(wrap(source))
+    if isinstance(mapped, Phone):
+        inner, wrap, region = *_unwrapped(mapped.source), mapped.region
+        return inner, lambda source: Phone(wrap(source), region)
+    return mapped, lambda source: source
 
 
 def _source_column(model: type[models.Model], path: str) -> tuple[str, models.Field[Any, Any], bool] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -12,6 +12,8 @@ from django.db import models
 from ..conf import did_you_mean, get_settings
 from ..definitions import consent
 from ..definitions.definition import EventDefinition
+from ..definitions.expressions import Expression
+from ..definitions.phone import INSTALL, Phone, phone_library
 from ..schema import properties
 from . import message_of
 from .paths import check_moment, check_paths, check_user_path
@@ -22,7 +24,7 @@ def check_definition(definition: EventDefinition) -> Iterable[CheckMessage]:
     """Check one definition against its model."""
     for check in (
         *(check_paths, check_user_path, check_moment, check_when),
-        *(_check_names, _check_deletions, _check_choices, _check_grace),
+        *(_check_names, _check_deletions, _check_choices, _check_grace, _check_phones),
     ):
         yield from check(definition)
     if definition.consent is not None:
@@ -79,6 +81,24 @@ def _check_grace(definition: EventDefinition) -> Iterator[CheckMessage]:
             f"Event {definition.name!r} is built on commit, but waits for {definition.settle_seconds:g} s first.",
             'The drain builds what waits: leave out "build": "commit", or "settle_seconds".',
         )
+
+
+def _check_phones(definition: EventDefinition) -> Iterator[CheckMessage]:
+    mapped = [each for _, _, expressions in definition.mappings() for each in expressions.values()]
+    for phone in _parts([*mapped, *(definition.identity or ())]) if phone_library() is None else ():
+        if isinstance(phone, Phone):
+            message = f"Event {definition.name!r} has {phone!r}, and the package phonenumbers is not installed."
+            yield message_of("E022", message, f"Run: {INSTALL}")
+            return
+
+
+def _parts(value: Any) -> Iterator[Expression]:
+    """Yield the expressions among these, and those that they are made of."""
+    if isinstance(value, Expression):
+        yield value
+        value = vars(value)
+    for each in value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ():
+        yield from _parts(each)
 
 
 def check_consent(spec: Any, place: str) -> Iterator[CheckMessage]:

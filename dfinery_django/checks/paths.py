@@ -10,6 +10,7 @@ from django.db.models.constants import LOOKUP_SEP
 
 from ..definitions.conditions import has_djangos_descriptor
 from ..definitions.definition import EventDefinition
+from ..definitions.expressions import is_index
 from ..definitions.model_paths import Trace, trace
 from ..schema.model_fields import field_fault, wire_type_of
 from . import message_of
@@ -24,7 +25,7 @@ def check_paths(definition: EventDefinition) -> Iterator[CheckMessage]:
         if followed.missing:
             place = (*(hop.name for hop in followed.hops), followed.missing[1])
             if place not in told:
-                yield _missing_part(definition, path, *followed.missing)
+                yield _missing_part(definition, path, followed, *followed.missing)
             told.add(place)
         elif followed.ends_in_relation and part != "start":
             hint = f"Let the path go on to one of its fields: {path + '.pk'!r}."
@@ -33,13 +34,15 @@ def check_paths(definition: EventDefinition) -> Iterator[CheckMessage]:
             yield from _check_column(definition, path, followed.field)
 
 
-def _missing_part(definition: EventDefinition, path: str, model: Any, part: str) -> CheckMessage:
+def _missing_part(definition: EventDefinition, path: str, followed: Trace, model: Any, part: str) -> CheckMessage:
     is_moment = path in _moment_paths(definition)
     # A time that each save changes is no time when it happened.
     unfit = [each.name for each in model._meta.fields if _is_auto_now(each)] if is_moment else []
     hint = path_hint(model, part, unfit=unfit)
     if part in path_names(model):
         hint = f"There may be several: write '.first.{part}', or map them as items."
+    elif is_index(part) and followed.hops[-1:] and followed.hops[-1].is_many:
+        hint = f"A relation has no places: write '.first', or '.all.{part}' for the row at that place."
     elif LOOKUP_SEP in part:
         hint = f"A path has dots: {path.replace(LOOKUP_SEP, '.')!r}."
     if is_moment:

@@ -24,6 +24,7 @@ from .expressions import Expression, Path, expression, read_all, read_value
 from .model_paths import installed_model, wire_type
 
 WHEN_WORDS = ("created", "saved", "deleted")
+ITSELF = "self"  # ``items`` of an event whose only item is the instance: no model can have such a field
 
 
 class _Instance:
@@ -45,7 +46,7 @@ class EventDefinition:
         a callable ``(instance, created) -> bool``
     :cvar event_datetime: path of the time when it happened; default: the time of the save
     :cvar event_attributes: field name -> path, callable ``(instance) -> value`` or expression
-    :cvar items: path of the lines, or a callable ``(instance) -> iterable``
+    :cvar items: path of the lines, or a callable ``(instance) -> iterable``; ``"self"``: the instance is the only item
     :cvar item_attributes: like ``event_attributes``, from each item
     :cvar user: path of the user, or a callable; the paths of ``user_attributes`` start there
     :cvar user_attributes: default: the setting ``USER_ATTRIBUTES``; without ``user`` they start at the instance
@@ -126,7 +127,7 @@ class EventDefinition:
 
     def get_item_sources(self, instance: Any) -> Iterable[Any]:
         """Return the objects that items are made of."""
-        sources = read_value("items", self._expression_of("items"), instance)
+        sources = [instance] if self.items == ITSELF else read_value("items", self._expression_of("items"), instance)
         if isinstance(sources, BaseManager):
             sources = sources.all()
         return () if sources is None else sources
@@ -222,7 +223,7 @@ class EventDefinition:
     def paths_by_use(self) -> dict[str, list[str]]:
         """Return the paths of the items and the user, of ``once_per`` and ``event_datetime``, of values, in an item."""
         return {
-            "start": [each for each in (self.items, self.user) if isinstance(each, str)],
+            "start": [each for each in (self.items, self.user) if isinstance(each, str) and each != ITSELF],
             "key": [path for each in (*(self.identity or ()), self.moment) if each for path in each.paths()],
             "value": self._prefixed("", self.event_expressions) + self._prefixed("user", self.user_expressions),
             "item": [] if self.items is None else self._prefixed("items", self.item_expressions),
@@ -255,7 +256,13 @@ class EventDefinition:
     def prefix_of(self, start: str) -> str | None:
         """Return the path that an attribute's own paths start with: "" at the instance, ``None`` if it is unknown."""
         source = getattr(self, start) if start else None
-        return "" if source is None else f"{source}." if isinstance(source, str) else None
+        return (
+            ""
+            if source is None or (start, source) == ("items", ITSELF)
+            else f"{source}."
+            if isinstance(source, str)
+            else None
+        )
 
     def _prefixed(self, start: str, expressions: Mapping[str, Expression]) -> list[str]:
         prefix = self.prefix_of(start)

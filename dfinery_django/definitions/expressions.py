@@ -7,12 +7,15 @@ Importable from a settings module: nothing here touches models or the app regist
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from abc import ABC, abstractmethod
+from collections import UserString
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import QuerySet
 from django.db.models.manager import BaseManager
 
 from ..db.retry import is_transient
@@ -49,9 +52,9 @@ def expression(spec: Any) -> Expression:
 
 
 class Path(Expression):
-    """A dotted path over attributes, dict keys and callables: ``product.category.name``.
+    """A dotted path over attributes, dict keys, places in a list and callables: ``product.category.name``.
 
-    ``None``, a missing related object or a missing dict key anywhere on the way means ``None``. Callables are
+    ``None``, a missing related object, dict key or place in a list anywhere on the way means ``None``. Callables are
     called without arguments; related managers are not: ``lines.first.product`` works. A name that an object
     does not have is an error. An object of a column (a phone number, money) is read as the column's plain value.
     """
@@ -73,6 +76,8 @@ class Path(Expression):
     def _step(self, holder: Any, part: str) -> Any:
         if isinstance(holder, Mapping):
             return holder.get(part)
+        if is_index(part) and is_list(holder):
+            return _at_index(holder, int(part))
         try:
             value = getattr(holder, part)
         except ObjectDoesNotExist:
@@ -96,6 +101,25 @@ class Path(Expression):
 
     def __repr__(self) -> str:
         return repr(self.path)
+
+
+def is_index(part: str) -> bool:
+    """Return whether a part of a path is a place in a list: ``0``, ``-1``."""
+    return re.fullmatch(r"-?[0-9]{1,9}", part) is not None
+
+
+def is_list(value: Any) -> bool:
+    """Return whether a value has places: a list, a tuple or the rows of a query, but no text."""
+    is_text = isinstance(value, (str, bytes, bytearray, memoryview, UserString))
+    return isinstance(value, (Sequence, QuerySet)) and not is_text
+
+
+def _at_index(values: Any, index: int) -> Any:
+    rows = list(values) if index < 0 and isinstance(values, QuerySet) else values  # a query has no last row
+    try:
+        return rows[index]
+    except IndexError:
+        return None
 
 
 def _missing(holder: Any, error: AttributeError) -> str:

@@ -23,6 +23,7 @@ from ..db.retry import is_transient
 from ..exceptions import error_text
 from ..schema.model_fields import wire_type_of
 from ..schema.types import WireType
+from .expressions import is_index
 
 logger = logging.getLogger("dfinery_django")
 
@@ -95,6 +96,8 @@ def trace(model: type[models.Model], path: str, *, through_many: bool = False) -
             return Trace(tuple(hops))
         if at_manager and part in _ROW_METHODS:
             at_manager = False
+            continue
+        if index and parts[index - 1] == "all" and is_index(part):
             continue
         if at_manager and not through_many:
             return Trace(tuple(hops), missing=None if hops[-1].manager_has(part) else (current, part))

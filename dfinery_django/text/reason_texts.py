@@ -57,6 +57,8 @@ _OF_VALUES = {
 }
 
 _OF_MAPPINGS = {
+    "no_phonenumbers": _("the package phonenumbers is not installed"),
+    "install_phone": _("Run %(command)s, then rebuild the event."),
     "no_user_id": _("it is empty, and DFINERY takes no event without a user"),
     "map_guests": _(
         'For guests map e.g. Coalesce("customer.pk", Hashed("guest_email")), or set "guests": "skip".'

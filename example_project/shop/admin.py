@@ -3,7 +3,7 @@ from django.utils.translation import gettext_lazy as _
 
 from dfinery_django.admin import DfineryEventsMixin
 
-from .models import Category, Coupon, Order, OrderLine, Product
+from .models import Category, Coupon, Order, OrderLine, Product, Refund, Subscription
 
 
 @admin.register(Category)
@@ -43,3 +43,14 @@ class OrderAdmin(DfineryEventsMixin, admin.ModelAdmin):
     @admin.display(description=_("buyer"))
     def buyer_name(self, order):
         return order.buyer
+
+
+@admin.register(Refund)
+class RefundAdmin(DfineryEventsMixin, admin.ModelAdmin):
+    list_display = ["order", "amount", "refunded_at"]
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(DfineryEventsMixin, admin.ModelAdmin):
+    list_display = ["customer", "product", "paid_until", "renewed_at"]
+    autocomplete_fields = ["customer", "product"]

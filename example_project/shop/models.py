@@ -124,6 +124,10 @@ class Order(models.Model):
 class OrderLine(models.Model):
     """One product of an order, with copies of what it was called and cost on that day."""
 
+    class Status(models.TextChoices):
+        ORDERED = "ordered", _("Ordered")
+        CANCELLED = "cancelled", _("Cancelled")
+
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="lines", verbose_name=_("order"))
     product = models.ForeignKey(Product, on_delete=models.SET_NULL, null=True, verbose_name=_("product"))
     sku = models.CharField(_("SKU"), max_length=40)
@@ -131,6 +135,8 @@ class OrderLine(models.Model):
     quantity = models.PositiveIntegerField(_("quantity"))
     unit_price = Won(_("unit price"))
     discount = Won(_("discount"), default=0, help_text=_("Off the whole line."))
+    status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.ORDERED)
+    cancelled_at = models.DateTimeField(_("cancelled at"), null=True, blank=True)
 
     class Meta:
         ordering = ["pk"]
@@ -142,3 +148,98 @@ class OrderLine(models.Model):
     @property
     def gross(self):
         return self.quantity * self.unit_price
+
+    @property
+    def is_cancellable(self):
+        return self.order.is_cancellable and self.status == self.Status.ORDERED
+
+
+class Refund(models.Model):
+    """Money for pieces that came back. An order may have several."""
+
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="refunds", verbose_name=_("order"))
+    amount = Won(_("amount"))
+    refunded_at = models.DateTimeField(_("refunded at"), default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["pk"]
+        verbose_name, verbose_name_plural = _("refund"), _("refunds")
+
+    def __str__(self):
+        return f"{self.order}: {self.amount}"
+
+
+class RefundLine(models.Model):
+    refund = models.ForeignKey(Refund, on_delete=models.CASCADE, related_name="lines", verbose_name=_("refund"))
+    line = models.ForeignKey(OrderLine, on_delete=models.CASCADE, related_name="+", verbose_name=_("order line"))
+    quantity = models.PositiveIntegerField(_("quantity"))
+
+    class Meta:
+        ordering = ["pk"]
+        verbose_name, verbose_name_plural = _("refunded line"), _("refunded lines")
+
+    def __str__(self):
+        return f"{self.quantity} x {self.line.name}"
+
+
+class SavedCart(models.Model):
+    """A member's cart, kept for the next visit. It is saved after its lines."""
+
+    customer = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, verbose_name=_("customer"))
+    changed_at = models.DateTimeField(_("changed at"), auto_now=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("saved cart"), _("saved carts")
+
+    def __str__(self):
+        return str(self.customer)
+
+
+class SavedCartLine(models.Model):
+    cart = models.ForeignKey(SavedCart, on_delete=models.CASCADE, related_name="lines", verbose_name=_("saved cart"))
+    product = models.ForeignKey(Product, on_delete=models.CASCADE, verbose_name=_("product"))
+    quantity = models.PositiveIntegerField(_("quantity"))
+
+    class Meta:
+        ordering = ["pk"]
+        verbose_name, verbose_name_plural = _("line of a saved cart"), _("lines of saved carts")
+
+    def __str__(self):
+        return f"{self.quantity} x {self.product}"
+
+
+class Wish(models.Model):
+    """A product on a member's wish list."""
+
+    customer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="wishes", verbose_name=_("customer")
+    )
+    product = models.ForeignKey(Product, on_delete=models.CASCADE, verbose_name=_("product"))
+    added_at = models.DateTimeField(_("added at"), default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["pk"]
+        verbose_name, verbose_name_plural = _("wish"), _("wishes")
+        constraints = [models.UniqueConstraint(fields=["customer", "product"], name="one_wish_per_product")]
+
+    def __str__(self):
+        return str(self.product)
+
+
+class Subscription(models.Model):
+    """A product that a member gets every month."""
+
+    customer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="subscriptions", verbose_name=_("customer")
+    )
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, verbose_name=_("product"))
+    started_at = models.DateTimeField(_("started at"), default=timezone.now, editable=False)
+    paid_until = models.DateTimeField(_("paid until"))
+    renewed_at = models.DateTimeField(_("renewed at"), null=True, blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+        verbose_name, verbose_name_plural = _("subscription"), _("subscriptions")
+
+    def __str__(self):
+        return str(self.product)

@@ -3,18 +3,20 @@
 The order is saved first, then its lines, then the order again with its totals: the way most shops do it.
 """
 
+import datetime as dt
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Sum
 from django.utils import timezone, translation
 from django.utils.crypto import get_random_string
 from django.utils.translation import gettext as _
 
-from .models import Order, OrderLine, Product
+from .models import Order, OrderLine, Product, Refund, RefundLine, SavedCart, SavedCartLine, Subscription, Wish
 
 FREE_DELIVERY_FROM = Decimal(50_000)
 DELIVERY_CHARGE = Decimal(3_000)
+SUBSCRIPTION = dt.timedelta(days=30)
 
 
 class ShopError(Exception):
@@ -74,9 +76,71 @@ def cancel(order):
     order.status = Order.Status.CANCELLED
     order.cancelled_at = timezone.now()
     order.save()
-    for line in order.lines.exclude(product=None):
-        Product.objects.filter(pk=line.product_id).update(stock=F("stock") + line.quantity)
+    for line in order.lines.filter(status=OrderLine.Status.ORDERED):
+        _put_back(line, line.quantity)
     return order
+
+
+@transaction.atomic
+def cancel_line(line):
+    """The customer does not want this product of a paid order."""
+    line = OrderLine.objects.select_related("order").select_for_update(of=("self",)).get(pk=line.pk)
+    if not line.is_cancellable:
+        raise NotPossible(_("Only a paid order can be cancelled."))
+    line.status = OrderLine.Status.CANCELLED
+    line.cancelled_at = timezone.now()
+    line.save()
+    _put_back(line, line.quantity)
+    return line
+
+
+@transaction.atomic
+def refund(line, quantity):
+    """Pieces of a product came back."""
+    order = _locked(line.order)
+    refunded = RefundLine.objects.filter(line=line).aggregate(pieces=Sum("quantity"))["pieces"] or 0
+    if not (order.is_cancellable and 0 < quantity <= line.quantity - refunded):
+        raise NotPossible(_("These pieces can not be returned."))
+    amount = (line.gross - line.discount) * quantity // line.quantity
+    made = Refund.objects.create(order=order, amount=amount)
+    RefundLine.objects.create(refund=made, line=line, quantity=quantity)
+    _put_back(line, quantity)
+    return made
+
+
+@transaction.atomic
+def save_cart(customer, lines):
+    """Keep a member's cart for the next visit: its lines first, then the cart."""
+    cart, _created = SavedCart.objects.get_or_create(customer=customer)
+    cart.lines.all().delete()
+    SavedCartLine.objects.bulk_create(
+        SavedCartLine(cart=cart, product=product, quantity=quantity) for product, quantity in lines
+    )
+    cart.save()
+    return cart
+
+
+def wish_for(customer, product):
+    return Wish.objects.get_or_create(customer=customer, product=product)
+
+
+def subscribe(customer, product):
+    """The first month is paid."""
+    return Subscription.objects.create(customer=customer, product=product, paid_until=timezone.now() + SUBSCRIPTION)
+
+
+def renew_subscriptions(now=None):
+    """What a nightly job does: each subscription whose month is over is paid for another one.
+
+    :returns: how many there were
+    """
+    now = now or timezone.now()
+    due = Subscription.objects.filter(paid_until__lte=now)
+    for subscription in due:
+        subscription.paid_until += SUBSCRIPTION
+        subscription.renewed_at = now
+        subscription.save()
+    return len(due)
 
 
 def discount_of(product, quantity, coupon):
@@ -90,6 +154,10 @@ def delivery_charge_for(goods_total):
 
 def _locked(order):
     return Order.objects.select_for_update().get(pk=order.pk)
+
+
+def _put_back(line, quantity):
+    Product.objects.filter(pk=line.product_id).update(stock=F("stock") + quantity)
 
 
 def _take_from_stock(product, quantity):

@@ -1,6 +1,7 @@
 """The pages of the shop. They know nothing of DFINERY; orders change in ``services`` only."""
 
 from django.contrib import messages
+from django.contrib.auth.decorators import login_required
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import translation
 from django.utils.translation import gettext as _
@@ -10,6 +11,7 @@ from . import access, services
 from .cart import Cart
 from .forms import CheckoutForm, PaymentForm, QuantityForm
 from .models import Category, Product
+from .signals import product_viewed
 
 
 def catalogue(request, slug=None):
@@ -22,7 +24,26 @@ def catalogue(request, slug=None):
 
 def product(request, sku):
     shown = get_object_or_404(Product.objects.select_related("category"), sku=sku)
+    product_viewed.send(sender=Product, product=shown, user=request.user)
     return render(request, "shop/product.html", {"product": shown})
+
+
+@require_POST
+@login_required
+def wish(request, sku):
+    wished = get_object_or_404(Product, sku=sku)
+    services.wish_for(request.user, wished)
+    messages.success(request, _("It is on your wish list."))
+    return redirect(wished)
+
+
+@require_POST
+@login_required
+def subscribe(request, sku):
+    chosen = get_object_or_404(Product, sku=sku)
+    services.subscribe(request.user, chosen)
+    messages.success(request, _("You get it every month from now on."))
+    return redirect(chosen)
 
 
 def cart(request):
@@ -35,7 +56,9 @@ def add_to_cart(request, sku):
     chosen = get_object_or_404(Product, sku=sku)
     form = QuantityForm(request.POST)
     if form.is_valid():
-        Cart(request.session).add(chosen, form.cleaned_data["quantity"])
+        current = Cart(request.session)
+        current.add(chosen, form.cleaned_data["quantity"])
+        _keep(request, current)
         messages.success(request, _("%(product)s is in your cart.") % {"product": translation.gettext(chosen.name)})
     return redirect("shop:cart")
 
@@ -44,7 +67,9 @@ def add_to_cart(request, sku):
 def change_cart(request, sku):
     form = QuantityForm(request.POST)
     if form.is_valid() and Product.objects.filter(sku=sku).exists():
-        Cart(request.session).put(sku, form.cleaned_data["quantity"])
+        current = Cart(request.session)
+        current.put(sku, form.cleaned_data["quantity"])
+        _keep(request, current)
     return redirect("shop:cart")
 
 
@@ -85,6 +110,22 @@ def cancel(request, number):
     return redirect(found)
 
 
+@require_POST
+def cancel_line(request, number, pk):
+    found = access.get_order(request, number)
+    _attempt(request, services.cancel_line, get_object_or_404(found.lines, pk=pk))
+    return redirect(found)
+
+
+@require_POST
+def give_back(request, number, pk):
+    found = access.get_order(request, number)
+    line, form = get_object_or_404(found.lines, pk=pk), QuantityForm(request.POST)
+    if form.is_valid() and _attempt(request, services.refund, line, form.cleaned_data["quantity"]):
+        messages.success(request, _("You get your money back."))
+    return redirect(found)
+
+
 def orders(request):
     return render(request, "shop/orders.html", {"orders": access.orders_of(request)})
 
@@ -92,6 +133,11 @@ def orders(request):
 def _posted(request):
     """What was posted, which may be nothing; ``None`` where nothing was posted."""
     return request.POST if request.method == "POST" else None
+
+
+def _keep(request, current):
+    if request.user.is_authenticated:
+        services.save_cart(request.user, current.lines())
 
 
 def _place(request, current, wishes):
@@ -106,6 +152,7 @@ def _place(request, current, wishes):
     )
     if placed:
         current.clear()
+        _keep(request, current)
         access.remember(request, placed)
     return placed
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.core.checks import messages, run_checks
 from django.db import models
 from django.test.utils import isolate_apps
 
-from dfinery_django import Coalesce, Hashed, Joined, Value, checks
+from dfinery_django import Coalesce, Every, Hashed, Joined, Phone, Value, checks
 from dfinery_django.checks.definitions import check_definition
 from dfinery_django.definitions.registry import from_dict
 from tests.support.doubles import PURCHASE
@@ -35,6 +36,33 @@ def test_a_good_setting_is_silent(configured: Any) -> None:
         }
     )
     assert found() == []
+
+
+def test_an_event_that_is_its_own_item_is_silent(configured: Any) -> None:
+    """The paths of the item start at the instance; a slot of the clock needs no path."""
+    event = {**PURCHASE, "items": "self", "item_attributes": {"product_id": "number"}, "once_per": Every(minutes=10)}
+    configured(EVENTS={"saved": event})
+    assert found() == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"event_attributes": {"phone": Phone("note", "KR")}},
+        {"item_attributes": {"phone": Joined("order.lines", Coalesce(Value(""), Phone("coupon", "KR")))}},
+        {"user_attributes": {"user_id": Coalesce("pk", Hashed(Phone("username", "KR")))}},
+        {"once_per": ("pk", Phone("note", "KR"))},
+    ],
+)
+def test_a_phone_without_its_package(configured: Any, monkeypatch: Any, changes: Any) -> None:
+    """One message for a definition, wherever its numbers are; none once the package is there."""
+    configured(EVENTS={"purchase": {**PURCHASE, **changes}})
+    assert found() == []
+    monkeypatch.setitem(sys.modules, "phonenumbers", None)
+    (message,) = found()
+    assert message.id == "dfinery.E022"
+    assert "'purchase' has Phone(" in message.msg
+    assert message.hint == 'Run: pip install "dfinery-django[phone]"'
 
 
 @pytest.mark.parametrize(
@@ -64,6 +92,11 @@ def test_a_good_setting_is_silent(configured: Any) -> None:
         ({"event_attributes": {"x": "customer"}}, "E008", "customer.pk"),
         ({"event_attributes": {"x": "lines.product.sku"}}, "E008", ".first.product"),
         ({"event_attributes": {"x": "lines.nope"}}, "E008", "'nope'"),
+        ({"event_attributes": {"x": "lines.0.quantity"}}, "E008", "write '.first', or '.all.0' for the row"),
+        ({"event_attributes": {"x": "customer.0"}}, "E008", "Known: "),
+        ({"event_attributes": {"x": Phone("customer.phonenumber", "KR")}}, "E008", "'phonenumber'"),
+        ({"items": "self", "item_attributes": {"product_id": "numbr"}}, "E008", "'number'"),
+        ({"user": "self"}, "E008", "'self'"),
         ({"user": None, "user_attributes": {"user_id": "customer.order.number"}}, "E008", "'order_set'"),
         ({"event_attributes": {"x": "totl"}}, "E008", "'total'"),
         ({"event_attributes": {"x": "customer__grade"}}, "E008", "A path has dots: 'customer.grade'."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from collections import deque
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,6 +27,7 @@ from dfinery_django.definitions.expressions import (
     is_empty,
     normalised,
 )
+from dfinery_django.definitions.model_paths import get_rows
 from dfinery_django.exceptions import PayloadError
 from tests.shop.models import Line, Order, User
 from tests.support.doubles import Shop
@@ -38,12 +40,17 @@ class Basket:
     empty = None
     zero = 0
     owner = SimpleNamespace(name="hong", address={"city": "Seoul", "geo": {"lat": 37.5}, "none": None})
+    content = {"rows": [{"amount": 10}, {"amount": 20, "tags": ("new", "red")}], "0": "a key", "empty": []}
+    raw = b"text"
 
     def total(self) -> int:
         return 100
 
     def first_line(self) -> SimpleNamespace:
         return SimpleNamespace(sku="A1")
+
+    def prices(self) -> tuple[Any, ...]:
+        return (SimpleNamespace(amount=5), None, deque(["a", "b"]))
 
     def gone(self) -> None:
         raise ObjectDoesNotExist
@@ -76,6 +83,14 @@ class Basket:
         ("owner.address.geo.lat", 37.5),
         ("total", 100),
         ("first_line.sku", "A1"),
+        # places in a list
+        ("content.rows.0.amount", 10),
+        ("content.rows.-1.amount", 20),
+        ("content.rows.1.tags.1", "red"),
+        ("content.rows.00.amount", 10),
+        ("prices.0.amount", 5),
+        ("prices.2.-2", "a"),
+        ("content.0", "a key"),
         # nothing there: the field is left out
         ("empty", None),
         ("empty.name", None),
@@ -85,6 +100,12 @@ class Basket:
         ("related", None),
         ("related.name", None),
         ("gone.name", None),
+        ("content.rows.2.amount", None),
+        ("content.rows.-3.amount", None),
+        ("content.rows.999999999", None),
+        ("content.empty.0", None),
+        ("content.1.amount", None),
+        ("prices.1.amount", None),
     ],
 )
 def test_a_path_follows_attributes_keys_and_callables(path: str, value: Any) -> None:
@@ -92,7 +113,14 @@ def test_a_path_follows_attributes_keys_and_callables(path: str, value: Any) -> 
     assert Path(path).resolve(Basket()) == value
 
 
-@pytest.mark.parametrize("path", ["totl", "owner.nam", "total.foo"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("totl", "owner.nam", "total.foo", "owner.0", "owner.name.0", "owner.name.-1", "raw.0", "number.0"),
+        *("content.rows.amount", "content.rows.first", "content.rows.--1", "content.rows.9999999999"),
+        "content.rows.\u0660",
+    ],
+)
 def test_a_name_that_is_not_there_is_an_error(path: str) -> None:
     """A misspelt name is no missing value: the error names the path and the part to mend."""
     with pytest.raises(PayloadError) as caught:
@@ -121,6 +149,31 @@ def test_related_managers_are_walked_not_called(shop: Shop) -> None:
     assert Path("lines.first.product.sku").resolve(order) == "123456789"
     assert Path("lines.count").resolve(order) == 2
     assert Path("lines").resolve(order).count() == 2
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        *(("lines.all.0.quantity", 1), ("lines.all.1.quantity", 2), ("lines.all.-1.product.sku", "123456789")),
+        *(("lines.all.2.quantity", None), ("lines.all.-3.quantity", None)),
+    ],
+)
+def test_rows_have_places(shop: Shop, path: str, value: Any, django_assert_num_queries: Any) -> None:
+    """The rows that a relation's ``all`` gives are in their order; those that were prefetched cost no query."""
+    order = shop.place(lines=2)
+    Line.objects.filter(pk=order.lines.last().pk).update(quantity=2)
+    (row,) = get_rows(Order, [path], [order.pk], using="default")
+    with django_assert_num_queries(0):
+        assert Path(path).resolve(row) == value
+    assert Path(path).resolve(Order.objects.get()) == value
+
+
+@pytest.mark.django_db
+def test_a_manager_has_no_places(shop: Shop) -> None:
+    """The error of the path says so; the check advises ``.first``."""
+    with pytest.raises(PayloadError, match="Fix '0' in the path"):
+        Path("lines.0.quantity").resolve(shop.place())
 
 
 @pytest.mark.django_db

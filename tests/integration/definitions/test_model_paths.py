@@ -36,6 +36,8 @@ S, L, D, B = WireType.STRING, WireType.LONG, WireType.DOUBLE, WireType.BOOLEAN
         (Order, "lines.first.product.sku", ["lines", "product"], "shop.Product.sku"),
         (User, "order_set.last.number", ["order_set"], "shop.Order.number"),
         (Order, "lines.all.product.sku", ["lines", "product"], "shop.Product.sku"),
+        (Order, "lines.all.0.product.sku", ["lines", "product"], "shop.Product.sku"),
+        (Order, "lines.all.-1.unit_price", ["lines"], "shop.Line.unit_price"),
         (Category, "product_set.first.line_set.first.quantity", ["product_set", "line_set"], "shop.Line.quantity"),
         # what _meta can't know ends the way without a field and without a fault
         (Order, "get_payment_method_display", [], None),
@@ -44,6 +46,7 @@ S, L, D, B = WireType.STRING, WireType.LONG, WireType.DOUBLE, WireType.BOOLEAN
         (Order, "broken.deeper", [], None),
         (Order, "number.upper", [], None),
         (Line, "product.specification.ram", ["product"], None),
+        (Line, "product.specification.rows.0.ram", ["product"], None),
         (Voucher, "owner.username", ["owner"], None),
         (Voucher, "owner.order_set.first.number", ["owner"], None),
         (Order, "lines.in_bulk", ["lines"], None),
@@ -66,6 +69,7 @@ def test_a_path_is_followed_over_relations(
         (Order, "customer"),
         (Order, "lines"),
         (Order, "lines.first"),
+        (Order, "lines.all.0"),
         (Line, "product.category"),
         (Voucher, "owner"),
     ],
@@ -86,6 +90,8 @@ def test_a_path_may_end_in_a_relation(model: type[models.Model], path: str) -> N
         (Line, "product.categry.name", (Product, "categry")),
         (Order, "lines.first.produkt.sku", (Line, "produkt")),
         (User, "orders", (User, "orders")),
+        (Order, "lines.0.quantity", (Line, "0")),
+        (Order, "customer.0", (User, "0")),
     ],
 )
 def test_a_name_that_does_not_exist_is_found(

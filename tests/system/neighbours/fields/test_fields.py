@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 from djmoney.money import Money
 
-from dfinery_django import Coalesce, Hashed, Joined, PayloadError, preview
+from dfinery_django import Coalesce, Hashed, Joined, PayloadError, Phone, preview
 from dfinery_django.building.build import build_due
 from dfinery_django.definitions.registry import get
 from dfinery_django.definitions.source import fetch_sources
@@ -102,6 +102,21 @@ def test_ids_and_items(configured: Any, column: str, value: Any, wire: Any) -> N
     assert payload["event_attributes"]["items"] == [{"product_name": text, "price": 5.0, "all": "5.00"}]
     assert payload["user_attributes"]["hash"] == hashlib.sha256(text.lower().encode()).hexdigest()
     assert Event.objects.get().user_id == text
+
+
+@pytest.mark.parametrize(("phone", "digits"), [("010-1234-5678", "821012345678"), ("", None), ("123", None)])
+def test_a_phone_number_as_digits(configured: Any, phone: str, digits: str | None) -> None:
+    """``Phone`` reads the column and the object; what is no number is left out, and names nobody."""
+    configured(
+        event_attributes={"x": Phone("phone", "KR"), "y": Phone(lambda sale: sale.phone, "KR")},
+        user=None,
+        user_attributes={"user_id": Coalesce(Hashed(Phone("phone", "KR")), "number")},
+    )
+    sell(phone=phone)
+    who = hashlib.sha256(digits.encode()).hexdigest() if digits else "1"
+    assert Event.objects.get().user_id == who
+    assert sent() == ({"x": digits, "y": digits} if digits else {})
+    assert Event.objects.get().user_id == who
 
 
 def test_types_are_those_of_the_columns(configured: Any) -> None:
