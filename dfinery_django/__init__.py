@@ -10,8 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .definitions.definition import EventDefinition
-from .definitions.expressions import Coalesce, Display, Hashed, Joined, Value
+from .definitions.expressions import Coalesce, Display, Hashed, Value
 from .definitions.registry import register
+from .definitions.rows import Joined, Rows
 from .exceptions import AlreadyRegistered, ConfigurationError, DfineryError, NotRegistered, PayloadError, TransportError
 from .signals import (
     destination_blocked,
@@ -46,6 +47,7 @@ __all__ = [
     "Joined",
     "NotRegistered",
     "PayloadError",
+    "Rows",
     "TransportError",
     "Value",
     "acapture",

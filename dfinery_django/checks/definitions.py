@@ -14,6 +14,7 @@ from ..definitions import consent
 from ..definitions.definition import EventDefinition
 from ..schema import properties
 from . import message_of
+from .computed import check_computed
 from .paths import check_moment, check_paths, check_user_path
 from .when import check_when
 
@@ -21,7 +22,7 @@ from .when import check_when
 def check_definition(definition: EventDefinition) -> Iterable[CheckMessage]:
     """Check one definition against its model."""
     for check in (
-        *(check_paths, check_user_path, check_moment, check_when),
+        *(check_computed, check_paths, check_user_path, check_moment, check_when),
         *(_check_names, _check_deletions, _check_choices, _check_grace),
     ):
         yield from check(definition)

@@ -19,13 +19,13 @@ from dfinery_django.definitions.expressions import (
     Display,
     Expression,
     Hashed,
-    Joined,
     Path,
     Value,
     expression,
     is_empty,
     normalised,
 )
+from dfinery_django.definitions.rows import Joined
 from dfinery_django.exceptions import PayloadError
 from tests.shop.models import Line, Order, User
 from tests.support.doubles import Shop

@@ -10,10 +10,8 @@ from django.db.models.fields.related_descriptors import ReverseManyToOneDescript
 from django.test.utils import CaptureQueriesContext, isolate_apps
 
 from dfinery_django.definitions.expressions import Path
+from dfinery_django.definitions.fetching import _log_not_fetched, get_rows, queryset_with_related
 from dfinery_django.definitions.model_paths import (
-    _log_not_fetched,
-    get_rows,
-    queryset_with_related,
     trace,
     wire_type,
 )
