@@ -149,8 +149,8 @@ def compiling_fault(query: Any, using: str) -> Exception | None:
 
 def multiplies_rows(query: Any) -> bool:
     """Return whether a query joins a to-many relation, so that one row may become several, or none."""
-    joins = [(alias, getattr(join, "join_field", None)) for alias, join in query.alias_map.items()]
-    return any(query.alias_refcount[alias] and (f.one_to_many or f.many_to_many) for alias, f in joins if f is not None)
+    fields = [getattr(join, "join_field", None) for join in query.alias_map.values()]
+    return any(field.one_to_many or field.many_to_many for field in fields if field is not None)
 
 
 def the_row(model: type[models.Model]) -> QuerySet[Any]:

@@ -1,4 +1,4 @@
-"""What an expression reads, so that it is fetched for many rows at once: paths, selected rows, computed values."""
+"""Descriptions of what an expression reads, for fetching it for many rows: paths, selected rows, computed values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from django.db.models import Exists, Q, QuerySet
 from .annotations import Annotation, compiling_fault, multiplies_rows, own_name, shown, the_row
 
 M = TypeVar("M", bound=models.Model)
-
 
 
 class RowSelection:
@@ -31,7 +30,8 @@ class RowSelection:
 
     def __repr__(self) -> str:
         conditions = [shown(self.conditions)] if self.conditions else []
-        order = [f"order_by={', '.join(map(repr, self.order_by))}"] if self.order_by else []
+        by = self.order_by[0] if len(self.order_by) == 1 else self.order_by
+        order = [f"order_by={by!r}"] if self.order_by else []
         return ", ".join([repr(self.path), *conditions, *order])
 
     def of(self, rows: QuerySet[M]) -> QuerySet[M]:
@@ -56,8 +56,9 @@ def selection_fault(selection: RowSelection, model: type[models.Model]) -> Excep
     if fault := compiling_fault(query, router.db_for_read(model)):
         return fault
     if multiplies_rows(query):  # joined when the order was compiled
-        order = ", ".join(map(repr, selection.order_by))
-        return ValueError(f"order_by={order} runs over a to-many relation, so that one row has several places")
+        return ValueError(
+            f"{selection!r} has an order that runs over a to-many relation, so that one row has several places"
+        )
     return None
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import and_
 from typing import Any
 
 from django.db import models, router
@@ -32,7 +34,8 @@ class Rows(Expression):
     def __init__(self, path: str, *conditions: Any, order_by: Any = (), **lookups: Any) -> None:
         self.start, self.name = Path(path).path.rpartition(".")[::2]
         order = tuple(order_by) if isinstance(order_by, (tuple, list)) else (order_by,)
-        self.selection = RowSelection(path, Q(*conditions, **lookups), order)
+        given = [each if isinstance(each, Q) else Q(each) for each in conditions]
+        self.selection = RowSelection(path, reduce(and_, given, Q(**lookups)), order)
 
     def resolve(self, instance: Any) -> Any:
         holder = Path(self.start).resolve(instance) if self.start else instance
