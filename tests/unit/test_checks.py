@@ -385,10 +385,11 @@ def parcel_with(**fields: Any) -> Any:
     ("when", "is_told"),
     [("created", True), ({"pk": 1}, True), (lambda parcel, created: True, True), ("saved", False)],
 )
-def test_a_moment_that_every_save_changes(when: Any, is_told: bool) -> None:
+@pytest.mark.parametrize("moment", ["updated_at", F("updated_at")])
+def test_a_moment_that_every_save_changes(when: Any, is_told: bool, moment: Any) -> None:
     """An edited row would have a new time; with "saved", the time of the save is meant."""
     parcel = parcel_with(updated_at=models.DateTimeField(auto_now=True))
-    found = checked(parcel, event_datetime="updated_at", when=when)
+    found = checked(parcel, event_datetime=moment, when=when)
     assert [each.id for each in found] == ["dfinery.W021"] * is_told
     assert all("auto_now=True (shop.Parcel.updated_at)" in each.msg for each in found)
 

@@ -12,7 +12,6 @@ from django.core.exceptions import FieldError
 from django.db import OperationalError, connection, connections, transaction
 from django.db.models import (
     Avg,
-    BigIntegerField,
     BooleanField,
     Case,
     Count,
@@ -20,7 +19,6 @@ from django.db.models import (
     Exists,
     ExpressionWrapper,
     F,
-    Func,
     IntegerField,
     Max,
     OuterRef,
@@ -52,7 +50,7 @@ from dfinery_django.schema.types import WireType
 from dfinery_django.testing import captured_events
 from tests.settings import SHOP_TZ
 from tests.shop.models import Booking, BranchOrder, GiftOrder, Line, Order, OrderReport, Stage, Ticket, User
-from tests.support.doubles import PURCHASE
+from tests.support.doubles import BAD, PURCHASE, number_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -278,18 +276,6 @@ def test_expressions_within_ours(configured: Any, shop: Any) -> None:
 
 
 # ── rows whose value can't be computed ─────────────────────────────────────────────────────────────────────────────
-
-BAD = "2" if connection.vendor == "mysql" else "x"
-
-
-def number_in(column: str) -> Any:
-    """1 for the text "1"; an error of the database for ``BAD``."""
-    template = {
-        "sqlite": "json_extract(%(expressions)s, '$')",
-        "postgresql": "CAST(%(expressions)s AS integer)",
-        "mysql": "CAST(%(expressions)s AS SIGNED) * 9223372036854775807 - 9223372036854775806",
-    }[connection.vendor]
-    return Func(F(column), template=template, output_field=BigIntegerField())
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from dfinery_django.diagnostics.explain import explain
 from dfinery_django.models import Event
 from dfinery_django.schema.types import WireType
 from tests.shop.models import Booking, Line, Order, Stage, Ticket, User
-from tests.support.doubles import PURCHASE
+from tests.support.doubles import BAD, PURCHASE, number_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -231,8 +231,6 @@ def test_rows_that_can_not_be_selected_fail_their_own_event(configured: Any, sho
 
 def test_rows_that_fail_for_one_object_alone(configured: Any, shop: Any) -> None:
     """A condition that the database can't evaluate for one row fails that row's event, and no other."""
-    from tests.integration.definitions.test_computed import BAD, number_in
-
     mapped(configured, items=Rows("lines", Q(pk__isnull=False), order_by=number_in("coupon").asc()))
     for coupon in ("1", BAD, "1"):
         order_of(shop, coupon, "1")
