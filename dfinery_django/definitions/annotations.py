@@ -6,30 +6,28 @@ subquery over its row alone, so that joins over several relations don't multiply
 
 from __future__ import annotations
 
-import copy
 import itertools
-import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet, FieldError
-from django.db import connections, models, router
+from django.db import NotSupportedError, connections, models, router
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Window
 from django.db.transaction import TransactionManagementError
 
-from ..db.retry import is_transient
+from ..db.retry import DATABASE_ERRORS, is_transient
 from ..db.savepoints import savepoint
 from ..exceptions import PayloadError
 from ..schema.model_fields import column_value
 from ..text.reasons import ReasonText
+from .rewriting import rewritten, shown
 
 #: Databases on which a failed query does not end its transaction, so that none needs a savepoint.
 _FORGIVING_VENDORS = ("sqlite", "mysql")
-_ADDRESS = re.compile(r"<(?:\w+\.)*(\w+) object at 0x[0-9A-Fa-f]+>")
 _numbers = itertools.count(1)
 
 
@@ -89,24 +87,6 @@ class Annotation:
         return shown(self.source)
 
 
-def shown(source: Any) -> str:
-    """Return an expression as a text that is the same in each process, without reading the rows of a queryset in it."""
-    source = _rewritten(source, lambda node: _Shown(node) if isinstance(node, QuerySet) else None)
-    return _ADDRESS.sub(r"\1(…)", f"Q{source}" if isinstance(source, Q) else repr(source))
-
-
-class _Shown:
-    """Stands for a queryset in a ``repr``, which would read its rows."""
-
-    resolve_expression = None
-
-    def __init__(self, queryset: QuerySet[Any]) -> None:
-        self._label = queryset.model._meta.label
-
-    def __repr__(self) -> str:
-        return f"QuerySet({self._label})"
-
-
 @lru_cache(maxsize=2000)
 def prepare(annotation: Annotation, model: type[models.Model]) -> Prepared:
     """Return the expression for a model's rows, its output field, or the fault for which Django refuses it."""
@@ -117,7 +97,7 @@ def prepare(annotation: Annotation, model: type[models.Model]) -> Prepared:
             raise ManyValuesError(f"{annotation!r} gives several values for one {model._meta.label}")
         return Prepared(expression, query.annotations[annotation.name].output_field)
     except Exception as error:  # noqa: BLE001 - the fault of this expression alone
-        return Prepared(fault=error)
+        return Prepared(fault=error.with_traceback(None))  # it is kept, without the objects of its frames
 
 
 def compile_fault(annotation: Annotation, model: type[models.Model], using: str) -> Exception | None:
@@ -134,14 +114,14 @@ def compile_fault(annotation: Annotation, model: type[models.Model], using: str)
 def compiling_fault(query: Any, using: str) -> Exception | None:
     """Return the error for which a query can't be written as SQL.
 
-    :raises DatabaseError: if the database had to be asked for its version, and can't be reached
+    :raises DatabaseError: if the database had to be asked for its version, and does not answer
     """
     try:
         query.get_compiler(using).as_sql()
     except EmptyResultSet:
         return None
     except Exception as error:
-        if is_transient(error):
+        if isinstance(error, DATABASE_ERRORS) and not isinstance(error, NotSupportedError):
             raise
         return error
     return None
@@ -160,7 +140,7 @@ def the_row(model: type[models.Model]) -> QuerySet[Any]:
 
 def _for_each_row(source: Any, model: type[models.Model]) -> Any:
     """Return an expression whose value depends on nothing but its row."""
-    expression = _rewritten(source, lambda node: _alone(node, model))
+    expression = rewritten(source, lambda node: _alone(node, model))
     return Exists(the_row(model).filter(expression)) if isinstance(expression, Q) else expression
 
 
@@ -171,38 +151,6 @@ def _alone(node: Any, model: type[models.Model]) -> Any:
     if getattr(type(node), "contains_aggregate", None) is not True:
         return None
     return Subquery(the_row(model).values("pk").annotate(_dfinery_value=node).values("_dfinery_value"))
-
-
-def _rewritten(node: Any, change: Callable[[Any], Any]) -> Any:
-    """Return an expression with each part for which ``change`` returns another; subqueries are left alone."""
-    if (changed := change(node)) is not None:
-        return changed
-    if isinstance(node, Q):
-        return _with_children(node, [_rewritten_child(child, change) for child in node.children])
-    if isinstance(node, Subquery) or not hasattr(node, "get_source_expressions"):
-        return node
-    parts = node.get_source_expressions()
-    rewritten = [_rewritten(part, change) for part in parts]
-    if all(new is old for new, old in zip(rewritten, parts, strict=True)):
-        return node
-    node = node.copy()
-    node.set_source_expressions(rewritten)
-    return node
-
-
-def _rewritten_child(child: Any, change: Callable[[Any], Any]) -> Any:
-    if not isinstance(child, tuple):
-        return _rewritten(child, change)
-    name, value = child
-    return name, _rewritten(value, change) if hasattr(value, "resolve_expression") else value
-
-
-def _with_children(node: Q, children: list[Any]) -> Q:
-    if all(new is old or new == old for new, old in zip(children, node.children, strict=True)):
-        return node
-    node = copy.copy(node)
-    node.children = children
-    return node
 
 
 @contextmanager
@@ -289,7 +237,7 @@ def _key(row: models.Model) -> tuple[Any, ...]:
 
 def _fail(rows: Iterable[models.Model], annotation: Annotation, error: Exception) -> None:
     for row in rows:
-        vars(row)[annotation.name] = Failed(error)
+        vars(row)[annotation.name] = Failed(error.with_traceback(None))
 
 
 def guarded_query(using: str) -> AbstractContextManager[None]:

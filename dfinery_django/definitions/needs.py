@@ -10,10 +10,11 @@ from ..exceptions import ConfigurationError
 from ..schema.model_fields import wire_type_of
 from ..schema.properties import Scope
 from ..schema.types import WireType
-from .annotations import Annotation, is_djangos, prepare, shown
+from .annotations import Annotation, is_djangos, prepare
 from .expressions import Computed, Expression, Path
 from .model_paths import model_behind, wire_type
 from .reading import Read, RowSelection
+from .rewriting import shown
 from .rows import Rows
 
 if TYPE_CHECKING:

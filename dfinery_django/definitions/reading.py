@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 from django.db import models, router
 from django.db.models import Exists, Q, QuerySet
 
-from .annotations import Annotation, compiling_fault, multiplies_rows, own_name, shown, the_row
+from .annotations import Annotation, compiling_fault, multiplies_rows, own_name, the_row
+from .rewriting import shown
 
 M = TypeVar("M", bound=models.Model)
 

@@ -31,7 +31,7 @@ class Rows(Expression):
     :param lookups: further conditions: ``canceled=False``
     """
 
-    def __init__(self, path: str, *conditions: Any, order_by: Any = (), **lookups: Any) -> None:
+    def __init__(self, path: str, /, *conditions: Any, order_by: Any = (), **lookups: Any) -> None:
         self.start, self.name = Path(path).path.rpartition(".")[::2]
         order = tuple(order_by) if isinstance(order_by, (tuple, list)) else (order_by,)
         given = [each if isinstance(each, Q) else Q(each) for each in conditions]

@@ -38,11 +38,12 @@ from django.utils import timezone
 from dfinery_django import Coalesce, EventDefinition, Hashed, Joined, PayloadError, preview, register
 from dfinery_django.building.build import build_due
 from dfinery_django.definitions import registry
-from dfinery_django.definitions.annotations import Annotation, loaded, shown
+from dfinery_django.definitions.annotations import Annotation, loaded
 from dfinery_django.definitions.expressions import Computed
 from dfinery_django.definitions.fetching import get_rows
 from dfinery_django.definitions.reading import Read
 from dfinery_django.definitions.registry import from_dict, unregister
+from dfinery_django.definitions.rewriting import shown
 from dfinery_django.diagnostics.explain import explain
 from dfinery_django.diagnostics.rebuild_diff import rebuild_difference
 from dfinery_django.models import Event
@@ -638,8 +639,12 @@ def test_the_database_of_the_object(configured: Any) -> None:
 def test_a_lookup_in_a_queryset_is_not_read_to_be_shown() -> None:
     """A repr asks the database nothing, and is the same in each process."""
     with CaptureQueriesContext(connection) as made:
-        words = [shown(Q(customer__in=User.objects.all())), shown(Exists(LINES)), repr(Annotation(LINES))]
-    assert words == ["Q(AND: ('customer__in', QuerySet(shop.User)))", "Exists(…)", "Subquery(…)"]
+        sources = (Q(customer__in=User.objects.all()), Exists(LINES), LINES, F("total") - F("discount"))
+        words = [repr(Annotation(each)) for each in sources]
+    assert words == [
+        *("Q(AND: ('customer__in', QuerySet(shop.User)))", "Exists(…)", "Subquery(…)"),
+        "(F(total) - F(discount))",
+    ]
     assert len(made) == 0
 
 

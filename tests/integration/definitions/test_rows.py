@@ -151,6 +151,39 @@ def test_rows_behind_a_relation(configured: Any, shop: Any) -> None:
     assert (waiting.status, waiting.reason_code) == ("captured", "not_ready")
 
 
+def test_rows_of_items_and_users(configured: Any, shop: Any) -> None:
+    """Rows may start at a line and at the user, with expressions of their own, each time the same Rows or another."""
+    others = Rows("product.line_set", Q(quantity__lt=3), order_by="-quantity")
+    mapped(
+        configured, items=Rows("lines", coupon="A"),
+        item_attributes={
+            "quantity": "quantity", "others": Joined(others, "quantity"), "codes": Joined(others, Lower("coupon")),
+        },
+        user_attributes={
+            "user_id": "pk", "name": Upper("username"),
+            "paid": Joined(Rows("order_set", status="paid", order_by="-number"), Upper("number")),
+        },
+    )  # fmt: skip
+    order = order_of(shop, "A", "B", "A")
+    Line.objects.update(product=shop.product(sku="same"))
+    Order.objects.create(number="x", status="paid", customer=order.customer)
+    Order.objects.create(number="y", customer=order.customer)
+    (sent, *_) = [json.loads(event.payload or "{}") for event in build_all()]
+    assert sent["event_attributes"]["items"] == [
+        {"quantity": 1, "others": "2,1", "codes": "b,a"}, {"quantity": 3, "others": "2,1", "codes": "b,a"},
+    ]  # fmt: skip
+    assert sent["user_attributes"]["paid"] == "X,0"
+    payload = preview("purchase", Order.objects.get(pk=order.pk))
+    assert payload is not None
+    assert payload.as_dict()["event_attributes"]["items"] == sent["event_attributes"]["items"]
+    assert payload.user_attributes == sent["user_attributes"]
+
+
+def test_lookups_may_be_named_like_parameters() -> None:
+    """A field called "path" is filtered by as any other."""
+    assert repr(Rows("files", path="/a")) == "Rows('files', Q(AND: ('path', '/a')))"
+
+
 def test_an_order_whose_rows_are_all_left_out(configured: Any, shop: Any, settings: Any) -> None:
     """It waits as one without lines does, READY_SECONDS at most, and is then sent without items."""
     mapped(configured, items=Rows("lines", coupon="A"))
