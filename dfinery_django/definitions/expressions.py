@@ -266,5 +266,5 @@ def read_value(place: str, source: Expression, instance: Any) -> Any:
     except Exception as error:
         if is_transient(error):
             raise  # the database's fault, not the mapping's: the build is retried
-        problem = ReasonText("source_raised", source=repr(source), error=error_text(error))
+        problem = ReasonText("source_raised", source=repr(source), error=error_text(error).rstrip("."))
         raise PayloadError(place, problem, ReasonText("fix_and_rebuild")) from error

@@ -56,18 +56,28 @@ def get_rows(
     wanted, all_reads = list(keys), [Read((each,)) if isinstance(each, str) else each for each in reads]
     if not any(map(_is_computed, all_reads)):
         return _get_plain_rows(model, all_reads, wanted, using)
+    if (rows := _try_rows(model, all_reads, wanted, using)) is not None:
+        return rows
+    chains = [_chain(model, each) for each in all_reads]
+    rows = _try_rows(model, [replace(each, annotation=None) for each in all_reads], wanted, using)
+    if rows is None:  # selections of rows may be to blame as well: each object reads its own
+        related = [Read(tuple(hop.name for hop in _unselected(chain))) for chain in chains]
+        rows = _get_plain_rows(model, [each for each in related if each.steps], wanted, using)
+    _load_computed(rows, chains)
+    return rows
+
+
+def _try_rows(
+    model: type[models.Model], reads: Sequence[Read], keys: Sequence[Any], using: str
+) -> list[models.Model] | None:
+    """Return the rows; ``None`` if they can't be read so. An open transaction stays usable."""
     try:
         with guarded_query(using):
-            return list(queryset_with_related(model, reads, using=using).filter(pk__in=wanted))
+            return list(queryset_with_related(model, reads, using=using).filter(pk__in=keys))
     except Exception as error:
         if is_transient(error):
             raise
-    chains = [_chain(model, each) for each in all_reads]
-    # Selections of rows may be to blame as well: each object reads its own.
-    related = [Read(tuple(hop.name for hop in _unselected(chain))) for chain in chains]
-    rows = _get_plain_rows(model, [each for each in related if each.steps], wanted, using)
-    _load_computed(rows, chains)
-    return rows
+        return None
 
 
 def _is_computed(read: Read) -> bool:
@@ -81,7 +91,7 @@ def _unselected(chain: _Chain) -> tuple[Hop, ...]:
 def _load_computed(rows: Sequence[models.Model], chains: Iterable[_Chain]) -> None:
     groups: dict[tuple[Any, ...], list[_Chain]] = defaultdict(list)
     for chain in chains:
-        if chain.annotation and all(hop.selection is None and hop.uses_django_descriptor for hop in chain.hops):
+        if chain.annotation and all(hop.uses_django_descriptor for hop in chain.hops):
             groups[chain.keys()].append(chain)
     for group in groups.values():
         ends = [end for row in rows for end in _objects_behind(row, group[0].hops)]
@@ -92,12 +102,19 @@ def _objects_behind(row: Any, hops: Sequence[Hop]) -> Iterator[Any]:
     if not hops:
         yield row
         return
-    try:
-        found = getattr(row, hops[0].name)
-    except ObjectDoesNotExist:
-        return
-    for each in found.all() if hops[0].is_many else () if found is None else (found,):
+    for each in _related(row, hops[0]):
         yield from _objects_behind(each, hops[1:])
+
+
+def _related(row: Any, hop: Hop) -> Iterable[Any]:
+    if hop.selection is not None:
+        selected: Iterable[Any] = vars(row).get(hop.selection.attribute, ())
+        return selected
+    try:
+        found = getattr(row, hop.name)
+    except ObjectDoesNotExist:
+        return ()
+    return list(found.all()) if hop.is_many else [] if found is None else [found]
 
 
 def _get_plain_rows(

@@ -41,6 +41,7 @@ from dfinery_django.definitions import registry
 from dfinery_django.definitions.annotations import Annotation, loaded
 from dfinery_django.definitions.expressions import Computed
 from dfinery_django.definitions.fetching import get_rows
+from dfinery_django.definitions.needs import reads_of
 from dfinery_django.definitions.reading import Read
 from dfinery_django.definitions.registry import from_dict, unregister
 from dfinery_django.definitions.rewriting import shown
@@ -311,6 +312,28 @@ def test_one_bad_row_fails_its_own_event_alone(configured: Any, shop: Any, chang
     with pytest.raises(PayloadError) as caught:
         preview("purchase", Order.objects.get(number="4"))
     assert caught.value.path == place
+
+
+def test_a_bad_row_among_many_is_found_in_few_queries(configured: Any, shop: Any) -> None:
+    """The rows are halved until it is alone: its neighbours' values still come together."""
+    mapped(
+        configured, items=None,
+        event_attributes={**EVENT, "risky": number_in("note"), "net": F("total") - F("discount")},
+    )  # fmt: skip
+    customer = shop.customer()
+    for number in range(128):
+        note = BAD if number == 77 else "1"
+        Order.objects.create(number=str(number), customer=customer, status="paid", note=note)
+    definition = registry.get("purchase")
+    keys = list(Order.objects.values_list("pk", flat=True))
+    with CaptureQueriesContext(connection) as made:
+        rows = get_rows(Order, reads_of(definition), keys, using="default")
+    # One that fails, one without expressions, one that fails again, one per expression, and two per halving.
+    assert len(made) <= 1 + 1 + 1 + 2 + 2 * 7
+    with CaptureQueriesContext(connection) as made:
+        found = [definition.event_expressions["net"].resolve(row) for row in rows]
+    assert found == [0] * 128
+    assert len(made) == 0
 
 
 def test_a_bad_row_leaves_the_transaction_usable(configured: Any, shop: Any) -> None:

@@ -16,6 +16,7 @@ from dfinery_django import Coalesce, Joined, PayloadError, Rows, preview
 from dfinery_django.building.build import build_due
 from dfinery_django.definitions import registry
 from dfinery_django.definitions.registry import from_dict
+from dfinery_django.definitions.source import fetch_sources
 from dfinery_django.diagnostics.explain import explain
 from dfinery_django.models import Event
 from dfinery_django.schema.types import WireType
@@ -260,6 +261,26 @@ def test_rows_that_can_not_be_selected_fail_their_own_event(configured: Any, sho
     assert words in events["wrong"].reason
     with pytest.raises(PayloadError, match=r"^items: "):
         preview("wrong", order)
+
+
+def test_a_bad_row_leaves_selected_rows_fetched(configured: Any, shop: Any) -> None:
+    """An expression that fails for one line costs its own event, and no query for each of the others."""
+    mapped(
+        configured, items=Rows("lines", quantity__gt=1),
+        item_attributes={"quantity": "quantity", "risky": number_in("coupon"), "upper": Upper("product__sku")},
+    )  # fmt: skip
+    orders = [order_of(shop, "1", "1", BAD if number == 9 else "1") for number in range(32)]
+    definition = registry.get("purchase")
+    with CaptureQueriesContext(connection) as made:
+        rows = fetch_sources(definition, [str(each.pk) for each in orders], "default")
+        is_fetched = [len(list(definition.get_item_sources(row))) == 2 for row in rows.values()]
+        values = [definition.get_items(row) for row in rows.values() if row.pk != orders[9].pk]
+    assert all(is_fetched)
+    assert values == [[{"quantity": each, "risky": 1, "upper": "123456789"} for each in (2, 3)]] * 31
+    assert len(made) <= 2 + 2 + 1 + 2 + 2 * 6
+    build_all()
+    (failed,) = Event.objects.exclude(status="pending")
+    assert failed.reason.startswith("items[1].risky: ")
 
 
 def test_rows_that_fail_for_one_object_alone(configured: Any, shop: Any) -> None:
