@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group, Permission
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import Count, F, Q
 from django.db.models.functions import Lower, Upper
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -20,7 +21,7 @@ from dfinery_django.definitions.source import fetch_sources
 from dfinery_django.diagnostics.explain import explain
 from dfinery_django.models import Event
 from dfinery_django.schema.types import WireType
-from tests.shop.models import Booking, Line, Order, Stage, Ticket, User
+from tests.shop.models import Booking, GiftOrder, Line, Order, Stage, Ticket, User
 from tests.support.doubles import BAD, PURCHASE, number_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -178,6 +179,46 @@ def test_rows_of_items_and_users(configured: Any, shop: Any) -> None:
     assert payload is not None
     assert payload.as_dict()["event_attributes"]["items"] == sent["event_attributes"]["items"]
     assert payload.user_attributes == sent["user_attributes"]
+
+
+def test_rows_of_a_many_to_many_relation() -> None:
+    """Each group once, though several of its permissions match; two users share a group."""
+    groups = [Group.objects.create(name=name) for name in "abc"]
+    permissions = Permission.objects.all()[:3]
+    for group in groups[:2]:
+        group.permissions.set(permissions)
+    users = [User.objects.create(username=name) for name in ("kim", "lee")]
+    users[0].groups.set(groups)
+    users[1].groups.set(groups[1:])
+    matching = Rows("groups", permissions__in=[each.pk for each in permissions], order_by="-name")
+    definition = from_dict("x", {
+        "model": "shop.User", "items": matching, "item_attributes": {"product_id": Upper("name")},
+        "event_attributes": {
+            "all": Joined("groups", "name"), "some": Joined(matching, "name"), "count": Count("groups"),
+        },
+    })  # fmt: skip
+    rows = fetch_sources(definition, [str(user.pk) for user in users], "default")
+    for user, some in zip(users, (["b", "a"], ["b"]), strict=True):
+        for instance in (rows[str(user.pk)], user):
+            names = [item["product_id"].lower() for item in definition.get_items(instance) or ()]
+            assert names == some
+            attributes = definition.get_event_attributes(instance)
+            assert attributes["some"] == ",".join(some)
+            assert attributes["count"] == user.groups.count() == len(attributes["all"].split(","))
+
+
+@pytest.mark.parametrize("model", ["shop.GiftOrder", "shop.OrderReport"])
+def test_rows_of_children_and_proxies(shop: Any, model: str) -> None:
+    """A child's table and a proxy have the lines of their order."""
+    order = order_of(shop, "A", "B")
+    gift = GiftOrder(order_ptr_id=order.pk, greeting="hi")
+    gift.save_base(raw=True)
+    definition = from_dict(
+        "x", {"model": model, "items": Rows("lines", coupon="B"), "item_attributes": {"q": "quantity"}}
+    )
+    (row,) = fetch_sources(definition, [str(order.pk)], "default").values()
+    for instance in (row, definition.model_class._base_manager.get()):
+        assert definition.get_items(instance) == [{"q": 2}]
 
 
 def test_lookups_may_be_named_like_parameters() -> None:
