@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from .definitions.definition import EventDefinition
 from .definitions.every import Every
-from .definitions.expressions import Coalesce, Display, Hashed, Joined, Value
+from .definitions.expressions import Coalesce, Display, Hashed, Value
 from .definitions.phone import Phone
 from .definitions.registry import register
+from .definitions.rows import Joined, Rows
 from .exceptions import AlreadyRegistered, ConfigurationError, DfineryError, NotRegistered, PayloadError, TransportError
 from .signals import (
     destination_blocked,
@@ -50,6 +51,7 @@ __all__ = [
     "NotRegistered",
     "PayloadError",
     "Phone",
+    "Rows",
     "TransportError",
     "Value",
     "acapture",

@@ -7,7 +7,7 @@ the ``user_id`` that the instance itself has (a foreign key's column, a column o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -90,7 +90,8 @@ def _user_id_sources(definition: EventDefinition) -> tuple[_UserIdSource, ...]:
     if is_overridden or prefix is None or mapped is None:
         return ()
     found = (_user_id_source(definition.model_class, prefix, each) for each in _alternatives(mapped))
-    return tuple(source for source in found if len(source.label) <= SOURCE_LENGTH)
+    # One whose label can't be stored must not be passed over, as a later source would be taken for the user.
+    return tuple(each if len(each.label) <= SOURCE_LENGTH else replace(each, read=None) for each in found)
 
 
 def _alternatives(mapped: Expression) -> Iterator[Expression]:

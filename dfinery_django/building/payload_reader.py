@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
+from ..definitions.annotations import loaded
 from ..definitions.definition import EventDefinition
+from ..definitions.needs import annotations_at
 from ..exceptions import PayloadError
 from ..models import Event
 from ..schema import properties, types
@@ -30,6 +32,11 @@ def payload_of(event: Event, definition: EventDefinition, instance: Any, seen: S
 
     :raises PayloadError: for a value that can't be sent
     """
+    with loaded([instance], annotations_at(definition)):
+        return _payload_of(event, definition, instance, seen)
+
+
+def _payload_of(event: Event, definition: EventDefinition, instance: Any, seen: SeenFields) -> Payload | None:
     if (moment := definition.get_event_datetime(instance)) is not None:
         event.set_occurred_at(moment)
     user = _wire_values(definition, "user", definition.get_user_attributes(instance), definition.user_expressions, seen)

@@ -20,6 +20,7 @@ E014   ``signal`` can't be connected
 E015   ``CONSENT`` or a definition's ``consent`` can't be asked
 E017   tenants with a schema each, whose events would be mixed, or never delivered
 E018   routers that put our tables elsewhere than the rows that events are made of
+E019   an expression, or the conditions or order of ``Rows``, that Django refuses for the model
 E022   a ``Phone`` without the package that reads phone numbers
 W001   no ``user``: the key of the source object would be sent as ``user_id``
 W002   django-q2 would stop a drain before it is done

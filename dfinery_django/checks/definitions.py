@@ -16,6 +16,7 @@ from ..definitions.expressions import Expression
 from ..definitions.phone import INSTALL, Phone, phone_library
 from ..schema import properties
 from . import message_of
+from .computed import check_computed
 from .paths import check_moment, check_paths, check_user_path
 from .when import check_when
 
@@ -23,7 +24,7 @@ from .when import check_when
 def check_definition(definition: EventDefinition) -> Iterable[CheckMessage]:
     """Check one definition against its model."""
     for check in (
-        *(check_paths, check_user_path, check_moment, check_when),
+        *(check_computed, check_paths, check_user_path, check_moment, check_when),
         *(_check_names, _check_deletions, _check_choices, _check_grace, _check_phones),
     ):
         yield from check(definition)

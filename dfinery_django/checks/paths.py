@@ -8,9 +8,10 @@ from typing import Any
 from django.core.checks import CheckMessage
 from django.db.models.constants import LOOKUP_SEP
 
+from ..definitions.annotations import prepare
 from ..definitions.conditions import has_djangos_descriptor
 from ..definitions.definition import EventDefinition
-from ..definitions.expressions import is_index
+from ..definitions.expressions import annotations_of, is_index
 from ..definitions.model_paths import Trace, trace
 from ..schema.model_fields import field_fault, wire_type_of
 from . import message_of
@@ -90,12 +91,11 @@ def _foreign_key(definition: EventDefinition, followed: Trace, path: str) -> str
 
 def check_moment(definition: EventDefinition) -> Iterator[CheckMessage]:
     """Find an ``event_datetime`` that every save of the row changes."""
-    for path in _moment_paths(definition) if definition.condition != "saved" else ():
-        field = trace(definition.model_class, path).field
+    for source, field in _moment_fields(definition) if definition.condition != "saved" else ():
         if _is_auto_now(field):
             yield message_of(
                 "W021",
-                f"Event {definition.name!r}: its event_datetime {path!r} ends in a field with auto_now=True ({field}): "
+                f"Event {definition.name!r}: its event_datetime {source} ends in a field with auto_now=True ({field}): "
                 "an old row that is edited gets a new time, and reconcile would send it as new.",
                 "Map the field that says when it happened, or leave event_datetime out: the moment of the save counts.",
             )
@@ -108,6 +108,14 @@ def has_unknown_moment(definition: EventDefinition) -> bool:
 
 def _moment_paths(definition: EventDefinition) -> list[str]:
     return [*definition.moment.paths()] if definition.moment else []
+
+
+def _moment_fields(definition: EventDefinition) -> Iterator[tuple[str, Any]]:
+    """Yield each source of the moment with the field that it ends in."""
+    for path in _moment_paths(definition):
+        yield repr(path), trace(definition.model_class, path).field
+    for annotation in annotations_of([definition.moment] if definition.moment else []):
+        yield repr(annotation), prepare(annotation, definition.model_class).output_field
 
 
 def _is_auto_now(field: Any) -> bool:

@@ -20,11 +20,12 @@ from ..schema.properties import PATHS, PREDEFINED, Scope, declared_type
 from ..schema.types import WireType
 from ..text.escape import searchable
 from ..text.reasons import ReasonText
-from .expressions import Expression, Path, expression, read_all, read_value
-from .model_paths import installed_model, wire_type
+from .annotations import loaded
+from .expressions import Expression, annotations_of, expression, read_all, read_value
+from .model_paths import installed_model
+from .needs import ITSELF, model_types, steps_to
 
 WHEN_WORDS = ("created", "saved", "deleted")
-ITSELF = "self"  # ``items`` of an event whose only item is the instance: no model can have such a field
 
 
 class _Instance:
@@ -46,7 +47,8 @@ class EventDefinition:
         a callable ``(instance, created) -> bool``
     :cvar event_datetime: path of the time when it happened; default: the time of the save
     :cvar event_attributes: field name -> path, callable ``(instance) -> value`` or expression
-    :cvar items: path of the lines, or a callable ``(instance) -> iterable``; ``"self"``: the instance is the only item
+    :cvar items: path of the lines, ``Rows`` of it, or a callable ``(instance) -> iterable``; ``"self"``: the instance
+        is the only item
     :cvar item_attributes: like ``event_attributes``, from each item
     :cvar user: path of the user, or a callable; the paths of ``user_attributes`` start there
     :cvar user_attributes: default: the setting ``USER_ATTRIBUTES``; without ``user`` they start at the instance
@@ -113,8 +115,9 @@ class EventDefinition:
         """Return a mapping of field name -> Python value per item; ``None`` for an event without items."""
         if self.items is None:
             return None
-        sources = self.get_item_sources(instance)
-        return [read_all(self.item_expressions, each, f"items[{i}]") for i, each in enumerate(sources)]
+        sources = list(self.get_item_sources(instance))
+        with loaded(sources, annotations_of(self.item_expressions.values())):
+            return [read_all(self.item_expressions, each, f"items[{i}]") for i, each in enumerate(sources)]
 
     def get_user_attributes(self, instance: Any) -> Mapping[str, Any]:
         """Return field name -> Python value; ``user_id`` among them unless the event is a guest's."""
@@ -223,7 +226,7 @@ class EventDefinition:
     def paths_by_use(self) -> dict[str, list[str]]:
         """Return the paths of the items and the user, of ``once_per`` and ``event_datetime``, of values, in an item."""
         return {
-            "start": [each for each in (self.items, self.user) if isinstance(each, str) and each != ITSELF],
+            "start": [prefix[:-1] for start in ("items", "user") if (prefix := self.prefix_of(start))],
             "key": [path for each in (*(self.identity or ()), self.moment) if each for path in each.paths()],
             "value": self._prefixed("", self.event_expressions) + self._prefixed("user", self.user_expressions),
             "item": [] if self.items is None else self._prefixed("items", self.item_expressions),
@@ -231,7 +234,7 @@ class EventDefinition:
 
     def type_of(self, scope: Scope, name: str) -> WireType | None:
         """Return a custom field's type: declared in ``CUSTOM_FIELDS``, else that of the model field behind its path."""
-        return declared_type(scope, name) or self._model_types.get((scope, name))
+        return declared_type(scope, name) or model_types(self).get((scope, name))
 
     def custom_names(self) -> Iterator[tuple[Scope, str]]:
         """Yield the custom fields that it maps; hooks may add others."""
@@ -244,25 +247,10 @@ class EventDefinition:
         yield "item", "items", self.item_expressions
         yield "user", "user", self.user_expressions
 
-    @cached_property
-    def _model_types(self) -> Mapping[tuple[Scope, str], WireType | None]:
-        return {
-            (scope, name): wire_type(self.model_class, prefix + each.path, through_many=True)
-            for scope, start, expressions in self.mappings()
-            for name, each in expressions.items()
-            if isinstance(each, Path) and (prefix := self.prefix_of(start)) is not None
-        }
-
     def prefix_of(self, start: str) -> str | None:
         """Return the path that an attribute's own paths start with: "" at the instance, ``None`` if it is unknown."""
-        source = getattr(self, start) if start else None
-        return (
-            ""
-            if source is None or (start, source) == ("items", ITSELF)
-            else f"{source}."
-            if isinstance(source, str)
-            else None
-        )
+        steps = steps_to(self, start)
+        return None if steps is None else "".join(f"{step}." for step in steps)
 
     def _prefixed(self, start: str, expressions: Mapping[str, Expression]) -> list[str]:
         prefix = self.prefix_of(start)

@@ -1,4 +1,4 @@
-"""Mapping expressions: dotted path, callable, ``Value``, ``Coalesce``, ``Hashed``, ``Display``, ``Joined``.
+"""Mapping expressions: dotted path, callable, ``Value``, ``Coalesce``, ``Hashed``, ``Display``, and Django's own.
 
 An expression reads one value from an instance; it does not convert it. ``None`` means "leave the field out".
 Importable from a settings module: nothing here touches models or the app registry at import.
@@ -11,7 +11,7 @@ import re
 import unicodedata
 from abc import ABC, abstractmethod
 from collections import UserString
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
@@ -23,6 +23,8 @@ from ..exceptions import PayloadError, error_text
 from ..schema.model_fields import plain_value
 from ..schema.types import WireType, convert
 from ..text.reasons import ReasonText
+from .annotations import Annotation, is_djangos, loaded
+from .reading import Read
 
 
 class Expression(ABC):
@@ -39,11 +41,17 @@ class Expression(ABC):
         """Return the dotted paths that it reads, for checks and prefetching."""
         return ()
 
+    def reads(self) -> Sequence[Read]:
+        """Return all that it reads, seen from the instance: paths, and what the database computes."""
+        return [Read((path,)) for path in self.paths()]
+
 
 def expression(spec: Any) -> Expression:
-    """Return a dotted path, a callable ``(instance) -> value`` or an expression as an expression."""
+    """Return a dotted path, a callable ``(instance) -> value`` or an expression, of ours or Django's, as ours."""
     if isinstance(spec, Expression):
         return spec
+    if is_djangos(spec):
+        return Computed(spec)
     if isinstance(spec, str):
         return Path(spec)
     if callable(spec):
@@ -142,6 +150,28 @@ class Call(Expression):
         return getattr(self.function, "__qualname__", repr(self.function))
 
 
+class Computed(Expression):
+    """An expression of Django, which the database computes: ``Sum("lines__discount")``."""
+
+    def __init__(self, source: Any) -> None:
+        self.annotation = Annotation(source)
+
+    def resolve(self, instance: Any) -> Any:
+        return self.annotation.value_of(instance)
+
+    def reads(self) -> Sequence[Read]:
+        return [Read((), self.annotation)]
+
+    def __repr__(self) -> str:
+        return repr(self.annotation)
+
+
+def annotations_of(expressions: Iterable[Expression]) -> list[Annotation]:
+    """Return what the database computes for the very object that these expressions are read from."""
+    reads = [read for each in expressions for read in each.reads()]
+    return [read.annotation for read in reads if read.annotation and not read.steps]
+
+
 class Value(Expression):
     """A constant: ``Value("WEB")``."""
 
@@ -163,6 +193,9 @@ class _Composite(Expression):
 
     def paths(self) -> Sequence[str]:
         return [path for source in self.sources for path in source.paths()]
+
+    def reads(self) -> Sequence[Read]:
+        return [read for source in self.sources for read in source.reads()]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.sources))})"
@@ -236,31 +269,6 @@ class Display(_Composite):
         return f"Display({self.source!r})"
 
 
-class Joined(Expression):
-    """The values of several rows as one text: ``Joined("discounts", "voucher_code")``.
-
-    Each text appears once, in the order of the rows. Empty ones are skipped; if all are empty, the value is ``None``.
-
-    :param rows: the path of a to-many relation
-    :param source: path or expression, from each row
-    """
-
-    def __init__(self, rows: str, source: Any, *, separator: str = ",") -> None:
-        self.rows, self.source, self.separator = Path(rows), expression(source), separator
-
-    def resolve(self, instance: Any) -> Any:
-        rows = self.rows.resolve(instance)
-        values = [self.source.resolve(row) for row in (rows.all() if isinstance(rows, BaseManager) else rows or ())]
-        texts = [convert(value, WireType.STRING, repr(self.source)) for value in values if not is_empty(value)]
-        return self.separator.join(map(str, dict.fromkeys(texts))) or None
-
-    def paths(self) -> Sequence[str]:
-        return [f"{self.rows.path}.all.{path}" for path in self.source.paths()]
-
-    def __repr__(self) -> str:
-        return f"Joined({self.rows!r}, {self.source!r})"
-
-
 def is_empty(value: Any) -> bool:
     """Return whether a value counts as absent. Zero and ``False`` do not."""
     return value is None or value == ""
@@ -268,7 +276,8 @@ def is_empty(value: Any) -> bool:
 
 def read_all(expressions: Mapping[str, Expression], instance: Any, place: str) -> dict[str, Any]:
     """Return field name -> Python value; see ``read_value``."""
-    return {name: read_value(f"{place}.{name}", each, instance) for name, each in expressions.items()}
+    with loaded([instance], annotations_of(expressions.values())):
+        return {name: read_value(f"{place}.{name}", each, instance) for name, each in expressions.items()}
 
 
 def read_value(place: str, source: Expression, instance: Any) -> Any:
@@ -281,5 +290,5 @@ def read_value(place: str, source: Expression, instance: Any) -> Any:
     except Exception as error:
         if is_transient(error):
             raise  # the database's fault, not the mapping's: the build is retried
-        problem = ReasonText("source_raised", source=repr(source), error=error_text(error))
+        problem = ReasonText("source_raised", source=repr(source), error=error_text(error).rstrip("."))
         raise PayloadError(place, problem, ReasonText("fix_and_rebuild")) from error

@@ -1,31 +1,24 @@
 """Dotted paths followed over models: the relations to fetch, the type of the last field, a missing name.
 
-Following a path reads ``_meta`` only; ``get_rows`` reads rows.
+Reads ``_meta`` only, no row: ``fetching`` does.
 """
 
 from __future__ import annotations
 
 import inspect
-import logging
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from itertools import takewhile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist
-from django.db import DatabaseError, connections, models
-from django.db.models import Prefetch, QuerySet, prefetch_related_objects
+from django.db import models
 
 from ..conf import did_you_mean, nearest
-from ..db.retry import is_transient
-from ..exceptions import error_text
 from ..schema.model_fields import wire_type_of
 from ..schema.types import WireType
 from .expressions import is_index
-
-logger = logging.getLogger("dfinery_django")
+from .reading import RowSelection
 
 #: Manager methods that return related objects: one of them, or each (``Joined``).
 _ROW_METHODS = frozenset({"first", "last", "all"})
@@ -39,6 +32,7 @@ class Hop:
     relation: Any  # a relational field, a reverse relation or a GenericForeignKey
     model: type[models.Model] | None  # the related model; None for a generic relation
     holder: type[models.Model]  # the model that has the attribute
+    selection: RowSelection | None = None  # the rows of it that are read, if not all
 
     @property
     def is_many(self) -> bool:
@@ -190,78 +184,25 @@ def wire_type(model: type[models.Model], path: str, *, through_many: bool = Fals
     return wire_type_of(field) if field else None
 
 
-def get_rows(model: type[models.Model], paths: Sequence[str], keys: Iterable[Any], *, using: str) -> list[models.Model]:
-    """Return the rows of these keys with their related rows. A relation that can't be prefetched is read lazily."""
-    try:
-        return list(queryset_with_related(model, paths, using=using).filter(pk__in=keys))
-    except Exception as error:
-        if not _can_fall_back(error, using):
-            raise
-        # Raises again where the rows themselves, and not their relations, are to blame.
-        rows = list(queryset_with_related(model, (), using=using).filter(pk__in=keys))
-    for path in paths:
-        _prefetch_path(rows, model, path, using)
-    return rows
+def model_behind(model: type[models.Model], steps: Iterable[str | RowSelection]) -> type[models.Model] | None:
+    """Return the model of the objects at the end of steps; ``None`` where ``_meta`` does not know it."""
+    return follow(model, steps)[1]
 
 
-def _prefetch_path(rows: list[models.Model], model: type[models.Model], path: str, using: str) -> None:
-    try:
-        joins, lookups = _plan([trace(model, path, through_many=True).hops], using)
-        prefetch_related_objects(rows, *joins, *lookups)
-    except Exception as error:
-        if not _can_fall_back(error, using):
-            raise
-        _log_not_fetched(f"{model._meta.label}: {path}", error_text(error))
-
-
-def _can_fall_back(error: Exception, using: str) -> bool:
-    """Return whether to go on: managers of others are to blame, and the transaction is not aborted by the database."""
-    return not is_transient(error) and not (isinstance(error, DatabaseError) and connections[using].in_atomic_block)
-
-
-@lru_cache(maxsize=1000)
-def _log_not_fetched(what: str, words: str) -> None:
-    """Log it once per process: it is the same for every batch."""
-    logger.warning("%s can't be prefetched, so it is read for each object separately: %s", what, words)
-
-
-def queryset_with_related(
-    model: type[models.Model], paths: Iterable[str], *, using: str, ordering: Sequence[str] = ()
-) -> QuerySet[models.Model]:
-    """Return a queryset with all that the paths read: joins where safe, one more query for each further table.
-
-    Uses ``_base_manager``: default managers may be scoped, filtered or raise. Paths run through to-many relations.
-    """
-    chains = [trace(model, path, through_many=True).hops for path in paths]
-    return _with_related(model, chains, using).order_by(*ordering)
-
-
-def _with_related(model: type[models.Model], chains: Iterable[Sequence[Hop]], using: str) -> QuerySet[models.Model]:
-    joins, lookups = _plan(chains, using)
-    rows = model._base_manager.using(using).all()
-    rows = rows.select_related(*joins) if joins else rows
-    return rows.prefetch_related(*lookups)
-
-
-def _plan(chains: Iterable[Sequence[Hop]], using: str) -> tuple[list[str], list[Prefetch[Any] | str]]:
-    joins: set[str] = set()
-    further: dict[str, tuple[Hop, list[Sequence[Hop]]]] = {}
-    for chain in chains:
-        joined = list(takewhile(lambda hop: hop.is_joinable, chain))
-        if joined:
-            joins.add("__".join(hop.name for hop in joined))
-        for hop in chain[len(joined) : len(joined) + 1]:
-            lookup = "__".join(step.name for step in (*joined, hop))
-            further.setdefault(lookup, (hop, []))[1].append(chain[len(joined) + 1 :])
-    lookups = [each for lookup, (hop, rest) in further.items() for each in _prefetches(lookup, hop, rest, using)]
-    return sorted(joins), lookups
-
-
-def _prefetches(lookup: str, hop: Hop, chains: list[Sequence[Hop]], using: str) -> Iterator[Prefetch[Any] | str]:
-    if hop.model is None or not hop.uses_django_descriptor:
-        yield lookup  # without our queryset, and so for the relations behind it
-        yield from dict.fromkeys("__".join((lookup, *(step.name for step in chain))) for chain in chains if chain)
-        return
-    rows = _with_related(hop.model, chains, using)
-    # Always ordered, so that lines keep their order and .first() is answered from what was prefetched.
-    yield Prefetch(lookup, rows.order_by(*(hop.model._meta.ordering or ["pk"])))
+def follow(
+    model: type[models.Model], steps: Iterable[str | RowSelection]
+) -> tuple[tuple[Hop, ...], type[models.Model] | None]:
+    """Return the relations on the way of steps, and the model of the objects at their end, if it is known."""
+    hops: tuple[Hop, ...] = ()
+    current: type[models.Model] | None = model
+    for step in steps:
+        if current is None:
+            break
+        found = trace(current, step if isinstance(step, str) else step.path, through_many=True)
+        hops += found.hops
+        current = hops[-1].model if found.ends_in_relation else None
+        if isinstance(step, RowSelection) and hops:
+            if not hops[-1].is_many or current is None:
+                return hops[:-1], None
+            hops = (*hops[:-1], replace(hops[-1], selection=step))
+    return hops, current

@@ -16,6 +16,7 @@ from ..exceptions import ConfigurationError, PayloadError
 from ..schema.types import WireType, convert
 from ..text.reasons import ReasonText
 from .expressions import Expression, expression, is_empty
+from .reading import Read
 
 INSTALL = 'pip install "dfinery-django[phone]"'
 #: A remark behind the digits: 자택, 내선 12. Latin letters may belong to a number, and "ー" is a dash.
@@ -62,6 +63,9 @@ class Phone(Expression):
 
     def paths(self) -> Sequence[str]:
         return self.source.paths()
+
+    def reads(self) -> Sequence[Read]:
+        return self.source.reads()
 
     def __repr__(self) -> str:
         return f"Phone({self.source!r}, {self.region!r})"

@@ -25,9 +25,12 @@ from ..exceptions import PayloadError
 from ..schema import model_fields, types
 from ..text.language import site_language
 from ..text.reasons import ReasonText
+from .annotations import loaded
 from .definition import EventDefinition
-from .expressions import Expression, Path
-from .model_paths import get_rows, trace
+from .expressions import Expression, Path, annotations_of
+from .fetching import get_rows
+from .model_paths import trace
+from .needs import reads_of
 
 
 class Source:
@@ -91,8 +94,8 @@ def key_of(definition: EventDefinition, text: str) -> Any:
 
 
 def fetch_sources(definition: EventDefinition, keys: Iterable[str], using: str) -> dict[str, models.Model]:
-    """Return the existing rows of these keys, with all that the definition's paths read."""
-    rows = get_rows(definition.model_class, definition.paths(), _valid_keys(definition, keys), using=using)
+    """Return the existing rows of these keys, with all that the definition reads."""
+    rows = get_rows(definition.model_class, reads_of(definition), _valid_keys(definition, keys), using=using)
     return {key_text(definition, row.pk): row for row in rows}
 
 
@@ -195,7 +198,7 @@ def _identity(source: Source) -> list[str]:
     definition = source.definition
     if not definition.identity:
         return []
-    with site_language():
+    with site_language(), loaded([source.instance], annotations_of(definition.identity)):
         values = [each.resolve(source.instance) for each in definition.identity]
         if any(hasattr(value, "resolve_expression") for value in values):  # F() and the like: the row has the value
             row = definition.model_class._base_manager.using(source.using).get(pk=key_of(definition, source.key or ""))

@@ -14,8 +14,9 @@ from typing import Any
 
 from ..building.custom_fields import SeenFields
 from ..db.retry import is_transient
+from ..definitions.annotations import loaded
 from ..definitions.definition import EventDefinition
-from ..definitions.expressions import Call, Expression, Path, read_value
+from ..definitions.expressions import Call, Expression, Path, annotations_of, read_value
 from ..exceptions import PayloadError, error_line
 from ..schema import properties
 from ..schema.payload import convert_properties
@@ -146,7 +147,7 @@ def datetime_source(definition: EventDefinition) -> str:
     """Return the source of the event's time as text."""
     if definition.overrides("get_event_datetime"):
         return "get_event_datetime()"
-    return source_text(definition.event_datetime) or SAVE_TIME
+    return source_text(definition.moment) or SAVE_TIME
 
 
 def source_text(spec: Any) -> str:
@@ -190,7 +191,8 @@ class _Reader:
     expressions: Mapping[str, Expression]
 
     def mapped(self, source: Any, start: str = "") -> PayloadPart:
-        return PayloadPart(self.path, start, tuple(self._each(source)))
+        readings, fault = try_call(self.path, lambda: tuple(self._each(source)))
+        return PayloadPart(self.path, start, readings or (), fault)
 
     def hooked(self, hook: str, instance: Any) -> PayloadPart | None:
         if not self.definition.overrides(hook):
@@ -205,6 +207,10 @@ class _Reader:
         return PayloadPart(self.path, "", readings, fault)
 
     def _each(self, source: Any) -> Iterator[FieldReading]:
+        with loaded([source], annotations_of(self.expressions.values())):
+            yield from self._each_loaded(source)
+
+    def _each_loaded(self, source: Any) -> Iterator[FieldReading]:
         for name, each in self.expressions.items():
             value, fault = try_call("", partial(read_value, f"{self.path}.{name}", each, source))
             if fault:

@@ -18,7 +18,7 @@ from ..text.reasons import restore
 _BY_SEVERITY = (DestinationState.OPEN, DestinationState.HALF_OPEN, DestinationState.CLOSED, DestinationState.PAUSED)
 
 #: The result of a grouped query: a dict per group, with ``alias``, ``status`` and counts.
-Rows = list[dict[str, Any]]
+Grouped = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class DestinationReport:
     lately: Mapping[str, int] = field(default_factory=dict)  # finished within 24 hours, by status
 
 
-def sum_by_status(rows: Rows, of: str) -> Mapping[str, int]:
+def sum_by_status(rows: Grouped, of: str) -> Mapping[str, int]:
     """Add up one count of grouped rows by status."""
     counts: Counter[str] = Counter()
     for row in rows:
@@ -55,7 +55,7 @@ def sum_by_status(rows: Rows, of: str) -> Mapping[str, int]:
 
 
 def report_all(
-    rows: Iterable[Destination], waiting: Rows, finished: Rows, now: dt.datetime, settings: Settings
+    rows: Iterable[Destination], waiting: Grouped, finished: Grouped, now: dt.datetime, settings: Settings
 ) -> tuple[DestinationReport, ...]:
     """Report on every destination that is configured or has a row."""
     by_alias: dict[str, list[Destination]] = {alias: [] for alias in settings.TOKENS}
@@ -65,7 +65,12 @@ def report_all(
 
 
 def _report(
-    alias: str, rows: list[Destination], waiting: Rows, finished: Rows, now: dt.datetime, settings: Settings
+    alias: str,
+    rows: list[Destination],
+    waiting: Grouped,
+    finished: Grouped,
+    now: dt.datetime,
+    settings: Settings,
 ) -> DestinationReport:
     waiting = [each for each in waiting if each["alias"] == alias]
     # The state may differ between databases: report the worst.

@@ -27,7 +27,7 @@ from ..exceptions import ConfigurationError, error_line
 from ..models import Destination, Event
 from ..outbox.databases import outbox_databases
 from ..outbox.wake_setting import wake_named
-from .destination_report import DestinationReport, Rows, report_all, sum_by_status
+from .destination_report import DestinationReport, Grouped, report_all, sum_by_status
 
 HOURS = 48
 #: The period called "lately".
@@ -121,7 +121,7 @@ def look(now: dt.datetime | None = None, *, with_schedules: bool = True, with_ev
     now = now or clock.now()
     fault, settings = settings_in_force()
     since = first_hour(now)
-    rows, waiting, finished = list[Destination](), Rows(), Rows()
+    rows, waiting, finished = list[Destination](), Grouped(), Grouped()
     for using in databases():
         rows += Destination.objects.using(using).annotate(epoch_seconds=EpochSeconds())
         if with_events:
@@ -191,7 +191,7 @@ def first_hour(now: dt.datetime) -> dt.datetime:
     return now.astimezone(dt.timezone.utc).replace(minute=0, second=0, microsecond=0) - (HOURS - 1) * _HOUR
 
 
-def _group_waiting(using: str, aliases: Iterable[str], now: dt.datetime, settings: Settings) -> Rows:
+def _group_waiting(using: str, aliases: Iterable[str], now: dt.datetime, settings: Settings) -> Grouped:
     """Count unfinished events by destination, status and hour of expiry, from the claim's index alone."""
     unfinished = Event.objects.using(using).unfinished().filter(destination__in=list(aliases))
     grouped = unfinished.values("status", alias=F("destination"), hour=UtcHour("expires_at"))
@@ -205,7 +205,7 @@ def _group_waiting(using: str, aliases: Iterable[str], now: dt.datetime, setting
     )
 
 
-def _group_finished(using: str, since: dt.datetime, now: dt.datetime) -> Rows:
+def _group_finished(using: str, since: dt.datetime, now: dt.datetime) -> Grouped:
     finished = Event.objects.using(using).filter(finished_at__gte=since)
     # Not the plain column: SQLite would read the claim's whole index to sort the groups.
     alias = Coalesce("destination", Value(""))
@@ -221,7 +221,7 @@ def _group_finished(using: str, since: dt.datetime, now: dt.datetime) -> Rows:
     return list(grouped.annotate(**counts, last=Max("finished_at")))
 
 
-def _last_delivered(waiting: Rows, finished: Rows) -> tuple[dt.datetime | None, bool]:
+def _last_delivered(waiting: Grouped, finished: Grouped) -> tuple[dt.datetime | None, bool]:
     """Return the time of the last delivery, and whether the outbox is empty."""
     moments = [row["last"] for row in finished if row["status"] == EventStatus.DELIVERED]
     is_empty = not waiting and not finished
@@ -234,7 +234,7 @@ def _last_delivered(waiting: Rows, finished: Rows) -> tuple[dt.datetime | None, 
     return max(moments, default=None), is_empty
 
 
-def _by_hour(waiting: Rows, finished: Rows, since: dt.datetime, settings: Settings) -> tuple[Hour, ...]:
+def _by_hour(waiting: Grouped, finished: Grouped, since: dt.datetime, settings: Settings) -> tuple[Hour, ...]:
     starts = [since + index * _HOUR for index in range(HOURS)]
     counts: Counter[tuple[dt.datetime, str]] = Counter()
     for row in finished:

@@ -22,10 +22,11 @@ from django.dispatch import Signal
 from django.utils import timezone
 
 import dfinery_django
-from dfinery_django import EventDefinition, checks, signals, testing
+from dfinery_django import EventDefinition, checks, preview, signals, testing
 from dfinery_django.conf import KEYS, Settings, masked_setting, problems
 from dfinery_django.definitions import definition as definitions
 from dfinery_django.definitions.registry import from_dict
+from tests.shop.models import Line
 from tests.support.pages import KOREAN_PAGES, USERS_PAGES, anchors_of, links_of
 from tests.support.typed_docs import DOCS, PAGES, ROOT, blocks_of
 
@@ -212,7 +213,7 @@ def mappings(page: str) -> list[dict[str, Any]]:
 
 MAPPINGS = {
     f"{Path(page).stem}-{number}": events
-    for page in ("map/any-shop.md", "events.md")
+    for page in ("map/any-shop.md", "map/values.md", "events.md")
     for number, events in enumerate(mappings(page))
 }
 
@@ -228,6 +229,33 @@ def test_every_mapping_to_copy_can_be_used(configured: Any, events: dict[str, An
     if {content["model"] for content in events.values()} <= {"shop.Order", "shop.User", "shop.Voucher"}:
         configured(EVENTS=events)
         assert [each.msg for each in checks.check_settings() if each.level > INFO] == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_values_page_computes_what_it_says(configured: Any, shop: Any) -> None:
+    """The examples of docs/map/values.md, on an order of 100 with a discount of 5 and three lines."""
+    configured(EVENTS={})
+    customer = shop.customer(grade="gold")
+    order = shop.place(status="paid", number="N1", lines=0, total=100, discount=5, customer=customer)
+    product = shop.product(sku="S1", specification={"ram": "16 GB"})
+    for quantity, coupon in ((1, "B"), (2, ""), (3, "A")):
+        Line.objects.create(
+            order=order, product=product, unit_price=10 * quantity, quantity=quantity, coupon=coupon, discount=quantity
+        )
+    expressions, rows = (events["purchase"] for events in mappings("map/values.md"))
+    configured(EVENTS={"expressions": expressions, "rows": rows})
+    payload = preview("expressions", order)
+    assert payload is not None
+    assert {name: payload.event_attributes[name] for name in expressions["event_attributes"]} == {
+        "order_id": "N1", "order_sales": 95.0, "discount": 6.0, "coupon_count": 2, "is_gold": True, "size": "large",
+    }  # fmt: skip
+    assert payload.items is not None
+    assert payload.items[1] == {"product_id": "S1", "ram": "16 GB", "line_total": 40.0}
+    assert payload.user_attributes == {"user_id": str(customer.pk), "order_count": 1}
+    payload = preview("rows", order)
+    assert payload is not None
+    assert payload.event_attributes["coupons"] == "A,B"
+    assert [item["quantity"] for item in payload.items or ()] == [3, 2, 1]
 
 
 def test_each_usual_event_has_a_mapping() -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection, models, transaction
 
 from dfinery_django.protocols.base import Request, Response
 
@@ -130,3 +130,17 @@ def driver_options(**options: Any) -> Iterator[None]:
 
 def is_ci() -> bool:
     return os.environ.get("CI") == "true"
+
+
+#: A text for which ``number_in`` fails.
+BAD = "2" if connection.vendor == "mysql" else "x"
+
+
+def number_in(column: str) -> Any:
+    """An expression that is 1 for the text "1", and an error of the database for ``BAD``."""
+    template = {
+        "sqlite": "json_extract(%(expressions)s, '$')",
+        "postgresql": "CAST(%(expressions)s AS integer)",
+        "mysql": "CAST(%(expressions)s AS SIGNED) * 9223372036854775807 - 9223372036854775806",
+    }[connection.vendor]
+    return models.Func(models.F(column), template=template, output_field=models.BigIntegerField())

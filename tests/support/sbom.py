@@ -22,7 +22,7 @@ except ImportError:  # Python 3.10
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "dfinery-django.cdx.json"
 #: Extras that a site installs; all others are for work on this package.
-EXTRAS = ("metrics", "mysql", "openapi", "testing")
+EXTRAS = ("metrics", "mysql", "openapi", "phone", "testing")
 #: As their metadata say (SPDX).
 LICENCES = {
     "django": "BSD-3-Clause",

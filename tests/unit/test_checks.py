@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from django.core.checks import messages, run_checks
 from django.db import models
+from django.db.models import Case, Count, F, Q, Sum, When, Window
+from django.db.models.functions import Coalesce as DBCoalesce, Lower, Now, Upper
 from django.test.utils import isolate_apps
 
-from dfinery_django import Coalesce, Every, Hashed, Joined, Phone, Value, checks
+from dfinery_django import Coalesce, Every, Hashed, Joined, Phone, Rows, Value, checks
 from dfinery_django.checks.definitions import check_definition
 from dfinery_django.definitions.registry import from_dict
 from tests.support.doubles import PURCHASE
@@ -28,6 +30,12 @@ def test_a_good_setting_is_silent(configured: Any) -> None:
     user = {"user_id": Coalesce("customer.pk", Hashed("guest_email")), "grade": "customer.get_grade_display"}
     attributes = {**PURCHASE["event_attributes"], "first_sku": "lines.first.product.sku", "source_type": Value("WEB")}
     attributes["coupons"] = Joined("lines", "coupon")
+    attributes |= {
+        "saved": Sum("lines__discount"),
+        "rest": F("total") - Sum("lines__discount"),
+        "is_paid": Q(status="paid"),
+    }
+    attributes["first_coupons"] = Joined(Rows("lines", ~Q(coupon=""), quantity=1, order_by="-pk"), Lower("coupon"))
     configured(
         EVENTS={
             "purchase": PURCHASE,
@@ -131,6 +139,47 @@ def test_a_phone_without_its_package(configured: Any, monkeypatch: Any, changes:
         ({"event_attributes": {"x": Joined("lines", "product.skuu")}}, "E008", "'sku'"),
         ({"event_attributes": {"x": Joined("line", "product.sku")}}, "E008", "'lines'"),
         ({"event_attributes": {"x": Joined("lines", "product")}}, "E008", "product.pk"),
+        ({"event_attributes": {"x": F("ttal")}}, "E019", "Did you mean 'total'?"),
+        ({"event_attributes": {"x": F("customer__grad")}}, "E019", "Did you mean 'grade'?"),
+        ({"event_attributes": {"x": F("customer.grade")}}, "E019", "Lookups have two underscores: 'customer__grade'."),
+        (
+            {"event_attributes": {"order_sales": F("zzz")}},
+            "E019",
+            "'purchase': order_sales: Cannot resolve keyword 'zzz'",
+        ),
+        ({"event_attributes": {"x": F("total") * F("number")}}, "E019", "output_field=DecimalField("),
+        ({"event_attributes": {"x": F("lines__quantity")}}, "E019", "Make one value of them: Sum(…)"),
+        ({"event_attributes": {"x": Case(When(lines__coupon="A", then=1))}}, "E019", "gives several values"),
+        ({"event_attributes": {"x": Sum(Count("lines"))}}, "E019", "Order.objects.annotate(x=…)"),
+        ({"event_attributes": {"x": Window(Sum("total"))}}, "E019", "over the rows of a batch"),
+        ({"event_attributes": {"x": Q(statuss="paid")}}, "E019", "Did you mean 'status'?"),
+        (
+            {"event_attributes": {"x": Sum("total", distinct=True, filter=Q(nope=1))}},
+            "E019",
+            "Cannot resolve keyword 'nope'",
+        ),
+        ({"event_attributes": {"x": Coalesce("number", Hashed(Lower("guest_emial")))}}, "E019", "'guest_email'"),
+        ({"event_attributes": {"x": Joined("lines", Upper("coupn"))}}, "E019", "'coupon'"),
+        ({"item_attributes": {"x": F("unit_pric")}}, "E019", "'unit_price'"),
+        ({"user_attributes": {"user_id": "pk", "x": Upper("usrname")}}, "E019", "'username'"),
+        (
+            {"event_datetime": DBCoalesce("payed_at", Now())},
+            "E019",
+            "event_datetime: Cannot resolve keyword 'payed_at'",
+        ),
+        ({"once_per": F("payed_at")}, "E019", "once_per: Cannot resolve keyword 'payed_at'"),
+        ({"event_attributes": {"x": F("paid_at") - F("paid_at")}}, "W010", "gives a DurationField"),
+        ({"user": F("customer")}, "E007", "user=F(customer)"),
+        ({"items": Rows("lines", copon="A")}, "E019", "'coupon'"),
+        ({"items": Rows("lines", order_by="-quantty")}, "E019", "'quantity'"),
+        ({"items": Rows("lines", quantity="two")}, "E019", "expected a number"),
+        ({"items": Rows("lines", order_by="order__lines__pk")}, "E019", "over a to-many relation"),
+        ({"items": Rows("line")}, "E008", "'lines'"),
+        ({"items": Rows("customer"), "item_attributes": {}}, "E008", "'customer' leads to no rows"),
+        ({"user": Rows("lines")}, "E007", "user=Rows('lines')"),
+        ({"event_attributes": {"x": Joined(Rows("lines", Q(copon="A")), "coupon")}}, "E019", "'coupon'"),
+        ({"event_attributes": {"x": Joined(Rows("lines"), "coupn")}}, "E008", "'coupon'"),
+        ({"event_attributes": {"x": Rows("lines")}}, "E008", "ends in an object"),
         ({"settle_seconds": "5"}, "E007", "from 0 to 600"),
         ({"settle_seconds": 601}, "E007", "settle_seconds=601"),
         ({"settle_seconds": -1}, "E007", "settle_seconds=-1"),
@@ -369,10 +418,11 @@ def parcel_with(**fields: Any) -> Any:
     ("when", "is_told"),
     [("created", True), ({"pk": 1}, True), (lambda parcel, created: True, True), ("saved", False)],
 )
-def test_a_moment_that_every_save_changes(when: Any, is_told: bool) -> None:
+@pytest.mark.parametrize("moment", ["updated_at", F("updated_at")])
+def test_a_moment_that_every_save_changes(when: Any, is_told: bool, moment: Any) -> None:
     """An edited row would have a new time; with "saved", the time of the save is meant."""
     parcel = parcel_with(updated_at=models.DateTimeField(auto_now=True))
-    found = checked(parcel, event_datetime="updated_at", when=when)
+    found = checked(parcel, event_datetime=moment, when=when)
     assert [each.id for each in found] == ["dfinery.W021"] * is_told
     assert all("auto_now=True (shop.Parcel.updated_at)" in each.msg for each in found)
 

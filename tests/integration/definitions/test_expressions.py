@@ -20,14 +20,14 @@ from dfinery_django.definitions.expressions import (
     Display,
     Expression,
     Hashed,
-    Joined,
     Path,
     Value,
     expression,
     is_empty,
     normalised,
 )
-from dfinery_django.definitions.model_paths import get_rows
+from dfinery_django.definitions.fetching import get_rows
+from dfinery_django.definitions.rows import Joined
 from dfinery_django.exceptions import PayloadError
 from tests.shop.models import Line, Order, User
 from tests.support.doubles import Shop

@@ -6,17 +6,20 @@ from typing import Any
 
 import pytest
 from django.db import ProgrammingError, connection, models
+from django.db.models import Q
 from django.db.models.fields.related_descriptors import ReverseManyToOneDescriptor
+from django.db.models.functions import Upper
 from django.test.utils import CaptureQueriesContext, isolate_apps
 
+from dfinery_django import Rows
 from dfinery_django.definitions.expressions import Path
+from dfinery_django.definitions.fetching import _log_not_fetched, get_rows, queryset_with_related
 from dfinery_django.definitions.model_paths import (
-    _log_not_fetched,
-    get_rows,
-    queryset_with_related,
     trace,
     wire_type,
 )
+from dfinery_django.definitions.registry import from_dict
+from dfinery_django.definitions.source import fetch_sources
 from dfinery_django.schema.types import WireType
 from tests.shop.models import Category, Line, Order, Product, User, Voucher
 from tests.support.doubles import Shop
@@ -294,3 +297,17 @@ def test_relations_of_others(shop: Shop, monkeypatch: Any, caplog: Any, descript
     assert len(made) == (queries or len(made))
     assert {row.customer.username for row in rows} == {"a", "b", "c"}
     assert ("shop.Order: lines.quantity can't be prefetched" in caplog.text) == (queries is None)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("descriptor", [LinesDescriptor, FailingDescriptor, SqlDescriptor])
+def test_expressions_and_rows_over_relations_of_others(shop: Shop, monkeypatch: Any, descriptor: Any) -> None:
+    """They take no queryset of ours: values and rows are read for each object."""
+    shop.place(lines=2, customer=shop.customer("a"), status="paid")
+    Line.objects.update(coupon="a")
+    monkeypatch.setattr(Order, "lines", descriptor(Order.lines.rel))
+    items = {"product_id": "product.sku", "code": Upper("coupon")}
+    for lines in ("lines", Rows("lines", Q(coupon="a"), order_by="-pk")):
+        definition = from_dict("x", {"model": "shop.Order", "items": lines, "item_attributes": items})
+        (row,) = fetch_sources(definition, [str(Order.objects.get().pk)], "default").values()
+        assert [item["code"] for item in definition.get_items(row) or ()] == ["A", "A"]
