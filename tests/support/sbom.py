@@ -30,6 +30,7 @@ LICENCES = {
     "djangorestframework": "BSD-3-Clause",
     "drf-spectacular": "BSD-3-Clause",
     "mysqlclient": "GPL-2.0-or-later",
+    "phonenumbers": "Apache-2.0",
     "prometheus-client": "Apache-2.0 AND BSD-2-Clause",
     "requests": "Apache-2.0",
     "responses": "Apache-2.0",
