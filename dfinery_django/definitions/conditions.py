@@ -1,4 +1,4 @@
-"""Evaluation of a dict ``when`` around a save: in memory where that is certain, otherwise by one query.
+"""Evaluation of a ``when`` that is a dict or a ``Q`` around a save: in memory where that is certain, otherwise by one query.
 
 The state before a save is read from the database, never kept on instances: real shops have two instances of one order
 at once, and snapshots would be stale. Conditions compare raw database values.
@@ -6,14 +6,17 @@ at once, and snapshots would be stale. Conditions compare raw database values.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache
+import datetime as dt
+import re
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from functools import lru_cache, partial
 from inspect import getattr_static
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
 from django.db import connections, models
-from django.db.models import lookups as builtin
+from django.db.models import Q, lookups as builtin
 from django.db.models.constants import LOOKUP_SEP
 from django.db.models.fields.related_descriptors import ForeignKeyDeferredAttribute
 from django.db.models.fields.related_lookups import RelatedExact, RelatedIn, RelatedIsNull
@@ -31,9 +34,56 @@ _PLAIN_LOOKUP_CLASSES = frozenset(
 )
 
 
-def lookups(definition: EventDefinition) -> Mapping[str, Any] | None:
-    """Return the lookups of a definition whose ``when`` is a dict."""
-    return definition.condition if isinstance(definition.condition, Mapping) else None
+#: The leaf of a ``Q`` that only the database can evaluate: ``Exists(…)``, or a value like ``F("limit")``.
+EXPRESSION = ("", None)
+#: Characters of which every collation tells one from another, but for case: ASCII, Korean syllables, Chinese.
+_SAFE_TEXT = re.compile("[ -~가-힣一-鿿]*").fullmatch
+#: The largest number that fits into each of Django's integer fields.
+_FITS_EACH_INTEGER = 32767
+
+
+def leaves(query: Q) -> Iterator[Any]:
+    """Yield the lookups ``(name, value)`` and the expressions of a ``Q``, at any depth."""
+    for child in query.children:
+        if isinstance(child, Q):
+            yield from leaves(child)
+        else:
+            yield child
+
+
+def _lookup_of(leaf: Any) -> tuple[str, Any]:
+    """Return name and value of a leaf; ``EXPRESSION`` if it is none of plain values."""
+    is_pair = isinstance(leaf, (tuple, list)) and len(leaf) == 2 and isinstance(leaf[0], str)
+    return EXPRESSION if not is_pair or hasattr(leaf[1], "resolve_expression") else (leaf[0], leaf[1])
+
+
+@lru_cache(maxsize=256)
+def lookups_of(definition: EventDefinition) -> tuple[tuple[str, Any], ...]:
+    """Return the lookups of a definition's condition; in place of an expression ``EXPRESSION``."""
+    return tuple(map(_lookup_of, leaves(_query_of(definition))))
+
+
+def may_join_many(definition: EventDefinition) -> bool:
+    """Return whether a row may match once for each of several related rows; an expression is taken to."""
+    return any(each is EXPRESSION or _joins_many(definition.model_class, each[0]) for each in lookups_of(definition))
+
+
+def _joins_many(model: Any, lookup: str) -> bool:
+    for part in lookup.split(LOOKUP_SEP):
+        try:
+            field = model._meta.pk if part == "pk" else model._meta.get_field(part)
+        except FieldDoesNotExist:
+            return False  # a transform, or a comparison
+        if field.one_to_many or field.many_to_many:
+            return True
+        if not field.related_model:
+            return False
+        model = field.related_model
+    return False
+
+
+def _query_of(definition: EventDefinition) -> Q:
+    return definition.query or Q()
 
 
 def held_before(source: Source, update_fields: Any) -> bool:
@@ -61,17 +111,23 @@ def still_holds(source: Source) -> bool:
     fails on a fresh instance counts as true.
     """
     when = source.definition.condition if source.definition.signal else None
-    if isinstance(when, Mapping):
+    if when is not None and source.definition.query is not None:
         return holds_after(source, None)
     if not callable(when):
         return True
     try:
-        with savepoints.savepoint_guard(source.using):
-            return bool(when(source.instance, False) or when(source.instance, True))  # created is not known any more
+        return says_yes(source)
     except Exception as error:
         if retry.is_transient(error):
             raise
         return True  # it may read an attribute that only the signal's instance had
+
+
+def says_yes(source: Source) -> bool:
+    """Return whether a callable ``when`` says yes to a row of which nobody knows whether it was created or changed."""
+    when: Any = source.definition.condition
+    with savepoints.savepoint_guard(source.using, source.instance):
+        return bool(when(source.instance, False) or when(source.instance, True))
 
 
 def _is_new(definition: EventDefinition, instance: models.Model) -> bool:
@@ -84,11 +140,11 @@ def _touches(definition: EventDefinition, update_fields: Any) -> bool:
     """Return whether a save of these fields can change the result of the condition."""
     if update_fields is None:
         return True
-    wanted = lookups(definition) or {}
-    found = [own_field(definition.model_class, key.split(LOOKUP_SEP)[0]) for key in wanted]
+    wanted = lookups_of(definition)
+    found = [own_field(definition.model_class, key.split(LOOKUP_SEP)[0]) for key, _ in wanted]
     own = [field for field in found if field is not None]
     # The database computes generated fields and expressions from other fields.
-    reads_others = any(hasattr(value, "resolve_expression") for value in wanted.values())
+    reads_others = any(each is EXPRESSION for each in wanted)
     return reads_others or not own or any(field.generated or _is_among(field, update_fields) for field in own)
 
 
@@ -107,13 +163,33 @@ def own_field(model: type[models.Model], name: str) -> models.Field[Any, Any] | 
 
 def _matches_in_memory(source: Source, update_fields: Any) -> bool | None:
     """Return whether the values that a save writes match; ``None`` if only the database knows."""
-    conditions = (lookups(source.definition) or {}).items()
-    results = [_compare_in_memory(source, key, wanted, update_fields) for key, wanted in conditions]
-    return False if False in results else None if None in results else True
+    return _evaluate(_query_of(source.definition), partial(_compare_in_memory, source, update_fields))
 
 
-def _compare_in_memory(source: Source, key: str, wanted: Any, update_fields: Any) -> bool | None:
-    instance = source.instance
+def _evaluate(query: Q, compare: Callable[[Any, bool], bool | None], under_xor: bool = False) -> bool | None:
+    """Return the result of a ``Q``, where ``None`` stands for "true or false".
+
+    A comparison with NULL counts as false. In ``filter()`` it does so, too: Django adds ``IS NOT NULL`` below a
+    negation, and elsewhere an unknown result excludes a row as a false one does. Only ``XOR`` differs by database.
+    """
+    children = [each for each in query.children if not isinstance(each, Q) or any(True for _ in leaves(each))]
+    if not children:
+        return True  # Django leaves out what is empty, even negated
+    under_xor = under_xor or query.connector == Q.XOR
+    results = [
+        _evaluate(each, compare, under_xor) if isinstance(each, Q) else compare(each, under_xor) for each in children
+    ]
+    decisive = query.connector == Q.OR
+    if query.connector != Q.XOR and decisive in results:
+        return decisive is not query.negated
+    if None in results:
+        return None
+    is_true = results.count(True) % 2 == 1 if query.connector == Q.XOR else not decisive
+    return is_true is not query.negated
+
+
+def _compare_in_memory(source: Source, update_fields: Any, leaf: Any, under_xor: bool) -> bool | None:
+    instance, (key, wanted) = source.instance, _lookup_of(leaf)
     field, lookup = _plain_field(source.definition, key)
     if field is None or field.attname not in instance.__dict__:
         return None
@@ -128,9 +204,46 @@ def _compare_in_memory(source: Source, key: str, wanted: Any, update_fields: Any
         if lookup == "isnull" or wanted is None:
             return (value is None) == (wanted is not False)
         choices = [choice for choice in wanted if choice is not None] if lookup == "in" else [wanted]
-        return _column_value(field, value) in [_column_value(field, choice) for choice in choices]
+        if under_xor and not _is_usual(value, choices):
+            return None
+        return _is_one_of(field, value, choices, connections[source.using].vendor)
     except Exception:  # noqa: BLE001 - the database compares it instead
         return None
+
+
+def _is_usual(value: Any, choices: list[Any]) -> bool:
+    """Return whether a comparison is true or false to each database: Django simplifies what no row can match."""
+    numbers = [each for each in choices if isinstance(each, (int, float, Decimal))]
+    return value is not None and bool(choices) and all(0 <= each <= _FITS_EACH_INTEGER for each in numbers)
+
+
+def _is_one_of(field: Any, value: Any, choices: list[Any], vendor: str) -> bool | None:
+    if value is None:
+        return False
+    stored, wanted = _column_value(field, value), [_column_value(field, choice) for choice in choices]
+    if stored in wanted and stored == stored and not _is_rounded(field, stored):  # noqa: PLR0124 - NaN
+        return True
+    return False if all(_differ_surely(field, stored, each, vendor) for each in wanted) else None
+
+
+def _is_rounded(field: Any, value: Any) -> bool:
+    """Return whether the database may store another number than this one."""
+    return isinstance(field, models.DecimalField) and value != round(value, field.decimal_places)
+
+
+def _differ_surely(field: Any, one: Any, other: Any, vendor: str) -> bool:
+    """Return whether two values that differ in Python do so in the database as well."""
+    if isinstance(one, str) and isinstance(other, str):
+        while field.is_relation:
+            field = field.target_field
+        if getattr(field, "db_collation", None):
+            return False
+        # Collations ignore case, accents, blanks at the end, and more.
+        return vendor != "mysql" or bool(_SAFE_TEXT(one + other) and one.lower().rstrip() != other.lower().rstrip())
+    if isinstance(one, Decimal):
+        is_rounded = _is_rounded(field, one) or _is_rounded(field, other)
+        return not is_rounded and (vendor != "sqlite" or float(one) != float(other))
+    return bool(one == one and other == other)  # noqa: PLR0124 - NaN, which databases store in their own ways
 
 
 @lru_cache(maxsize=1024)
@@ -165,7 +278,10 @@ def _column_value(field: Any, value: Any) -> Any:
     """Return the value as stored in the column: an enum member's value, a related object's key."""
     if isinstance(value, models.Model):
         value = getattr(value, field.target_field.attname)
-    return field.get_prep_value(value)
+    stored = field.get_prep_value(value)
+    if isinstance(stored, dt.datetime) and stored.tzinfo:
+        return stored.astimezone(dt.timezone.utc)  # times of the repeated hour are never equal between zones
+    return stored
 
 
 def _stored_matches(source: Source) -> bool:
@@ -181,14 +297,11 @@ class _MatchingRows:
 
     def __init__(self, definition: EventDefinition, using: str) -> None:
         self._model, self._using = definition.model_class, using
-        self._wanted = lookups(definition) or {}
-        self.is_plain = all(
-            _plain_field(definition, key)[0] is not None and not hasattr(value, "resolve_expression")
-            for key, value in self._wanted.items()
-        )
+        self._wanted = _query_of(definition)
+        self.is_plain = all(_plain_field(definition, key)[0] is not None for key, _ in lookups_of(definition))
 
     def __call__(self, key: Any) -> models.QuerySet[models.Model]:
-        return self._model._base_manager.using(self._using).filter(pk=key).filter(**self._wanted)
+        return self._model._base_manager.using(self._using).filter(pk=key).filter(self._wanted)
 
 
 #: Its cost is part of the checkout, and the same object stands for the same statement.

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from django.db import models
+from django.db.models import Q
 from django.db.models.manager import BaseManager
 from django.utils.module_loading import import_string
 
@@ -41,9 +42,10 @@ class EventDefinition:
 
     :cvar event_name: the name sent to DFINERY; default: the definition's name
     :cvar model: ``"app.Model"``
-    :cvar when: ``"created"``, ``"saved"``, ``"deleted"``; a dict of lookups that must become true with a save; or
-        a callable ``(instance, created) -> bool``
+    :cvar when: ``"created"``, ``"saved"``, ``"deleted"``; a dict of lookups or a ``Q`` that must become true with a
+        save; or a callable ``(instance, created) -> bool``
     :cvar event_datetime: path of the time when it happened; default: the time of the save
+    :cvar reconcile_by: path of a ``DateTimeField`` that says which rows are recent; default: ``event_datetime``
     :cvar event_attributes: field name -> path, callable ``(instance) -> value`` or expression
     :cvar items: path of the lines, or a callable ``(instance) -> iterable``
     :cvar item_attributes: like ``event_attributes``, from each item
@@ -54,6 +56,8 @@ class EventDefinition:
     :cvar consent: callable ``(instance, user) -> bool``, or its dotted path; default: the setting ``CONSENT``
     :cvar guests: ``"fail"`` or ``"skip"`` an event that ends up without a user_id
     :cvar destination: alias of ``TOKENS``, or a callable ``(instance) -> alias``
+    :cvar scope: callable without arguments, or its dotted path; returns the context manager in which workers and
+        commands call the site's code: ``"django_scopes.scopes_disabled"``
     :cvar signal: ``("dotted.path.of.a_signal", "keyword of the instance")`` to listen to instead of saves
     :cvar settle_seconds: seconds that a captured event waits for what the shop writes after its commit, 600 at most;
         default: 0, and outside a transaction the setting ``SETTLE_SECONDS``
@@ -66,6 +70,7 @@ class EventDefinition:
     when: Any = None
     signal: tuple[str, str] | None = None
     event_datetime: Any = None
+    reconcile_by: str | None = None
     event_attributes: Mapping[str, Any] = {}
     items: Any = None
     item_attributes: Mapping[str, Any] = {}
@@ -75,6 +80,7 @@ class EventDefinition:
     guests: str = "fail"
     consent: Any = None
     destination: Any = None
+    scope: Any = None
     settle_seconds: float | None = None
     build: str | None = None
 
@@ -179,20 +185,30 @@ class EventDefinition:
         return tuple(self._expression("once_per", path) for path in paths)
 
     @cached_property
-    def condition(self) -> str | Mapping[str, Any] | Callable[[Any, bool], bool]:
-        """``when``: a word, lookups or a callable ``(instance, created)``. Default: "created", for a signal "saved"."""
+    def condition(self) -> str | Mapping[str, Any] | Q | Callable[[Any, bool], bool]:
+        """``when``: a word, lookups, a ``Q`` or a callable ``(instance, created)``.
+
+        Default: "created", for a signal "saved".
+        """
         if self.when is None:
             return "saved" if self.signal else "created"
-        when: str | Mapping[str, Any] = self.when
-        if isinstance(when, Mapping) or when in WHEN_WORDS:
+        when: str | Mapping[str, Any] | Q = self.when
+        if isinstance(when, (Mapping, Q)) or when in WHEN_WORDS:
             return when
         function = self._callable("when", parameters=2)
         if function is None:
             raise ConfigurationError(
                 f"Event {self.name!r}: when={self.when!r}. {did_you_mean(self.when, WHEN_WORDS)} "
-                'A dict of lookups ({"status": "paid"}) or a callable (instance, created) will do too.'
+                'A dict of lookups ({"status": "paid"}), a Q or a callable (instance, created) will do too.'
             )
         return function
+
+    @cached_property
+    def query(self) -> Q | None:
+        """``when`` as a ``Q``, if it is a dict of lookups or a ``Q``."""
+        if isinstance(self.condition, Mapping):
+            return Q(*self.condition.items())
+        return self.condition if isinstance(self.condition, Q) else None
 
     @cached_property
     def consent_callable(self) -> Callable[[Any, Any], Any] | None:
@@ -209,6 +225,11 @@ class EventDefinition:
     @cached_property
     def _chooses_destination(self) -> Callable[[Any], Any] | None:
         return self._callable("destination", parameters=1)
+
+    def scope_callable(self) -> Callable[[], Any] | None:
+        """Return the callable of ``scope``, if it has one; raises ``ImportError`` for a path that leads nowhere."""
+        own = self._callable("scope", parameters=0) or self.scope
+        return import_string(own) if isinstance(own, str) else own
 
     @property
     def fixed_destination(self) -> str:
