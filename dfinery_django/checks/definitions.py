@@ -12,16 +12,17 @@ from django.db import models
 from ..conf import did_you_mean, get_settings
 from ..definitions import consent
 from ..definitions.definition import EventDefinition
+from ..definitions.scope import scope_fault, scope_name
 from ..schema import properties
 from . import message_of
-from .paths import check_moment, check_paths, check_user_path
+from .paths import check_moment, check_paths, check_reconcile_by, check_user_path
 from .when import check_when
 
 
 def check_definition(definition: EventDefinition) -> Iterable[CheckMessage]:
     """Check one definition against its model."""
     for check in (
-        *(check_paths, check_user_path, check_moment, check_when),
+        *(check_paths, check_user_path, check_moment, check_reconcile_by, check_when, _check_scope),
         *(_check_names, _check_deletions, _check_choices, _check_grace),
     ):
         yield from check(definition)
@@ -78,6 +79,16 @@ def _check_grace(definition: EventDefinition) -> Iterator[CheckMessage]:
             "W016",
             f"Event {definition.name!r} is built on commit, but waits for {definition.settle_seconds:g} s first.",
             'The drain builds what waits: leave out "build": "commit", or "settle_seconds".',
+        )
+
+
+def _check_scope(definition: EventDefinition) -> Iterator[CheckMessage]:
+    if fault := scope_fault(definition):
+        yield message_of(
+            "E021",
+            f"Event {definition.name!r}: scope {scope_name(definition.scope)} {fault}.",
+            'The dotted path of a callable without arguments that returns a context manager: "scope": '
+            '"django_scopes.scopes_disabled". Until then its events fail.',
         )
 
 

@@ -1,4 +1,4 @@
-"""Evaluation of a ``when`` that is a dict or a ``Q`` around a save: in memory where that is certain, otherwise by one query.
+"""Evaluation of a ``when`` that is a dict or a ``Q`` around a save: in memory where that is certain, else by one query.
 
 The state before a save is read from the database, never kept on instances: real shops have two instances of one order
 at once, and snapshots would be stale. Conditions compare raw database values.
@@ -221,9 +221,14 @@ def _is_one_of(field: Any, value: Any, choices: list[Any], vendor: str) -> bool 
     if value is None:
         return False
     stored, wanted = _column_value(field, value), [_column_value(field, choice) for choice in choices]
-    if stored in wanted and stored == stored and not _is_rounded(field, stored):  # noqa: PLR0124 - NaN
+    if stored in wanted and not _is_nan(stored) and not _is_rounded(field, stored):
         return True
     return False if all(_differ_surely(field, stored, each, vendor) for each in wanted) else None
+
+
+def _is_nan(value: Any) -> bool:
+    """Return whether it is a NaN, which each database stores in its own way."""
+    return bool(value != value)
 
 
 def _is_rounded(field: Any, value: Any) -> bool:
@@ -243,7 +248,7 @@ def _differ_surely(field: Any, one: Any, other: Any, vendor: str) -> bool:
     if isinstance(one, Decimal):
         is_rounded = _is_rounded(field, one) or _is_rounded(field, other)
         return not is_rounded and (vendor != "sqlite" or float(one) != float(other))
-    return bool(one == one and other == other)  # noqa: PLR0124 - NaN, which databases store in their own ways
+    return not (_is_nan(one) or _is_nan(other))
 
 
 @lru_cache(maxsize=1024)

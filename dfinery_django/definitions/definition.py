@@ -70,7 +70,7 @@ class EventDefinition:
     when: Any = None
     signal: tuple[str, str] | None = None
     event_datetime: Any = None
-    reconcile_by: str | None = None
+    reconcile_by: Any = None
     event_attributes: Mapping[str, Any] = {}
     items: Any = None
     item_attributes: Mapping[str, Any] = {}

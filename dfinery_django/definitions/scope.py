@@ -45,7 +45,7 @@ class in_scope:  # noqa: N801 - used as a function
             if inspect.iscoroutine(manager):
                 manager.close()
             self._entered.enter_context(manager)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - raised as another
             self._raise(error)
 
     def __exit__(self, *exc_info: Any) -> None:

@@ -247,9 +247,9 @@ def _sent_since(bulk_action: Repair) -> Q:
 def _without_source(rows: Iterable[JudgedRow], using: str) -> frozenset[int]:
     """Return the keys of events that can't be rebuilt only because their source is gone."""
     by_definition: dict[str, dict[int, str]] = defaultdict(dict)
-    for pk, verdict, definition, source_pk in rows:
+    for pk, verdict, name, source_pk in rows:
         if verdict in ACTIONABLE:
-            by_definition[definition][pk] = source_pk
+            by_definition[name][pk] = source_pk
     gone: set[int] = set()
     for name, keys in by_definition.items():
         try:
