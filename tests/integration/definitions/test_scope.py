@@ -198,13 +198,12 @@ async def in_async() -> AsyncIterator[None]:
     ],
     ids=str,
 )
-def test_a_scope_that_fails_is_the_reason(
-    booking: Booking, configured: Any, scope: Any, words: str, capsys: Any
-) -> None:
-    """Of the event, of the preview and of the rebuild; nothing is raised, and other definitions go on."""
-    configured(EVENTS={"sale": {**SALE, "scope": scope}, "other": {**SALE, "model": "shop.Order"}})
-    (reason,) = built()
-    assert reason == f"sale: its scope {Event.objects.get().reason.split('its scope ')[1]}"
+def test_a_scope_that_fails_is_the_reason(booking: Booking, configured: Any, scope: Any, words: str) -> None:
+    """Of the event, of the preview and of the rebuild; building raises nothing."""
+    configured(EVENTS={"sale": {**SALE, "scope": scope}})
+    built()
+    reason = Event.objects.get().reason
+    assert reason.startswith("sale: its scope ")
     assert words in reason
     assert (Event.objects.get().status, Event.objects.get().reason_code) == ("failed", "mapping")
     assert words in rebuild_difference(Event.objects.get(), "default").problem
