@@ -12,8 +12,9 @@ from django.db.models import Q
 from django.db.models.constants import LOOKUP_SEP
 
 from ..conf import nearest
-from ..definitions.conditions import is_plain_lookup, leaves
+from ..definitions.conditions import condition_query, is_plain_lookup
 from ..definitions.definition import EventDefinition
+from ..definitions.in_memory import leaves
 from ..schema.model_fields import COLLECTIONS, is_none_of
 from . import message_of
 from .hints import choices_of, choices_words, method_names, near_hint, stored_form, with_article
@@ -23,8 +24,9 @@ _USUAL_HINT = 'Write lookups as in filter(): {"status": "paid"}'
 
 def check_when(definition: EventDefinition) -> Iterator[CheckMessage]:
     """Check each lookup: the model can be filtered by it, and its value is one that the field may have."""
-    found = list(_check_leaves(definition, definition.query or Q()))
-    if not found and (error := _filter_error(definition, definition.query or Q())):
+    query = condition_query(definition) or Q()
+    found = list(_check_leaves(definition, query))
+    if not found and (error := _filter_error(definition, query)):
         found.append(_refused(definition, error, _USUAL_HINT))
     yield from found
 

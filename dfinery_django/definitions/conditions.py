@@ -6,10 +6,7 @@ at once, and snapshots would be stale. Conditions compare raw database values.
 
 from __future__ import annotations
 
-import datetime as dt
-import re
-from collections.abc import Callable, Iterator
-from decimal import Decimal
+from collections.abc import Mapping
 from functools import lru_cache, partial
 from inspect import getattr_static
 from typing import Any
@@ -24,6 +21,7 @@ from django.db.models.query_utils import DeferredAttribute
 
 from ..db import plain_sql, retry, savepoints, sql
 from .definition import EventDefinition
+from .in_memory import evaluate, is_one_of, is_usual, leaves, stored_value
 from .source import Source, key_of
 
 #: Lookups that are evaluated in memory, where the field's lookup class is one of Django's plain ones: JSON, arrays and
@@ -32,23 +30,17 @@ _IN_MEMORY_LOOKUPS = frozenset({"exact", "in", "isnull"})
 _PLAIN_LOOKUP_CLASSES = frozenset(
     {builtin.Exact, builtin.In, builtin.IsNull, builtin.IntegerFieldExact, RelatedExact, RelatedIn, RelatedIsNull}
 )
-
-
 #: The leaf of a ``Q`` that only the database can evaluate: ``Exists(…)``, or a value like ``F("limit")``.
 EXPRESSION = ("", None)
-#: Characters of which every collation tells one from another, but for case: ASCII, Korean syllables, Chinese.
-_SAFE_TEXT = re.compile("[ -~가-힣一-鿿]*").fullmatch
-#: The largest number that fits into each of Django's integer fields.
-_FITS_EACH_INTEGER = 32767
 
 
-def leaves(query: Q) -> Iterator[Any]:
-    """Yield the lookups ``(name, value)`` and the expressions of a ``Q``, at any depth."""
-    for child in query.children:
-        if isinstance(child, Q):
-            yield from leaves(child)
-        else:
-            yield child
+@lru_cache(maxsize=256)
+def condition_query(definition: EventDefinition) -> Q | None:
+    """Return the condition of a definition whose ``when`` is a dict of lookups or a ``Q``."""
+    condition = definition.condition
+    if isinstance(condition, Mapping):
+        return Q(*condition.items())
+    return condition if isinstance(condition, Q) else None
 
 
 def _lookup_of(leaf: Any) -> tuple[str, Any]:
@@ -60,7 +52,7 @@ def _lookup_of(leaf: Any) -> tuple[str, Any]:
 @lru_cache(maxsize=256)
 def lookups_of(definition: EventDefinition) -> tuple[tuple[str, Any], ...]:
     """Return the lookups of a definition's condition; in place of an expression ``EXPRESSION``."""
-    return tuple(map(_lookup_of, leaves(_query_of(definition))))
+    return tuple(map(_lookup_of, leaves(condition_query(definition) or Q())))
 
 
 def may_join_many(definition: EventDefinition) -> bool:
@@ -80,10 +72,6 @@ def _joins_many(model: Any, lookup: str) -> bool:
             return False
         model = field.related_model
     return False
-
-
-def _query_of(definition: EventDefinition) -> Q:
-    return definition.query or Q()
 
 
 def held_before(source: Source, update_fields: Any) -> bool:
@@ -111,7 +99,7 @@ def still_holds(source: Source) -> bool:
     fails on a fresh instance counts as true.
     """
     when = source.definition.condition if source.definition.signal else None
-    if when is not None and source.definition.query is not None:
+    if when is not None and condition_query(source.definition) is not None:
         return holds_after(source, None)
     if not callable(when):
         return True
@@ -163,29 +151,7 @@ def own_field(model: type[models.Model], name: str) -> models.Field[Any, Any] | 
 
 def _matches_in_memory(source: Source, update_fields: Any) -> bool | None:
     """Return whether the values that a save writes match; ``None`` if only the database knows."""
-    return _evaluate(_query_of(source.definition), partial(_compare_in_memory, source, update_fields))
-
-
-def _evaluate(query: Q, compare: Callable[[Any, bool], bool | None], under_xor: bool = False) -> bool | None:
-    """Return the result of a ``Q``, where ``None`` stands for "true or false".
-
-    A comparison with NULL counts as false. In ``filter()`` it does so, too: Django adds ``IS NOT NULL`` below a
-    negation, and elsewhere an unknown result excludes a row as a false one does. Only ``XOR`` differs by database.
-    """
-    children = [each for each in query.children if not isinstance(each, Q) or any(True for _ in leaves(each))]
-    if not children:
-        return True  # Django leaves out what is empty, even negated
-    under_xor = under_xor or query.connector == Q.XOR
-    results = [
-        _evaluate(each, compare, under_xor) if isinstance(each, Q) else compare(each, under_xor) for each in children
-    ]
-    decisive = query.connector == Q.OR
-    if query.connector != Q.XOR and decisive in results:
-        return decisive is not query.negated
-    if None in results:
-        return None
-    is_true = results.count(True) % 2 == 1 if query.connector == Q.XOR else not decisive
-    return is_true is not query.negated
+    return evaluate(condition_query(source.definition) or Q(), partial(_compare_in_memory, source, update_fields))
 
 
 def _compare_in_memory(source: Source, update_fields: Any, leaf: Any, under_xor: bool) -> bool | None:
@@ -204,51 +170,11 @@ def _compare_in_memory(source: Source, update_fields: Any, leaf: Any, under_xor:
         if lookup == "isnull" or wanted is None:
             return (value is None) == (wanted is not False)
         choices = [choice for choice in wanted if choice is not None] if lookup == "in" else [wanted]
-        if under_xor and not _is_usual(value, choices):
+        if under_xor and not is_usual(value, choices):
             return None
-        return _is_one_of(field, value, choices, connections[source.using].vendor)
+        return is_one_of(field, value, choices, connections[source.using].vendor)
     except Exception:  # noqa: BLE001 - the database compares it instead
         return None
-
-
-def _is_usual(value: Any, choices: list[Any]) -> bool:
-    """Return whether a comparison is true or false to each database: Django simplifies what no row can match."""
-    numbers = [each for each in choices if isinstance(each, (int, float, Decimal))]
-    return value is not None and bool(choices) and all(0 <= each <= _FITS_EACH_INTEGER for each in numbers)
-
-
-def _is_one_of(field: Any, value: Any, choices: list[Any], vendor: str) -> bool | None:
-    if value is None:
-        return False
-    stored, wanted = _column_value(field, value), [_column_value(field, choice) for choice in choices]
-    if stored in wanted and not _is_nan(stored) and not _is_rounded(field, stored):
-        return True
-    return False if all(_differ_surely(field, stored, each, vendor) for each in wanted) else None
-
-
-def _is_nan(value: Any) -> bool:
-    """Return whether it is a NaN, which each database stores in its own way."""
-    return bool(value != value)
-
-
-def _is_rounded(field: Any, value: Any) -> bool:
-    """Return whether the database may store another number than this one."""
-    return isinstance(field, models.DecimalField) and value != round(value, field.decimal_places)
-
-
-def _differ_surely(field: Any, one: Any, other: Any, vendor: str) -> bool:
-    """Return whether two values that differ in Python do so in the database as well."""
-    if isinstance(one, str) and isinstance(other, str):
-        while field.is_relation:
-            field = field.target_field
-        if getattr(field, "db_collation", None):
-            return False
-        # Collations ignore case, accents, blanks at the end, and more.
-        return vendor != "mysql" or bool(_SAFE_TEXT(one + other) and one.lower().rstrip() != other.lower().rstrip())
-    if isinstance(one, Decimal):
-        is_rounded = _is_rounded(field, one) or _is_rounded(field, other)
-        return not is_rounded and (vendor != "sqlite" or float(one) != float(other))
-    return not (_is_nan(one) or _is_nan(other))
 
 
 @lru_cache(maxsize=1024)
@@ -270,23 +196,13 @@ def _descriptor_disagrees(field: Any, instance: models.Model, value: Any) -> boo
     """Return whether the field's descriptor, which a save reads, has another value, like a translated field's."""
     if has_djangos_descriptor(type(instance), field.attname):
         return False
-    return bool(_column_value(field, getattr(instance, field.attname)) != _column_value(field, value))
+    return bool(stored_value(field, getattr(instance, field.attname)) != stored_value(field, value))
 
 
 @lru_cache(maxsize=1024)
 def has_djangos_descriptor(model: type[models.Model], attname: str) -> bool:
     """Return whether an attribute is the column's value as it is, not what a descriptor of others makes of it."""
     return type(getattr_static(model, attname, None)) in (DeferredAttribute, ForeignKeyDeferredAttribute)
-
-
-def _column_value(field: Any, value: Any) -> Any:
-    """Return the value as stored in the column: an enum member's value, a related object's key."""
-    if isinstance(value, models.Model):
-        value = getattr(value, field.target_field.attname)
-    stored = field.get_prep_value(value)
-    if isinstance(stored, dt.datetime) and stored.tzinfo:
-        return stored.astimezone(dt.timezone.utc)  # times of the repeated hour are never equal between zones
-    return stored
 
 
 def _stored_matches(source: Source) -> bool:
@@ -302,7 +218,7 @@ class _MatchingRows:
 
     def __init__(self, definition: EventDefinition, using: str) -> None:
         self._model, self._using = definition.model_class, using
-        self._wanted = _query_of(definition)
+        self._wanted = condition_query(definition) or Q()
         self.is_plain = all(_plain_field(definition, key)[0] is not None for key, _ in lookups_of(definition))
 
     def __call__(self, key: Any) -> models.QuerySet[models.Model]:

@@ -11,8 +11,6 @@ from functools import cached_property
 from typing import Any
 
 from django.db import models
-from django.db.models import Q
-from django.db.models.manager import BaseManager
 from django.utils.module_loading import import_string
 
 from ..conf import default_destination, did_you_mean, get_settings
@@ -56,8 +54,7 @@ class EventDefinition:
     :cvar consent: callable ``(instance, user) -> bool``, or its dotted path; default: the setting ``CONSENT``
     :cvar guests: ``"fail"`` or ``"skip"`` an event that ends up without a user_id
     :cvar destination: alias of ``TOKENS``, or a callable ``(instance) -> alias``
-    :cvar scope: callable without arguments, or its dotted path; returns the context manager in which workers and
-        commands call the site's code: ``"django_scopes.scopes_disabled"``
+    :cvar scope: callable that returns the context manager in which workers call the site's code; or its dotted path
     :cvar signal: ``("dotted.path.of.a_signal", "keyword of the instance")`` to listen to instead of saves
     :cvar settle_seconds: seconds that a captured event waits for what the shop writes after its commit, 600 at most;
         default: 0, and outside a transaction the setting ``SETTLE_SECONDS``
@@ -133,7 +130,7 @@ class EventDefinition:
     def get_item_sources(self, instance: Any) -> Iterable[Any]:
         """Return the objects that items are made of."""
         sources = read_value("items", self._expression_of("items"), instance)
-        if isinstance(sources, BaseManager):
+        if isinstance(sources, models.manager.BaseManager):
             sources = sources.all()
         return () if sources is None else sources
 
@@ -185,15 +182,12 @@ class EventDefinition:
         return tuple(self._expression("once_per", path) for path in paths)
 
     @cached_property
-    def condition(self) -> str | Mapping[str, Any] | Q | Callable[[Any, bool], bool]:
-        """``when``: a word, lookups, a ``Q`` or a callable ``(instance, created)``.
-
-        Default: "created", for a signal "saved".
-        """
+    def condition(self) -> str | Mapping[str, Any] | models.Q | Callable[[Any, bool], bool]:
+        """``when``: a word, lookups, a ``Q`` or a callable. Default: "created", for a signal "saved"."""
         if self.when is None:
             return "saved" if self.signal else "created"
-        when: str | Mapping[str, Any] | Q = self.when
-        if isinstance(when, (Mapping, Q)) or when in WHEN_WORDS:
+        when: str | Mapping[str, Any] | models.Q = self.when
+        if isinstance(when, (Mapping, models.Q)) or when in WHEN_WORDS:
             return when
         function = self._callable("when", parameters=2)
         if function is None:
@@ -202,13 +196,6 @@ class EventDefinition:
                 'A dict of lookups ({"status": "paid"}), a Q or a callable (instance, created) will do too.'
             )
         return function
-
-    @cached_property
-    def query(self) -> Q | None:
-        """``when`` as a ``Q``, if it is a dict of lookups or a ``Q``."""
-        if isinstance(self.condition, Mapping):
-            return Q(*self.condition.items())
-        return self.condition if isinstance(self.condition, Q) else None
 
     @cached_property
     def consent_callable(self) -> Callable[[Any, Any], Any] | None:

@@ -19,6 +19,7 @@ from ..clock import EPOCH
 from ..conf import get_settings
 from ..definitions import conditions, consent
 from ..definitions.definition import EventDefinition
+from ..definitions.in_memory import leaves
 from ..definitions.model_paths import trace
 from ..definitions.source import Source
 from ..models import Event
@@ -48,8 +49,8 @@ def firing_steps(definition: EventDefinition, row: Any, using: str) -> Iterator[
     when, signal = definition.condition, definition.signal
     if signal is not None:
         yield Step("signal", None, f"{signal[0]} fires it; {signal[1]!r} carries the object.")
-    if definition.query is not None:
-        yield from _query_steps(definition, definition.query, row, using)
+    if (query := conditions.condition_query(definition)) is not None:
+        yield from _query_steps(definition, query, row, using)
     elif callable(when):
         yield _hook_step("when", source_text(when), lambda created: when(row, created))
     elif signal is None:
@@ -88,7 +89,7 @@ def _condition_step(rows: Any, condition: Any) -> Step:
     holds, fault = try_call("", lambda: bool(rows.filter(condition).exists()))
     if fault:
         return Step("when", False, f"{words} can't be evaluated: {fault.problem}.")
-    looked_at = [each for each in conditions.leaves(Q(condition)) if isinstance(each, (tuple, list))]
+    looked_at = [each for each in leaves(Q(condition)) if isinstance(each, (tuple, list))]
     found = dict.fromkeys(_found_values(rows, _split_lookup(key)[0]) for key, _ in looked_at)
     return Step("when", holds, f"{words} is {'true' if holds else 'false'}{': ' if found else ''}{', '.join(found)}.")
 

@@ -17,6 +17,7 @@ from django.db import DatabaseError
 from .. import clock
 from ..building.custom_fields import SeenFields
 from ..building.dry_run import dry_run
+from ..definitions.conditions import condition_query
 from ..definitions.definition import EventDefinition
 from ..definitions.scope import ScopeError, in_scope
 from ..definitions.source import Source, fetch_sources
@@ -163,7 +164,7 @@ def _firing_verdict(
     if definition.signal is not None:
         return FiringVerdict.FIRES, f"{definition.signal[0]} fires it."
     when = definition.condition
-    if definition.query is not None or when == "created":
+    if condition_query(definition) is not None or when == "created":
         if captured:
             return FiringVerdict.CAPTURED, f"Status of its last event: {_status_text(captured)}"
         return FiringVerdict.MISSED, (

@@ -18,6 +18,7 @@ from ..conf import default_destination, get_settings
 from ..db import savepoints
 from ..db.retry import is_transient
 from ..definitions import consent, registry
+from ..definitions.conditions import condition_query
 from ..definitions.source import Source, database_of, is_source
 from ..enums import EventStatus, Reason
 from ..exceptions import ConfigurationError, error_text
@@ -70,7 +71,7 @@ def capture_source(source: Source, *, by_hand: bool = False, occurred_at: dt.dat
     if occurred_at is not None:
         event.set_occurred_at(occurred_at)
     # Another firing for the same source is likely, except where ``when`` looks at the state before the save.
-    is_guarded = definition.query is not None or definition.condition in ("created", "deleted")
+    is_guarded = condition_query(definition) is not None or definition.condition in ("created", "deleted")
     event.may_exist = by_hand or definition.signal is not None or not is_guarded
     grace = definition.settle_seconds
     if grace is None and not connections[using].in_atomic_block:

@@ -24,7 +24,7 @@ from ..conf import get_settings
 from ..db.columns import as_site_datetime
 from ..db.savepoints import savepoint_guard, swallow
 from ..definitions import consent, registry
-from ..definitions.conditions import may_join_many, says_yes
+from ..definitions.conditions import condition_query, may_join_many, says_yes
 from ..definitions.definition import EventDefinition
 from ..definitions.expressions import Path
 from ..definitions.model_paths import get_rows, trace
@@ -61,7 +61,7 @@ def obstacle(definition: EventDefinition) -> str:
     if callable(definition.condition):
         if definition.reconcile_by is None:
             return "its 'when' is a callable, and no 'reconcile_by' says which rows to ask"
-    elif definition.query is None and definition.condition != "created":
+    elif condition_query(definition) is None and definition.condition != "created":
         return "its 'when' can't be written as a query"
     if definition.identity != ():
         return "its 'once_per' allows several events per row"
@@ -176,7 +176,7 @@ def candidate_keys(
     now, using = clock.now(), database_of_sources(definition)
     since = as_moment(since or now - get_settings().max_age, "since")
     until = until or now - dt.timedelta(seconds=MARGIN_SECONDS)
-    rows = definition.model_class._base_manager.using(using).filter(definition.query or Q())
+    rows = definition.model_class._base_manager.using(using).filter(condition_query(definition) or Q())
     rows = rows.annotate(dfinery_moment=F(str(recency_lookup(definition)))).filter(
         dfinery_moment__gte=as_site_datetime(since, using),
         dfinery_moment__lt=as_site_datetime(until, using),

@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from dfinery_django import tasks
 from dfinery_django.definitions import conditions, registry
+from dfinery_django.definitions.in_memory import leaves
 from dfinery_django.definitions.registry import from_dict
 from dfinery_django.definitions.source import Source
 from dfinery_django.delivery.worker import drain
@@ -139,7 +140,7 @@ def test_memory_and_database_agree(parcel: type[models.Model], query: Q, row: di
 def test_plain_columns_need_no_query(parcel: type[models.Model], query: Q, row: dict[str, Any]) -> None:
     """However deep the tree is: without XOR, and with values that every database compares alike."""
     plain = ["paid", "결제", "대기", 0, 1, True, Decimal("1.00"), Decimal("0.1"), 0.1, MOMENT, *VALUES["day"], None]
-    wanted = [value for _, value in conditions.leaves(query)]
+    wanted = [value for _, value in leaves(query)]
     used = [each for value in wanted for each in (value if isinstance(value, list) else [value])]
     if "XOR" in str(query) or any(each not in plain for each in (*used, *row.values())):
         return
@@ -203,6 +204,15 @@ def test_a_save_of_other_columns_does_not_fire(configured: Any, shop: Any) -> No
     order.payment_method = "card"
     order.save(update_fields=["payment_method"])
     assert keys() == []
+
+
+@pytest.mark.parametrize(("when", "fires"), [({"status": "paid"}, True), (~Q(status="paid"), False)], ids=str)
+def test_texts_are_compared_as_the_database_does(configured: Any, shop: Any, when: Any, fires: bool) -> None:
+    """MariaDB's usual collations ignore case, and reconcile's query with them."""
+    configured(EVENTS={"purchase": {**PURCHASE, "when": when}})
+    order = shop.place(status="Paid")
+    is_equal = connection.vendor == "mysql"
+    assert (keys() == [str(order.pk)]) is (fires is is_equal)
 
 
 def test_a_generated_column(configured: Any) -> None:
