@@ -21,7 +21,7 @@ from django.db.models.query_utils import DeferredAttribute
 
 from ..db import plain_sql, retry, savepoints, sql
 from .definition import EventDefinition
-from .in_memory import evaluate, is_one_of, is_usual, leaves, stored_value
+from .in_memory import Place, evaluate, is_one_of, is_usual, leaves, stored_value
 from .source import Source, key_of
 
 #: Lookups that are evaluated in memory, where the field's lookup class is one of Django's plain ones: JSON, arrays and
@@ -154,7 +154,7 @@ def _matches_in_memory(source: Source, update_fields: Any) -> bool | None:
     return evaluate(condition_query(source.definition) or Q(), partial(_compare_in_memory, source, update_fields))
 
 
-def _compare_in_memory(source: Source, update_fields: Any, leaf: Any, under_xor: bool) -> bool | None:
+def _compare_in_memory(source: Source, update_fields: Any, leaf: Any, place: Place) -> bool | None:
     instance, (key, wanted) = source.instance, _lookup_of(leaf)
     field, lookup = _plain_field(source.definition, key)
     if field is None or field.attname not in instance.__dict__:
@@ -170,8 +170,10 @@ def _compare_in_memory(source: Source, update_fields: Any, leaf: Any, under_xor:
         if lookup == "isnull" or wanted is None:
             return (value is None) == (wanted is not False)
         choices = [choice for choice in wanted if choice is not None] if lookup == "in" else [wanted]
-        if under_xor and not is_usual(value, choices):
+        if place.under_xor and not is_usual(value, choices):
             return None
+        if place.negated and value is None and lookup == "in" and None in wanted:
+            return None  # Django 6.1 finds it, and earlier versions don't
         return is_one_of(field, value, choices, connections[source.using].vendor)
     except Exception:  # noqa: BLE001 - the database compares it instead
         return None

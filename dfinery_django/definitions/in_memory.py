@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -26,7 +27,15 @@ def leaves(query: Q) -> Iterator[Any]:
             yield child
 
 
-def evaluate(query: Q, compare: Callable[[Any, bool], bool | None], under_xor: bool = False) -> bool | None:
+@dataclass(frozen=True)
+class Place:
+    """Where in a ``Q`` a leaf stands."""
+
+    negated: bool = False  # by an odd number of negations
+    under_xor: bool = False
+
+
+def evaluate(query: Q, compare: Callable[[Any, Place], bool | None], place: Place = Place()) -> bool | None:
     """Return the result of a ``Q``, where ``None`` stands for "true or false".
 
     A comparison with NULL counts as false. In ``filter()`` it does so, too: Django adds ``IS NOT NULL`` below a
@@ -35,10 +44,8 @@ def evaluate(query: Q, compare: Callable[[Any, bool], bool | None], under_xor: b
     children = [each for each in query.children if not isinstance(each, Q) or any(True for _ in leaves(each))]
     if not children:
         return True  # Django leaves out what is empty, even negated
-    under_xor = under_xor or query.connector == Q.XOR
-    results = [
-        evaluate(each, compare, under_xor) if isinstance(each, Q) else compare(each, under_xor) for each in children
-    ]
+    place = Place(place.negated is not query.negated, place.under_xor or query.connector == Q.XOR)
+    results = [evaluate(each, compare, place) if isinstance(each, Q) else compare(each, place) for each in children]
     decisive = query.connector == Q.OR
     if query.connector != Q.XOR and decisive in results:
         return decisive is not query.negated
