@@ -21,9 +21,9 @@ class ScopeError(DfineryError):
     """A scope that can't be entered or left. Its cause is the site's own error."""
 
     def __init__(self, definition: EventDefinition, error: Exception) -> None:
-        scope = scope_name(definition.scope)
-        self.reason = ReasonText("scope_raised", name=definition.name, scope=scope, error=error_text(error))
-        super().__init__(self.reason)
+        scope, words = scope_name(definition.scope), error_text(error)
+        self.reason = ReasonText("scope_raised", name=definition.name, scope=scope, error=words)
+        super().__init__(f"{definition.name}: its scope {scope} raised {words}")
 
 
 class in_scope:  # noqa: N801 - used as a function

@@ -22,6 +22,7 @@ from django.db.models.functions import Cast
 from .. import clock
 from ..conf import get_settings
 from ..db.columns import as_site_datetime
+from ..db.outage import log_failure
 from ..db.savepoints import savepoint_guard, swallow
 from ..definitions import consent, registry
 from ..definitions.conditions import condition_query, may_join_many, says_yes
@@ -124,16 +125,20 @@ def sweep(definition: EventDefinition, *, since: dt.datetime | None = None, prog
 
 
 def sweep_all() -> dict[str, int]:
-    """Sweep every definition that can be reconciled; return definition name -> how many events were captured."""
+    """Sweep every definition that can be reconciled; return definition name -> how many events were captured.
+
+    :raises Exception: the first error of a sweep, after all others were swept
+    """
     found: dict[str, int] = {}
     errors: list[Exception] = []
     for each in registry.definitions() if get_settings().ENABLED else ():
         if not obstacle(each):
             try:
                 found[each.name] = sweep(each)
-            except Exception as error:  # noqa: BLE001 - raised below: the task fails, but not before the others
+            except Exception as error:  # noqa: BLE001 - raised below
+                log_failure("%s can't be reconciled", each.name, error=error)
                 errors.append(error)
-    if errors:
+    if errors:  # so that the task fails, though not before the others were swept
         raise errors[0]
     return found
 

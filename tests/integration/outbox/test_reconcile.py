@@ -288,13 +288,16 @@ def test_what_can_not_be_reconciled_says_why(configured: Any) -> None:
     ]
 
 
-def test_a_definition_that_fails_holds_up_no_other(configured: Any) -> None:
-    """The task fails all the same, after the others were swept."""
+def test_a_definition_that_fails_holds_up_no_other(configured: Any, caplog: Any) -> None:
+    """The task fails all the same, after the others were swept, and the log has each of them."""
     unseen(1)
     purchase = {**PURCHASE, "event_datetime": "paid_at"}
-    configured(EVENTS={"broken": {**purchase, "scope": "nowhere.at_all"}, "purchase": purchase})
+    broken = {**purchase, "scope": "nowhere.at_all"}
+    configured(EVENTS={"broken": broken, "purchase": purchase, "also_broken": broken})
     with pytest.raises(ScopeError, match=r"broken: its scope 'nowhere\.at_all' raised ModuleNotFoundError"):
         tasks.reconcile()
     assert len(captured()) == 1
+    failures = [message for message in caplog.messages if "can't be reconciled" in message]
+    assert [message.partition(" ")[0] for message in failures] == ["broken", "also_broken"]
     with pytest.raises(CommandError, match="its scope"):
         call_command("dfinery", "reconcile")
