@@ -29,7 +29,7 @@ def leaves(query: Q) -> Iterator[Any]:
 
 @dataclass(frozen=True)
 class Place:
-    """Where in a ``Q`` a leaf stands."""
+    """The place of a leaf in a ``Q``."""
 
     negated: bool = False  # by an odd number of negations
     under_xor: bool = False

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, models
+from django.test import Client
 from django.utils import timezone
 
 from dfinery_django import EventDefinition, preview, tasks
@@ -25,6 +26,7 @@ from dfinery_django.testing import captured_events
 from tests.integration.ways import built
 from tests.shop.models import Booking, NoScopeError, Ticket, User, scopes_disabled
 from tests.support.doubles import FarSide
+from tests.support.staff import ask, confirm, page_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -157,6 +159,18 @@ def test_a_rebuild(booking: Booking, far_side: FarSide) -> None:
     found = rebuild_difference(event, "default")
     assert [(each.name, each.before, each.after) for each in found.changes] == [("c:tickets", 1, 2)]
     call_command("dfinery", "resend", "--rebuild", "--event", "sale", "--no-input")
+    assert the_payload() == 2
+
+
+@pytest.mark.usefixtures("_scoped_rows")
+def test_the_page_of_an_event(booking: Booking, far_side: FarSide, admin_client: Client) -> None:
+    """The admin shows what a rebuild would change, and rebuilds."""
+    drain("default", send=far_side)
+    Ticket._base_manager.create(booking=booking, title="A2")
+    (event,) = Event.objects.all()
+    page = admin_client.get(page_of(event)).content.decode()
+    assert "c:tickets" in page.partition('id="dfinery-difference"')[2]
+    confirm(admin_client, ask(admin_client, "rebuild", event))
     assert the_payload() == 2
 
 
