@@ -18,6 +18,7 @@ from ..conf import get_settings
 from ..db.retry import is_transient, retry
 from ..definitions import conditions, consent, registry
 from ..definitions.definition import EventDefinition
+from ..definitions.scope import ScopeError, in_scope
 from ..definitions.source import Source, fetch_sources
 from ..enums import EventStatus, Reason
 from ..exceptions import NotRegistered, PayloadError, error_line, error_text
@@ -113,13 +114,27 @@ def _build_group(
     definition: EventDefinition, events: Sequence[Event], seen: SeenFields, now: dt.datetime, waits: bool, until: float
 ) -> None:
     try:
+        with in_scope(definition):
+            _build_in_scope(definition, events, seen, now, waits, until)
+    except Exception as error:  # noqa: BLE001 - of the scope; logged when the results are recorded
+        for event in events:
+            if is_transient(error):
+                _retry_later(event, error, now)
+            else:
+                fail(event, definition, None, error, now)
+
+
+def _build_in_scope(
+    definition: EventDefinition, events: Sequence[Event], seen: SeenFields, now: dt.datetime, waits: bool, until: float
+) -> None:
+    try:
         instances = fetch_sources(definition, [event.source_pk for event in events], seen.using)
     except Exception as error:  # noqa: BLE001 - logged when the results are recorded
         for event in events:
             if is_transient(error):
                 _retry_later(event, error, now)
             elif len(events) > 1:  # one of them may be the cause
-                _build_group(definition, [event], seen, now, waits, until)
+                _build_in_scope(definition, [event], seen, now, waits, until)
             else:
                 event.fault = error
                 reason = ReasonText("source_unreadable", source=definition.source_label, error=error_text(error))
@@ -170,6 +185,7 @@ def fail(event: Event, definition: EventDefinition, instance: Any, error: Except
     else:
         event.fault = error
         reason = ReasonText("definition_raised", name=definition.name, error=error_text(error))
+        reason = error.reason if isinstance(error, ScopeError) else reason
         event.finish(EventStatus.FAILED, Reason.MAPPING, reason, now)
 
 

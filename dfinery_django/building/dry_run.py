@@ -7,6 +7,7 @@ from typing import Any
 from .. import clock
 from ..definitions import registry
 from ..definitions.definition import EventDefinition
+from ..definitions.scope import in_scope
 from ..definitions.source import database_of
 from ..models import Event
 from ..schema.payload import Payload
@@ -27,7 +28,8 @@ def dry_run(definition: EventDefinition, instance: Any, using: str, event: Event
         event.set_occurred_at(now)
     with site_language():
         try:
-            build_one(event, definition, instance, SeenFields(using), now, waits=False)
+            with in_scope(definition):
+                build_one(event, definition, instance, SeenFields(using), now, waits=False)
         except Exception as error:  # noqa: BLE001 - errors of the site's code are reported
             fail(event, definition, instance, error, now)
             event.fault = error

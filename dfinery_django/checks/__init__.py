@@ -21,6 +21,8 @@ E015   ``CONSENT`` or a definition's ``consent`` can't be asked
 E017   tenants with a schema each, whose events would be mixed, or never delivered
 E018   routers that put our tables elsewhere than the rows that events are made of
 E019   an expression, or the conditions or order of ``Rows``, that Django refuses for the model
+E020   ``reconcile_by`` is no column of moments
+E021   ``scope`` can't be used
 E022   a ``Phone`` without the package that reads phone numbers
 W001   no ``user``: the key of the source object would be sent as ``user_id``
 W002   django-q2 would stop a drain before it is done
@@ -120,15 +122,16 @@ def _check_imports() -> Iterator[CheckMessage]:
 def _check_reconcile() -> Iterator[CheckMessage]:
     """Find definitions that can't be reconciled: one message for all, since many can't be by their nature."""
     from ..outbox.reconcile import obstacle
-    from .paths import has_unknown_moment
+    from .paths import has_unknown_moment, reconcile_by_fault
 
     if not get_settings().RECONCILE_MINUTES:
         return
-    found = [(each.name, obstacle(each)) for each in registry.definitions() if not has_unknown_moment(each)]
+    checked = [each for each in registry.definitions() if not (has_unknown_moment(each) or reconcile_by_fault(each))]
+    found = [(each.name, obstacle(each)) for each in checked]
     left_out = "; ".join(f"{name!r}: {reason}" for name, reason in found if reason)
     if left_out:
         yield message_of(
             "I001", f"Reconcile can't find rows that send no signal (update(), bulk_create(), raw SQL): {left_out}.",
-            'Give it an "event_datetime" that ends in a DateTimeField, or call capture() where such rows are written. '
+            'Give it a "reconcile_by", the path of a DateTimeField, or call capture() where such rows are written. '
             'If none are: SILENCED_SYSTEM_CHECKS = ["dfinery.I001"].',
         )  # fmt: skip

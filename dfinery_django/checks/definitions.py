@@ -14,18 +14,19 @@ from ..definitions import consent
 from ..definitions.definition import EventDefinition
 from ..definitions.expressions import Expression
 from ..definitions.phone import INSTALL, Phone, phone_library
+from ..definitions.scope import scope_fault, scope_name
 from ..schema import properties
 from . import message_of
 from .computed import check_computed
-from .paths import check_moment, check_paths, check_user_path
+from .paths import check_moment, check_paths, check_reconcile_by, check_user_path
 from .when import check_when
 
 
 def check_definition(definition: EventDefinition) -> Iterable[CheckMessage]:
     """Check one definition against its model."""
     for check in (
-        *(check_computed, check_paths, check_user_path, check_moment, check_when),
-        *(_check_names, _check_deletions, _check_choices, _check_grace, _check_phones),
+        *(check_computed, check_paths, check_user_path, check_moment, check_reconcile_by, check_when),
+        *(_check_scope, _check_names, _check_deletions, _check_choices, _check_grace, _check_phones),
     ):
         yield from check(definition)
     if definition.consent is not None:
@@ -100,6 +101,16 @@ def _parts(value: Any) -> Iterator[Expression]:
         value = vars(value)
     for each in value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ():
         yield from _parts(each)
+
+
+def _check_scope(definition: EventDefinition) -> Iterator[CheckMessage]:
+    if fault := scope_fault(definition):
+        yield message_of(
+            "E021",
+            f"Event {definition.name!r}: scope {scope_name(definition.scope)} {fault}.",
+            'The dotted path of a callable without arguments that returns a context manager: "scope": '
+            '"django_scopes.scopes_disabled". Until then its events fail.',
+        )
 
 
 def check_consent(spec: Any, place: str) -> Iterator[CheckMessage]:

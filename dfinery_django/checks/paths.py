@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.core.checks import CheckMessage
+from django.db import models
 from django.db.models.constants import LOOKUP_SEP
 
 from ..definitions.annotations import prepare
@@ -13,6 +14,7 @@ from ..definitions.conditions import has_djangos_descriptor
 from ..definitions.definition import EventDefinition
 from ..definitions.expressions import annotations_of, is_index
 from ..definitions.model_paths import Trace, trace
+from ..outbox.reconcile import recency_lookup
 from ..schema.model_fields import field_fault, wire_type_of
 from . import message_of
 from .hints import path_hint, path_names, with_article
@@ -99,6 +101,39 @@ def check_moment(definition: EventDefinition) -> Iterator[CheckMessage]:
                 "an old row that is edited gets a new time, and reconcile would send it as new.",
                 "Map the field that says when it happened, or leave event_datetime out: the moment of the save counts.",
             )
+
+
+def check_reconcile_by(definition: EventDefinition) -> Iterator[CheckMessage]:
+    """Find a ``reconcile_by`` that leads to no ``DateTimeField``, or to several."""
+    if fault := reconcile_by_fault(definition):
+        names = [each.name for each in definition.model_class._meta.fields if isinstance(each, models.DateTimeField)]
+        known = f" Those of {definition.source_label}: {', '.join(map(repr, names))}." if names else ""
+        yield message_of(
+            "E020",
+            f"Event {definition.name!r}: reconcile_by {definition.reconcile_by!r} can't be used: {fault}.",
+            f"Write the path of a DateTimeField of the row, or of one row that it is related to.{known}",
+        )
+
+
+def reconcile_by_fault(definition: EventDefinition) -> str:
+    """Return why ``reconcile_by`` can't be used, or ""."""
+    path = definition.reconcile_by
+    if path is None or recency_lookup(definition):
+        return ""
+    if not isinstance(path, str):
+        return f"{with_article(type(path).__name__)} is no path"
+    followed = trace(definition.model_class, path, through_many=True)
+    if followed.missing:
+        model, part = followed.missing
+        return f"{model._meta.label} has no {part!r}"
+    if many := [hop.name for hop in followed.hops if hop.is_many]:
+        return f"{many[0]!r} leads to several rows"
+    if followed.field is None:
+        return "it ends in an object" if followed.ends_in_relation else "no query knows it, since it is no column"
+    kind = with_article(type(followed.field).__name__)
+    if isinstance(followed.field, models.DateField):
+        return f"{followed.field} is {kind}, and a day is too coarse for the last 48 hours"
+    return f"{followed.field} is {kind}"
 
 
 def has_unknown_moment(definition: EventDefinition) -> bool:

@@ -13,7 +13,7 @@ from django.core.checks import CheckMessage
 from ..conf import get_settings
 from ..db import tenants
 from ..definitions import registry
-from ..outbox.reconcile import moment_lookup
+from ..outbox.reconcile import moment_lookup, recency_lookup
 from . import message_of
 
 #: The name under which OpenSSL finds a certificate in a directory.
@@ -43,12 +43,15 @@ def check_tenants() -> Iterator[CheckMessage]:
 
 def check_time_zone() -> Iterator[CheckMessage]:
     """Name the zone in which moments of the shop's rows are read, where Django keeps none."""
-    dated = [each.name for each in registry.definitions() if moment_lookup(each)]
+    columns = {
+        "event_datetime": [each.name for each in registry.definitions() if moment_lookup(each)],
+        "reconcile_by": [each.name for each in registry.definitions() if each.reconcile_by and recency_lookup(each)],
+    }
+    dated = " and ".join(f"{key} of {', '.join(map(repr, names))}" for key, names in columns.items() if names)
     if dated and not django_settings.USE_TZ:
         yield message_of(
             "I002",
-            f"USE_TZ is False: event_datetime of {', '.join(map(repr, dated))} is read as the time of "
-            f"{django_settings.TIME_ZONE}.",
+            f"USE_TZ is False: {dated} is read as the time of {django_settings.TIME_ZONE}.",
             "If your rows have the time of another zone, events get wrong times: set TIME_ZONE to it. If it is right: "
             'SILENCED_SYSTEM_CHECKS = ["dfinery.I002"].',
         )

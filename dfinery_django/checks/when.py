@@ -1,18 +1,20 @@
-"""Checks of a ``when`` that is a dict: its lookups, the types of its values, choices."""
+"""Checks of a ``when`` that is a dict or a ``Q``: its lookups, the types of its values, choices."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.checks import CheckMessage
 from django.core.exceptions import FieldDoesNotExist, FieldError, ValidationError
 from django.db import models
+from django.db.models import Q
 from django.db.models.constants import LOOKUP_SEP
 
 from ..conf import nearest
-from ..definitions.conditions import is_plain_lookup
+from ..definitions.conditions import condition_query, is_plain_lookup
 from ..definitions.definition import EventDefinition
+from ..definitions.in_memory import leaves
 from ..schema.model_fields import COLLECTIONS, is_none_of
 from . import message_of
 from .hints import choices_of, choices_words, method_names, near_hint, stored_form, with_article
@@ -22,17 +24,38 @@ _USUAL_HINT = 'Write lookups as in filter(): {"status": "paid"}'
 
 def check_when(definition: EventDefinition) -> Iterator[CheckMessage]:
     """Check each lookup: the model can be filtered by it, and its value is one that the field may have."""
-    condition = definition.condition
-    for lookup, wanted in condition.items() if isinstance(condition, Mapping) else ():
-        try:
-            definition.model_class._base_manager.filter(**{lookup: wanted})
-        except (FieldError, ValueError, TypeError, ValidationError) as error:
-            words = " ".join(getattr(error, "messages", [str(error)]))
-            yield message_of(
-                "E009", f"Event {definition.name!r}: when: {words}", _lookup_hint(definition, lookup, error)
-            )
-        else:
+    query = condition_query(definition) or Q()
+    found = list(_check_leaves(definition, query))
+    if not found and (error := _filter_error(definition, query)):
+        found.append(_refused(definition, error, _USUAL_HINT))
+    yield from found
+
+
+def _check_leaves(definition: EventDefinition, query: Q) -> Iterator[CheckMessage]:
+    for leaf in leaves(query):
+        lookup, wanted = leaf if isinstance(leaf, (tuple, list)) and len(leaf) == 2 else ("", leaf)
+        if error := _filter_error(definition, leaf):
+            yield _refused(definition, error, _leaf_hint(definition, lookup, wanted, error))
+        elif lookup:
             yield from _check_wanted(definition, lookup, wanted)
+
+
+def _filter_error(definition: EventDefinition, condition: Any) -> Exception | None:
+    """Return why the model can't be filtered by a condition. Nothing is queried."""
+    try:
+        rows = definition.model_class._base_manager.all()
+    except Exception:  # noqa: BLE001 - a manager of the site that works only where a tenant is chosen
+        rows = models.QuerySet(definition.model_class)
+    try:
+        rows.filter(condition if hasattr(condition, "resolve_expression") else Q(condition))
+    except (FieldError, ValueError, TypeError, AttributeError, ValidationError) as error:
+        return error
+    return None
+
+
+def _refused(definition: EventDefinition, error: Exception, hint: str) -> CheckMessage:
+    words = " ".join(getattr(error, "messages", [str(error)]))
+    return message_of("E009", f"Event {definition.name!r}: when: {words}", hint)
 
 
 def _follow(model: Any, lookup: str) -> tuple[Any, Any, list[str]]:
@@ -47,6 +70,13 @@ def _follow(model: Any, lookup: str) -> tuple[Any, Any, list[str]]:
             return field, model, parts[index + 1 :]
         model = field.related_model
     return field, model, []
+
+
+def _leaf_hint(definition: EventDefinition, lookup: Any, wanted: Any, error: Exception) -> str:
+    name = getattr(wanted, "name", None)  # of F("limit")
+    if isinstance(name, str) and hasattr(wanted, "resolve_expression") and repr(name) in str(error):
+        return _field_hint(definition.model_class, name)
+    return _lookup_hint(definition, lookup, error) if lookup else _USUAL_HINT
 
 
 def _lookup_hint(definition: EventDefinition, lookup: Any, error: Exception) -> str:

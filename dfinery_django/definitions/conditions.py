@@ -1,4 +1,4 @@
-"""Evaluation of a dict ``when`` around a save: in memory where that is certain, otherwise by one query.
+"""Evaluation of a ``when`` that is a dict or a ``Q`` around a save: in memory where that is certain, else by one query.
 
 The state before a save is read from the database, never kept on instances: real shops have two instances of one order
 at once, and snapshots would be stale. Conditions compare raw database values.
@@ -7,13 +7,13 @@ at once, and snapshots would be stale. Conditions compare raw database values.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from inspect import getattr_static
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
 from django.db import connections, models
-from django.db.models import lookups as builtin
+from django.db.models import Q, lookups as builtin
 from django.db.models.constants import LOOKUP_SEP
 from django.db.models.fields.related_descriptors import ForeignKeyDeferredAttribute
 from django.db.models.fields.related_lookups import RelatedExact, RelatedIn, RelatedIsNull
@@ -21,6 +21,7 @@ from django.db.models.query_utils import DeferredAttribute
 
 from ..db import plain_sql, retry, savepoints, sql
 from .definition import EventDefinition
+from .in_memory import Place, evaluate, is_one_of, is_usual, leaves, stored_value
 from .source import Source, key_of
 
 #: Lookups that are evaluated in memory, where the field's lookup class is one of Django's plain ones: JSON, arrays and
@@ -29,11 +30,48 @@ _IN_MEMORY_LOOKUPS = frozenset({"exact", "in", "isnull"})
 _PLAIN_LOOKUP_CLASSES = frozenset(
     {builtin.Exact, builtin.In, builtin.IsNull, builtin.IntegerFieldExact, RelatedExact, RelatedIn, RelatedIsNull}
 )
+#: The leaf of a ``Q`` that only the database can evaluate: ``Exists(…)``, or a value like ``F("limit")``.
+EXPRESSION = ("", None)
 
 
-def lookups(definition: EventDefinition) -> Mapping[str, Any] | None:
-    """Return the lookups of a definition whose ``when`` is a dict."""
-    return definition.condition if isinstance(definition.condition, Mapping) else None
+@lru_cache(maxsize=256)
+def condition_query(definition: EventDefinition) -> Q | None:
+    """Return the condition of a definition whose ``when`` is a dict of lookups or a ``Q``."""
+    condition = definition.condition
+    if isinstance(condition, Mapping):
+        return Q(*condition.items())
+    return condition if isinstance(condition, Q) else None
+
+
+def _lookup_of(leaf: Any) -> tuple[str, Any]:
+    """Return name and value of a leaf; ``EXPRESSION`` if it is none of plain values."""
+    is_pair = isinstance(leaf, (tuple, list)) and len(leaf) == 2 and isinstance(leaf[0], str)
+    return EXPRESSION if not is_pair or hasattr(leaf[1], "resolve_expression") else (leaf[0], leaf[1])
+
+
+@lru_cache(maxsize=256)
+def lookups_of(definition: EventDefinition) -> tuple[tuple[str, Any], ...]:
+    """Return the lookups of a definition's condition; in place of an expression ``EXPRESSION``."""
+    return tuple(map(_lookup_of, leaves(condition_query(definition) or Q())))
+
+
+def may_join_many(definition: EventDefinition) -> bool:
+    """Return whether a row may match once for each of several related rows; an expression is taken to."""
+    return any(each is EXPRESSION or _joins_many(definition.model_class, each[0]) for each in lookups_of(definition))
+
+
+def _joins_many(model: Any, lookup: str) -> bool:
+    for part in lookup.split(LOOKUP_SEP):
+        try:
+            field = model._meta.pk if part == "pk" else model._meta.get_field(part)
+        except FieldDoesNotExist:
+            return False  # a transform, or a comparison
+        if field.one_to_many or field.many_to_many:
+            return True
+        if not field.related_model:
+            return False
+        model = field.related_model
+    return False
 
 
 def held_before(source: Source, update_fields: Any) -> bool:
@@ -61,17 +99,23 @@ def still_holds(source: Source) -> bool:
     fails on a fresh instance counts as true.
     """
     when = source.definition.condition if source.definition.signal else None
-    if isinstance(when, Mapping):
+    if when is not None and condition_query(source.definition) is not None:
         return holds_after(source, None)
     if not callable(when):
         return True
     try:
-        with savepoints.savepoint_guard(source.using):
-            return bool(when(source.instance, False) or when(source.instance, True))  # created is not known any more
+        return says_yes(source)
     except Exception as error:
         if retry.is_transient(error):
             raise
         return True  # it may read an attribute that only the signal's instance had
+
+
+def says_yes(source: Source) -> bool:
+    """Return whether a callable ``when`` says yes to a row of which nobody knows whether it was created or changed."""
+    when: Any = source.definition.condition
+    with savepoints.savepoint_guard(source.using, source.instance):
+        return bool(when(source.instance, False) or when(source.instance, True))
 
 
 def _is_new(definition: EventDefinition, instance: models.Model) -> bool:
@@ -84,11 +128,11 @@ def _touches(definition: EventDefinition, update_fields: Any) -> bool:
     """Return whether a save of these fields can change the result of the condition."""
     if update_fields is None:
         return True
-    wanted = lookups(definition) or {}
-    found = [own_field(definition.model_class, key.split(LOOKUP_SEP)[0]) for key in wanted]
+    wanted = lookups_of(definition)
+    found = [own_field(definition.model_class, key.split(LOOKUP_SEP)[0]) for key, _ in wanted]
     own = [field for field in found if field is not None]
     # The database computes generated fields and expressions from other fields.
-    reads_others = any(hasattr(value, "resolve_expression") for value in wanted.values())
+    reads_others = any(each is EXPRESSION for each in wanted)
     return reads_others or not own or any(field.generated or _is_among(field, update_fields) for field in own)
 
 
@@ -107,13 +151,11 @@ def own_field(model: type[models.Model], name: str) -> models.Field[Any, Any] | 
 
 def _matches_in_memory(source: Source, update_fields: Any) -> bool | None:
     """Return whether the values that a save writes match; ``None`` if only the database knows."""
-    conditions = (lookups(source.definition) or {}).items()
-    results = [_compare_in_memory(source, key, wanted, update_fields) for key, wanted in conditions]
-    return False if False in results else None if None in results else True
+    return evaluate(condition_query(source.definition) or Q(), partial(_compare_in_memory, source, update_fields))
 
 
-def _compare_in_memory(source: Source, key: str, wanted: Any, update_fields: Any) -> bool | None:
-    instance = source.instance
+def _compare_in_memory(source: Source, update_fields: Any, leaf: Any, place: Place) -> bool | None:
+    instance, (key, wanted) = source.instance, _lookup_of(leaf)
     field, lookup = _plain_field(source.definition, key)
     if field is None or field.attname not in instance.__dict__:
         return None
@@ -128,7 +170,11 @@ def _compare_in_memory(source: Source, key: str, wanted: Any, update_fields: Any
         if lookup == "isnull" or wanted is None:
             return (value is None) == (wanted is not False)
         choices = [choice for choice in wanted if choice is not None] if lookup == "in" else [wanted]
-        return _column_value(field, value) in [_column_value(field, choice) for choice in choices]
+        if place.under_xor and not is_usual(value, choices):
+            return None
+        if place.negated and value is None and lookup == "in" and None in wanted:
+            return None  # Django 6.1 finds it, and earlier versions don't
+        return is_one_of(field, value, choices, connections[source.using].vendor)
     except Exception:  # noqa: BLE001 - the database compares it instead
         return None
 
@@ -152,20 +198,13 @@ def _descriptor_disagrees(field: Any, instance: models.Model, value: Any) -> boo
     """Return whether the field's descriptor, which a save reads, has another value, like a translated field's."""
     if has_djangos_descriptor(type(instance), field.attname):
         return False
-    return bool(_column_value(field, getattr(instance, field.attname)) != _column_value(field, value))
+    return bool(stored_value(field, getattr(instance, field.attname)) != stored_value(field, value))
 
 
 @lru_cache(maxsize=1024)
 def has_djangos_descriptor(model: type[models.Model], attname: str) -> bool:
     """Return whether an attribute is the column's value as it is, not what a descriptor of others makes of it."""
     return type(getattr_static(model, attname, None)) in (DeferredAttribute, ForeignKeyDeferredAttribute)
-
-
-def _column_value(field: Any, value: Any) -> Any:
-    """Return the value as stored in the column: an enum member's value, a related object's key."""
-    if isinstance(value, models.Model):
-        value = getattr(value, field.target_field.attname)
-    return field.get_prep_value(value)
 
 
 def _stored_matches(source: Source) -> bool:
@@ -181,14 +220,11 @@ class _MatchingRows:
 
     def __init__(self, definition: EventDefinition, using: str) -> None:
         self._model, self._using = definition.model_class, using
-        self._wanted = lookups(definition) or {}
-        self.is_plain = all(
-            _plain_field(definition, key)[0] is not None and not hasattr(value, "resolve_expression")
-            for key, value in self._wanted.items()
-        )
+        self._wanted = condition_query(definition) or Q()
+        self.is_plain = all(_plain_field(definition, key)[0] is not None for key, _ in lookups_of(definition))
 
     def __call__(self, key: Any) -> models.QuerySet[models.Model]:
-        return self._model._base_manager.using(self._using).filter(pk=key).filter(**self._wanted)
+        return self._model._base_manager.using(self._using).filter(pk=key).filter(self._wanted)
 
 
 #: Its cost is part of the checkout, and the same object stands for the same statement.

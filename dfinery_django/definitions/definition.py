@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import Any
 
 from django.db import models
-from django.db.models.manager import BaseManager
 from django.utils.module_loading import import_string
 
 from ..conf import default_destination, did_you_mean, get_settings
@@ -43,9 +42,10 @@ class EventDefinition:
 
     :cvar event_name: the name sent to DFINERY; default: the definition's name
     :cvar model: ``"app.Model"``
-    :cvar when: ``"created"``, ``"saved"``, ``"deleted"``; a dict of lookups that must become true with a save; or
-        a callable ``(instance, created) -> bool``
+    :cvar when: ``"created"``, ``"saved"``, ``"deleted"``; a dict of lookups or a ``Q`` that must become true with a
+        save; or a callable ``(instance, created) -> bool``
     :cvar event_datetime: path of the time when it happened; default: the time of the save
+    :cvar reconcile_by: path of a ``DateTimeField`` that says which rows are recent; default: ``event_datetime``
     :cvar event_attributes: field name -> path, callable ``(instance) -> value`` or expression
     :cvar items: path of the lines, ``Rows`` of it, or a callable ``(instance) -> iterable``; ``"self"``: the instance
         is the only item
@@ -57,6 +57,7 @@ class EventDefinition:
     :cvar consent: callable ``(instance, user) -> bool``, or its dotted path; default: the setting ``CONSENT``
     :cvar guests: ``"fail"`` or ``"skip"`` an event that ends up without a user_id
     :cvar destination: alias of ``TOKENS``, or a callable ``(instance) -> alias``
+    :cvar scope: callable that returns the context manager in which workers call the site's code; or its dotted path
     :cvar signal: ``("dotted.path.of.a_signal", "keyword of the instance")`` to listen to instead of saves
     :cvar settle_seconds: seconds that a captured event waits for what the shop writes after its commit, 600 at most;
         default: 0, and outside a transaction the setting ``SETTLE_SECONDS``
@@ -69,6 +70,7 @@ class EventDefinition:
     when: Any = None
     signal: tuple[str, str] | None = None
     event_datetime: Any = None
+    reconcile_by: Any = None
     event_attributes: Mapping[str, Any] = {}
     items: Any = None
     item_attributes: Mapping[str, Any] = {}
@@ -78,6 +80,7 @@ class EventDefinition:
     guests: str = "fail"
     consent: Any = None
     destination: Any = None
+    scope: Any = None
     settle_seconds: float | None = None
     build: str | None = None
 
@@ -131,7 +134,7 @@ class EventDefinition:
     def get_item_sources(self, instance: Any) -> Iterable[Any]:
         """Return the objects that items are made of."""
         sources = [instance] if self.items == ITSELF else read_value("items", self._expression_of("items"), instance)
-        if isinstance(sources, BaseManager):
+        if isinstance(sources, models.manager.BaseManager):
             sources = sources.all()
         return () if sources is None else sources
 
@@ -183,18 +186,18 @@ class EventDefinition:
         return tuple(self._expression("once_per", path) for path in paths)
 
     @cached_property
-    def condition(self) -> str | Mapping[str, Any] | Callable[[Any, bool], bool]:
-        """``when``: a word, lookups or a callable ``(instance, created)``. Default: "created", for a signal "saved"."""
+    def condition(self) -> str | Mapping[str, Any] | models.Q | Callable[[Any, bool], bool]:
+        """``when``: a word, lookups, a ``Q`` or a callable. Default: "created", for a signal "saved"."""
         if self.when is None:
             return "saved" if self.signal else "created"
-        when: str | Mapping[str, Any] = self.when
-        if isinstance(when, Mapping) or when in WHEN_WORDS:
+        when: str | Mapping[str, Any] | models.Q = self.when
+        if isinstance(when, (Mapping, models.Q)) or when in WHEN_WORDS:
             return when
         function = self._callable("when", parameters=2)
         if function is None:
             raise ConfigurationError(
                 f"Event {self.name!r}: when={self.when!r}. {did_you_mean(self.when, WHEN_WORDS)} "
-                'A dict of lookups ({"status": "paid"}) or a callable (instance, created) will do too.'
+                'A dict of lookups ({"status": "paid"}), a Q or a callable (instance, created) will do too.'
             )
         return function
 
@@ -213,6 +216,11 @@ class EventDefinition:
     @cached_property
     def _chooses_destination(self) -> Callable[[Any], Any] | None:
         return self._callable("destination", parameters=1)
+
+    def scope_callable(self) -> Callable[[], Any] | None:
+        """Return the callable of ``scope``, if it has one; raises ``ImportError`` for a path that leads nowhere."""
+        own = self._callable("scope", parameters=0) or self.scope
+        return import_string(own) if isinstance(own, str) else own
 
     @property
     def fixed_destination(self) -> str:

@@ -6,11 +6,11 @@ Checks the same conditions as capture, building and reconcile. Reads only; error
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Field
+from django.db.models import Field, Q
 from django.db.models.constants import LOOKUP_SEP
 
 from .. import clock
@@ -19,6 +19,7 @@ from ..clock import EPOCH
 from ..conf import get_settings
 from ..definitions import conditions, consent
 from ..definitions.definition import EventDefinition
+from ..definitions.in_memory import leaves
 from ..definitions.model_paths import trace
 from ..definitions.source import Source
 from ..models import Event
@@ -48,12 +49,12 @@ def firing_steps(definition: EventDefinition, row: Any, using: str) -> Iterator[
     when, signal = definition.condition, definition.signal
     if signal is not None:
         yield Step("signal", None, f"{signal[0]} fires it; {signal[1]!r} carries the object.")
-    if isinstance(when, Mapping):
-        yield from _lookup_steps(definition, when, row, using)
+    if (query := conditions.condition_query(definition)) is not None:
+        yield from _query_steps(definition, query, row, using)
     elif callable(when):
         yield _hook_step("when", source_text(when), lambda created: when(row, created))
     elif signal is None:
-        yield Step("when", True, f"{when!r}: {_TRIGGERS[when]} fires it.")
+        yield Step("when", True, f"{when!r}: {_TRIGGERS[str(when)]} fires it.")
     if definition.overrides("should_capture"):
         yield _hook_step("should_capture", "It", lambda created: definition.should_capture(row, created=created))
     yield from _consent_step(definition, row)
@@ -70,28 +71,62 @@ def _consent_step(definition: EventDefinition, row: Any) -> Iterator[Step]:
         yield Step("consent", answer, f"It says {_yes_or_no(bool(answer))}.")
 
 
-def _lookup_steps(definition: EventDefinition, when: Mapping[str, Any], row: Any, using: str) -> Iterator[Step]:
+def _query_steps(definition: EventDefinition, query: Q, row: Any, using: str) -> Iterator[Step]:
     rows = definition.model_class._base_manager.using(using).filter(pk=row.pk)
-    steps = [_lookup_step(rows, key, wanted) for key, wanted in when.items()]
+    is_flat = query.connector == Q.AND and not query.negated
+    steps = [_condition_step(rows, each) for each in (query.children if is_flat else [query])]
     yield from steps
     held, _ = try_call("", lambda: conditions.holds_after(Source(definition, row, using), None))
     if not held and all(step.holds for step in steps):
         yield Step("when", False, "Each condition is true, but not all of them for the same related object.")
 
 
-def _lookup_step(rows: Any, key: str, wanted: Any) -> Step:
+def _condition_step(rows: Any, condition: Any) -> Step:
+    """Return the decision of one condition of a ``when``: a lookup, an expression, or a ``Q`` of several."""
+    if isinstance(condition, (tuple, list)):
+        return _lookup_step(rows, *condition)
+    words = _condition_words(condition)
+    holds, fault = try_call("", lambda: bool(rows.filter(condition).exists()))
+    if fault:
+        return Step("when", False, f"{words} can't be evaluated: {fault.problem}.")
+    looked_at = [each for each in leaves(Q(condition)) if isinstance(each, (tuple, list))]
+    found = dict.fromkeys(_found_values(rows, _split_lookup(key)[0]) for key, _ in looked_at)
+    return Step("when", holds, f"{words} is {'true' if holds else 'false'}{': ' if found else ''}{', '.join(found)}.")
+
+
+def _condition_words(condition: Any) -> str:
+    """Return a condition as one would write it in Python, with names for the operators."""
+    if isinstance(condition, (tuple, list)):
+        return f"{condition[0]}={short_repr(condition[1])}"
+    if not isinstance(condition, Q):
+        return short_repr(condition)
+    parts = [
+        f"({_condition_words(each)})" if isinstance(each, Q) and not each.negated else _condition_words(each)
+        for each in condition.children
+    ]
+    words = f" {condition.connector} ".join(parts)
+    return f"NOT ({words})" if condition.negated else words
+
+
+def _split_lookup(key: str) -> tuple[str, str]:
     path, _, lookup = key.rpartition(LOOKUP_SEP)
-    if not path or lookup not in Field.class_lookups:
-        path, lookup = key, "exact"
+    return (path, lookup) if path and lookup in Field.class_lookups else (key, "exact")
+
+
+def _found_values(rows: Any, path: str) -> str:
     values, _ = try_call("", lambda: list(rows.values_list(path, flat=True)[: SHOWN_VALUES + 1]))
+    return f"{path} is {_listing(values or (), SHOWN_VALUES)}"
+
+
+def _lookup_step(rows: Any, key: str, wanted: Any) -> Step:
+    path, lookup = _split_lookup(key)
     holds, fault = try_call("", lambda: bool(rows.filter(**{key: wanted}).exists()))
     if fault:
         return Step("when", False, f"{key} can't be evaluated: {fault.problem}.")
     comparison = "" if lookup == "exact" else f"{lookup} "
     choices, _ = try_call("", lambda: _missed_choices(rows.model, path, lookup, wanted))
     note = f" (none of its choices: {_listing(choices, SHOWN_CHOICES)})" if choices else ""
-    found = _listing(values or (), SHOWN_VALUES)
-    return Step("when", holds, f"{path} is {found}, wanted {comparison}{short_repr(wanted)}{note}.")
+    return Step("when", holds, f"{_found_values(rows, path)}, wanted {comparison}{short_repr(wanted)}{note}.")
 
 
 def _listing(values: Sequence[Any], limit: int) -> str:

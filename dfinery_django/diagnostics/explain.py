@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,9 @@ from django.db import DatabaseError
 from .. import clock
 from ..building.custom_fields import SeenFields
 from ..building.dry_run import dry_run
+from ..definitions.conditions import condition_query
 from ..definitions.definition import EventDefinition
+from ..definitions.scope import ScopeError, in_scope
 from ..definitions.source import Source, fetch_sources
 from ..enums import EventStatus, Reason
 from ..models import Event
@@ -79,13 +81,20 @@ def explain(definition: EventDefinition, instance: Any, *, using: str, items: in
     :raises LookupError: if the object does not exist, or building could not read it
     """
     key = Source(definition, instance, using).key or ""
-    with site_language():
-        found, fault = try_call(definition.source_label, lambda: fetch_sources(definition, [key], using))
-        if fault:
-            raise LookupError(str(fault))
-        if key not in found:
-            raise LookupError(f"There is no {definition.source_label} {key} in database {using!r}.")
-        return _explanation(definition, found[key], key, using, items)
+    try:
+        with site_language(), in_scope(definition):
+            return _explain_in_scope(definition, key, using, items)
+    except ScopeError as error:
+        raise LookupError(str(error)) from error
+
+
+def _explain_in_scope(definition: EventDefinition, key: str, using: str, limit: int) -> Explanation:
+    found, fault = try_call(definition.source_label, lambda: fetch_sources(definition, [key], using))
+    if fault:
+        raise LookupError(str(fault))
+    if key not in found:
+        raise LookupError(f"There is no {definition.source_label} {key} in database {using!r}.")
+    return _explanation(definition, found[key], key, using, limit)
 
 
 def _explanation(definition: EventDefinition, row: Any, key: str, using: str, limit: int) -> Explanation:
@@ -155,7 +164,7 @@ def _firing_verdict(
     if definition.signal is not None:
         return FiringVerdict.FIRES, f"{definition.signal[0]} fires it."
     when = definition.condition
-    if isinstance(when, Mapping) or when == "created":
+    if condition_query(definition) is not None or when == "created":
         if captured:
             return FiringVerdict.CAPTURED, f"Status of its last event: {_status_text(captured)}"
         return FiringVerdict.MISSED, (

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _, pgettext
 from ..building.dry_run import dry_run
 from ..definitions import registry
 from ..definitions.definition import EventDefinition
+from ..definitions.scope import ScopeError, in_scope
 from ..definitions.source import fetch_sources
 from ..enums import Reason
 from ..exceptions import NotRegistered, error_text
@@ -47,13 +48,16 @@ class RebuildDifference:
 def rebuild_difference(event: Event, using: str) -> RebuildDifference:
     """Compare the event's payload with the one that a rebuild would make now."""
     try:
-        with transaction.atomic(using=using):
+        definition = registry.get(event.definition)
+        with in_scope(definition), transaction.atomic(using=using):
             try:
-                return _difference(event, registry.get(event.definition), using)
+                return _difference(event, definition, using)
             finally:
                 transaction.set_rollback(True, using=using)
     except NotRegistered:
         reason = ReasonText("not_registered", name=repr(event.definition))
+    except ScopeError as error:
+        reason = error.reason
     except Exception as error:  # noqa: BLE001 - errors of the site's mapping are shown to the reader
         reason = ReasonText("definition_raised", name=event.definition, error=error_text(error))
     return RebuildDifference(problem=in_language(reason))

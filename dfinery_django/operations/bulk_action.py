@@ -20,6 +20,7 @@ from .. import clock
 from ..conf import default_destination, get_settings
 from ..db.retry import is_transient
 from ..definitions import registry
+from ..definitions.scope import ScopeError, in_scope
 from ..definitions.source import existing_keys
 from ..enums import ACTIONABLE, FINISHED, UNFINISHED, Action, ActionVerdict, EventStatus, Reason
 from ..exceptions import NotRegistered, error_text
@@ -246,14 +247,18 @@ def _sent_since(bulk_action: Repair) -> Q:
 def _without_source(rows: Iterable[JudgedRow], using: str) -> frozenset[int]:
     """Return the keys of events that can't be rebuilt only because their source is gone."""
     by_definition: dict[str, dict[int, str]] = defaultdict(dict)
-    for pk, verdict, definition, source_pk in rows:
+    for pk, verdict, name, source_pk in rows:
         if verdict in ACTIONABLE:
-            by_definition[definition][pk] = source_pk
+            by_definition[name][pk] = source_pk
     gone: set[int] = set()
     for name, keys in by_definition.items():
         try:
-            present = existing_keys(registry.get(name), keys.values(), using)
+            definition = registry.get(name)
+            with in_scope(definition):
+                present = existing_keys(definition, keys.values(), using)
         except NotRegistered:
             present = set()
+        except ScopeError:
+            present = set(keys.values())  # building fails with the reason
         gone.update(pk for pk, key in keys.items() if key not in present)
     return frozenset(gone)

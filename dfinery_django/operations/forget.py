@@ -25,6 +25,7 @@ from ..db.sql import insert_missing
 from ..definitions import registry
 from ..definitions.definition import EventDefinition
 from ..definitions.expressions import Path
+from ..definitions.scope import in_scope
 from ..definitions.source import fetch_sources
 from ..enums import EventStatus, Reason
 from ..exceptions import NotRegistered, PayloadError
@@ -205,7 +206,7 @@ def _user_ids_from_sources(using: str, events: Iterable[Event]) -> Iterator[tupl
 def _user_ids_from_definition(using: str, name: str, events: list[Event]) -> Iterator[tuple[int, str | None]]:
     try:
         definition = registry.get(name)
-        with savepoint_guard(using):
+        with in_scope(definition), savepoint_guard(using):
             sources = fetch_sources(definition, [event.source_pk for event in events], using)
     except Exception as error:
         if is_transient(error):
@@ -222,7 +223,7 @@ def _user_id_from_source(using: str, definition: EventDefinition, source: Any, k
     try:
         if source is None:
             return key if _user_id_is_source_key(definition) else None
-        with savepoint_guard(using), site_language():
+        with in_scope(definition), savepoint_guard(using), site_language():
             return user_id_of(definition, source)
     except PayloadError:
         return None

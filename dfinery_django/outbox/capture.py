@@ -8,7 +8,6 @@ has not stored an order's lines yet.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
 from typing import Any
 
 from django.db import connections, models
@@ -19,6 +18,7 @@ from ..conf import default_destination, get_settings
 from ..db import savepoints
 from ..db.retry import is_transient
 from ..definitions import consent, registry
+from ..definitions.conditions import condition_query
 from ..definitions.source import Source, database_of, is_source
 from ..enums import EventStatus, Reason
 from ..exceptions import ConfigurationError, error_text
@@ -52,9 +52,10 @@ def capture(name: str, instance: models.Model, *, using: str | None = None) -> E
     return run_guarded(name, lambda: using or database_of(instance), store)
 
 
-def capture_source(source: Source, *, by_hand: bool = False) -> Any:
+def capture_source(source: Source, *, by_hand: bool = False, occurred_at: dt.datetime | None = None) -> Any:
     """Store an event of this definition, unless the same one is there. May raise: callers must guard the shop's code.
 
+    :param occurred_at: when it happened, unless the definition's ``event_datetime`` says so; default: now
     :returns: the event's id
     :raises TypeError: if the instance is of another model
     :raises ValueError: if it has no key yet
@@ -67,8 +68,10 @@ def capture_source(source: Source, *, by_hand: bool = False) -> Any:
         raise ValueError(f"{definition.source_label} has no key yet: save it first.")
     event = new_event(definition.event_name, default_destination())
     event.definition, event.source, event.source_pk = definition.name, definition.source_label, source.key
+    if occurred_at is not None:
+        event.set_occurred_at(occurred_at)
     # Another firing for the same source is likely, except where ``when`` looks at the state before the save.
-    is_guarded = isinstance(definition.condition, Mapping) or definition.condition in ("created", "deleted")
+    is_guarded = condition_query(definition) is not None or definition.condition in ("created", "deleted")
     event.may_exist = by_hand or definition.signal is not None or not is_guarded
     grace = definition.settle_seconds
     if grace is None and not connections[using].in_atomic_block:

@@ -39,10 +39,10 @@ _SaveState = dict[str, bool | UUID]
 
 # A site may send these signals by hand, with any arguments: none is required.
 def before_save(sender: Any = None, instance: Any = None, using: str = "", raw: bool = False, **kwargs: Any) -> None:
-    """Remember at ``pre_save`` which dict conditions already hold."""
+    """Remember at ``pre_save`` which conditions (a dict, a ``Q``) already hold."""
     state: _SaveState = {}
     for definition in _definitions_for(sender, instance, raw):
-        if conditions.lookups(definition) is not None:
+        if conditions.condition_query(definition) is not None:
             source, names = Source(definition, instance, using), kwargs.get("update_fields")
             try:
                 was_true = savepoints.retry_once(source.using, conditions.held_before, source, names)
@@ -95,7 +95,7 @@ def _pop_state(instance: models.Model) -> _SaveState:
 
 def _fires(source: Source, created: bool | None, was_true: bool = False, update_fields: Any = None) -> bool:
     when = source.definition.condition
-    if isinstance(when, Mapping):
+    if conditions.condition_query(source.definition) is not None:
         fires = not was_true and conditions.holds_after(source, update_fields)
     elif callable(when):
         with savepoints.savepoint_guard(source.using, source.instance):

@@ -1,7 +1,7 @@
 """Reconcile: find source rows without a signal (``update()``, ``bulk_create()``, raw SQL, other services).
 
 Reads the keys of rows of the last 48 hours that match a definition's ``when``, page by page, and captures those without
-an event. On the day of installation it captures the last 48 hours.
+an event. A ``when`` that is a callable is asked row by row. On the day of installation it captures the last 48 hours.
 
 An anti-join in the database excludes the rows that have an event, if the database writes a key as the same text as
 Python. SQLite does not for UUIDs, and MariaDB's collations do not compare exactly: so each page is compared once more,
@@ -11,21 +11,27 @@ on exact texts. Elsewhere that costs nothing, since a sweep that finds nothing r
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.db import connections, models, router, transaction
 from django.db.models import CharField, Exists, F, OuterRef, Q
+from django.db.models.constants import LOOKUP_SEP
 from django.db.models.functions import Cast
 
 from .. import clock
 from ..conf import get_settings
 from ..db.columns import as_site_datetime
+from ..db.outage import log_failure
 from ..db.savepoints import savepoint_guard, swallow
 from ..definitions import consent, registry
+from ..definitions.conditions import condition_query, may_join_many, says_yes
 from ..definitions.definition import EventDefinition
 from ..definitions.expressions import Path
+from ..definitions.fetching import get_rows
 from ..definitions.model_paths import trace
+from ..definitions.needs import reads_of
+from ..definitions.scope import in_scope
 from ..definitions.source import Source, firing_key, key_text
 from ..models import Event
 from ..schema.types import as_moment
@@ -55,11 +61,16 @@ def obstacle(definition: EventDefinition) -> str:
     """Return why a definition can't be reconciled; empty if it can."""
     if definition.signal is not None:
         return "it listens to a signal, which leaves no trace in a table"
-    if not isinstance(definition.condition, Mapping) and definition.condition != "created":
+    if callable(definition.condition):
+        if definition.reconcile_by is None:
+            return "its 'when' is a callable, and no 'reconcile_by' says which rows to ask"
+    elif condition_query(definition) is None and definition.condition != "created":
         return "its 'when' can't be written as a query"
     if definition.identity != ():
         return "its 'once_per' allows several events per row"
-    if moment_lookup(definition) is None:
+    if recency_lookup(definition) is None:
+        if definition.reconcile_by is not None:
+            return "its 'reconcile_by' is no DateTimeField"
         is_missing = definition.moment is None
         what = "it has no 'event_datetime'" if is_missing else "its 'event_datetime' is no DateTimeField"
         return f"{what}, so no column shows which rows are recent"
@@ -68,37 +79,70 @@ def obstacle(definition: EventDefinition) -> str:
 
 def missed(definition: EventDefinition, *, since: dt.datetime | None = None) -> Iterator[list[Any]]:
     """Yield pages of source rows that match, are recent (as ``candidate_keys``) and have no event; oldest first."""
-    using = database_of_sources(definition)
-    candidates = candidate_keys(definition, since=since)
-    after = Q()
-    while page := list(candidates.filter(after)[:PAGE_SIZE]):
-        moment, last = page[-1]
-        if connections[using].features.supports_timezones:
+    for page in _pages(definition, since):
+        yield [row for _, row in page]
+
+
+def _pages(definition: EventDefinition, since: dt.datetime | None) -> Iterator[list[tuple[dt.datetime, Any]]]:
+    """Yield pages of ``missed``, with the moment of each row. A row is asked once, even if it is turned down."""
+    now, after = clock.now(), Q()
+    since, until = since or now - get_settings().max_age, now - dt.timedelta(seconds=MARGIN_SECONDS)
+    while True:
+        with in_scope(definition):  # not around the yield, after which other code runs
+            candidates = candidate_keys(definition, since=since, until=until)
+            keys = list(candidates.filter(after)[:PAGE_SIZE])
+            wanted = _wanted_rows(definition, keys)
+        if not keys:
+            return
+        moment, last = keys[-1]
+        if connections[database_of_sources(definition)].features.supports_timezones:
             moment = as_moment(moment)  # a naive one may lie in a repeated hour; the driver knows which one
         after = Q(dfinery_moment__gt=moment) | Q(dfinery_moment=moment, pk__gt=last)
-        keys = _without_event(definition, [key for _, key in page], using)
-        rows = definition.model_class._base_manager.using(using).filter(pk__in=keys).order_by("pk") if keys else ()
-        if wanted := [row for row in rows if _is_wanted(definition, row)]:
+        if wanted:
             yield wanted
+
+
+def _wanted_rows(definition: EventDefinition, keys: list[tuple[Any, Any]]) -> list[tuple[dt.datetime, Any]]:
+    """Return the rows of a page's moments and keys that have no event, and that the site's code agrees to."""
+    using, moments = database_of_sources(definition), {key: moment for moment, key in keys}
+    missing = _without_event(definition, list(moments), using) if moments else []
+    if not missing:
+        return []
+    # A callable reads what the mapping reads, or less: fetch it for the whole page.
+    reads = reads_of(definition) if callable(definition.condition) else ()
+    rows = {row.pk: row for row in get_rows(definition.model_class, reads, missing, using=using)}
+    return [(moments[key], rows[key]) for key in missing if key in rows and _is_wanted(definition, rows[key])]
 
 
 def sweep(definition: EventDefinition, *, since: dt.datetime | None = None, progress: Progress | None = None) -> int:
     """Capture the events that a definition has missed, none while ``ENABLED`` is false; return how many."""
     captured = 0
-    for page in missed(definition, since=since) if get_settings().ENABLED else ():
+    for page in _pages(definition, since) if get_settings().ENABLED else ():
         # One transaction, and so one wake-up, per page. Each row has a savepoint of its own.
-        with transaction.atomic(using=database_of_sources(definition)):
-            captured += sum(_capture_row(definition, row) for row in page)
+        with in_scope(definition), transaction.atomic(using=database_of_sources(definition)):
+            captured += sum(_capture_row(definition, row, moment) for moment, row in page)
         if progress:
             progress(len(page))
     return captured
 
 
 def sweep_all() -> dict[str, int]:
-    """Sweep every definition that can be reconciled; return definition name -> how many events were captured."""
-    if not get_settings().ENABLED:
-        return {}
-    return {each.name: sweep(each) for each in registry.definitions() if not obstacle(each)}
+    """Sweep every definition that can be reconciled; return definition name -> how many events were captured.
+
+    :raises Exception: the first error of a sweep, after all others were swept
+    """
+    found: dict[str, int] = {}
+    errors: list[Exception] = []
+    for each in registry.definitions() if get_settings().ENABLED else ():
+        if not obstacle(each):
+            try:
+                found[each.name] = sweep(each)
+            except Exception as error:  # noqa: BLE001 - raised below
+                log_failure("%s can't be reconciled", each.name, error=error)
+                errors.append(error)
+    if errors:  # so that the task fails, though not before the others were swept
+        raise errors[0]
+    return found
 
 
 def database_of_sources(definition: EventDefinition) -> str:
@@ -108,11 +152,21 @@ def database_of_sources(definition: EventDefinition) -> str:
 
 def moment_lookup(definition: EventDefinition) -> str | None:
     """Return ``event_datetime`` as a lookup: ``payment.paid_at`` becomes ``payment__paid_at``."""
-    if not isinstance(definition.moment, Path):
-        return None
-    followed = trace(definition.model_class, definition.moment.path)
+    return _column_lookup(definition, definition.moment.path) if isinstance(definition.moment, Path) else None
+
+
+def recency_lookup(definition: EventDefinition) -> str | None:
+    """Return the lookup of the column that says which rows are recent: ``reconcile_by``, else ``event_datetime``."""
+    path = definition.reconcile_by
+    if path is None:
+        return moment_lookup(definition)
+    return _column_lookup(definition, path) if isinstance(path, str) else None
+
+
+def _column_lookup(definition: EventDefinition, path: str) -> str | None:
+    followed = trace(definition.model_class, path)
     is_column = isinstance(followed.field, models.DateTimeField) and not any(hop.is_many for hop in followed.hops)
-    return definition.moment.path.replace(".", "__") if is_column else None
+    return path.replace(".", LOOKUP_SEP) if is_column else None
 
 
 def candidate_keys(
@@ -129,16 +183,16 @@ def candidate_keys(
     now, using = clock.now(), database_of_sources(definition)
     since = as_moment(since or now - get_settings().max_age, "since")
     until = until or now - dt.timedelta(seconds=MARGIN_SECONDS)
-    wanted = definition.condition if isinstance(definition.condition, Mapping) else {}
-    rows = definition.model_class._base_manager.using(using).filter(**wanted)
-    rows = rows.annotate(dfinery_moment=F(str(moment_lookup(definition)))).filter(
+    rows = definition.model_class._base_manager.using(using).filter(condition_query(definition) or Q())
+    rows = rows.annotate(dfinery_moment=F(str(recency_lookup(definition)))).filter(
         dfinery_moment__gte=as_site_datetime(since, using),
         dfinery_moment__lt=as_site_datetime(until, using),
     )
     if _joins_exactly(definition, using):
         own_events = Event.objects.filter(definition=definition.name, source_pk=Cast(OuterRef("pk"), CharField()))
         rows = rows.filter(~Exists(own_events))
-    return rows.order_by("dfinery_moment", "pk").values_list("dfinery_moment", "pk")
+    rows = rows.order_by("dfinery_moment", "pk").values_list("dfinery_moment", "pk")
+    return rows.distinct() if may_join_many(definition) else rows
 
 
 def _joins_exactly(definition: EventDefinition, using: str) -> bool:
@@ -161,19 +215,22 @@ def _without_event(definition: EventDefinition, keys: list[Any], using: str) -> 
 
 def _is_wanted(definition: EventDefinition, row: Any) -> bool:
     using = database_of_sources(definition)
+    source = Source(definition, row, using)
     try:
+        if callable(definition.condition) and not says_yes(source):
+            return False
         with savepoint_guard(using, row):
             is_wanted = definition.should_capture(row, created=definition.condition == "created")
-        return is_wanted and consent.allows_capture(Source(definition, row, using))
+        return is_wanted and consent.allows_capture(source)
     except Exception as error:  # noqa: BLE001 - logged; the sweep goes on
         swallow(error, using, "%s %s was not captured", definition.source_label, row.pk)
         return False
 
 
-def _capture_row(definition: EventDefinition, row: Any) -> bool:
+def _capture_row(definition: EventDefinition, row: Any, moment: dt.datetime) -> bool:
     using = database_of_sources(definition)
     try:
-        capture_source(Source(definition, row, using))
+        capture_source(Source(definition, row, using), occurred_at=None if definition.moment else moment)
     except Exception as error:  # noqa: BLE001 - logged; the sweep goes on
         swallow(error, using, "%s %s was not captured", definition.source_label, row.pk)
         return False

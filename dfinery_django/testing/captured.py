@@ -19,6 +19,7 @@ from ..building.build import fail, fail_without_source
 from ..building.dry_run import dry_run
 from ..conf import default_destination, get_settings
 from ..definitions import registry
+from ..definitions.scope import in_scope
 from ..definitions.source import fetch_sources
 from ..enums import EventStatus
 from ..models import Event
@@ -184,7 +185,8 @@ def _build_copy(row: Event) -> Event:
         return event
     now, definition = clock.now(), registry.get(event.definition)
     try:
-        source = fetch_sources(definition, [event.source_pk], using).get(event.source_pk)
+        with in_scope(definition):
+            source = fetch_sources(definition, [event.source_pk], using).get(event.source_pk)
     except Exception as error:  # noqa: BLE001 - errors of the site's code are reported
         fail(event, definition, None, error, now)
         return event

@@ -94,6 +94,7 @@ _OF_MAPPINGS = {
     "send_less": _("Send less of it."),
     "definition_raised": _("%(name)s raised %(error)s. Fix the definition, then rebuild."),
     "capture_raised": _("%(name)s, at capture, raised %(error)s. Fix it, then rebuild the event."),
+    "scope_raised": _("%(name)s: its scope %(scope)s raised %(error)s. Fix it, then rebuild the event."),
     "source_unreadable": _("%(source)s can't be read: %(error)s"),
     "source_gone": _("%(source)s is gone: it was deleted before the event was built."),
     "not_registered": _("No event definition is named %(name)s. Bring it back, then rebuild the event."),

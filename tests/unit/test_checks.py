@@ -4,25 +4,41 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.checks import messages, run_checks
 from django.db import models
-from django.db.models import Case, Count, F, Q, Sum, When, Window
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, Sum, When, Window
 from django.db.models.functions import Coalesce as DBCoalesce, Lower, Now, Upper
 from django.test.utils import isolate_apps
 
 from dfinery_django import Coalesce, Every, Hashed, Joined, Phone, Rows, Value, checks
 from dfinery_django.checks.definitions import check_definition
 from dfinery_django.definitions.registry import from_dict
+from tests.shop.models import Line
 from tests.support.doubles import PURCHASE
 
 
 def found() -> list[Any]:
     """What is wrong; I001 is no mistake."""
     return [message for message in run_checks(tags=["dfinery"]) if message.level > messages.INFO]
+
+
+def without_manager() -> Iterator[None]:
+    yield
+
+
+async def in_async() -> None:
+    pass
+
+
+@asynccontextmanager
+async def in_async_manager() -> AsyncIterator[None]:
+    yield
 
 
 def test_a_good_setting_is_silent(configured: Any) -> None:
@@ -40,7 +56,10 @@ def test_a_good_setting_is_silent(configured: Any) -> None:
         EVENTS={
             "purchase": PURCHASE,
             "guest": {**PURCHASE, "user": None, "user_attributes": user, "event_attributes": attributes},
-            "sign_up": {"model": "shop.User", "when": "created"},
+            "sign_up": {"model": "shop.User", "when": "created", "scope": nullcontext},
+            "q": {**PURCHASE, "when": ~Q(status="paid") | Q(lines__quantity__gt=1)},
+            "exists": {**PURCHASE, "when": Q(Exists(Line.objects.filter(order=OuterRef("pk"))))},
+            "far": {**PURCHASE, "reconcile_by": "customer.date_joined", "scope": "contextlib.nullcontext"},
         }
     )
     assert found() == []
@@ -130,6 +149,30 @@ def test_a_phone_without_its_package(configured: Any, monkeypatch: Any, changes:
             "shop.Order.status: 'pending', 'paid', 'cancelled'. Did you mean 'paid'?",
         ),
         ({"when": {"customer__grade__in": ["gold", "Gold member"]}}, "W020", "not its label: 'gold'."),
+        ({"when": Q(total__gt=1) | ~Q(status="PAYED")}, "W020", "Did you mean 'paid'?"),
+        ({"when": Q(total__gt=1) & ~(Q(note="x") | Q(statuss="paid"))}, "E009", "'status'"),
+        ({"when": Q(status__inn=["paid"])}, "E009", "'in'"),
+        ({"when": Q(total="many")}, "E009", "shop.Order.total is a DecimalField."),
+        ({"when": ~Q(F("total"))}, "E009", "non-conditional"),
+        ({"when": Q("status", "paid")}, "E009", "unpack"),
+        ({"when": Q(total__gt=F("discoun"))}, "E009", "Did you mean 'discount'?"),
+        ({"when": [("status", "paid")]}, "E007", "a Q or a callable"),
+        ({"reconcile_by": "payed_at"}, "E020", "shop.Order has no 'payed_at'"),
+        ({"reconcile_by": "payed_at"}, "E020", "Those of shop.Order: 'paid_at'."),
+        ({"reconcile_by": "total"}, "E020", "shop.Order.total is a DecimalField"),
+        ({"reconcile_by": "broken"}, "E020", "it is no column"),
+        ({"reconcile_by": "customer"}, "E020", "it ends in an object"),
+        ({"reconcile_by": "lines.first.order.paid_at"}, "E020", "'lines' leads to several rows"),
+        ({"reconcile_by": len}, "E020", "a builtin_function_or_method is no path"),
+        ({"reconcile_by": "a..b"}, "E020", "no 'a'"),
+        ({"scope": "shop.scopes.nowhere"}, "E021", "can't be imported"),
+        ({"scope": "nowhere"}, "E021", "can't be imported"),
+        ({"scope": 5}, "E021", "is not callable"),
+        ({"scope": f"{__name__}.without_manager"}, "E021", "without @contextmanager"),
+        ({"scope": f"{__name__}.in_async"}, "E021", "is async"),
+        ({"scope": f"{__name__}.in_async_manager"}, "E021", "is async"),
+        ({"scope": lambda tenant: nullcontext()}, "E021", "needs arguments"),
+        ({"scope": nullcontext()}, "E021", "made once"),
         ({"when": {"status": "x"}}, "W020", "Write the stored value, not its label."),
         ({"event_attributes": {"orderid": "number"}}, "W022", "custom field c:orderid. Did you mean 'order_id'?"),
         ({"item_attributes": {"category": "product.name"}}, "W022", "'category1'"),

@@ -16,6 +16,7 @@ from django.db import connections, models, router
 from ...definitions import registry
 from ...definitions.definition import EventDefinition
 from ...definitions.model_paths import model_hint
+from ...definitions.scope import ScopeError, in_scopes
 from ...enums import EventStatus
 from ...exceptions import ConfigurationError, NotRegistered
 from ..arguments import choose, count_type
@@ -88,10 +89,11 @@ class PreviewCommand(Subcommand):
         if not key and not options["last"]:
             raise wrong_use("Name an object: its key, field=value of a unique field, or --last for the newest.")
         order = newest_by(model_class, definitions) if options["last"] else None
-        instance = find_object(model_class, key, using, newest_by=order)
         try:
+            with in_scopes(definitions):
+                instance = find_object(model_class, key, using, newest_by=order)
             explanations = [explain(each, instance, using=using, items=items) for each in definitions]
-        except LookupError as error:
+        except (LookupError, ScopeError) as error:
             raise wrong_use(str(error)) from error
         if options["json"]:
             self.stdout.write(json.dumps(list(map(asdict, explanations)), indent=2, default=dt.datetime.isoformat))

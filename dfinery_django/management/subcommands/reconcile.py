@@ -6,10 +6,13 @@ import datetime as dt
 from argparse import ArgumentParser
 from typing import Any
 
+from django.core.management.base import CommandError
+
 from ... import clock
 from ...conf import get_settings
 from ...definitions import registry
 from ...definitions.definition import EventDefinition
+from ...definitions.scope import ScopeError
 from ...exceptions import NotRegistered
 from ...outbox import reconcile
 from ..arguments import hours_type
@@ -37,15 +40,20 @@ class ReconcileCommand(Subcommand):
         if since is not None and since > longest:
             raise wrong_use(f"DFINERY processes nothing older than {longest:g} hours: --since {longest:g}h")
         start = clock.now() - dt.timedelta(hours=since) if since else None
-        for each in definitions:
-            if reason := reconcile.obstacle(each):
-                self.stdout.write(f"{each.name}: skipped, {reason}.")
-            elif dry_run:
-                self.stdout.write(f"{each.name}: {_count_missed(each, start)} would be captured.")
-            else:
-                with progress_bar("orders", title=each.name) as bar:
-                    count = reconcile.sweep(each, since=start, progress=bar.update)
-                self.stdout.write(f"{each.name}: {count} captured.")
+        try:
+            for each in definitions:
+                self.stdout.write(f"{each.name}: {_result(each, start, dry_run)}.")
+        except ScopeError as error:
+            raise CommandError(str(error)) from error
+
+
+def _result(definition: EventDefinition, start: dt.datetime | None, dry_run: bool) -> str:
+    if reason := reconcile.obstacle(definition):
+        return f"skipped, {reason}"
+    if dry_run:
+        return f"{_count_missed(definition, start)} would be captured"
+    with progress_bar("orders", title=definition.name) as bar:
+        return f"{reconcile.sweep(definition, since=start, progress=bar.update)} captured"
 
 
 def _count_missed(definition: EventDefinition, start: dt.datetime | None) -> int:

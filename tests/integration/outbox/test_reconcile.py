@@ -9,14 +9,18 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from dfinery_django import EventDefinition, capture, tasks
+from dfinery_django import Coalesce, EventDefinition, capture, tasks
 from dfinery_django.definitions import registry
+from dfinery_django.definitions.scope import ScopeError
 from dfinery_django.definitions.source import Source
 from dfinery_django.models import Event
 from dfinery_django.outbox import reconcile
 from dfinery_django.outbox.capture import capture_source
+from dfinery_django.schema.types import as_moment as as_utc
+from tests.integration.ways import built
 from tests.shop.models import Order
 from tests.support.doubles import PURCHASE
 
@@ -173,3 +177,127 @@ def test_disabled() -> None:
     """ENABLED=False: nothing of ours runs."""
     with override_settings(DFINERY={"ENABLED": False}):
         assert tasks.reconcile() == {}
+
+
+def test_a_column_that_says_what_is_recent(configured: Any, shop: Any) -> None:
+    """Over relations, too. What has no event_datetime happened then, not when the sweep came."""
+    joined = timezone.now() - dt.timedelta(hours=3)
+    old, new = shop.customer("old", date_joined=joined - dt.timedelta(days=3)), shop.customer("new", date_joined=joined)
+    for customer in (old, new):
+        unseen(1, customer=customer, number=customer.username)
+    unseen(1)  # a guest's: no column, not found
+    Event.objects.all().delete()  # the customers'
+    configured(EVENTS={"purchase": {**PURCHASE, "items": None, "reconcile_by": "customer.date_joined"}})
+    assert tasks.reconcile() == {"purchase": 1}
+    event = Event.objects.get(definition="purchase")
+    assert (event.occurred_at, event.expires_at) == (as_utc(joined), as_utc(joined) + dt.timedelta(hours=48))
+    assert built()[-1]["event_attributes"]["event_datetime"] == int(as_utc(joined).timestamp() * 1000)
+
+
+def test_the_mapped_moment_counts_more_than_the_column(configured: Any, shop: Any) -> None:
+    """reconcile_by only finds the row: an old one that is edited is found, and ends as too old."""
+    configured(
+        EVENTS={
+            "purchase": {**PURCHASE, "items": None, "event_datetime": "paid_at", "reconcile_by": "customer.date_joined"}
+        }
+    )
+    joined = timezone.now() - dt.timedelta(hours=1)
+    unseen(49, customer=shop.customer("old", date_joined=joined))
+    recent = unseen(5, customer=shop.customer("new", date_joined=joined))
+    assert tasks.reconcile() == {"purchase": 2}
+    built()
+    events = Event.objects.filter(definition="purchase").order_by("occurred_at")
+    assert [(event.status, event.reason_code) for event in events] == [("expired", "too_old"), ("pending", "")]
+    assert events[1].occurred_at == as_utc(recent.paid_at)
+
+
+@pytest.mark.parametrize("moment", [None, lambda order: order.paid_at, Coalesce("paid_at", "customer.date_joined")])
+def test_callables_are_asked_where_a_column_bounds_them(configured: Any, moment: Any) -> None:
+    """Each row of the window once per sweep, as a save and as an insertion; a failing one leaves the others alone."""
+    asked: list[tuple[Any, bool]] = []
+
+    def when(order: Any, created: bool) -> bool:
+        asked.append((order.pk, created))
+        if order.number == "raises":
+            Order.objects.get(number="nobody's")
+        if order.number == "breaks":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT * FROM no_such_table")
+        return bool(created and order.number == "yes")
+
+    definition = {**PURCHASE, "when": when, "event_datetime": moment, "reconcile_by": "paid_at"}
+    configured(EVENTS={"purchase": definition})
+    numbers = ["no", "raises", "breaks", "yes", "yes"]
+    orders = [unseen(2 + index, number=number) for index, number in enumerate(numbers)]
+    unseen(49, number="yes")
+    assert tasks.reconcile() == {"purchase": 2}
+    assert captured() == {str(order.pk) for order in orders[3:]}
+    assert [pk for pk, created in asked if not created] == [order.pk for order in reversed(orders)]
+    assert [pk for pk, created in asked if created] == [orders[4].pk, orders[3].pk, orders[0].pk]
+    assert tasks.reconcile() == {"purchase": 0}
+
+
+def test_callables_that_say_no_end_the_sweep(configured: Any, monkeypatch: Any) -> None:
+    """Page by page, none is read twice."""
+    monkeypatch.setattr(reconcile, "PAGE_SIZE", 3)
+    asked: list[int] = []
+    configured(
+        EVENTS={"purchase": {**PURCHASE, "when": lambda order, _: asked.append(order.pk), "reconcile_by": "paid_at"}}
+    )
+    moment = timezone.now() - dt.timedelta(hours=2)
+    orders = [unseen(0, paid_at=moment) for _ in range(8)]
+    assert tasks.reconcile() == {"purchase": 0}
+    assert sorted(asked) == sorted([order.pk for order in orders] * 2)
+
+
+def test_callables_read_related_rows_by_the_page(configured: Any, shop: Any, django_assert_num_queries: Any) -> None:
+    """What the mapping reads is there already."""
+    configured(
+        EVENTS={
+            "purchase": {**PURCHASE, "when": lambda order, _: order.customer.grade == "?", "reconcile_by": "paid_at"}
+        }
+    )
+    for number in range(5):
+        unseen(1, customer=shop.customer(f"c{number}"))
+    definition = registry.get("purchase")
+    reconcile.sweep(definition)
+    with CaptureQueriesContext(connection) as few:
+        reconcile.sweep(definition)
+    for number in range(5, 15):
+        unseen(1, customer=shop.customer(f"c{number}"))
+    with django_assert_num_queries(len(few)):
+        assert reconcile.sweep(definition) == 0
+
+
+def test_what_can_not_be_reconciled_says_why(configured: Any) -> None:
+    """In words that name the key."""
+    callable_when = {**PURCHASE, "when": lambda order, created: True}
+    configured(
+        EVENTS={
+            "unbounded": {**callable_when, "event_datetime": "paid_at"},
+            "wrong": {**callable_when, "reconcile_by": "total"},
+            "saved": {**PURCHASE, "when": "saved", "reconcile_by": "paid_at"},
+            "called": {**PURCHASE, "event_datetime": lambda order: order.paid_at},
+        }
+    )
+    assert [reconcile.obstacle(each) for each in registry.definitions()] == [
+        "its 'when' is a callable, and no 'reconcile_by' says which rows to ask",
+        "its 'reconcile_by' is no DateTimeField",
+        "its 'when' can't be written as a query",
+        "its 'event_datetime' is no DateTimeField, so no column shows which rows are recent",
+    ]
+
+
+def test_a_definition_that_fails_holds_up_no_other(configured: Any, caplog: Any) -> None:
+    """The task fails all the same, after the others were swept, and the log has each of them."""
+    unseen(1)
+    purchase = {**PURCHASE, "event_datetime": "paid_at"}
+    broken = {**purchase, "scope": "nowhere.at_all"}
+    configured(EVENTS={"broken": broken, "purchase": purchase, "also_broken": broken})
+    with pytest.raises(ScopeError, match=r"broken: its scope 'nowhere\.at_all' raised ModuleNotFoundError"):
+        tasks.reconcile()
+    assert len(captured()) == 1
+    failures = [message for message in caplog.messages if "can't be reconciled" in message]
+    assert [message.partition(" ")[0] for message in failures] == ["broken", "also_broken"]
+    with pytest.raises(CommandError, match="its scope"):
+        call_command("dfinery", "reconcile")
