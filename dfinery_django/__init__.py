@@ -10,12 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .definitions.definition import EventDefinition
-from .definitions.every import Every
-from .definitions.expressions import Coalesce, Display, Hashed, Value
-from .definitions.phone import Phone
 from .definitions.registry import register
-from .definitions.rows import Joined, Rows
 from .exceptions import AlreadyRegistered, ConfigurationError, DfineryError, NotRegistered, PayloadError, TransportError
+from .mapping.every import Every
+from .mapping.expressions import Coalesce, Display, Hashed, Value
+from .mapping.phone import Phone
+from .mapping.rows import Joined, Rows
 from .signals import (
     destination_blocked,
     destination_closed,

@@ -15,8 +15,8 @@ from django.db import models
 
 from ..definitions.conditions import own_field
 from ..definitions.definition import EventDefinition
-from ..definitions.expressions import Coalesce, Expression, Hashed, Path, Value, is_empty
-from ..definitions.phone import Phone
+from ..mapping.expressions import Coalesce, Expression, Hashed, Path, Value, is_empty
+from ..mapping.phone import Phone
 from ..models import Event
 from ..schema import model_fields, properties
 from ..schema.payload import Properties, convert_properties

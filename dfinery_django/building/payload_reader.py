@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
-from ..definitions.annotations import loaded
 from ..definitions.definition import EventDefinition
 from ..definitions.needs import annotations_at
 from ..exceptions import PayloadError
+from ..mapping.annotations import loaded
 from ..models import Event
 from ..schema import properties, types
 from ..schema.payload import Payload, Properties, convert_properties

@@ -10,12 +10,12 @@ from django.core.checks import CheckMessage
 from django.db import models, router
 
 from ..db.retry import DATABASE_ERRORS
-from ..definitions.annotations import Annotation, ManyValuesError, compile_fault, prepare
 from ..definitions.definition import EventDefinition
-from ..definitions.model_paths import follow, trace
 from ..definitions.needs import Steps, steps_to
-from ..definitions.reading import Read, RowSelection, selection_fault
 from ..exceptions import error_line
+from ..mapping.annotations import Annotation, ManyValuesError, compile_fault, prepare
+from ..mapping.model_paths import follow, trace
+from ..mapping.reading import Read, RowSelection, selection_fault
 from ..schema.model_fields import field_fault
 from . import message_of
 from .hints import near_hint, with_article

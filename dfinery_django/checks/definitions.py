@@ -12,9 +12,9 @@ from django.db import models
 from ..conf import did_you_mean, get_settings
 from ..definitions import consent
 from ..definitions.definition import EventDefinition
-from ..definitions.expressions import Expression
-from ..definitions.phone import INSTALL, Phone, phone_library
 from ..definitions.scope import scope_fault, scope_name
+from ..mapping.expressions import Expression
+from ..mapping.phone import INSTALL, Phone, phone_library
 from ..schema import properties
 from . import message_of
 from .computed import check_computed

@@ -9,11 +9,11 @@ from django.core.checks import CheckMessage
 from django.db import models
 from django.db.models.constants import LOOKUP_SEP
 
-from ..definitions.annotations import prepare
 from ..definitions.conditions import has_djangos_descriptor
 from ..definitions.definition import EventDefinition
-from ..definitions.expressions import annotations_of, is_index
-from ..definitions.model_paths import Trace, trace
+from ..mapping.annotations import prepare
+from ..mapping.expressions import annotations_of, is_index
+from ..mapping.model_paths import Trace, trace
 from ..outbox.reconcile import recency_lookup
 from ..schema.model_fields import field_fault, wire_type_of
 from . import message_of

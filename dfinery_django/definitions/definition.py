@@ -15,13 +15,13 @@ from django.utils.module_loading import import_string
 
 from ..conf import default_destination, did_you_mean, get_settings
 from ..exceptions import ConfigurationError, PayloadError
+from ..mapping.annotations import loaded
+from ..mapping.expressions import Expression, annotations_of, expression, read_all, read_value
+from ..mapping.model_paths import installed_model
 from ..schema.properties import PATHS, PREDEFINED, Scope, declared_type
 from ..schema.types import WireType
 from ..text.escape import searchable
 from ..text.reasons import ReasonText
-from .annotations import loaded
-from .expressions import Expression, annotations_of, expression, read_all, read_value
-from .model_paths import installed_model
 from .needs import ITSELF, model_types, steps_to
 
 WHEN_WORDS = ("created", "saved", "deleted")

@@ -7,15 +7,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ..exceptions import ConfigurationError
+from ..mapping.annotations import Annotation, is_djangos, prepare
+from ..mapping.expressions import Computed, Expression, Path
+from ..mapping.model_paths import model_behind, wire_type
+from ..mapping.reading import Read, RowSelection
+from ..mapping.rewriting import shown
+from ..mapping.rows import Rows
 from ..schema.model_fields import wire_type_of
 from ..schema.properties import Scope
 from ..schema.types import WireType
-from .annotations import Annotation, is_djangos, prepare
-from .expressions import Computed, Expression, Path
-from .model_paths import model_behind, wire_type
-from .reading import Read, RowSelection
-from .rewriting import shown
-from .rows import Rows
 
 if TYPE_CHECKING:
     from .definition import EventDefinition

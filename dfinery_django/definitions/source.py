@@ -22,14 +22,14 @@ from django.utils.functional import Promise
 
 from ..db.tenants import database_and_schema
 from ..exceptions import PayloadError
+from ..mapping.annotations import loaded
+from ..mapping.expressions import Expression, Path, annotations_of
+from ..mapping.fetching import get_rows
+from ..mapping.model_paths import trace
 from ..schema import model_fields, types
 from ..text.language import site_language
 from ..text.reasons import ReasonText
-from .annotations import loaded
 from .definition import EventDefinition
-from .expressions import Expression, Path, annotations_of
-from .fetching import get_rows
-from .model_paths import trace
 from .needs import reads_of
 
 

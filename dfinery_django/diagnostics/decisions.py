@@ -20,8 +20,8 @@ from ..conf import get_settings
 from ..definitions import conditions, consent
 from ..definitions.definition import EventDefinition
 from ..definitions.in_memory import leaves
-from ..definitions.model_paths import trace
 from ..definitions.source import Source
+from ..mapping.model_paths import trace
 from ..models import Event
 from ..outbox import reconcile
 from ..schema import properties

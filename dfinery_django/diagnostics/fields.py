@@ -14,10 +14,10 @@ from typing import Any
 
 from ..building.custom_fields import SeenFields
 from ..db.retry import is_transient
-from ..definitions.annotations import loaded
 from ..definitions.definition import EventDefinition
-from ..definitions.expressions import Call, Expression, Path, annotations_of, read_value
 from ..exceptions import PayloadError, error_line
+from ..mapping.annotations import loaded
+from ..mapping.expressions import Call, Expression, Path, annotations_of, read_value
 from ..schema import properties
 from ..schema.payload import convert_properties
 from ..schema.properties import Scope

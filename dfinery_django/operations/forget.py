@@ -24,11 +24,11 @@ from ..db.savepoints import savepoint_guard
 from ..db.sql import insert_missing
 from ..definitions import registry
 from ..definitions.definition import EventDefinition
-from ..definitions.expressions import Path
 from ..definitions.scope import in_scope
 from ..definitions.source import fetch_sources
 from ..enums import EventStatus, Reason
 from ..exceptions import NotRegistered, PayloadError
+from ..mapping.expressions import Path
 from ..models import DeliveryAttempt, Event, Repair
 from ..outbox.databases import outbox_databases
 from ..schema import properties

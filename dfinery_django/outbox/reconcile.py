@@ -27,12 +27,12 @@ from ..db.savepoints import savepoint_guard, swallow
 from ..definitions import consent, registry
 from ..definitions.conditions import condition_query, may_join_many, says_yes
 from ..definitions.definition import EventDefinition
-from ..definitions.expressions import Path
-from ..definitions.fetching import get_rows
-from ..definitions.model_paths import trace
 from ..definitions.needs import reads_of
 from ..definitions.scope import in_scope
 from ..definitions.source import Source, firing_key, key_text
+from ..mapping.expressions import Path
+from ..mapping.fetching import get_rows
+from ..mapping.model_paths import trace
 from ..models import Event
 from ..schema.types import as_moment
 from .capture import capture_source

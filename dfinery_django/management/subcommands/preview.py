@@ -15,10 +15,10 @@ from django.db import connections, models, router
 
 from ...definitions import registry
 from ...definitions.definition import EventDefinition
-from ...definitions.model_paths import model_hint
 from ...definitions.scope import ScopeError, in_scopes
 from ...enums import EventStatus
 from ...exceptions import ConfigurationError, NotRegistered
+from ...mapping.model_paths import model_hint
 from ..arguments import choose, count_type
 from ..exit_codes import wrong_use
 from ..terminal import INDENT, printable, text_columns, text_width, wrap

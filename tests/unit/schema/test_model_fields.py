@@ -17,9 +17,9 @@ from django.db import models
 from django.test.utils import isolate_apps
 from django.utils import translation
 
-from dfinery_django.definitions.expressions import Coalesce, Hashed, Path
-from dfinery_django.definitions.rows import Joined
 from dfinery_django.exceptions import PayloadError
+from dfinery_django.mapping.expressions import Coalesce, Hashed, Path
+from dfinery_django.mapping.rows import Joined
 from dfinery_django.schema.model_fields import field_fault, wire_type_of
 from dfinery_django.schema.types import WireType, convert, infer
 

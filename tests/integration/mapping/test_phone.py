@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from dfinery_django import Coalesce, ConfigurationError, Hashed, PayloadError, Phone, Value, capture, preview
-from dfinery_django.definitions.expressions import Call
+from dfinery_django.mapping.expressions import Call
 from dfinery_django.models import Event
 from tests.integration.ways import built
 from tests.shop.models import Order

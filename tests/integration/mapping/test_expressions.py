@@ -14,7 +14,8 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy
 from hypothesis import given, strategies as st
 
-from dfinery_django.definitions.expressions import (
+from dfinery_django.exceptions import PayloadError
+from dfinery_django.mapping.expressions import (
     Call,
     Coalesce,
     Display,
@@ -26,9 +27,8 @@ from dfinery_django.definitions.expressions import (
     is_empty,
     normalised,
 )
-from dfinery_django.definitions.fetching import get_rows
-from dfinery_django.definitions.rows import Joined
-from dfinery_django.exceptions import PayloadError
+from dfinery_django.mapping.fetching import get_rows
+from dfinery_django.mapping.rows import Joined
 from tests.shop.models import Line, Order, User
 from tests.support.doubles import Shop
 

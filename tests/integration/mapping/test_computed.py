@@ -38,15 +38,15 @@ from django.utils import timezone
 from dfinery_django import Coalesce, EventDefinition, Hashed, Joined, PayloadError, preview, register
 from dfinery_django.building.build import build_due
 from dfinery_django.definitions import registry
-from dfinery_django.definitions.annotations import Annotation, loaded
-from dfinery_django.definitions.expressions import Computed
-from dfinery_django.definitions.fetching import get_rows
 from dfinery_django.definitions.needs import reads_of
-from dfinery_django.definitions.reading import Read
 from dfinery_django.definitions.registry import from_dict, unregister
-from dfinery_django.definitions.rewriting import shown
 from dfinery_django.diagnostics.explain import explain
 from dfinery_django.diagnostics.rebuild_diff import rebuild_difference
+from dfinery_django.mapping.annotations import Annotation, loaded
+from dfinery_django.mapping.expressions import Computed
+from dfinery_django.mapping.fetching import get_rows
+from dfinery_django.mapping.reading import Read
+from dfinery_django.mapping.rewriting import shown
 from dfinery_django.models import Event
 from dfinery_django.schema.types import WireType
 from dfinery_django.testing import captured_events

@@ -12,14 +12,14 @@ from django.db.models.functions import Upper
 from django.test.utils import CaptureQueriesContext, isolate_apps
 
 from dfinery_django import Rows
-from dfinery_django.definitions.expressions import Path
-from dfinery_django.definitions.fetching import _log_not_fetched, get_rows, queryset_with_related
-from dfinery_django.definitions.model_paths import (
+from dfinery_django.definitions.registry import from_dict
+from dfinery_django.definitions.source import fetch_sources
+from dfinery_django.mapping.expressions import Path
+from dfinery_django.mapping.fetching import _log_not_fetched, get_rows, queryset_with_related
+from dfinery_django.mapping.model_paths import (
     trace,
     wire_type,
 )
-from dfinery_django.definitions.registry import from_dict
-from dfinery_django.definitions.source import fetch_sources
 from dfinery_django.schema.types import WireType
 from tests.shop.models import Category, Line, Order, Product, User, Voucher
 from tests.support.doubles import Shop
