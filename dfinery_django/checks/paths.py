@@ -24,13 +24,17 @@ def check_paths(definition: EventDefinition) -> Iterator[CheckMessage]:
     """Check that each path leads to a value that can be sent. A missing name is told once."""
     by_use, told = definition.paths_by_use(), set()
     for path, part in dict.fromkeys((path, use) for use, paths in by_use.items() for path in paths):
-        followed = trace(definition.model_class, path, through_many=part == "item")
+        followed = trace(definition.model_class, path, through_many=part in ("items", "item"))
         if followed.missing:
             place = (*(hop.name for hop in followed.hops), followed.missing[1])
             if place not in told:
                 yield _missing_part(definition, path, followed, *followed.missing)
             told.add(place)
-        elif followed.ends_in_relation and part != "start":
+        elif part == "items" and followed.ends_in_relation and not followed.hops[-1].is_many:
+            message = f"Event {definition.name!r}: items={path!r} ends in one object, not in rows."
+            hint = f'Write "items": "self", and begin the paths of item_attributes with {path + "."!r}.'
+            yield message_of("E008", message, hint)
+        elif followed.ends_in_relation and part not in ("items", "user"):
             hint = f"Let the path go on to one of its fields: {path + '.pk'!r}."
             yield message_of("E008", f"Event {definition.name!r}: {path!r} ends in an object, not a value.", hint)
         elif followed.field and part in ("value", "item"):

@@ -18,6 +18,7 @@ from ..exceptions import ConfigurationError, PayloadError
 from ..mapping.annotations import loaded
 from ..mapping.expressions import Expression, annotations_of, expression, read_all, read_value
 from ..mapping.model_paths import installed_model
+from ..mapping.rows import Each
 from ..schema.properties import PATHS, PREDEFINED, Scope, declared_type
 from ..schema.types import WireType
 from ..text.escape import searchable
@@ -133,7 +134,10 @@ class EventDefinition:
 
     def get_item_sources(self, instance: Any) -> Iterable[Any]:
         """Return the objects that items are made of."""
-        sources = [instance] if self.items == ITSELF else read_value("items", self._expression_of("items"), instance)
+        if self.items == ITSELF:
+            return [instance]
+        path = Each(self.items) if isinstance(self.items, str) else self._expression_of("items")
+        sources = read_value("items", path, instance)
         if isinstance(sources, models.manager.BaseManager):
             sources = sources.all()
         return () if sources is None else sources
@@ -234,7 +238,7 @@ class EventDefinition:
     def paths_by_use(self) -> dict[str, list[str]]:
         """Return the paths of the items and the user, of ``once_per`` and ``event_datetime``, of values, in an item."""
         return {
-            "start": [prefix[:-1] for start in ("items", "user") if (prefix := self.prefix_of(start))],
+            **{start: [prefix[:-1] for prefix in [self.prefix_of(start)] if prefix] for start in ("items", "user")},
             "key": [path for each in (*(self.identity or ()), self.moment) if each for path in each.paths()],
             "value": self._prefixed("", self.event_expressions) + self._prefixed("user", self.user_expressions),
             "item": [] if self.items is None else self._prefixed("items", self.item_expressions),

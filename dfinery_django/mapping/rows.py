@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from operator import and_
 from typing import Any
@@ -15,9 +15,41 @@ from ..exceptions import PayloadError
 from ..schema.types import WireType, convert
 from ..text.reasons import ReasonText
 from .annotations import guarded_query, loaded
-from .expressions import Expression, Path, annotations_of, expression, is_empty
+from .expressions import Expression, Path, annotations_of, expression, is_empty, is_index, is_list
 from .model_paths import Hop, trace
 from .reading import Read, RowSelection, selection_fault
+
+
+class Each(Path):
+    """All objects at the end of a path, behind each row of the relations on its way: ``packages.lines``."""
+
+    def resolve(self, instance: Any) -> Any:
+        if len(self.parts) == 1:
+            return super().resolve(instance)
+        values, are_several = [instance], False
+        for part in self.parts:
+            if any(_is_spread_before(part, value) for value in values):
+                values, are_several = [row for value in values for row in _rows_before(part, value)], True
+            values = [found for value in values if (found := self._step(value, part)) is not None]
+        if not are_several:
+            return values[0] if values else None
+        return [row for value in values for row in _rows_in(value)]
+
+
+def _is_spread_before(part: str, value: Any) -> bool:
+    """Return whether a part of a path is an attribute of the rows, and not of what has them, such as ``first``."""
+    return (isinstance(value, BaseManager) or is_list(value)) and not is_index(part) and not hasattr(value, part)
+
+
+def _rows_before(part: str, value: Any) -> Iterable[Any]:
+    return _rows_in(value) if _is_spread_before(part, value) else [value]
+
+
+def _rows_in(value: Any) -> Iterable[Any]:
+    """Return the rows of a manager or a list; any other object alone, and none for ``None``."""
+    if isinstance(value, BaseManager):
+        return value.all()
+    return value if is_list(value) else [] if value is None else [value]
 
 
 class Rows(Expression):
@@ -38,9 +70,10 @@ class Rows(Expression):
         self.selection = RowSelection(path, reduce(and_, given, Q(**lookups)), order)
 
     def resolve(self, instance: Any) -> Any:
-        holder = Path(self.start).resolve(instance) if self.start else instance
-        if holder is None:
-            return []
+        holders = _rows_in(Each(self.start).resolve(instance)) if self.start else [instance]
+        return [row for holder in holders for row in self._rows_of(holder)]
+
+    def _rows_of(self, holder: Any) -> list[Any]:
         kept = vars(holder).get(self.selection.attribute) if isinstance(holder, models.Model) else None
         return self._fetch(holder) if kept is None else kept
 

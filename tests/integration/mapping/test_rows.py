@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from dfinery_django import Coalesce, Joined, PayloadError, Rows, preview
 from dfinery_django.building.build import build_due
+from dfinery_django.checks.definitions import check_definition
 from dfinery_django.definitions import registry
 from dfinery_django.definitions.registry import from_dict
 from dfinery_django.definitions.source import fetch_sources
@@ -263,7 +264,7 @@ def test_types_come_from_the_rows() -> None:
         "item_attributes": {"cut": "discount", "code": Lower("coupon"), "category": "product.category.name"},
     })  # fmt: skip
     assert definition.prefix_of("items") == "lines."
-    assert definition.paths_by_use()["start"] == ["lines"]
+    assert definition.paths_by_use()["items"] == ["lines"]
     kinds = [definition.type_of("item", name) for name in ("cut", "code", "category")]
     assert kinds == [WireType.DOUBLE, WireType.STRING, WireType.STRING]
 
@@ -332,3 +333,35 @@ def test_rows_that_fail_for_one_object_alone(configured: Any, shop: Any) -> None
     events = build_all()
     assert [event.status for event in events] == ["pending", "failed", "pending"]
     assert events[1].reason.startswith("items: ")
+
+
+@pytest.mark.parametrize(
+    ("items", "coupons"),
+    [
+        ("order_set.lines", "ABC"),
+        ("order_set.first.lines", "AB"),
+        ("order_set.all.lines", "ABC"),
+        (Rows("order_set.lines", ~Q(coupon="B"), order_by="-coupon"), "AC"),
+    ],
+    ids=["relations", "first", "all", "Rows"],
+)
+def test_rows_behind_rows(configured: Any, shop: Any, items: Any, coupons: str) -> None:
+    """Items may lie behind several relations: of each order of a customer, and within it in their order."""
+    customer = shop.customer("kim")
+    for lines in ("AB", "C", ""):
+        order_of(shop, *lines, customer=customer)
+    event = {
+        "model": "shop.User", "when": "created", "user_attributes": {"user_id": "pk"}, "items": items,
+        "item_attributes": {"coupon_id": "coupon", "total": F("quantity") * F("unit_price")},
+    }  # fmt: skip
+    configured(EVENTS={"bought": event})
+    payload = preview("bought", customer)
+    assert payload is not None
+    assert payload.items is not None
+    assert [each["coupon_id"] for each in payload.items] == list(coupons)
+    definition = registry.get("bought")
+    with CaptureQueriesContext(connection) as queries:
+        fetched = fetch_sources(definition, [str(customer.pk)], "default")[str(customer.pk)]
+        assert len(list(definition.get_item_sources(fetched))) == len(coupons)
+    assert len(queries) <= 3  # customers, orders, lines
+    assert [each.id for each in check_definition(definition) if each.id.startswith("dfinery.E")] == []
