@@ -76,14 +76,14 @@ def _remember_stop(**kwargs: object) -> None:
 worker_shutting_down.connect(_remember_stop, weak=False)  # type: ignore[no-untyped-call]
 
 
-def queue_drain(destination: str) -> None:
+def send_drain(destination: str) -> None:
     """Send the task to the broker, over a connection of its own, since those of Celery's pool wait for longer."""
     options = {"connect_timeout": BROKER_SECONDS, "transport_options": _TRANSPORT_OPTIONS}
     with current_app.connection_for_write(**options) as connection:
         drain.apply_async([destination], connection=connection, retry=False)
 
 
-def problems() -> Iterator[Problem]:
+def celery_problems() -> Iterator[Problem]:
     """Yield what is wrong with Celery's configuration."""
     conf, needed = current_app.conf, get_settings().longest_drain_seconds
     if conf.task_always_eager:
@@ -123,10 +123,10 @@ def _broker_problems() -> Iterator[Problem]:
         )
 
 
-def services() -> tuple[str, ...]:
+def celery_services() -> tuple[str, ...]:
     """Return the commands that run beside the web server."""
     return "celery -A <your project> worker", "celery -A <your project> beat"
 
 
 #: Queues a drain with Celery.
-wake = Wake(queue_drain, problems=problems, services=services)
+wake = Wake(send_drain, problems=celery_problems, services=celery_services)

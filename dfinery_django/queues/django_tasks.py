@@ -54,12 +54,12 @@ def prune() -> None:
     tasks.prune()
 
 
-def queue_drain(destination: str) -> None:
+def enqueue_drain(destination: str) -> None:
     """Enqueue the task."""
     drain.using(**task_options()).enqueue(destination)
 
 
-def queue_database() -> str | None:
+def tasks_database() -> str | None:
     """Return the alias of the database that the queue is in, if it is in one."""
     if not apps.is_installed("django_tasks_db"):
         return None
@@ -73,7 +73,7 @@ def _backend() -> Any:
     return task_backends[get_settings().Q_OPTIONS.get("backend", "default")]
 
 
-def problems() -> Iterator[Problem]:
+def tasks_problems() -> Iterator[Problem]:
     """Yield what is wrong with the tasks' backend, and with ``Q_OPTIONS``."""
     for each in get_settings().Q_OPTIONS:
         if each not in OPTIONS:
@@ -88,7 +88,7 @@ def problems() -> Iterator[Problem]:
         yield Problem("W023", "TASKS has DummyBackend, which runs no task: no checkout has its event delivered.", hint)
 
 
-def services() -> tuple[str, ...]:
+def tasks_services() -> tuple[str, ...]:
     """Return the commands that run beside the web server."""
     options = get_settings().Q_OPTIONS
     flags = [f" --{flag} {options[key]}" for key, flag in _FLAGS.items() if key in options]
@@ -98,4 +98,4 @@ def services() -> tuple[str, ...]:
 _FLAGS = {"queue_name": "queue-name", "backend": "backend"}
 
 #: Queues a drain with Django's tasks.
-wake = Wake(queue_drain, queue_database, problems=problems, services=services)
+wake = Wake(enqueue_drain, tasks_database, problems=tasks_problems, services=tasks_services)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -20,11 +19,10 @@ from typing import Any
 import django
 import pytest
 from django.core.checks import messages, run_checks
-from django.core.management import CommandError, call_command
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from dfinery_django.models import DeliveryAttempt, Destination, Event
+from dfinery_django.models import DeliveryAttempt, Event
 from dfinery_django.monitoring.health import assess
 from dfinery_django.monitoring.overview import look
 from dfinery_django.sandbox import Sandbox
@@ -209,8 +207,10 @@ def test_celery_s_eager_drain_does_not_linger(celery_app: Any, configured: Any, 
     ],
     ids=str,
 )
-def test_the_check_of_celery(celery_app: Any, configured: Any, settings: Any, conf: Any, number: str, words: str) -> None:
-    """What would keep drains from running, or run them in a checkout, is told; django-q2's settings are not looked at."""
+def test_the_check_of_celery(
+    celery_app: Any, configured: Any, settings: Any, conf: Any, number: str, words: str
+) -> None:
+    """What keeps drains from running, or runs them in a checkout, is told; django-q2's settings are not looked at."""
     settings.Q_CLUSTER = {"timeout": 1, "sync": True}
     celery_app.conf.update(conf)
     configured(WAKE=CELERY, Q_OPTIONS={"cluster": "none"})

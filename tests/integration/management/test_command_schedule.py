@@ -20,7 +20,6 @@ from dfinery_django.sandbox import Sandbox
 from tests.shop.models import Order
 from tests.support.doubles import PURCHASE
 
-
 EVENTS = {"purchase": {**PURCHASE, "event_datetime": "paid_at"}}
 #: The statement that deletes old events.
 PRUNES = r"DELETE FROM .?dfinery_django_event\W"

@@ -14,4 +14,8 @@ SENDER_HEADER = "X-Chaos-Sender"
 class Signed(S2SEventAPI):
     def encode(self, batch: Sequence[str]) -> Request:
         request = super().encode(batch)
-        return Request(request.url, request.body, {**request.headers, SENDER_HEADER: f"{os.getpid()} {os.environ['CHAOS_PROGRAM']}"})
+        return Request(
+            request.url,
+            request.body,
+            {**request.headers, SENDER_HEADER: f"{os.getpid()} {os.environ['CHAOS_PROGRAM']}"},
+        )
