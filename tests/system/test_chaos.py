@@ -20,6 +20,7 @@ from dfinery_django.protocols.base import Request, Response
 from tests.settings import DATABASE
 from tests.shop.models import Order
 from tests.support.doubles import accepted, is_ci
+from tests.system.clusters.processes import needs_redis
 
 
 @pytest.mark.db
@@ -36,6 +37,8 @@ def test_a_small_chaos_run_leaves_no_violation(queue: str, package: str, worker:
     """Workers die, the server misbehaves, the database fails; then all heals and every event is accounted for."""
     if not is_ci():
         pytest.importorskip(package)
+    if queue == "celery":
+        needs_redis()
     command = [sys.executable, "-m", "tests.system.chaos", "--events", "120", "--seed", "7", "--database", DATABASE]
     run = subprocess.run(
         [*command, "--queue", queue], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240
