@@ -302,7 +302,7 @@ def test_the_check_of_django_s_tasks(
 def test_a_queue_whose_package_is_missing(
     configured: Any, monkeypatch: Any, wake: str, package: str, words: str
 ) -> None:
-    """The check says what to install; an order is saved all the same."""
+    """The check says what to install."""
     if django.VERSION >= (6, 0) and package == "django_tasks":
         pytest.skip("Django has tasks itself")
     for name in (package, *(each for each in sys.modules if each.startswith(f"{package}."))):
