@@ -19,7 +19,7 @@ class DfineryConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, django_q2  # noqa: F401 - the checks register themselves
+        from . import checks, django_q2, queues  # noqa: F401 - the checks register themselves
         from .db import forks
         from .definitions import registry
         from .outbox import receivers, wakeup
@@ -32,6 +32,7 @@ class DfineryConfig(AppConfig):
         post_migrate.connect(_clear_known_fields, sender=self, dispatch_uid="dfinery_django.fields")
         post_migrate.connect(wakeup.clear_seen_flags, sender=self, dispatch_uid="dfinery_django.notices")
         forks.use_own_pools()
+        queues.register_tasks()
         registry.autodiscover()
         try:
             receivers.connect_signals()

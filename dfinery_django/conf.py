@@ -52,6 +52,10 @@ _WHOLE = _rule(lambda value: _is_whole(value) and value >= 0, "is {value!r}, not
 _THREADS = _rule(lambda value: _is_whole(value) and 1 <= value <= 256, "is {value!r}, not a whole number from 1 to 256")
 
 
+#: Seconds in which a drain may still record results after its last answer, retries included.
+DRAIN_TAIL_SECONDS = 6
+
+
 @dataclass(frozen=True)
 class Settings:
     """The setting with its defaults. Names of durations end in their unit."""
@@ -92,6 +96,13 @@ class Settings:
     def risk_age(self) -> dt.timedelta:
         """The age from which a waiting event is at risk: half of its time is over."""
         return self.max_age / 2
+
+    @property
+    def longest_drain_seconds(self) -> float:
+        """The longest time that a drain may take."""
+        # It begins no request in its last seconds, or in its second half if that is shorter.
+        request = self.CONNECT_TIMEOUT + self.READ_TIMEOUT
+        return self.DRAIN_SECONDS + max(0, request - self.DRAIN_SECONDS / 2) + DRAIN_TAIL_SECONDS
 
     @property
     def endpoint(self) -> Endpoint:

@@ -26,10 +26,11 @@ logger = logging.getLogger("dfinery_django")
 LINGER_SECONDS = 8.0
 
 
-def drain(destination: str | None = None) -> dict[str, int]:
+def drain(destination: str | None = None, *, should_stop: Callable[[], bool] | None = None) -> dict[str, int]:
     """Deliver what is due, within ``DRAIN_SECONDS``.
 
     :param destination: alias of ``TOKENS``; ``None``, as scheduled: all of them, side by side
+    :param should_stop: returns ``True`` once the queue's worker stops: the drain then ends early
     :returns: how many events were built and expired, and how many have which new status
     """
     if _is_uninstalled():
@@ -43,9 +44,9 @@ def drain(destination: str | None = None) -> dict[str, int]:
     linger_seconds = 0 if is_inline else LINGER_SECONDS
     if destination is None:
         django_q2.skip_missed_runs("dfinery_django.tasks.drain")
-    with stop_requested() as should_stop:
+    with stop_requested(should_stop) as is_stopping:
         try:
-            return dict(worker.drain(destination, linger_seconds=linger_seconds, should_stop=should_stop))
+            return dict(worker.drain(destination, linger_seconds=linger_seconds, should_stop=is_stopping))
         finally:
             if settings.ENABLED and linger_seconds:
                 _request_follow_up(settings, linger_seconds)
@@ -83,12 +84,14 @@ def _request_follow_up(settings: Settings, within_seconds: float) -> None:
 
 
 @contextmanager
-def stop_requested() -> Iterator[Callable[[], bool]]:
-    """Yield a function that returns ``True`` once the process should end, by SIGTERM or because its cluster stops.
+def stop_requested(queue_is_stopping: Callable[[], bool] | None = None) -> Iterator[Callable[[], bool]]:
+    """Yield a function that returns ``True`` once the process should end, by SIGTERM or because its queue stops.
 
     SIGTERM takes effect after the drain has ended.
+
+    :param queue_is_stopping: default: whether django-q2's cluster stops
     """
-    stopping = django_q2.cluster_is_stopping()
+    stopping = queue_is_stopping or django_q2.cluster_is_stopping()
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield stopping  # only the main thread handles signals

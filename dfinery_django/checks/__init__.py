@@ -25,9 +25,9 @@ E020   ``reconcile_by`` is no column of moments
 E021   ``scope`` can't be used
 E022   a ``Phone`` without the package that reads phone numbers
 W001   no ``user``: the key of the source object would be sent as ``user_id``
-W002   django-q2 would stop a drain before it is done
+W002   the queue would stop a drain before it is done
 W003   ``django_q`` is not installed
-W004   ``Q_OPTIONS`` names a cluster that ``Q_CLUSTER`` does not know
+W004   ``Q_OPTIONS`` has what the queue does not know
 W005   a request may outlast its lease: another worker would send the event as well
 W006   a custom field has another type in one definition than in another
 W008   a SQLite database whose transactions begin as readers: a write fails instead of waiting
@@ -38,11 +38,12 @@ W014   django-q2 would give a running drain to a second worker
 W015   django-q2 runs drains in the shop's own requests
 W016   ``build`` is "commit" where ``settle_seconds`` makes events wait for the drain
 W017   tables are missing (asked by ``check --database``)
-W018   ``Q_CLUSTER`` names no broker
+W018   the queue's broker is not named
 W019   the broker's client is not installed
 W020   ``when`` waits for a value that is none of its field's choices
 W021   ``event_datetime`` is a field that every save changes
 W022   a custom field whose name is nearly a predefined one
+W023   tasks run inside the shop's own requests, or never
 I001   events that depend on signals alone: reconcile can't find what they miss
 I002   moments without a zone, and the zone that they are read in
 =====  ==================================================================
@@ -112,11 +113,21 @@ def check_databases(
 
 def _check_imports() -> Iterator[CheckMessage]:
     for key in ("PROTOCOL", "WAKE"):
+        path = getattr(get_settings(), key)
         try:
-            import_string(getattr(get_settings(), key))
-        except ImportError as error:
+            import_string(path)
+        except Exception as error:  # noqa: BLE001 - whatever the site's module, or its queue, raises
             message = f"DFINERY[{key!r}] can't be imported: {error}"
-            yield message_of("E012", message, "Write the dotted path of a callable.")
+            yield message_of("E012", message, _IMPORT_HINTS.get(path, "Write the dotted path of a callable."))
+
+
+_IMPORT_HINTS = {
+    "dfinery_django.queues.celery.wake": "pip install celery",
+    "dfinery_django.queues.django_tasks.wake": (
+        'For Django 5.2: pip install "django-tasks-db[compat]". If TASKS has no backend or queue "default": '
+        '"Q_OPTIONS": {"backend": …, "queue_name": …}.'
+    ),
+}
 
 
 def _check_reconcile() -> Iterator[CheckMessage]:

@@ -1,4 +1,4 @@
-"""Checks of django-q2: its broker, its timeouts, how it runs drains."""
+"""Checks of the queue. django-q2: its broker, its timeouts, how it runs drains. Others: what their ``Wake`` knows."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from django.core.checks import CheckMessage
 from django.db import connections
 
 from ..conf import did_you_mean, get_settings
+from ..outbox.wake_setting import wake_named
 from . import message_of
 
-#: Seconds in which a drain may still record results after its last answer, retries included.
-DRAIN_TAIL_SECONDS = 6
 #: Keys of ``Q_CLUSTER`` that name a broker, in the order in which django-q2 looks at them -> module and package of the
 #: client. The database needs none, and ``broker_class`` names its own.
 _CLIENTS = {
@@ -30,7 +29,18 @@ _CLIENTS = {
 
 
 def check_queue() -> Iterator[CheckMessage]:
-    """Check django-q2's configuration."""
+    """Check the queue that ``WAKE`` names, and django-q2 unless that is another one of ours."""
+    settings = get_settings()
+    try:
+        problems = [*wake_named(settings.WAKE).problems()]
+    except Exception:  # noqa: BLE001 - of the site's own module; E012 says so
+        problems = []
+    yield from (message_of(each.id, each.message, each.hint) for each in problems)
+    if not settings.WAKE.startswith("dfinery_django.queues."):
+        yield from _check_django_q()
+
+
+def _check_django_q() -> Iterator[CheckMessage]:
     settings = get_settings()
     if not apps.is_installed("django_q"):
         if settings.WAKE == type(settings).WAKE:
@@ -44,9 +54,7 @@ def check_queue() -> Iterator[CheckMessage]:
         hint = did_you_mean(named, known)
         yield message_of("W004", f"DFINERY['Q_OPTIONS'] names the cluster {named!r}, which is not configured.", hint)
     place, timeout = _drain_timeout(cluster, settings.Q_OPTIONS)
-    request = settings.CONNECT_TIMEOUT + settings.READ_TIMEOUT
-    # A drain begins no request in its last seconds, or in its second half if that is shorter.
-    needed = settings.DRAIN_SECONDS + max(0, request - settings.DRAIN_SECONDS / 2) + DRAIN_TAIL_SECONDS
+    needed = settings.longest_drain_seconds
     if timeout and timeout < needed:
         yield message_of(
             "W002", f"{place} is {timeout} s, but a drain may take {needed:g} s.",

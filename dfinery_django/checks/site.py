@@ -33,7 +33,7 @@ def check_tenants() -> Iterator[CheckMessage]:
             f'Move "dfinery_django" to TENANT_APPS. {hint}',
         )
     settings = get_settings()
-    if tenants.is_per_tenant("dfinery_django") and settings.WAKE == type(settings).WAKE:
+    if tenants.is_per_tenant("dfinery_django") and settings.WAKE.startswith("dfinery_django."):
         yield message_of(
             "E017",
             "dfinery_django is in TENANT_APPS, but WAKE names no tenant: the tenants' events would not be delivered.",

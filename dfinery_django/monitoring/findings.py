@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _, ngettext
 
 from ..conf import Settings
 from ..enums import DestinationState, EventStatus, Reason
+from ..outbox.wake_setting import wake_named
 from ..text.reasons import in_language, unusable_token
 from ..text.times import format_datetime, number
 from .destination_report import DestinationReport
@@ -175,8 +176,17 @@ def _worker_remedy(settings: Settings) -> tuple[str, tuple[str, ...]]:
     if settings.WAKE == Settings.WAKE and apps.is_installed("django_q"):
         remedy = _("Run a worker permanently, beside the web server. If one runs, create its schedules again.")
         return remedy, ("python manage.py qcluster", "python manage.py dfinery schedule")
+    if services := _services(settings):
+        return _("Run these permanently, beside the web server:"), services
     remedy = _("Let your queue run dfinery_django.tasks.drain every minute, or run this permanently:")
     return remedy, ("python manage.py dfinery drain --forever",)
+
+
+def _services(settings: Settings) -> tuple[str, ...]:
+    try:
+        return wake_named(settings.WAKE).services()
+    except Exception:  # noqa: BLE001 - of the site's own module; a check reports it
+        return ()
 
 
 def _at_risk(overview: Snapshot) -> Iterator[Finding]:

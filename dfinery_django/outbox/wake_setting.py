@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
 
 from django.utils.module_loading import import_string
+
+from ..conf import Problem
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,10 @@ class Wake:
     queue_database: Callable[[], str | None] = str
     #: Returns the next run of each schedule, ``None`` for a missing one; the overview shows them.
     planned: Callable[[], Mapping[str, dt.datetime | None]] = dict
+    #: Returns what ``manage.py check`` should say of the queue.
+    problems: Callable[[], Iterable[Problem]] = tuple
+    #: Returns the commands that have to run beside the web server.
+    services: Callable[[], tuple[str, ...]] = tuple
 
     def __call__(self, destination: str) -> None:
         self.request(destination)
@@ -29,4 +35,5 @@ def wake_named(path: str) -> Wake:
     :raises ImportError: if there is no such callable
     """
     wake = import_string(path)
-    return Wake(wake, getattr(wake, "queue_database", str), getattr(wake, "planned", dict))
+    known = {each.name: getattr(wake, each.name) for each in fields(Wake)[1:] if hasattr(wake, each.name)}
+    return Wake(wake, **known)

@@ -17,7 +17,7 @@ PACKAGE = "dfinery_django"
 #: The modules at the root that every package may import are drawn as one box.
 GROUND = {"addresses", "backoff", "clock", "conf", "enums", "exceptions", "signals", "tokens"}
 #: Nothing imports these: they are drawn as one box, too.
-DOORS = {"admin", "api", "apps", "checks", "management", "metrics", "tasks", "templatetags", "testing"}
+DOORS = {"admin", "api", "apps", "checks", "management", "metrics", "queues", "tasks", "templatetags", "testing"}
 
 
 def box_of(module: str) -> str:

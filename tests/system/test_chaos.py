@@ -19,19 +19,35 @@ from dfinery_django.models import Event
 from dfinery_django.protocols.base import Request, Response
 from tests.settings import DATABASE
 from tests.shop.models import Order
-from tests.support.doubles import accepted
+from tests.support.doubles import accepted, is_ci
+from tests.system.clusters.processes import needs_redis
 
 
 @pytest.mark.db
 @pytest.mark.slow
-def test_a_small_chaos_run_leaves_no_violation() -> None:
+@pytest.mark.parametrize(
+    ("queue", "package", "worker"),
+    [
+        ("django-q2", "django_q", "qcluster"),
+        ("django-tasks", "django_tasks_db", "db_worker"),
+        ("celery", "celery", "celery"),
+    ],
+)
+def test_a_small_chaos_run_leaves_no_violation(queue: str, package: str, worker: str) -> None:
     """Workers die, the server misbehaves, the database fails; then all heals and every event is accounted for."""
+    if not is_ci():
+        pytest.importorskip(package)
+    if queue == "celery":
+        needs_redis()
     command = [sys.executable, "-m", "tests.system.chaos", "--events", "120", "--seed", "7", "--database", DATABASE]
-    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=180)
+    run = subprocess.run(
+        [*command, "--queue", queue], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240
+    )
     assert run.returncode == 0, run.stdout
+    assert f"sent by {worker} " in run.stdout
 
 
-@pytest.mark.parametrize("arguments", [["--events", "0"], ["--database", "oracle"]])
+@pytest.mark.parametrize("arguments", [["--events", "0"], ["--database", "oracle"], ["--queue", "rq"]])
 def test_wrong_use_of_the_chaos_run(arguments: list[str]) -> None:
     """Exit code 2 and a line that says what is wrong."""
     run = subprocess.run(

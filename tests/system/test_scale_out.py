@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from tests.settings import DATABASE
-from tests.support.doubles import is_ci
-from tests.system.clusters.processes import Cluster, FarSide, Shop, eventually
+from tests.system.clusters.processes import Cluster, FarSide, Shop, eventually, needs_redis
 
 pytestmark = [
     pytest.mark.db,
     pytest.mark.slow,
     pytest.mark.skipif(not hasattr(os, "fork"), reason="django-q2 forks"),
 ]
-
-REDIS = (os.environ.get("REDIS_HOST", "127.0.0.1"), int(os.environ.get("REDIS_PORT", "6379")))
-
-
-def needs_redis() -> None:
-    try:
-        socket.create_connection(REDIS, timeout=1).close()
-    except OSError as error:
-        if is_ci():
-            raise
-        pytest.skip(f"no Redis: {error}")
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The chaos run: ``python -m tests.system.chaos --events 5000 --seed 1 --database postgresql``.
+"""The chaos run: ``python -m tests.system.chaos --events 5000 --seed 1 --database postgresql --queue celery``.
 
 A shop writes orders in several processes while workers are killed and restarted (the clock of one is two minutes
 ahead), the server misbehaves, the database drops connections, some orders bear a moment that nobody can send, and a

@@ -16,6 +16,7 @@ from typing import Any
 import django
 
 SERVERS = ("postgresql", "mariadb", "sqlite")
+QUEUES = ("django-q2", "django-tasks", "celery")
 #: With thousands of violations the first tell enough.
 SHOWN_VIOLATIONS = 50
 
@@ -25,6 +26,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--events", type=int, default=5000, help="how many events the shop brings about (%(default)s)")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="repeats all that is drawn")
     parser.add_argument("--database", choices=SERVERS, default=os.environ.get("DATABASE", "postgresql"))
+    parser.add_argument("--queue", choices=QUEUES, default="django-q2", help="whose workers deliver (%(default)s)")
     given = parser.parse_args()
     if given.database not in SERVERS:
         parser.error(f"DATABASE is {given.database!r}, not one of {', '.join(SERVERS)}")
@@ -35,6 +37,16 @@ def arguments() -> argparse.Namespace:
 
 def end(number: int, frame: Any) -> None:
     sys.exit(f"ended by {signal.Signals(number).name}")
+
+
+def forget_queue() -> None:
+    """Delete what the run has left in Redis."""
+    import redis
+    from django.conf import settings
+
+    client = redis.Redis.from_url(settings.CELERY_BROKER_URL)
+    for key in client.scan_iter(f"{settings.KEY_PREFIX}*"):
+        client.delete(key)
 
 
 def main() -> int:
@@ -54,6 +66,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="dfinery-chaos-logs-"))
     try:
         os.environ["CHAOS_DATABASE"] = database.name
+        os.environ["CHAOS_QUEUE"] = given.queue
         os.environ["DJANGO_SETTINGS_MODULE"] = "tests.system.chaos.settings"
         django.setup()
         from .judge import violations
@@ -66,8 +79,10 @@ def main() -> int:
         print(table(evidence))
     finally:
         database.drop()
+        if given.queue == "celery":
+            forget_queue()
     phases = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in run.phases)
-    print(f"\nseed {given.seed}, {given.database}, {time.monotonic() - began_at:.0f} s ({phases})")
+    print(f"\nseed {given.seed}, {given.database}, {given.queue}, {time.monotonic() - began_at:.0f} s ({phases})")
     for line in found[:SHOWN_VIOLATIONS]:
         print(f"VIOLATION {line}")
     if found:

@@ -16,12 +16,25 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .settings import DATABASE, LEASE_SECONDS
+from .settings import CELERY_APP, DATABASE, LEASE_SECONDS, QUEUE
 
-COMMANDS = {"qcluster": ["qcluster"], "drain": ["dfinery", "drain", "--forever"]}
-CREW = ("qcluster", "drain", "qcluster", "drain")
+COMMANDS = {
+    "qcluster": ["django", "qcluster"],
+    "drain": ["django", "dfinery", "drain", "--forever"],
+    "schedule": ["django", "dfinery", "schedule", "--loop"],
+    "db_worker": ["django", "db_worker", "--interval", "0.2", "--no-startup-delay"],
+    "celery": ["celery", "-A", CELERY_APP, "worker", "--concurrency", "2"],
+    "beat": ["celery", "-A", CELERY_APP, "beat", "--max-interval", "1"],
+}
+CREWS = {
+    "django-q2": ("qcluster", "drain", "qcluster", "drain"),
+    "django-tasks": ("schedule", "db_worker", "db_worker", "db_worker"),
+    "celery": ("beat", "celery", "celery", "celery"),
+}
+CREW = CREWS[QUEUE]
 #: Of whom the clock is wrong, and by how many seconds. A SQLite file is on one machine, and has that one's clock.
 CLOCKS = {} if DATABASE == "sqlite" else {1: "120"}
+ROOT = Path(__file__).parents[3]
 #: A worker that was told to end has so long; then its group is killed.
 END_SECONDS = 10.0
 
@@ -50,8 +63,8 @@ class Worker:
     def __init__(self, kind: str, folder: Path, number: int, clock: str) -> None:
         with (folder / f"{kind}-{number}.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "django", *COMMANDS[kind]], stdout=log, stderr=log, start_new_session=True,
-                env={**os.environ, "CHAOS_CLOCK": clock},
+                [sys.executable, "-m", *COMMANDS[kind]], stdout=log, stderr=log, start_new_session=True, cwd=folder,
+                env={**os.environ, "CHAOS_CLOCK": clock, "CHAOS_PROGRAM": kind, "PYTHONPATH": str(ROOT)},
             )  # fmt: skip
         self.pid = self._process.pid
         self.thaw_at = self.kill_at = float("inf")

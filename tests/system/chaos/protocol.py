@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 
 from dfinery_django.protocols.base import Request
@@ -15,4 +14,8 @@ SENDER_HEADER = "X-Chaos-Sender"
 class Signed(S2SEventAPI):
     def encode(self, batch: Sequence[str]) -> Request:
         request = super().encode(batch)
-        return Request(request.url, request.body, {**request.headers, SENDER_HEADER: f"{os.getpid()} {sys.argv[1]}"})
+        return Request(
+            request.url,
+            request.body,
+            {**request.headers, SENDER_HEADER: f"{os.getpid()} {os.environ['CHAOS_PROGRAM']}"},
+        )

@@ -1,7 +1,7 @@
 """Settings of the chaos run: short times, so that a lease lapses while somebody watches.
 
-The environment says which database and which server: ``DATABASE``, ``CHAOS_DATABASE``, ``CHAOS_URL``; and by how many
-seconds the clock of this process is wrong: ``CHAOS_CLOCK``.
+The environment says which database, queue and server: ``DATABASE``, ``CHAOS_DATABASE``, ``CHAOS_QUEUE``, ``CHAOS_URL``;
+and by how many seconds the clock of this process is wrong: ``CHAOS_CLOCK``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from dfinery_django import Value
 from tests.settings import *  # noqa: F403 - derived settings
-from tests.settings import DATABASE, DATABASES
+from tests.settings import DATABASE, DATABASES, INSTALLED_APPS
 from tests.support.doubles import PURCHASE
 from tests.system.chaos.plan import REMARK
 
@@ -49,3 +49,21 @@ DFINERY = {
 Q_CLUSTER = {
     "name": "chaos", "orm": "default", "workers": 2, "timeout": 25, "retry": 40, "poll": 0.2, "guard_cycle": 0.5,
 }  # fmt: skip
+
+QUEUE = os.environ["CHAOS_QUEUE"]
+CELERY_APP = "tests.system.chaos.celery_app"
+#: Of all keys in Redis: no two runs share a queue.
+KEY_PREFIX = f"{os.path.basename(os.environ['CHAOS_DATABASE'])}:"
+if QUEUE == "django-tasks":
+    DFINERY["WAKE"] = "dfinery_django.queues.django_tasks.wake"
+    INSTALLED_APPS = [*INSTALLED_APPS, "django_tasks_db"]
+    TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+if QUEUE == "celery":
+    from dfinery_django.queues.celery import beat_schedule
+
+    DFINERY["WAKE"] = "dfinery_django.queues.celery.wake"
+    CELERY_BROKER_URL = f"redis://{os.environ.get('REDIS_HOST', '127.0.0.1')}:{os.environ.get('REDIS_PORT', '6379')}/0"
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"global_keyprefix": KEY_PREFIX}
+    CELERY_BEAT_SCHEDULE = beat_schedule(DFINERY)
+    CELERY_BEAT_SCHEDULE["dfinery: drain"]["schedule"] = 2
+    import tests.system.chaos.celery_app  # noqa: F401 - as a shop's __init__.py does

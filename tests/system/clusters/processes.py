@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,10 +16,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from dfinery_django.sandbox import Sandbox
 from dfinery_django.sandbox.http import ReceivedRequest, SentResponse
+from tests.support.doubles import is_ci
 
 ROOT = Path(__file__).parents[3]
+REDIS = (os.environ.get("REDIS_HOST", "127.0.0.1"), int(os.environ.get("REDIS_PORT", "6379")))
 
 
 def eventually(question: Callable[[], Any], *, seconds: float = 30, what: str = "") -> Any:
@@ -28,6 +33,16 @@ def eventually(question: Callable[[], Any], *, seconds: float = 30, what: str = 
         assert time.monotonic() < until, what or "it did not happen in time"
         time.sleep(0.05)
     return answer
+
+
+def needs_redis() -> None:
+    """Skip the test on a machine without Redis; in CI it must be there."""
+    try:
+        socket.create_connection(REDIS, timeout=1).close()
+    except OSError as error:
+        if is_ci():
+            raise
+        pytest.skip(f"no Redis: {error}")
 
 
 class FarSide(Sandbox):
