@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.utils.module_loading import import_string
 
@@ -18,6 +19,8 @@ class Wake:
     queue_database: Callable[[], str | None] = str
     #: Returns the next run of each schedule, ``None`` for a missing one; the overview shows them.
     planned: Callable[[], Mapping[str, dt.datetime | None]] = dict
+    #: Returns the row that ``request`` would store in that database, not stored yet; ``None`` if it stores none.
+    queue_row: Callable[[str], Any] = lambda destination: None
 
     def __call__(self, destination: str) -> None:
         self.request(destination)
@@ -29,4 +32,6 @@ def wake_named(path: str) -> Wake:
     :raises ImportError: if there is no such callable
     """
     wake = import_string(path)
+    if isinstance(wake, Wake):
+        return wake
     return Wake(wake, getattr(wake, "queue_database", str), getattr(wake, "planned", dict))
