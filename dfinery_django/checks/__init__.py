@@ -21,7 +21,7 @@ E015   ``CONSENT`` or a definition's ``consent`` can't be asked
 E017   tenants with a schema each, whose events would be mixed, or never delivered
 E018   routers that put our tables elsewhere than the rows that events are made of
 W001   no ``user``: the key of the source object would be sent as ``user_id``
-W002   django-q2 would stop a drain before it is done
+W002   a drain would be stopped, or end, before it is done
 W003   ``django_q`` is not installed
 W004   ``Q_OPTIONS`` names a cluster that ``Q_CLUSTER`` does not know
 W005   a request may outlast its lease: another worker would send the event as well
@@ -73,7 +73,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
     from .databases import check_routers, check_sqlite
     from .definitions import check_consent, check_definition
     from .queue import check_queue
-    from .site import check_ca_bundle, check_lease, check_tenants, check_time_zone
+    from .site import check_ca_bundle, check_lease, check_tenants, check_time_zone, check_watch
 
     found = [message_of(each.id, each.message, each.hint) for each in problems(masked_setting())]
     if any(each.id != "dfinery.E003" for each in found):
@@ -81,9 +81,8 @@ def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
     found += _check_imports()
     if get_settings().CONSENT:
         found += check_consent(get_settings().CONSENT, "DFINERY['CONSENT']")
-    for check in (
-        *(check_queue, check_lease, check_tenants, check_time_zone, check_routers, check_sqlite, check_ca_bundle),
-    ):
+    of_databases, of_site = (check_routers, check_sqlite), (check_tenants, check_time_zone, check_ca_bundle)
+    for check in (check_queue, check_lease, check_watch, *of_databases, *of_site):
         found += check()
     faults = registry.definition_faults().values()
     found += [message_of("E007", fault, "It captures nothing until this is corrected.") for fault in faults]
