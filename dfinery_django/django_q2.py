@@ -55,6 +55,7 @@ def queue_row(destination: str) -> Any:
     """
     broker = _row_broker()(get_settings().Q_OPTIONS.get("cluster"))
     _async_drain(destination, broker=broker)
+    broker.connection = None  # which is the broker: no work for the garbage collector
     return broker.row
 
 

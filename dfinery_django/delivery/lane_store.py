@@ -129,8 +129,8 @@ class LaneStore:
     def hold_wake_flag(self) -> None:
         """Set the wake-up flag while the drain waits for events: who commits meanwhile requests no other drain."""
         if clock.monotonic() - self.held_at >= HOLD_EVERY_SECONDS:
+            self.held_at = clock.monotonic()  # first: whatever interrupts the statement, the flag is released
             self.retry(lambda: self.set_wake_requested(self.now()))
-            self.held_at = clock.monotonic()
 
     def release_wake_flag(self) -> None:
         """Clear the wake-up flag that ``hold_wake_flag`` has set."""

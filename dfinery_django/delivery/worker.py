@@ -212,10 +212,14 @@ class _Drain:
             return False
         self._for_each_lane(lambda lane: lane.store.hold_wake_flag())
         until = min(watch_until, self.begin_until, clock.monotonic() + WATCH_ROUND_SECONDS)
+        pause = POLL_SECONDS
         while clock.monotonic() < until and not self.should_stop():
-            time.sleep(POLL_SECONDS)
+            time.sleep(pause)
+            looked_at = clock.monotonic()
             if any(self._for_each_lane(lambda lane: lane.store.has_due())):
                 break
+            # Where many events wait for a retry, the look takes longer.
+            pause = min(max(POLL_SECONDS, 4 * (clock.monotonic() - looked_at)), WATCH_ROUND_SECONDS)
         return True
 
     def _adopt(self) -> None:

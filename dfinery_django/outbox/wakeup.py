@@ -122,7 +122,7 @@ class _SeenFlag:
 
     @property
     def is_trusted(self) -> bool:
-        """Whether it is set, and can't have been cleared by a drain that has ended since."""
+        """Return whether it is set, and was seen so recently that a drain that cleared it since looks once more."""
         return self.is_set and clock.monotonic() - self.looked_at < TRUSTED_SECONDS
 
 
@@ -195,11 +195,11 @@ def _set_flag_and_wake(using: str, destination: str) -> bool:
             cursor.execute(*flag)
             is_set_now = bool(cursor.rowcount)
         if is_set_now:
-            _wake_marked(wake, destination)
+            _call(wake, destination)
     return is_set_now
 
 
-def _wake_marked(wake: Wake, destination: str) -> None:
+def _call(wake: Wake, destination: str) -> None:
     _thread.is_requesting = True
     try:
         wake(destination)
