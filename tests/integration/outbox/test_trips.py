@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.test import TestCase
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django_q.brokers import Broker
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
+from dfinery_django import tasks
 from dfinery_django.models import Destination, Event
 from dfinery_django.outbox import wakeup
 from tests.settings import DATABASE
@@ -297,3 +299,47 @@ def test_the_queued_task_is_django_q2_s_own(configured: Any) -> None:
     assert wanted.items() <= row.task.items()
     assert "broker" not in row.task
     assert before <= row.lock <= timezone.now()
+
+
+def test_a_queue_in_another_database_pays_one(configured: Any) -> None:
+    """Where flag and task can't be one transaction, the task is one INSERT, on the connection that is there."""
+    configured(WAKE=DJANGO_Q2)
+    before = connection.connection
+    assert heads(lambda: tasks.wake("default")) == ["INSERT"]
+    assert connection.connection is before
+    assert OrmQ.objects.get().task["func"] == "dfinery_django.tasks.drain"
+
+
+@contextmanager
+def no_queue() -> Iterator[None]:
+    """The table of django-q2's queue is gone."""
+    with connection.schema_editor() as editor:
+        editor.alter_db_table(OrmQ, "django_q_ormq", "elsewhere")
+    try:
+        yield
+    finally:
+        with connection.schema_editor() as editor:
+            editor.alter_db_table(OrmQ, "elsewhere", "django_q_ormq")
+
+
+@pytest.mark.sql("fast", "plain")
+def test_a_task_that_can_t_be_stored(caplog: Any) -> None:
+    """The order and its event stand, the flag is not set, and the next order asks again."""
+    QUIET()
+    with no_queue():
+        place()
+        place_in_autocommit()
+        assert not flag_is_set()
+    assert caplog.text.count("No drain could be requested") == 1, "once a minute"
+    assert (Order.objects.count(), Event.objects.count()) == (2, 2)
+    place()
+    assert (flag_is_set(), OrmQ.objects.count()) == (True, 1)
+
+
+def test_a_test_s_own_transaction_outlives_it() -> None:
+    """In a TestCase commit hooks run inside a transaction: what fails there is undone alone."""
+    QUIET()
+    with no_queue(), transaction.atomic():
+        with TestCase.captureOnCommitCallbacks(execute=True):
+            Order.objects.create(status="paid")
+        assert (Order.objects.count(), Event.objects.count(), flag_is_set()) == (1, 1, False)
