@@ -304,6 +304,7 @@ def test_the_queued_task_is_django_q2_s_own(configured: Any) -> None:
 def test_a_queue_in_another_database_pays_one(configured: Any) -> None:
     """Where flag and task can't be one transaction, the task is one INSERT, on the connection that is there."""
     configured(WAKE=DJANGO_Q2)
+    connection.ensure_connection()
     before = connection.connection
     assert heads(lambda: tasks.wake("default")) == ["INSERT"]
     assert connection.connection is before
