@@ -48,6 +48,8 @@ _ABOVE_0_OR_NONE = _rule(lambda value: value is None or _ABOVE_0["fits"](value),
 # The events of a dead worker wait until their lease lapses.
 _LEASE = _rule(lambda value: _ABOVE_0["fits"](value) and value <= 1800, _ABOVE_0["words"] + " and up to 1800")
 _FROM_0 = _rule(lambda value: _is_number(value) and value >= 0, "is {value!r}, not a number of at least 0")
+# A drain is scheduled every minute, and two of them need not watch at once.
+_WATCH = _rule(lambda value: _is_number(value) and 0 <= value <= 60, "is {value!r}, not a number from 0 to 60")
 _WHOLE = _rule(lambda value: _is_whole(value) and value >= 0, "is {value!r}, not a whole number of at least 0")
 _THREADS = _rule(lambda value: _is_whole(value) and 1 <= value <= 256, "is {value!r}, not a whole number from 1 to 256")
 
@@ -75,6 +77,7 @@ class Settings:
     READ_TIMEOUT: float = field(default=10, metadata=_ABOVE_0)
     MAX_AGE_HOURS: float = field(default=48, metadata=_ABOVE_0)
     DRAIN_SECONDS: float = field(default=45, metadata=_ABOVE_0)
+    WATCH_SECONDS: float = field(default=0, metadata=_WATCH)
     LEASE_SECONDS: float = field(default=60, metadata=_LEASE)
     SETTLE_SECONDS: float = field(default=5, metadata=_FROM_0)
     READY_SECONDS: float = field(default=120, metadata=_FROM_0)

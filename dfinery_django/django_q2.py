@@ -10,7 +10,7 @@ import datetime as dt
 import logging
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
+from functools import lru_cache
 from typing import Any
 
 from django.apps import apps
@@ -41,14 +41,49 @@ def schedules() -> dict[str, tuple[str, int]]:
 
 def queue_drain(destination: str) -> None:
     """Queue a drain of a destination."""
+    database = queue_database()
+    if database and (row := queue_row(destination)):
+        row.save(using=database, force_insert=True)
+    else:
+        _async_drain(destination)
+
+
+def queue_row(destination: str) -> Any:
+    """Return the row with which django-q2's ORM broker would queue a drain, not stored yet.
+
+    So it can be stored together with the wake-up flag. And that broker closes and reopens the connection in autocommit.
+    """
+    broker = _row_broker()(get_settings().Q_OPTIONS.get("cluster"))
+    _async_drain(destination, broker=broker)
+    broker.connection = None  # which is the broker: no work for the garbage collector
+    return broker.row
+
+
+@lru_cache
+def _row_broker() -> Any:
+    from django_q.brokers.orm import ORM
+    from django_q.models import OrmQ
+
+    class RowBroker(ORM):
+        """Fills the row as the ORM broker does, in any version of django-q2, and keeps it instead of storing it."""
+
+        row: Any = None
+
+        def get_connection(self, list_key: str | None = None) -> Any:  # type: ignore[override]
+            return self  # in place of ``OrmQ.objects``
+
+        def create(self, **fields: Any) -> Any:
+            self.row = OrmQ(**fields)
+            return self.row
+
+    return RowBroker
+
+
+def _async_drain(destination: str, **options: Any) -> None:
     from django_q.tasks import async_task
 
-    options = {"task_name": f"dfinery: drain {destination}", "save": False, **get_settings().Q_OPTIONS}
-    # In autocommit django-q2's ORM broker closes and reopens the database connection; in a transaction it does not.
-    database = queue_database()
-    keeps_connection = transaction.atomic(using=database, savepoint=False) if database else nullcontext()
-    with keeps_connection:
-        async_task("dfinery_django.tasks.drain", destination, q_options=options)  # type: ignore[no-untyped-call]
+    options = {"task_name": f"dfinery: drain {destination}", "save": False, **get_settings().Q_OPTIONS, **options}
+    async_task("dfinery_django.tasks.drain", destination, q_options=options)  # type: ignore[no-untyped-call]
 
 
 def queue_database() -> str | None:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from django.apps import apps
 
 from . import django_q2
-from .conf import Settings, get_settings
+from .conf import get_settings
 from .outbox.wake_setting import Wake
 
 logger = logging.getLogger("dfinery_django")
@@ -35,6 +35,7 @@ def drain(destination: str | None = None, *, should_stop: Callable[[], bool] | N
     """
     if _is_uninstalled():
         return {}
+    from .db import tenants
     from .delivery import worker
     from .outbox import wakeup
 
@@ -42,14 +43,20 @@ def drain(destination: str | None = None, *, should_stop: Callable[[], bool] | N
     # A queue that runs the task in the request that queues it: there a drain must not wait.
     is_inline = wakeup.is_requesting() or django_q2.runs_inline()
     linger_seconds = 0 if is_inline else LINGER_SECONDS
+    # The scheduled drain alone, so that one worker watches. Where each tenant has one, they would take all workers.
+    watches = destination is None and not is_inline and not tenants.is_per_tenant("dfinery_django")
+    watch_seconds = settings.WATCH_SECONDS if watches else 0
     if destination is None:
         django_q2.skip_missed_runs("dfinery_django.tasks.drain")
     with stop_requested(should_stop) as is_stopping:
         try:
-            return dict(worker.drain(destination, linger_seconds=linger_seconds, should_stop=is_stopping))
+            counts = worker.drain(
+                destination, linger_seconds=linger_seconds, watch_seconds=watch_seconds, should_stop=is_stopping
+            )
+            return dict(counts)
         finally:
-            if settings.ENABLED and linger_seconds:
-                _request_follow_up(settings, linger_seconds)
+            if linger_seconds:
+                request_follow_up(linger_seconds)
 
 
 def _is_uninstalled() -> bool:
@@ -63,22 +70,24 @@ def _is_uninstalled() -> bool:
     return True
 
 
-def _request_follow_up(settings: Settings, within_seconds: float) -> None:
-    """Request another drain if there is work for it now or soon."""
+def request_follow_up(within_seconds: float) -> None:
+    """Request another drain if there is work for it now or soon: after one that held wake-up flags."""
     from .db.database_clock import DatabaseClock
     from .db.retry import DATABASE_ERRORS
     from .delivery import circuit
     from .outbox import wakeup
     from .outbox.databases import outbox_databases
 
-    databases = outbox_databases()
+    settings, databases = get_settings(), outbox_databases()
+    if not settings.ENABLED:
+        return
     wakeup.wait_out_seen_flags(databases)
     for using in databases:
         try:
             now = DatabaseClock(using).refresh().now()
             for alias in settings.TOKENS:  # all of them: the drain may have adopted others
                 if circuit.has_due(alias, using, within_seconds=within_seconds, now=now):
-                    wakeup.request_wake(using, alias)
+                    wakeup.wake_on_commit(using, alias)  # at once
         except DATABASE_ERRORS:  # the other databases are checked all the same
             logger.warning("Database %r could not be checked for more events; the next scheduled drain will", using)
 
@@ -134,4 +143,4 @@ def prune(progress: Callable[[int], object] | None = None) -> int:
 
 
 #: Queues a drain with django-q2: the default of the setting ``WAKE``.
-wake = Wake(django_q2.queue_drain, django_q2.queue_database, django_q2.planned)
+wake = Wake(django_q2.queue_drain, django_q2.queue_database, django_q2.planned, queue_row=django_q2.queue_row)

@@ -25,7 +25,7 @@ E020   ``reconcile_by`` is no column of moments
 E021   ``scope`` can't be used
 E022   a ``Phone`` without the package that reads phone numbers
 W001   no ``user``: the key of the source object would be sent as ``user_id``
-W002   the queue would stop a drain before it is done
+W002   a drain would be stopped, or end, before it is done
 W003   ``django_q`` is not installed
 W004   ``Q_OPTIONS`` has what the queue does not know
 W005   a request may outlast its lease: another worker would send the event as well
@@ -78,7 +78,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
     from .databases import check_routers, check_sqlite
     from .definitions import check_consent, check_definition
     from .queue import check_queue
-    from .site import check_ca_bundle, check_lease, check_tenants, check_time_zone
+    from .site import check_ca_bundle, check_lease, check_tenants, check_time_zone, check_watch
 
     found = [message_of(each.id, each.message, each.hint) for each in problems(masked_setting())]
     if any(each.id != "dfinery.E003" for each in found):
@@ -86,9 +86,8 @@ def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
     found += _check_imports()
     if get_settings().CONSENT:
         found += check_consent(get_settings().CONSENT, "DFINERY['CONSENT']")
-    for check in (
-        *(check_queue, check_lease, check_tenants, check_time_zone, check_routers, check_sqlite, check_ca_bundle),
-    ):
+    of_databases, of_site = (check_routers, check_sqlite), (check_tenants, check_time_zone, check_ca_bundle)
+    for check in (check_queue, check_lease, check_watch, *of_databases, *of_site):
         found += check()
     faults = registry.definition_faults().values()
     found += [message_of("E007", fault, "It captures nothing until this is corrected.") for fault in faults]

@@ -69,6 +69,20 @@ def check_lease() -> Iterator[CheckMessage]:
         )
 
 
+def check_watch() -> Iterator[CheckMessage]:
+    """Find a drain that would end before it has watched for as long as it should."""
+    settings = get_settings()
+    request = settings.CONNECT_TIMEOUT + settings.READ_TIMEOUT
+    longest = settings.DRAIN_SECONDS - min(request, settings.DRAIN_SECONDS / 2)  # it begins no request after that
+    if longest < settings.WATCH_SECONDS:
+        yield message_of(
+            "W002",
+            f"DFINERY['WATCH_SECONDS'] is {settings.WATCH_SECONDS:g}, but a drain of {settings.DRAIN_SECONDS:g} s "
+            f"(DRAIN_SECONDS) watches for {longest:g} s at most.",
+            f'"WATCH_SECONDS": {longest:g}, or "DRAIN_SECONDS": {settings.WATCH_SECONDS + request:g}.',
+        )
+
+
 def check_ca_bundle() -> Iterator[CheckMessage]:
     """Find an unusable ``CA_BUNDLE``. Apart from ``problems``, since without the file only delivery stops."""
     settings = get_settings()

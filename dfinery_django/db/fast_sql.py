@@ -21,6 +21,7 @@ from django.core.exceptions import EmptyResultSet
 from django.db import DatabaseError, connections, models, transaction
 from django.db.models.sql import InsertQuery
 
+from . import plain_sql
 from .savepoints import before_reading, savepoint, savepoint_guard
 
 MOST_ROWS = 500  # rows per statement, even where the database would accept more
@@ -181,6 +182,24 @@ def _piggyback_row(cursor: Any, before: int) -> tuple[Any, ...] | None:
     except Exception:  # noqa: BLE001 - a site's own cursor may add statements; the event is stored in any case
         return None
     return row
+
+
+# ── INSERT after an UPDATE ─────────────────────────────────────────────────────────────────────────────────────────
+def insert_if_updated(row: models.Model, update: tuple[str, Sequence[Any]], *, using: str) -> bool:
+    connection, (sql, parameters) = connections[using], update
+    # An execute wrapper may put a statement before ours: the count of rows would be that one's.
+    if connection.vendor != "postgresql" or connection.execute_wrappers:
+        return plain_sql.insert_if_updated(row, update, using=using)
+    fields = [field for field in row._meta.concrete_fields if not field.primary_key]
+    quote = connection.ops.quote_name
+    table, columns = quote(row._meta.db_table), [quote(str(field.column)) for field in fields]
+    marks = ", ".join(["%s"] * len(fields))
+    insert = f"INSERT INTO {table} ({', '.join(columns)}) SELECT {marks} FROM updated"  # noqa: S608  # nosec B608
+    values = [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
+    # One statement is a transaction of its own: a BEGIN and a COMMIT would be two more round trips.
+    with nullcontext() if connection.get_autocommit() else savepoint(using), connection.cursor() as cursor:
+        cursor.execute(f"WITH updated AS ({sql} RETURNING 1) {insert}", [*parameters, *values])
+        return bool(cursor.rowcount)
 
 
 # ── SELECT ─────────────────────────────────────────────────────────────────────────────────────────────────────────

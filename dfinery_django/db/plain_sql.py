@@ -41,6 +41,16 @@ def row_matches(rows: Callable[[Any], models.QuerySet[Any]], key: Any, using: st
         return rows(key).exists()
 
 
+def insert_if_updated(row: models.Model, update: tuple[str, Sequence[Any]], *, using: str) -> bool:
+    with transaction.atomic(using=using):
+        with connections[using].cursor() as cursor:
+            cursor.execute(*update)
+            is_changed = bool(cursor.rowcount)
+        if is_changed:
+            row.save(using=using, force_insert=True)
+    return is_changed
+
+
 def can_piggyback(connection: Any) -> bool:
     return False
 

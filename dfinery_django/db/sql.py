@@ -49,6 +49,12 @@ class Statements(Protocol):
         :param rows: hashable; makes querysets that differ in nothing but the key
         """
 
+    def insert_if_updated(self, row: models.Model, update: tuple[str, Sequence[Any]], *, using: str) -> bool:
+        """Execute an UPDATE, and insert the row if it has changed one: both or neither.
+
+        :returns: whether it has
+        """
+
     def can_piggyback(self, connection: Any) -> bool:
         """Return whether ``insert_row`` accepts ``piggyback``."""
 

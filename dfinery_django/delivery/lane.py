@@ -88,6 +88,12 @@ class Lane:
         # For two polls after its end as well: by then the lane has claimed.
         return bool(-POLL_SECONDS * 2 < (until - now).total_seconds() <= SHORT_THROTTLE_SECONDS)
 
+    def waits_for_due(self, seconds: float) -> bool:
+        """Return ``True`` if any is due within so many seconds; a commit meanwhile then requests no other drain."""
+        if found := self.store.has_due(seconds):
+            self.store.hold_wake_flag()
+        return found
+
     def step(self) -> bool:
         """Build, claim and expire one batch each, if due; return ``False`` if there was nothing to do."""
         self.store.retry(self.store.clock.refresh)

@@ -26,6 +26,8 @@ from .exchange import Batch, Exchange, by_lease
 from .expiry import margin, warn_of_risk
 
 LAPSED_POLL_SECONDS = 1.0
+#: A drain that waits for events sets the wake-up flag again after this time: less than that after which others adopt.
+HOLD_EVERY_SECONDS = 1.0
 #: A poison event is sent alone; if that lease lapses too, it fails with this reason.
 SENDER_LOST = ReasonText("sender_lost", count=POISON_LAPSES + 1)
 #: A step takes no longer than this, so that every kind of work gets its share of a round.
@@ -65,7 +67,7 @@ class LaneStore:
         self.retry_until, self.should_stop = retry_until, should_stop
         self.clock = database_clock or DatabaseClock(using)
         self.tally: Counter[str] = Counter()
-        self.lapsed_at = float("-inf")
+        self.lapsed_at = self.held_at = float("-inf")
         self.has_compared_clocks = False
         self.margin = margin(settings)
         self.destination = self.retry(lambda: circuit.destination_row(alias, using))
@@ -115,16 +117,26 @@ class LaneStore:
             except DATABASE_ERRORS as error:  # a later drain compares again
                 raise_or_recover(error, self.using)
 
-    def watch_for_due(self, seconds: float) -> bool:
-        """Return ``True`` if any is due within so many seconds; a commit meanwhile then requests no other drain."""
+    def has_due(self, within_seconds: float = 0) -> bool:
+        """Return ``True`` if there is work now, or within so many seconds."""
 
         def check() -> bool:
             now = self.clock.refresh().now()
-            if found := circuit.has_due(self.alias, self.using, within_seconds=seconds, now=now):
-                self.set_wake_requested(now)
-            return found
+            return circuit.has_due(self.alias, self.using, within_seconds=within_seconds, now=now)
 
         return self.retry(check)
+
+    def hold_wake_flag(self) -> None:
+        """Set the wake-up flag while the drain waits for events: who commits meanwhile requests no other drain."""
+        if clock.monotonic() - self.held_at >= HOLD_EVERY_SECONDS:
+            self.held_at = clock.monotonic()  # first: whatever interrupts the statement, the flag is released
+            self.retry(lambda: self.set_wake_requested(self.now()))
+
+    def release_wake_flag(self) -> None:
+        """Clear the wake-up flag that ``hold_wake_flag`` has set."""
+        if self.held_at > float("-inf"):
+            self.retry(lambda: self.set_wake_requested(None))
+            self.held_at = float("-inf")
 
     def claim(self, wanted: int, *, is_busy: bool, probe_seconds: float) -> list[Event]:
         now = self.now()

@@ -40,6 +40,8 @@ logger = logging.getLogger("dfinery_django")
 GATHER_SECONDS = 0.01
 #: A destination whose drain was requested this long ago has no worker: any running drain adopts it.
 ADOPT_AFTER_SECONDS = 2.0
+#: While a drain watches for new events, the interval at which it also looks for other work, such as lapsed leases.
+WATCH_ROUND_SECONDS = 1.0
 #: The pause of a drain that found no bulk action before it polls again.
 BULK_ACTION_POLL_SECONDS = 1.0
 
@@ -50,6 +52,7 @@ def drain(
     using: str | None = None,
     budget_seconds: float | None = None,
     linger_seconds: float = 0,
+    watch_seconds: float = 0,
     send: Send | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Counter[str]:
@@ -59,7 +62,9 @@ def drain(
     :param using: database alias; default: every database that has an outbox
     :param budget_seconds: wall clock; default: the setting ``DRAIN_SECONDS``. So that all requests end in time, none is
         begun in its last ``CONNECT_TIMEOUT + READ_TIMEOUT`` seconds, which count for half of the budget at most
-    :param linger_seconds: how long to wait for what is due soon
+    :param linger_seconds: how long to wait for what is due soon. After such a drain the caller must look for what is
+        due: checkouts that saw the wake-up flag set requested no other drain
+    :param watch_seconds: how long to wait for new events, even if nothing is due soon; afterwards as above
     :param send: exchanges a request for a response; default: the pooled client
     :param should_stop: polled; once true, requests in flight end and are recorded, all other events are requeued
     :returns: how many events were ``built``, ``expired``, and recorded by status
@@ -77,7 +82,7 @@ def drain(
         send = shared_client(connections=connections_kept, **options_of(settings)).send
     running, began_at = _Drain(databases, settings, send, budget, should_stop), clock.monotonic()
     try:
-        running.run(aliases, linger_seconds)
+        running.run(aliases, linger_seconds, watch_seconds)
     finally:
         running.close()  # even if the task's timeout ends it
     total = +sum((lane.tally for lane in running.lanes), Counter())  # without zeros
@@ -103,25 +108,23 @@ class _Drain:
         self.failed_databases: set[str] = set()
         self.errors: list[Exception] = []
 
-    def run(self, aliases: list[str], linger_seconds: float) -> None:
+    def run(self, aliases: list[str], linger_seconds: float, watch_seconds: float = 0) -> None:
         """Drain these destinations; raise the first error after the results at hand are recorded."""
-        linger_until = clock.monotonic() + linger_seconds
+        linger_until, watch_until = clock.monotonic() + linger_seconds, clock.monotonic() + watch_seconds
         for using in self.databases:
             self._retry(using, functools.partial(unreadable.quarantine_any, Event._base_manager.using(using)), 0)
             counters.absorb(Event.objects.using(using))
         for alias in aliases:
             self._add_lanes(alias)
         while clock.monotonic() < self.begin_until and not self.should_stop():
-            if not self._round() and not self._linger(linger_until):
+            if not self._round() and not self._watch(watch_until) and not self._linger(linger_until):
                 break
         self._finish()
-        if linger_seconds:
-            # watch_for_due() may have set the flag again. The caller asks has_due() afterwards, so no event is missed.
-            self._for_each_lane(lambda lane: lane.store.set_wake_requested(None))
         if self.errors:
             raise self.errors[0]
 
     def close(self) -> None:
+        self._for_each_lane(lambda lane: lane.store.release_wake_flag())
         for lane in self.lanes:
             lane.close()
 
@@ -198,10 +201,26 @@ class _Drain:
         left = linger_until - clock.monotonic()
         goes_on = any(lane.resumes_soon for lane in self.lanes if lane.using not in self.failed_databases)
         if not goes_on and left > 0:
-            goes_on = any(self._for_each_lane(lambda lane: lane.store.watch_for_due(left)))
+            goes_on = any(self._for_each_lane(lambda lane: lane.waits_for_due(left)))
         if goes_on:
             time.sleep(POLL_SECONDS)
         return goes_on
+
+    def _watch(self, watch_until: float) -> bool:
+        """Wait for new events, with the wake-up flags set; return ``False`` if the time for it is over."""
+        if clock.monotonic() >= watch_until or self.failed_databases:
+            return False
+        self._for_each_lane(lambda lane: lane.store.hold_wake_flag())
+        until = min(watch_until, self.begin_until, clock.monotonic() + WATCH_ROUND_SECONDS)
+        pause = POLL_SECONDS
+        while clock.monotonic() < until and not self.should_stop():
+            time.sleep(pause)
+            looked_at = clock.monotonic()
+            if any(self._for_each_lane(lambda lane: lane.store.has_due())):
+                break
+            # Where many events wait for a retry, the look takes longer.
+            pause = min(max(POLL_SECONDS, 4 * (clock.monotonic() - looked_at)), WATCH_ROUND_SECONDS)
+        return True
 
     def _adopt(self) -> None:
         """Add lanes for destinations that wait for a worker: a slow one must not starve the others."""
@@ -238,6 +257,8 @@ class _Drain:
     def _finish(self) -> None:
         self.failed_databases.clear()  # results of requests are worth another try
         self._for_each_lane(lambda lane: lane.stop())
+        # Not after the requests in flight: who commits meanwhile must not rely on this drain.
+        self._for_each_lane(lambda lane: lane.store.release_wake_flag())
         while self._is_busy:
             self._collect(wait_seconds=POLL_SECONDS)
             self._for_each_lane(lambda lane: lane.stop())  # a rejected batch was halved and submitted again

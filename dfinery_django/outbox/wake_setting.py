@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 from django.utils.module_loading import import_string
 
@@ -24,6 +25,8 @@ class Wake:
     problems: Callable[[], Iterable[Problem]] = tuple
     #: Returns the commands that have to run beside the web server.
     services: Callable[[], tuple[str, ...]] = tuple
+    #: Returns the row that ``request`` would store in that database, not stored yet; ``None`` if it stores none.
+    queue_row: Callable[[str], Any] = lambda destination: None
 
     def __call__(self, destination: str) -> None:
         self.request(destination)
@@ -35,5 +38,7 @@ def wake_named(path: str) -> Wake:
     :raises ImportError: if there is no such callable
     """
     wake = import_string(path)
+    if isinstance(wake, Wake):
+        return wake
     known = {each.name: getattr(wake, each.name) for each in fields(Wake)[1:] if hasattr(wake, each.name)}
     return Wake(wake, **known)

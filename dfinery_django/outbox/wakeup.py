@@ -24,7 +24,7 @@ from ..conf import get_settings
 from ..db import savepoints, sql, tenants
 from ..db.outage import log_failure
 from ..models import Destination
-from .wake_setting import wake_named
+from .wake_setting import Wake, wake_named
 
 #: A flag that was set this long ago and not cleared by a drain counts as lost.
 LOST_AFTER = dt.timedelta(seconds=60)
@@ -117,8 +117,13 @@ def remember_flag(using: str, destination: str, answer: tuple[Any, ...] | None, 
 @dataclass
 class _SeenFlag:
     is_set: bool
-    looked_at: float
+    looked_at: float  # monotonic
     outlives: bool = False  # whether it may be used beyond its transaction
+
+    @property
+    def is_trusted(self) -> bool:
+        """Return whether it is set, and was seen so recently that a drain that cleared it since looks once more."""
+        return self.is_set and clock.monotonic() - self.looked_at < TRUSTED_SECONDS
 
 
 #: Connection -> destination, and where -> its flag as last seen.
@@ -129,7 +134,8 @@ def _flag_key(connection: Any, destination: str) -> Any:
     return tenants.database_and_schema(connection.alias), destination
 
 
-def _is_flag_set(using: str, destination: str) -> bool:
+def _seen_flag(using: str, destination: str) -> _SeenFlag | None:
+    """Return the flag as the INSERT of this transaction has seen it, if it has."""
     connection = connections[using]
     flags, key = _seen_flags.setdefault(connection, {}), _flag_key(connection, destination)
     if seen := flags.get(key):
@@ -138,9 +144,11 @@ def _is_flag_set(using: str, destination: str) -> bool:
         seen.outlives = seen.is_set and not connection.in_atomic_block
         if not seen.outlives:
             del flags[key]
-        if clock.monotonic() - seen.looked_at < TRUSTED_SECONDS:
-            return seen.is_set
-    with connection.cursor() as cursor:
+    return seen
+
+
+def _is_flag_set(using: str, destination: str) -> bool:
+    with connections[using].cursor() as cursor:
         cursor.execute(_FLAG_IS_SET, [destination, *_not_lost_range(using)])
         return cursor.fetchone() is not None
 
@@ -161,34 +169,52 @@ def request_wake(using: str, destination: str) -> None:
     """Request a drain, unless the wake-up flag is set already."""
     if _suppressors or not get_settings().ENABLED:
         return
+    if seen := _seen_flag(using, destination):  # so there is a row of the destination
+        # One statement if it may not be set, also where it was set a while ago: it changes nothing if it still is.
+        if not seen.is_trusted:
+            _set_flag_and_wake(using, destination)
+        return
     if _is_flag_set(using, destination):  # a SELECT before the UPDATE: in a busy shop it is the only cost of a save
         return
+    if not _set_flag_and_wake(using, destination) and _insert_destination(using, destination):
+        _set_flag_and_wake(using, destination)
+
+
+def _set_flag_and_wake(using: str, destination: str) -> bool:
+    """Set the wake-up flag and request a drain; return ``False`` if it was set already, or has no row yet."""
+    now = _moment_parameter(clock.now(), using)
+    flag = (_SET_FLAG, [now, destination, *_not_lost_range(using)])
     wake = wake_named(get_settings().WAKE)
     # A queue in this very database is written in one transaction with the flag, which saves the shop a commit.
     # Other queues are not: the lock of the destination's row must not wait for a network.
     is_here = wake.queue_database() == using
+    if is_here and (row := wake.queue_row(destination)):
+        return sql.sql_for(connections[using]).insert_if_updated(row, flag, using=using)
     with transaction.atomic(using=using) if is_here else nullcontext():
-        if _set_flag(using, destination):
-            _thread.is_requesting = True
-            try:
-                wake(destination)
-            finally:
-                _thread.is_requesting = False
+        with connections[using].cursor() as cursor:
+            cursor.execute(*flag)
+            is_set_now = bool(cursor.rowcount)
+        if is_set_now:
+            _call(wake, destination)
+    return is_set_now
+
+
+def _call(wake: Wake, destination: str) -> None:
+    _thread.is_requesting = True
+    try:
+        wake(destination)
+    finally:
+        _thread.is_requesting = False
+
+
+def _insert_destination(using: str, destination: str) -> bool:
+    """Return ``True`` if the destination had no row: its first event ever."""
+    return Destination.objects.using(using).get_or_create(alias=destination)[1]
 
 
 def is_requesting() -> bool:
     """Return whether this thread is requesting a drain: then a drain that begins here runs in the shop's request."""
     return getattr(_thread, "is_requesting", False)
-
-
-def _set_flag(using: str, destination: str) -> bool:
-    """Set the wake-up flag; return ``False`` if it was set already."""
-    with connections[using].cursor() as cursor:
-        cursor.execute(_SET_FLAG, [_moment_parameter(clock.now(), using), destination, *_not_lost_range(using)])
-        if cursor.rowcount:
-            return True
-    known = Destination.objects.using(using)
-    return known.get_or_create(alias=destination, defaults={"wake_requested_at": clock.now()})[1]
 
 
 def _not_lost_range(using: str) -> list[Any]:

@@ -11,6 +11,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -131,13 +133,31 @@ class CutWire:
                 return
             far = socket.create_connection(self._server)
             self._ends += [near, far]
-            for pair in ((near, far), (far, near)):
-                threading.Thread(target=_forward, args=pair, daemon=True).start()
+            for source, target in ((near, far), (far, near)):
+                note = partial(self.note, is_question=source is near)
+                threading.Thread(target=_forward, args=(source, target, note), daemon=True).start()
+
+    def note(self, *, is_question: bool) -> None:
+        """Called before a piece is passed on, which the server is asked or answers."""
 
 
-def _forward(source: socket.socket, target: socket.socket) -> None:
+class CountingWire(CutWire):
+    """A proxy before the database server that counts round trips, on one connection at a time."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(host, port)
+        self.trips = 0
+        self._is_asked = False
+
+    def note(self, *, is_question: bool) -> None:
+        self.trips += is_question and not self._is_asked  # a long question comes in several pieces
+        self._is_asked = is_question
+
+
+def _forward(source: socket.socket, target: socket.socket, note: Callable[[], None]) -> None:
     try:
         while piece := source.recv(65536):
+            note()
             target.sendall(piece)
     except OSError:
         pass

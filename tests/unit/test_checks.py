@@ -250,6 +250,7 @@ def test_every_mistake_of_a_definition(configured: Any, changes: Any, number: st
         ({"WAKE": "nowhere.wake"}, "E012"),
         ({"DRAIN_SECONDS": 3600}, "W002"),
         ({"READ_TIMEOUT": 60, "LEASE_SECONDS": 200}, "W002"),
+        ({"WATCH_SECONDS": 33}, "W002"),
         ({"LEASE_SECONDS": 20}, "W005"),
         ({"BASE_URL": "http://example.com"}, "E005"),
         ({"EVENTS": {"purchase": "nowhere.Purchase"}}, "E007"),
@@ -260,6 +261,20 @@ def test_every_mistake_of_the_setting(configured: Any, changes: Any, number: str
     """What conf can't see by itself: imports, the queue, definitions by path."""
     configured(**changes)
     assert [message.id for message in found()] == [f"dfinery.{number}"]
+
+
+def test_a_drain_may_watch_for_as_long_as_it_begins_requests(configured: Any, settings: Any) -> None:
+    """The rest of ``DRAIN_SECONDS`` is for the last request; the message has both numbers to choose from."""
+    configured(WATCH_SECONDS=32)
+    assert found() == []
+    settings.Q_CLUSTER = {"orm": "default", "timeout": 70, "retry": 100}
+    configured(WATCH_SECONDS=50)
+    (message,) = found()
+    assert message.id == "dfinery.W002"
+    assert "watches for 32 s at most" in message.msg
+    assert message.hint == '"WATCH_SECONDS": 32, or "DRAIN_SECONDS": 63.'
+    configured(WATCH_SECONDS=50, DRAIN_SECONDS=63)
+    assert found() == []
 
 
 def test_the_timeout_is_that_of_the_cluster_which_delivers(configured: Any, settings: Any) -> None:

@@ -52,6 +52,8 @@ def test_it_is_live_under_override_settings(settings: Any) -> None:
         ({**GOOD, "CONCURRENCY": 0}, "E004", "1 to 256"),
         ({**GOOD, "READ_TIMEOUT": 0}, "E004", "above 0"),
         ({**GOOD, "SETTLE_SECONDS": -1}, "E004", "at least 0"),
+        ({**GOOD, "WATCH_SECONDS": 61}, "E004", "from 0 to 60"),
+        ({**GOOD, "WATCH_SECONDS": None}, "E004", "from 0 to 60"),
         ({**GOOD, "ENABLED": "yes"}, "E004", "True or False"),
         ({**GOOD, "BUILD": "later"}, "E004", "'worker', 'commit'"),
         ({**GOOD, "TYPE_DRIFT": None}, "E004", "'warn', 'fail'"),
@@ -127,6 +129,6 @@ def test_every_key_of_the_contract_is_known() -> None:
         *("TOKENS", "EVENTS", "USER_ATTRIBUTES", "CUSTOM_FIELDS", "TYPE_DRIFT", "ENABLED", "BASE_URL", "PROTOCOL"),
         *("CONCURRENCY", "CONNECT_TIMEOUT", "READ_TIMEOUT", "MAX_AGE_HOURS", "DRAIN_SECONDS", "LEASE_SECONDS"),
         *("SETTLE_SECONDS", "READY_SECONDS", "BUILD", "RECONCILE_MINUTES", "RETENTION_DAYS", "Q_OPTIONS", "WAKE"),
-        *("METRICS", "KEEP_PAYLOADS", "CONSENT", "PROXY", "CA_BUNDLE"),
+        *("METRICS", "KEEP_PAYLOADS", "CONSENT", "PROXY", "CA_BUNDLE", "WATCH_SECONDS"),
     }
     assert Settings().WAKE == "dfinery_django.tasks.wake"

@@ -11,12 +11,15 @@ from typing import Any
 
 from django.db import connections
 
+from ... import clock
 from ...db.retry import DATABASE_ERRORS, is_transient
 from ..arguments import destinations_named, seconds_type
 from ..exit_codes import one_line
 from .base import Subcommand
 
-#: The pause of ``--forever`` after a drain that found nothing due.
+#: How long each drain of ``--forever`` watches for new events. Then it says what it did, and reads the tokens anew.
+WATCH_SECONDS = 5.0
+#: The pause after a drain that failed, or had nothing to watch: the least from one drain to the next.
 IDLE_SECONDS = 1.0
 
 
@@ -37,20 +40,31 @@ class DrainCommand(Subcommand):
         destinations_named(destination)
         with tasks.stop_requested() as should_stop:
             drain = partial(worker.drain, destination, budget_seconds=budget, should_stop=should_stop)
-            while not should_stop():
-                counts = self._drain_or_wait(drain) if forever else drain()
-                if counts or not forever:
-                    words = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()) if count)
-                    self.stdout.write(words or "Nothing was due.")
-                    if not forever and counts.get("pending") and (reason := _why_pending(destination)):
-                        self.stdout.write(f"  {reason}")
-                    self.stdout.flush()
-                if not forever:
-                    return
-                if not counts:
-                    time.sleep(IDLE_SECONDS)
+            if forever:
+                try:
+                    self._drain_forever(partial(drain, watch_seconds=WATCH_SECONDS), should_stop)
+                finally:
+                    tasks.request_follow_up(0)
+                return
+            counts = drain()
+            self._write(counts)
+            if counts.get("pending") and (reason := _why_pending(destination)):
+                self.stdout.write(f"  {reason}")
 
-    def _drain_or_wait(self, drain: Callable[[], Counter[str]]) -> Counter[str]:
+    def _drain_forever(self, drain: Callable[[], Counter[str]], should_stop: Callable[[], bool]) -> None:
+        while not should_stop():
+            began_at = clock.monotonic()
+            if counts := self._drain_or_nothing(drain):
+                self._write(counts)
+            elif clock.monotonic() - began_at < IDLE_SECONDS and not should_stop():
+                time.sleep(IDLE_SECONDS)
+
+    def _write(self, counts: Counter[str]) -> None:
+        words = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()) if count)
+        self.stdout.write(words or "Nothing was due.")
+        self.stdout.flush()
+
+    def _drain_or_nothing(self, drain: Callable[[], Counter[str]]) -> Counter[str]:
         try:
             return drain()
         except DATABASE_ERRORS as error:

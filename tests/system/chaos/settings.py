@@ -45,6 +45,7 @@ DFINERY = {
     "READ_TIMEOUT": READ_TIMEOUT,
     "LEASE_SECONDS": LEASE_SECONDS,
     "DRAIN_SECONDS": 15,
+    "WATCH_SECONDS": 5,
 }
 Q_CLUSTER = {
     "name": "chaos", "orm": "default", "workers": 2, "timeout": 25, "retry": 40, "poll": 0.2, "guard_cycle": 0.5,
