@@ -15,7 +15,7 @@ from ..subcommands.base import Subcommand
 
 #: In the order of the help. ``check-token`` is ``management.subcommands.check_token.CheckTokenCommand``.
 SUBCOMMANDS = (
-    "status", "drain", "reconcile", "resend", "cancel", "preview", "fields", "prune", "forget", "schedule", "sandbox",
+    "init", "status", "drain", "reconcile", "resend", "cancel", "preview", "fields", "prune", "forget", "schedule", "sandbox",
     "check-token",
 )  # fmt: skip
 
