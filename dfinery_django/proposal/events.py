@@ -32,7 +32,8 @@ def propose(order: OrderModel, others: list[OrderModel] | None = None) -> Propos
     is_customer = order.buyers and not order.buyers[0].is_user
     people = user if is_customer and user else get_user_model()
     sign_up, attributes = _sign_up(people)
-    hints = [(each.label, each.reason) for each in others or [] if each.model is not order.model]
+    parts = {order.model, order.lines and order.lines.model}
+    hints = [(each.label, each.reason) for each in others or [] if each.is_named and each.model not in parts]
     return Proposal(order.label, order.reason, [*events, sign_up], attributes, hints[:5], _notes(order))
 
 
@@ -51,7 +52,7 @@ def _purchase(order: OrderModel) -> ProposedEvent:
     event = ProposedEvent("purchase", row.model._meta.label if row else order.label)
     when = Guess(condition.when, condition.reason, confidence_of(condition.points), _other_conditions(row, rest))
     event.keys["when"] = when
-    _add(event, "event_datetime", _moment_of_purchase(order, condition, row), "the moment of the save counts")
+    _add(event, "event_datetime", _moment_of_purchase(order, condition, row), _created_words(order, row))
     event.keys["event_attributes"] = _event_attributes(order, row)
     if order.lines:
         items = Items(order, order.lines, prefix)
@@ -70,7 +71,7 @@ def _add(event: ProposedEvent, key: str, guess: Guess | None, without: str) -> N
     if guess:
         event.keys[key] = guess
     else:
-        event.todo.append(f'"{key}": nothing was found; {without}')
+        event.todo.append(f'"{key}": {without}')
 
 
 def _other_conditions(row: RowModel | None, rest: list[tuple[Condition, RowModel | None]]) -> tuple[Guess, ...]:
@@ -87,8 +88,17 @@ def _moment_of_purchase(order: OrderModel, condition: Condition, row: RowModel |
     paid = [each for each in rank(model, PAID_MOMENT, Samples()) if not _is_changed(each) and not _is_at_creation(each)]
     own = [each for each in paid if f"{each.path}__isnull" in condition.when]
     if found := (own or paid):
-        return guess_of([*found, *(each for each in created if each not in found)])
+        paths = {each.path for each in found}
+        return guess_of([*found, *(each for each in created if each.path not in paths)])
     return None
+
+
+def _created_words(order: OrderModel, row: RowModel | None) -> str:
+    """Return what is said where nothing tells the moment of payment."""
+    created = rank(row.model if row else order.model, CREATED_MOMENT, Samples())
+    names = [each.path for each in created if not _is_changed(each)]
+    words = f". {names[0]!r} is set earlier: an order that is paid days later would be too old" if names else ""
+    return f"no column is set when it is paid, so the moment of the save counts{words}"
 
 
 def _without_empty(found: list[Ranked]) -> list[Ranked]:
@@ -212,7 +222,7 @@ def _user_attributes(order: OrderModel, prefix: str = "") -> dict[str, Guess]:
     value = sources[0] if len(sources) == 1 else Coalesce(*sources)
     reason = buyer.reason if buyer else "no way to a user: " + guests[0].reason
     reason += "; guests by a hash of their address" if len(sources) > 1 else ""
-    others = tuple(Guess(f"{prefix}{each.path}.pk", each.reason, "low") for each in order.buyers[1:3])
+    others = tuple(Guess(f"{prefix}{each.path}.pk", each.reason, "low") for each in order.buyers[1:3] if each.points >= order.buyers[0].points - 45)
     others += tuple(Guess(Hashed(f"{prefix}{each.path}"), each.reason, "low") for each in guests[1:2])
     found = {"user_id": Guess(value, reason, confidence_of(buyer.points if buyer else 60), others)}
     name = _buyer_name(order, buyer, prefix)
@@ -271,7 +281,7 @@ def _later_event(name: str, order: OrderModel, found: list[Condition], role: Rol
     others = tuple(Guess(each.when, each.reason, "low") for each in found[1:3])
     event.keys["when"] = Guess(found[0].when, found[0].reason, confidence_of(found[0].points), others)
     moment = guess_of([each for each in rank(order.model, role, Samples()) if not _is_changed(each)])
-    _add(event, "event_datetime", moment, "the moment of the save counts, and reconcile can't find update()")
+    _add(event, "event_datetime", moment, "no moment was found, so the moment of the save counts, and reconcile can't find update()")
     _order_keys(event, order, "")
     return event
 
@@ -300,7 +310,7 @@ def _refund_row(order: OrderModel, row: RowModel) -> ProposedEvent:
     if best:
         moments = [each for each in moments if not _is_at_creation(each)]
     moment = guess_of([each for each in moments if not _is_changed(each)])
-    _add(event, "event_datetime", moment, "the moment of the save counts, and reconcile can't find update()")
+    _add(event, "event_datetime", moment, "no moment was found, so the moment of the save counts, and reconcile can't find update()")
     _order_keys(event, order, f"{row.order_path}.")
     attributes: Any = event.keys["event_attributes"]
     attributes.pop("order_sales", None)
@@ -320,7 +330,7 @@ def _sign_up(people: type[models.Model]) -> tuple[ProposedEvent, dict[str, Guess
     reason = "administrators are users, too" if wanted else "each row is a sign-up"
     event.keys["when"] = Guess(wanted or "created", reason, "medium", (Guess("created"),) if wanted else ())
     moment = guess_of([each for each in rank(people, JOINED_MOMENT, Samples()) if not _is_changed(each)])
-    _add(event, "event_datetime", moment, "the moment of the save counts")
+    _add(event, "event_datetime", moment, "no moment was found, so the moment of the save counts")
     attributes = {"user_id": Guess("pk", "as in the orders, and as the SDK in your app or web pages calls it")}
     if name := name_path(people):
         attributes["user_name"] = Guess(name)

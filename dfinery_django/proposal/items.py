@@ -13,7 +13,7 @@ from .lines import Lines, samples_of
 from .orders import OrderModel
 from .samples import Samples
 from .vocabulary import (
-    CATEGORY, CATEGORY_LINK, CURRENCY, DISCOUNT, LINE_TOTAL, PRODUCT_ID, PRODUCT_NAME, QUANTITY, TOTAL, UNIT_PRICE, Role,
+    CATEGORY, CATEGORY_LINK, CATEGORY_NAME, CURRENCY, DISCOUNT, LINE_TOTAL, PRODUCT_ID, PRODUCT_NAME, QUANTITY, TOTAL, UNIT_PRICE, Role,
 )  # fmt: skip
 from .words import points_of
 
@@ -28,7 +28,8 @@ def guess_of(found: list[Ranked], **more: Any) -> Guess | None:
     if not found:
         return None
     best = found[0]
-    others = tuple(Guess(each.path, each.reason, confidence_of(each.points)) for each in found[1:4])
+    further = list({each.path: each for each in reversed(found) if each.path != best.path}.values())[::-1]
+    others = tuple(Guess(each.path, each.reason, confidence_of(each.points)) for each in further[:3])
     return Guess(best.path, best.reason, confidence_of(best.points), others)
 
 
@@ -95,7 +96,7 @@ class Items:
     def _named(self, role: Role, *, own_text: bool = False) -> Guess | None:
         found = self._both(role)
         product = self.lines.product
-        if own_text and product:
+        if own_text and product and not found:
             text = Candidate(f"{product.path}.__str__", self.lines.model, "__str__", None)
             found.append(Ranked(_OWN_TEXT, text, "the product's text, as the admin shows it"))
         return guess_of(found)
@@ -105,6 +106,8 @@ class Items:
 
     def _product_id(self) -> Guess | None:
         found, product = self._both(PRODUCT_ID), self.lines.product
+        # What is unique among the lines, or just a code beside a product, is the line's own.
+        found = [each for each in found if not self._is_lines_own(each)]
         path = "pk" if self.lines.is_product else f"{product.path}.pk" if product else ""
         if path:
             key = Candidate(path, self.lines.model, "pk", None)
@@ -118,6 +121,12 @@ class Items:
             return guess
         value = Coalesce(found[0].path, second.path)
         return Guess(value, f"{found[0].reason}; where it is empty, {second.path}", guess.confidence, guess.alternatives)
+
+    def _is_lines_own(self, each: Ranked) -> bool:
+        if "." in each.path or self.lines.is_product:
+            return False
+        is_unique = each.candidate.column is not None and each.candidate.column.unique
+        return is_unique or (self.lines.product is not None and each.points < 75)
 
     def _category(self) -> Guess | None:
         found = _sorted([*self._both(CATEGORY), *self._category_links()])
@@ -138,6 +147,9 @@ class Items:
         if self.lines.is_product:
             return Guess(Value(1), "each product is one piece")
         found = rank(self.lines.model, QUANTITY, self.samples)
+        if self.lines.is_order:
+            totals = {each.path for each in rank(self.lines.model, TOTAL, self.samples)}
+            found = [each for each in found if each.path not in totals]
         one = Guess(Value(1), "no column is named like a quantity: each row is one piece", "medium")
         guess = guess_of(found)
         return guess or one
@@ -148,7 +160,8 @@ class Items:
         is_clear = own and (own[0].points >= 70 or not total or total[0].points < own[0].points)
         if is_clear or (own and not self._has_pieces()):
             return guess_of(_sorted([*own, *product]))
-        if total and total[0].points >= 60 and not self.lines.is_order:
+        is_stored = total and (total[0].candidate.column is not None or not product)
+        if is_stored and total[0].points >= 60 and not self.lines.is_order:
             return self._divided(total[0].path, [*own, *product])
         if self.lines.is_order and not product and (whole := rank(self.lines.model, TOTAL, self.samples)):
             return self._divided(whole[0].path, [])
@@ -192,11 +205,11 @@ def parent_of(product: type[models.Model]) -> tuple[str, type[models.Model]] | N
 def _links(model: type[models.Model], prefix: str, samples: Samples) -> list[Ranked]:
     """Return the names of a product's categories."""
     found = []
-    single = [(name, related, "") for name, related, field in links_of(model) if field.concrete]
-    several = [(name, related, ".first") for name, related, field in rows_of(model) if field.many_to_many]
-    for name, related, first in (*single, *several):
-        named = points_of(names_of(model, name), CATEGORY_LINK, {60: "tax | shipping"})
-        label = rank(related, PRODUCT_NAME, Samples()) if named > 0 and related is not model else []
+    single = [(name, related, "", field) for name, related, field in links_of(model) if field.concrete]
+    several = [(name, related, ".first", field) for name, related, field in rows_of(model) if field.many_to_many]
+    for name, related, first, field in (*single, *several):
+        named = points_of(names_of(model, name, getattr(field, "verbose_name", "")), CATEGORY_LINK, {60: "tax | shipping"})
+        label = rank(related, CATEGORY_NAME, Samples()) if named > 0 and related is not model else []
         if label:
             path = f"{prefix}{name}{first}.{label[0].path}"
             points = named + samples.evidence(path).points - (4 if first else 0)

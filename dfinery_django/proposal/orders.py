@@ -34,6 +34,11 @@ class OrderModel:
     reason: str
 
     @property
+    def is_named(self) -> bool:
+        """Whether its name alone says that it may be one."""
+        return _named(self.model) > 0
+
+    @property
     def label(self) -> str:
         return self.model._meta.label
 

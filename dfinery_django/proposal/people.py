@@ -56,7 +56,7 @@ def _ways(
             yield Buyer(f"{prefix}{name}", related, False, optional, 40 + named // 2 + start)
         is_way = is_person_model(related) or not prefix
         if is_way and field.concrete and prefix.count(".") + 1 < _FURTHEST and not is_user_model(related):
-            nearer = named // 2 if is_person_model(related) and named >= 50 else -20
+            nearer = 0 if is_person_model(related) and named >= 50 else -40
             yield from _ways(related, f"{prefix}{name}.", optional, start + nearer - 5, (*seen, model))
 
 

@@ -75,7 +75,7 @@ def _mapping(guesses: Mapping[str, Guess], indent: int) -> list[str]:
 
 
 def _entry(key: str, guess: Guess, indent: int) -> list[str]:
-    unsure = {"high": "", "medium": "", "low": "unsure: "}[guess.confidence]
+    unsure = {"high": "", "medium": "", "low": "unsure, "}[guess.confidence]
     lines = _with_reason(f"{code_of(key)}: {guess.code},", f"{unsure}{guess.reason}" if guess.reason else "", indent)
     for each in guess.alternatives[:3]:
         lines += _with_reason(f"# {code_of(key)}: {each.code},", each.reason, indent)

@@ -58,7 +58,11 @@ def leave_out(proposal: Proposal, messages: Iterable[Any]) -> None:
             if f"{event.name!r}" in message.msg and message.id != "dfinery.I001":
                 event.fault = text
         if message.id == "dfinery.I001":
-            proposal.notes.append(f"manage.py check will say, which is no error: {text}")
+            names = [each.name for each in proposal.events if f"{each.name!r}:" in message.msg]
+            proposal.notes.append(
+                f"manage.py check prints dfinery.I001 for {', '.join(names)}, which is no error: rows that update() or "
+                "bulk_create() writes are not found, since no column says when it happened."
+            )
 
 
 def last_row(proposal: Proposal, index: int) -> models.Model | None:

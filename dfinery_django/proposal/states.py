@@ -106,7 +106,7 @@ def _chosen(values: Sequence[_Value], phase: str) -> tuple[list[Any], int, str]:
     after = [each for each in values if each.phase in ("bought", "later")]
     if "unpaid" in phases:
         words = "no value is called paid: these come after those that wait, "
-        return [each.stored for each in after], STRONG, words + _labels(after)
+        return [each.stored for each in after], STRONG - 11, words + _labels(after)
     return [], 0, ""
 
 

@@ -133,6 +133,7 @@ TOTAL = Role(
         20: "excl | undiscounted | base | per | minimum | initial | authorized",
         5: "cart",
     },
+    least=50,
     is_amount=True,
 )  # fmt: skip
 DISCOUNT = Role(
@@ -142,7 +143,7 @@ DISCOUNT = Role(
         90: "discount | 할인 | 割引 | coupon discount | voucher discount | discount incl tax | reduction | rebate",
         60: "coupon amount | promotion amount | saving",
     },
-    {"money": 0, "count": -3, "method": -12},
+    {"money": 0, "count": -3, "method": -40},
     {60: "percent | percentage | rate | code | type | id | before | after | name | excl | 율 | 률 | shipping | price after"},
     is_amount=True,
 )  # fmt: skip
@@ -154,7 +155,7 @@ DELIVERY = Role(
         75: "shipping",
         60: "shipping rate",
     },
-    {"money": 0, "count": -3, "method": -12},
+    {"money": 0, "count": -3, "method": -40},
     {60: "id | status | date | day | weight | tax rate | excl | discount | method | address | undiscounted | base | 할인"},
     is_amount=True,
 )  # fmt: skip
@@ -228,6 +229,12 @@ CATEGORY = Role(
     {"text": 0, "choice": 0},
     {60: "id | tax | code | order | line"},
 )  # fmt: skip
+CATEGORY_NAME = Role(
+    "a name",
+    {90: "name | title | category name | 카테고리명 | 분류명 | 이름 | 名称 | カテゴリ名", 60: "label | code | slug | type"},
+    {"text": 0},
+    {60: "meta | seo | short | id | user | image"},
+)  # fmt: skip
 QUANTITY = Role(
     "a quantity",
     {
@@ -237,7 +244,7 @@ QUANTITY = Role(
         75: "product amount | number | unit | nights | night | seats | pax | copies | participant | ticket | guest | adult",
         58: "amount | total quantity | product count",
     },
-    {"count": 6, "money": -4},
+    {"count": 6, "money": -20},
     {60: "stock | id | order number | line number | position | price | cost | total | tax | shipped | refunded | canceled"
     " | returned | fulfilled | room number | allocated | discount | weight | minimum | maximum | available | remaining"
     " | phone | sku | code | price amount | returned | seat number | ticket number | day | sold | decimal | fee"},
@@ -253,7 +260,7 @@ UNIT_PRICE = Role(
         60: "rate | fee | price amount | fare",
         50: "cost | amount | 금액 | charge",
     },
-    MONEY,
+    {"money": 0, "count": -4, "method": -16},
     {
         40: "total | line | subtotal | sub | sum | tax | original | list | old | before | discount amount | supply | wholesale"
         " | compare | shipping | discount rate | excl | undiscounted | base | minimum | buying | refunded | commission | retail"

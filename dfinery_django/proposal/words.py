@@ -62,7 +62,9 @@ def _patterns(entries: tuple[tuple[int, str], ...]) -> tuple[_Pattern, ...]:
 
 def _same(word: str) -> str:
     found = _SAME.get(word)
-    if found is None and len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+    if found is None and len(word) > 4 and word.endswith("ies"):
+        found = f"{word[:-3]}y"
+    elif found is None and len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
         found = _SAME.get(word[:-1], word[:-1])
     return found or word
 
@@ -94,33 +96,51 @@ def _taken_apart(word: str) -> list[str]:
     return [word]
 
 
-def points_of(texts: Iterable[str], table: Table, against: Table | None = None, neutral: Iterable[str] = ()) -> int:
+def points_of(
+    texts: Iterable[str], table: Table, against: Table | None = None, neutral: Iterable[str] = ()
+) -> int:
     """Return the most points that a table gives to one of several names of the same thing; 0 if none fits.
 
-    :param against: patterns whose points are taken off
+    :param against: patterns whose points are taken off, unless the fitting pattern has their words
     :param neutral: further words that say nothing, such as those of the model's name
     """
-    return max((_text_points(each, table, against or {}, frozenset(neutral)) for each in texts), default=0)
+    entries, opposed = tuple(table.items()), tuple((against or {}).items())
+    found = [_text_points(each, entries, opposed, frozenset(neutral)) for each in texts]
+    best = max((points for points, _ in found), default=0)
+    return best - sum(each.points for each in frozenset().union(*(faults for _, faults in found))) if best > 0 else 0
 
 
-@lru_cache(maxsize=50_000)
-def _best(text: str, entries: tuple[tuple[int, str], ...], neutral: frozenset[str]) -> int:
+_Entries = tuple[tuple[int, str], ...]
+
+
+@lru_cache(maxsize=100_000)
+def _text_points(
+    text: str, entries: _Entries, opposed: _Entries, neutral: frozenset[str]
+) -> tuple[int, frozenset[_Pattern]]:
+    """Return the points of the pattern that fits best, and the patterns that speak against it."""
     words, plain = frozenset(words_of(text)), re.sub(r"[\s_·()/-]", "", text)
-    best = 0
+    faults = [each for each in _patterns(opposed) if _is_in(each, words, plain)]
+    best, best_net, kept = 0, 0, frozenset(faults)
     for each in _patterns(entries):
-        if each.words and each.words <= words:
-            best = max(best, each.points - _EXTRA_WORD * len(words - each.words - _NEUTRAL - neutral))
-        elif not each.words and each.text in plain:
-            best = max(best, each.points - _EXTRA_CHARACTER * (len(plain) - len(each.text)))
-    return best
+        if not _is_in(each, words, plain):
+            continue
+        points = each.points - _cost(each, words, plain, neutral)
+        unexplained = frozenset(fault for fault in faults if not _explains(each, fault))
+        net = points - sum(fault.points for fault in unexplained)
+        if points > 0 and (not best or net > best_net):
+            best, best_net, kept = points, net, unexplained
+    return best, kept
 
 
-def _text_points(text: str, table: Table, against: Table, neutral: frozenset[str]) -> int:
-    best = _best(text, tuple(table.items()), neutral)
-    words, plain = frozenset(words_of(text)), text.replace(" ", "")
-    fits = [each for each in _patterns(tuple(against.items())) if _is_in(each, words, plain)]
-    return best - sum(each.points for each in fits) if best else 0
+def _cost(pattern: _Pattern, words: frozenset[str], plain: str, neutral: frozenset[str]) -> int:
+    if pattern.words:
+        return _EXTRA_WORD * len(words - pattern.words - _NEUTRAL - neutral)
+    return _EXTRA_CHARACTER * (len(plain) - len(pattern.text))
 
 
 def _is_in(pattern: _Pattern, words: frozenset[str], plain: str) -> bool:
     return pattern.words <= words if pattern.words else pattern.text in plain
+
+
+def _explains(pattern: _Pattern, fault: _Pattern) -> bool:
+    return fault.words <= pattern.words if fault.words else fault.text in pattern.text
