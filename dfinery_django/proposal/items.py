@@ -163,8 +163,9 @@ class Items:
         is_stored = total and (total[0].candidate.column is not None or not product)
         if is_stored and total[0].points >= 60 and not self.lines.is_order:
             return self._divided(total[0].path, [*own, *product])
-        if self.lines.is_order and not product and (whole := rank(self.lines.model, TOTAL, self.samples)):
-            return self._divided(whole[0].path, [])
+        if self.lines.is_order and (whole := rank(self.lines.model, TOTAL, self.samples)):
+            if whole[0].candidate.column is not None or not product:
+                return self._divided(whole[0].path, product)
         return guess_of(_sorted([*own, *product]))
 
     def _has_pieces(self) -> bool:

@@ -129,8 +129,12 @@ def product_of(line: type[models.Model], but: type[models.Model] | None = None) 
     for each in line._meta.private_fields:
         if isinstance(each, GenericForeignKey):
             found.append(Product(each.name, None, points_of([each.name], PRODUCT_MODEL, PRODUCT_AGAINST)))
-    best: Any = max(found, key=lambda each: (each.points, each.path), default=None)
+    best: Any = max(found, key=_as_product, default=None)
     return best if best is not None and best.points >= _LEAST_PRODUCT else None
+
+
+def _as_product(product: Product) -> tuple[int, int, int]:
+    return product.points, points_of([product.path], PRODUCT_MODEL, PRODUCT_AGAINST), -len(product.path)
 
 
 def _product_points(model: type[models.Model], name: str) -> int:

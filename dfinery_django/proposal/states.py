@@ -152,9 +152,18 @@ def _constants(model: type[models.Model]) -> list[_Value]:
         for name, value in vars(cls).items():
             if name.isupper() and isinstance(value, (str, int)) and not isinstance(value, bool):
                 found.setdefault(value, (*_text(value), name.removeprefix("STATUS_").removeprefix("STATE_")))
-            elif isinstance(value, type) and issubclass(value, enum.Enum):
-                found.update({each.value: (each.name,) for each in value if isinstance(each.value, (str, int))})
+            elif name[:1].isupper():
+                found.update(_members(getattr(model, name, None)))  # also of an enum behind a descriptor
     return [_Value(stored, texts) for stored, texts in found.items()]
+
+
+def _members(holder: Any) -> dict[Any, tuple[str, ...]]:
+    if not (isinstance(holder, type) and issubclass(holder, enum.Enum)):
+        return {}
+    labels = {each: texts_of(getattr(each, "label", "")) for each in holder}
+    return {
+        each.value: (each.name, *_text(each.value), *labels[each]) for each in holder if isinstance(each.value, (str, int))
+    }
 
 
 def _stored_values(model: type[models.Model], field: Any) -> list[_Value]:

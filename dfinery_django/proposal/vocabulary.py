@@ -228,6 +228,7 @@ CATEGORY = Role(
     {90: "category | category name | 카테고리 | 분류 | カテゴリー | カテゴリ", 60: "type | genre | collection | section | 종류"},
     {"text": 0, "choice": 0},
     {60: "id | tax | code | order | line"},
+    least=58,
 )  # fmt: skip
 CATEGORY_NAME = Role(
     "a name",
