@@ -193,7 +193,8 @@ def _points(each: Candidate, role: Role, prefix: str) -> int:
         texts.append(way)
     own = each.holder._meta.model_name or ""
     points = points_of(texts, role.words, role.against, neutral=_neutral(own))
-    bonus = 8 if each.column is not None and each.column.unique and not each.column.primary_key else 0
+    is_unique = each.column is not None and each.column.unique and not each.column.primary_key
+    bonus = 8 if is_unique and "." not in each.path else 0
     return points + role.kinds[each.kind] + bonus - each.cost if points > 0 else 0
 
 

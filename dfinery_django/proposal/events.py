@@ -11,11 +11,11 @@ from django.db import models
 from ..definitions.expressions import Coalesce, Hashed
 from .candidates import Candidate, Ranked, columns_of, kind_of, names_of, rank
 from .guesses import Function, Guess, ProposedEvent, Proposal, code_of, confidence_of
-from .items import Items, guess_of
+from .items import Items, guess_of, in_whole_units
 from .orders import OrderModel, RowModel, order_models, paid_conditions, payments_of, refunds_of
 from .people import Buyer, is_person_model, is_user_model, name_path
 from .samples import Samples
-from .states import STRONG, Condition, conditions_of
+from .states import STRONG, Condition, conditions_of, unread_status
 from .vocabulary import (
     CANCELED_MOMENT, CREATED_MOMENT, DELIVERY, DISCOUNT, EMAIL, GENDER, JOINED_MOMENT, ORDER_ID, PAID_MOMENT,
     PAYMENT_METHOD, PERSON_NAME, PHONE, REFUNDED_MOMENT, TOTAL, Role,
@@ -53,6 +53,8 @@ def _purchase(order: OrderModel) -> ProposedEvent:
     when = Guess(condition.when, condition.reason, confidence_of(condition.points), _other_conditions(row, rest))
     event.keys["when"] = when
     _add(event, "event_datetime", _moment_of_purchase(order, condition, row), _created_words(order, row))
+    if condition.when == "created" and not row and (name := unread_status(order.model)):
+        event.todo.append(f'"when": the values of {name!r} are unknown (no choices, no rows): {{"{name}": "paid"}}, perhaps')
     event.keys["event_attributes"] = _event_attributes(order, row)
     if order.lines:
         items = Items(order, order.lines, prefix)
@@ -119,8 +121,8 @@ def _event_attributes(order: OrderModel, row: RowModel | None) -> dict[str, Gues
         "order_id": _order_id(order),
         "order_sales": _total(order),
         "payment_method": None,
-        "discount": guess_of(rank(order.model, DISCOUNT, order.samples)),
-        "delivery_charge": guess_of(rank(order.model, DELIVERY, order.samples)),
+        "discount": in_whole_units(guess_of(rank(order.model, DISCOUNT, order.samples)), "order"),
+        "delivery_charge": in_whole_units(guess_of(rank(order.model, DELIVERY, order.samples)), "order"),
     }
     attributes = {name: _prefixed(guess, prefix) for name, guess in found.items() if guess}
     method = _payment_method(order, row)
@@ -153,13 +155,12 @@ def _order_id(order: OrderModel) -> Guess | None:
 
 def _total(order: OrderModel) -> Guess | None:
     found = rank(order.model, TOTAL, order.samples)
-    if found and found[0].points >= 50:
-        return guess_of(found)
+    if found:
+        return in_whole_units(guess_of(found), "order")
     if computed := _sum_of_lines(order):
-        others = tuple(Guess(each.path, each.reason, "low") for each in found[:2])
-        return Guess(computed, "no column or method is named like a total: the sum of the lines", "low", others)
+        return Guess(computed, "no column or method is named like a total: the sum of the lines", "low")
     further = [each for each in rank(order.model, TOTAL, order.samples, hops=1, but=_users()) if "." in each.path]
-    return guess_of(found or further)
+    return guess_of(further)
 
 
 def _users() -> tuple[type, ...]:
@@ -302,7 +303,7 @@ def _plain(guess: Guess) -> Guess:
 
 def _refund_row(order: OrderModel, row: RowModel) -> ProposedEvent:
     event = ProposedEvent("refund", row.model._meta.label)
-    found = [*conditions_of(row.model, "refunded"), *conditions_of(row.model, "paid")]
+    found = [*conditions_of(row.model, "refunded"), *conditions_of(row.model, "settled")]
     best = next((each for each in found if each.points >= STRONG), None)
     reason = best.reason if best else "a row for each refund"
     event.keys["when"] = Guess(best.when if best else "created", reason, "medium")
@@ -327,7 +328,7 @@ def _sign_up(people: type[models.Model]) -> tuple[ProposedEvent, dict[str, Guess
     event = ProposedEvent("sign_up", people._meta.label)
     flags = {each.name: each.name == "is_active" for each in columns_of(people) if kind_of(each) == "flag"}
     wanted = {name: flags[name] for name in ("is_active", "is_staff") if name in flags}
-    reason = "administrators are users, too" if wanted else "each row is a sign-up"
+    reason = "administrators are users, too" if "is_staff" in wanted else "each row is a sign-up"
     event.keys["when"] = Guess(wanted or "created", reason, "medium", (Guess("created"),) if wanted else ())
     moment = guess_of([each for each in rank(people, JOINED_MOMENT, Samples()) if not _is_changed(each)])
     _add(event, "event_datetime", moment, "no moment was found, so the moment of the save counts")

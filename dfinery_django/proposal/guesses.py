@@ -9,7 +9,7 @@ from typing import Any
 from ..definitions.expressions import Coalesce, Expression, Hashed, Joined, Path, Value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Function:
     """A callable value, with its Python text."""
 
@@ -18,6 +18,9 @@ class Function:
 
     def __call__(self, instance: Any) -> Any:
         return self.function(instance)
+
+    def __repr__(self) -> str:
+        return self.code
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,13 @@ from .samples import Samples
 from .vocabulary import (
     CATEGORY, CATEGORY_LINK, CATEGORY_NAME, CURRENCY, DISCOUNT, LINE_TOTAL, PRODUCT_ID, PRODUCT_NAME, QUANTITY, TOTAL, UNIT_PRICE, Role,
 )  # fmt: skip
-from .words import points_of
+from .words import points_of, words_of
 
 #: Points of a product's primary key, and of its text as Python shows it.
 _KEY, _OWN_TEXT = 66, 41
 #: What a value of the product costs: the line's own copy is what the customer bought.
 _NOT_COPIED = 6
+_SMALL_UNITS = {"cent", "minor", "pence", "penny"}
 
 
 def guess_of(found: list[Ranked], **more: Any) -> Guess | None:
@@ -31,6 +32,18 @@ def guess_of(found: list[Ranked], **more: Any) -> Guess | None:
     further = list({each.path: each for each in reversed(found) if each.path != best.path}.values())[::-1]
     others = tuple(Guess(each.path, each.reason, confidence_of(each.points)) for each in further[:3])
     return Guess(best.path, best.reason, confidence_of(best.points), others)
+
+
+def in_whole_units(guess: Guess | None, name: str) -> Guess | None:
+    """Return an amount that its name says is in cents, divided by 100.
+
+    :param name: of the object, in the text of the function
+    """
+    if guess is None or not isinstance(guess.value, str) or not {*words_of(guess.value)} & _SMALL_UNITS:
+        return guess
+    path = guess.value
+    function = Function(f"lambda {name}: {name}.{path} / 100", lambda row: _called(_read(row, path)) / 100)
+    return Guess(function, f"{guess.reason}; in cents", "medium", guess.alternatives)
 
 
 class Items:
@@ -70,7 +83,7 @@ class Items:
             "product_name": self._named(PRODUCT_NAME, own_text=True),
             "category1": self._category(),
             "quantity": self._quantity(),
-            "price": self._price(),
+            "price": in_whole_units(self._price(), "line"),
             "discount": None if self.lines.is_order else guess_of(self._rank(DISCOUNT)),
             "currency": self._currency(),
         }
@@ -129,7 +142,8 @@ class Items:
         return is_unique or (self.lines.product is not None and each.points < 75)
 
     def _category(self) -> Guess | None:
-        found = _sorted([*self._both(CATEGORY), *self._category_links()])
+        own = [each for each in self._rank(CATEGORY) if each.points >= 80]
+        found = _sorted([*own, *self._of_product(CATEGORY), *self._category_links()])
         return guess_of(found)
 
     def _category_links(self) -> list[Ranked]:

@@ -102,10 +102,12 @@ def _line_points(model: type[models.Model], order: type[models.Model], name: str
     product = product_of(model, but=order)
     names = (*names_of(model, model.__name__, model._meta.verbose_name), name)
     points = points_of(names, LINE_MODEL, LINE_AGAINST, neutral=(order._meta.model_name or "",))
+    points = points or -points_of(names, LINE_AGAINST)
     has_quantity, has_price = has_role(model, QUANTITY), has_role(model, UNIT_PRICE) or has_role(model, LINE_TOTAL)
     points += 20 if has_quantity else 0
     points += 15 if has_price else 0
     points += 22 if product else 8 if has_role(model, PRODUCT_NAME) or has_role(model, PRODUCT_ID) else 0
+    points += 10 if product and has_quantity else 0
     return (points if product or has_price or has_quantity else 0), product
 
 

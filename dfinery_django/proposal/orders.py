@@ -171,7 +171,7 @@ def paid_conditions(order: OrderModel) -> list[tuple[Condition, RowModel | None]
     """Return what may say that an order was bought, the best first: on the order, or on a row of a payment."""
     found: list[tuple[Condition, RowModel | None]] = [(each, None) for each in conditions_of(order.model, "paid")]
     for row in payments_of(order.model)[:1]:
-        for each in conditions_of(row.model, "paid"):
+        for each in conditions_of(row.model, "settled"):
             reason = f"{each.reason}; a row of {row.model._meta.label}"
             found.append((Condition(min(each.points, 85) - 25, each.when, reason), row))
         words = f"nothing says that it was paid but a row of {row.model._meta.label}"

@@ -11,7 +11,7 @@ from django.db import DatabaseError, models, router
 
 from ..db.savepoints import savepoint_guard
 from .candidates import columns_of, kind_of, links_of, names_of, texts_of
-from .vocabulary import FLAG_AGAINST, FLAGS, MOMENTS, PHASES, STATUS_AGAINST, STATUS_FIELD
+from .vocabulary import FLAG_AGAINST, FLAGS, MOMENTS, PHASES, SETTLED, STATUS_AGAINST, STATUS_FIELD
 from .words import points_of
 
 _MOST_VALUES = 60
@@ -60,7 +60,7 @@ def conditions_of(model: type[models.Model], phase: str) -> list[Condition]:
 
 def _by_status(model: type[models.Model], phase: str) -> Iterator[Condition]:
     for lookup, named, values, words in _statuses(model):
-        if phase == "paid" and (named < 0 or not values):
+        if phase in ("paid", "settled") and (named < 0 or not values):
             continue
         chosen, points, reason = _chosen(values, phase)
         if chosen:
@@ -97,6 +97,9 @@ def _by_table(name: str, related: type[models.Model]) -> Iterator[tuple[str, int
 def _chosen(values: Sequence[_Value], phase: str) -> tuple[list[Any], int, str]:
     """Return the values that make the phase true, with points and a reason."""
     phases = [each.phase for each in values]
+    if phase == "settled":
+        settled = [each for each in values if each.phase != "other" and points_of(each.texts, SETTLED) >= 80]
+        return [each.stored for each in settled], 60, _labels(settled)
     if phase in phases:
         best = max(each.points(phase) for each in values if each.phase == phase)
         exact = [each for each in values if each.phase == phase and each.points(phase) >= best - 12]
@@ -176,6 +179,14 @@ def _stored_values(model: type[models.Model], field: Any) -> list[_Value]:
         return []
     kept = [each for each in values if isinstance(each, str) and each]
     return [_Value(each, (each,)) for each in sorted(kept)]
+
+
+def unread_status(model: type[models.Model]) -> str:
+    """Return the name of a column that is named like a status, and of whose values nothing is known; "" if none is."""
+    for each in columns_of(model):
+        if _named_like_status(model, each) >= 20 and kind_of(each) in ("text", "count") and not _values_of(model, each)[0]:
+            return each.name
+    return ""
 
 
 # ── flags and moments ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -193,7 +193,7 @@ PERSON_NAME = Role(
     },
     {"text": 0, "method": 2},
     {60: "first | last | product | item | shop | store | company | file | plan | flat | recipient | receiver | bank | coupon"
-    " | event | username | short | street | city | natural | country | state | status | hotel | room | host | 받는 | 수령인"},
+    " | method | payment | shipping | type | category | gateway | provider | note | channel | event | username | short | street | city | natural | country | state | status | hotel | room | host | 받는 | 수령인"},
 )  # fmt: skip
 GENDER = Role("a gender", {90: "gender | sex | 성별 | 性別"}, {"text": 0})
 CURRENCY = Role("a currency", {90: "currency | currency code | 통화 | 通貨"}, {"text": 0}, {40: "rate | symbol | name"})
@@ -261,10 +261,11 @@ UNIT_PRICE = Role(
         60: "rate | fee | price amount | fare",
         50: "cost | amount | 금액 | charge",
     },
-    {"money": 0, "count": -4, "method": -16},
+    {"money": 0, "count": -4, "method": -25},
     {
+        20: "base",
         40: "total | line | subtotal | sub | sum | tax | original | list | old | before | discount amount | supply | wholesale"
-        " | compare | shipping | discount rate | excl | undiscounted | base | minimum | buying | refunded | commission | retail"
+        " | compare | shipping | discount rate | excl | undiscounted | minimum | buying | refunded | commission | retail"
         " | id | type | code | regular | stripe | saving | item sum | 합계 | 원가 | 매입 | 정가 | 총 | 할인",
     },
     is_amount=True,
@@ -373,6 +374,12 @@ PHASES: Mapping[str, Table] = {
         " | payment rejected | payment declined | payment expired | partially canceled | timeout | 부분환불 | 부분취소 | denied",
     },
 }
+#: Of a payment or a refund: it is done.
+SETTLED: Table = {
+    100: "settled | paid | captured | completed | succeeded | confirmed | approved | accepted | processed | refunded"
+    " | fully refunded | fully charged | fully paid | 완료 | 결제완료 | 환불완료 | 승인 | 승인완료 | 성공 | 支払済み | 返金済み | 完了"
+    " | granted | executed | received",
+}
 #: Names of columns that hold a status, for each phase that is looked for.
 STATUS_FIELD: Table = {
     30: "payment status | payment state | paid status | charge status | 결제상태 | 支払状況",
@@ -380,7 +387,7 @@ STATUS_FIELD: Table = {
     10: "stage | phase | step | progress | 진행",
 }
 STATUS_AGAINST: Table = {50: "shipping | fulfillment | product | delivered | kind | type | method | country | address | email"
-                         " | authorize | authorized | refunded | return | user | gender | sync | print | 배송"}  # fmt: skip
+                         " | note | message | comment | reason | modified | date | changed | authorize | authorized | refunded | return | user | gender | sync | print | 배송"}  # fmt: skip
 FLAGS: Mapping[str, Table] = {
     "paid": {
         100: "paid | payment completed | payment received | payment succeeded | payment status | payment confirmed | 결제여부"
@@ -389,12 +396,13 @@ FLAGS: Mapping[str, Table] = {
         72: "completed | confirmed | checked out | approved | accepted | succeeded | processed | status | 확정 | checkout"
         " | finalized | 완료 | submitted | closed",
     },
+    "settled": {90: "completed | processed | accepted | approved | confirmed | settled | succeeded | captured | paid"},
     "canceled": {95: "canceled | 취소 | 취소여부 | キャンセル"},
     "refunded": {95: "refunded | refunded granted | 환불여부 | 환불 | 返金済み", 80: "returned"},
 }
 FLAG_AGAINST: Table = {60: "request | requested | sent | email | notified | reminder | shipped | shipping | allow | can | active"
                        " | gift | test | needs | requires | partially | valid | 요청 | receipt | invoice | terms | reviewed"}  # fmt: skip
-MOMENTS: Mapping[str, Role] = {"paid": PAID_MOMENT, "canceled": CANCELED_MOMENT, "refunded": REFUNDED_MOMENT}
+MOMENTS: Mapping[str, Role] = {"paid": PAID_MOMENT, "settled": PAID_MOMENT, "canceled": CANCELED_MOMENT, "refunded": REFUNDED_MOMENT}
 
 _ROLES = [each for each in list(globals().values()) if isinstance(each, Role)]
 learn(
