@@ -17,17 +17,56 @@ from django.utils import translation
 
 from ..definitions.readable import method_names
 from .samples import Samples
-from .vocabulary import Role
-from .words import points_of
+from .vocabulary.roles import Role
+from .vocabulary.words import points_of, words_of
 
 #: What a relation on the way costs, and one to the first of several rows.
 _HOP, _FIRST = 6, 10
-#: Methods that begin so may write.
-_WRITERS = (
-    "set", "update", "save", "calculate", "recalculate", "compute", "recompute", "add", "create", "make", "mark", "apply", "send",
-    "generate", "refresh", "delete", "remove", "process", "pay", "cancel", "refund", "confirm", "complete", "finalize", "clear",
-    "assign", "sync", "charge", "capture", "mail", "populate", "reset", "accept", "reject", "approve", "ship", "validate",
-)  # fmt: skip
+#: Methods that begin so say yes or no, or may write.
+_NO_VALUES = frozenset(
+    [
+        "is",
+        "has",
+        "can",
+        "set",
+        "update",
+        "save",
+        "calculate",
+        "recalculate",
+        "compute",
+        "recompute",
+        "add",
+        "create",
+        "make",
+        "mark",
+        "apply",
+        "send",
+        "generate",
+        "refresh",
+        "delete",
+        "remove",
+        "process",
+        "pay",
+        "cancel",
+        "refund",
+        "confirm",
+        "complete",
+        "finalize",
+        "clear",
+        "assign",
+        "sync",
+        "charge",
+        "capture",
+        "mail",
+        "populate",
+        "reset",
+        "accept",
+        "reject",
+        "approve",
+        "ship",
+        "validate",
+    ]
+)
 _KINDS: tuple[tuple[tuple[type[Any], ...], str], ...] = (
     ((models.BooleanField,), "flag"),
     ((models.DateTimeField,), "moment"),
@@ -36,7 +75,10 @@ _KINDS: tuple[tuple[tuple[type[Any], ...], str], ...] = (
     ((models.AutoField, models.IntegerField), "count"),
     ((models.EmailField,), "email"),
     ((models.UUIDField,), "uuid"),
-    ((models.FileField, models.FilePathField, models.URLField, models.JSONField, models.GenericIPAddressField), "other"),
+    (
+        (models.FileField, models.FilePathField, models.URLField, models.JSONField, models.GenericIPAddressField),
+        "other",
+    ),
     ((models.CharField, models.TextField), "text"),
 )
 
@@ -75,6 +117,16 @@ class Ranked:
     @property
     def path(self) -> str:
         return self.candidate.path
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether every save changes it."""
+        return bool(getattr(self.candidate.column, "auto_now", False))
+
+    @property
+    def is_at_creation(self) -> bool:
+        """Whether it is set when the row is inserted, and never again."""
+        return bool(getattr(self.candidate.column, "auto_now_add", False))
 
 
 def kind_of(field: Any) -> str:
@@ -141,9 +193,7 @@ def values_of(
         yield Candidate(prefix + name, model, name, None, cost)
     for name, related, _ in links_of(model) if hops else ():
         if related is not model and not issubclass(related, tuple(but)) and not _is_djangos(related):
-            yield from values_of(
-                related, hops - 1, prefix=f"{prefix}{name}.", cost=cost + _HOP, but=(*but, model)
-            )
+            yield from values_of(related, hops - 1, prefix=f"{prefix}{name}.", cost=cost + _HOP, but=(*but, model))
 
 
 def _is_djangos(model: type[models.Model]) -> bool:
@@ -154,7 +204,7 @@ def _is_djangos(model: type[models.Model]) -> bool:
 def _own_methods(model: type[models.Model]) -> tuple[str, ...]:
     columns = {each.name for each in model._meta.get_fields()} | {each.attname for each in model._meta.concrete_fields}
     names = (each for each in method_names(model) if each not in columns and not each.endswith("_display"))
-    return tuple(each for each in names if each.split("_")[0] not in _WRITERS)
+    return tuple(each for each in names if each.split("_")[0] not in _NO_VALUES)
 
 
 def rank(
@@ -192,17 +242,10 @@ def _points(each: Candidate, role: Role, prefix: str) -> int:
     if way != each.name:
         texts.append(way)
     own = each.holder._meta.model_name or ""
-    points = points_of(texts, role.words, role.against, neutral=_neutral(own))
+    points = points_of(texts, role.words, role.against, neutral=words_of(own))
     is_unique = each.column is not None and each.column.unique and not each.column.primary_key
     bonus = 8 if is_unique and "." not in each.path else 0
     return points + role.kinds[each.kind] + bonus - each.cost if points > 0 else 0
-
-
-@lru_cache(maxsize=1000)
-def _neutral(name: str) -> tuple[str, ...]:
-    from .words import words_of
-
-    return words_of(name)
 
 
 def is_percentage(field: Any) -> bool:

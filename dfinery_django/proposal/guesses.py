@@ -87,6 +87,14 @@ class Proposal:
         return {"USER_ATTRIBUTES": attributes, "EVENTS": events}
 
 
+def read_at(row: Any, path: str) -> Any:
+    """Return what attributes and methods give, as a function of the site would read them."""
+    for part in filter(None, path.split(".")):
+        row = getattr(row, part)
+        row = row() if callable(row) and not hasattr(row, "all") else row
+    return row
+
+
 def confidence_of(points: int) -> str:
     """Return a word for points."""
     return "high" if points >= 80 else "medium" if points >= 58 else "low"

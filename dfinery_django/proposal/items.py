@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.db import models
 
 from ..definitions.expressions import Coalesce, Value
 from .candidates import Candidate, Ranked, columns_of, links_of, names_of, rank, rows_of
-from .guesses import Function, Guess, confidence_of
-from .lines import Lines, samples_of
+from .guesses import Function, Guess, confidence_of, read_at
+from .lines import Lines, lines_of, samples_of
 from .orders import OrderModel
 from .samples import Samples
-from .vocabulary import (
-    CATEGORY, CATEGORY_LINK, CATEGORY_NAME, CURRENCY, DISCOUNT, LINE_TOTAL, PRODUCT_ID, PRODUCT_NAME, QUANTITY, TOTAL, UNIT_PRICE, Role,
-)  # fmt: skip
-from .words import points_of, words_of
+from .vocabulary.item_roles import (
+    CATEGORY,
+    CATEGORY_NAME,
+    CURRENCY,
+    LINE_TOTAL,
+    PRODUCT_ID,
+    PRODUCT_NAME,
+    QUANTITY,
+    UNIT_PRICE,
+)
+from .vocabulary.model_words import CATEGORY_LINK
+from .vocabulary.order_roles import DISCOUNT, TOTAL
+from .vocabulary.roles import Role
+from .vocabulary.words import points_of, words_of
 
 #: Points of a product's primary key, and of its text as Python shows it.
 _KEY, _OWN_TEXT = 66, 41
 #: What a value of the product costs: the line's own copy is what the customer bought.
 _NOT_COPIED = 6
+#: Points below the best from which a candidate is not worth a line.
+_FAR = 45
 _SMALL_UNITS = {"cent", "minor", "pence", "penny"}
 
 
@@ -29,7 +42,11 @@ def guess_of(found: list[Ranked], **more: Any) -> Guess | None:
     if not found:
         return None
     best = found[0]
-    further = list({each.path: each for each in reversed(found) if each.path != best.path}.values())[::-1]
+    further = list(
+        {
+            each.path: each for each in reversed(found) if each.path != best.path and each.points >= best.points - _FAR
+        }.values()
+    )[::-1]
     others = tuple(Guess(each.path, each.reason, confidence_of(each.points)) for each in further[:3])
     return Guess(best.path, best.reason, confidence_of(best.points), others)
 
@@ -42,7 +59,7 @@ def in_whole_units(guess: Guess | None, name: str) -> Guess | None:
     if guess is None or not isinstance(guess.value, str) or not {*words_of(guess.value)} & _SMALL_UNITS:
         return guess
     path = guess.value
-    function = Function(f"lambda {name}: {name}.{path} / 100", lambda row: _called(_read(row, path)) / 100)
+    function = Function(f"lambda {name}: {name}.{path} / 100", lambda row: read_at(row, path) / 100)
     return Guess(function, f"{guess.reason}; in cents", "medium", guess.alternatives)
 
 
@@ -60,20 +77,20 @@ class Items:
         if lines.is_order:
             way = start.rstrip(".")
             code = f"lambda row: [row.{way}]" if way else "lambda order: [order]"
-            return Guess(Function(code, lambda row: [_read(row, way)]), "the order is its only line", "medium")
+            return Guess(Function(code, lambda row: [read_at(row, way)]), "the order is its only line", "medium")
         if lines.inner:
-            code = f"lambda order: [line for part in order.{start}{lines.path}.all() for line in part.{lines.inner}.all()]"
+            code = (
+                f"lambda order: [line for part in order.{start}{lines.path}.all() for line in part.{lines.inner}.all()]"
+            )
             return Guess(Function(code, self._inner_lines), f"{label}, of each part of the order", "medium")
         return Guess(f"{start}{lines.path}", f"{label}", confidence_of(lines.points + 15), self._other_lines())
 
     def _other_lines(self) -> tuple[Guess, ...]:
-        from .lines import lines_of
-
         others = [each for each in lines_of(self.order.model)[1:] if not each.inner and each.path]
         return tuple(Guess(f"{self.prefix}{each.path}", each.model._meta.label, "low") for each in others[:2])
 
     def _inner_lines(self, order: Any) -> list[Any]:
-        parts = _read(order, f"{self.prefix}{self.lines.path}").all()
+        parts = read_at(order, f"{self.prefix}{self.lines.path}").all()
         return [line for part in parts for line in getattr(part, self.lines.inner).all()]
 
     def attributes(self) -> dict[str, Guess]:
@@ -130,10 +147,12 @@ class Items:
         if guess is None or len(found) < 2 or not found[0].candidate.is_optional or "." in found[0].path:
             return guess
         second = next((each for each in found[1:] if "." in each.path), None)
-        if second is None or second.candidate.kind == "method" and not path:
+        if second is None or (second.candidate.kind == "method" and not path):
             return guess
         value = Coalesce(found[0].path, second.path)
-        return Guess(value, f"{found[0].reason}; where it is empty, {second.path}", guess.confidence, guess.alternatives)
+        return Guess(
+            value, f"{found[0].reason}; where it is empty, {second.path}", guess.confidence, guess.alternatives
+        )
 
     def _is_lines_own(self, each: Ranked) -> bool:
         if "." in each.path or self.lines.is_product:
@@ -177,9 +196,9 @@ class Items:
         is_stored = total and (total[0].candidate.column is not None or not product)
         if is_stored and total[0].points >= 60 and not self.lines.is_order:
             return self._divided(total[0].path, [*own, *product])
-        if self.lines.is_order and (whole := rank(self.lines.model, TOTAL, self.samples)):
-            if whole[0].candidate.column is not None or not product:
-                return self._divided(whole[0].path, product)
+        whole = rank(self.lines.model, TOTAL, self.samples) if self.lines.is_order else []
+        if whole and (whole[0].candidate.column is not None or not product):
+            return self._divided(whole[0].path, product)
         return guess_of(_sorted([*own, *product]))
 
     def _has_pieces(self) -> bool:
@@ -192,18 +211,38 @@ class Items:
             return Guess(total, "each row is one piece, so its total is the price", "medium", alternatives)
         code = f"lambda line: line.{total} / line.{quantity} if line.{quantity} else None"
         words = f'only a total of the line is there; as SQL: F("{total}") / F("{quantity}")'
-        function = Function(code, lambda line: _divided_by(_called(_read(line, total)), _called(_read(line, quantity))))
+        function = Function(code, lambda line: _divided_by(read_at(line, total), read_at(line, quantity)))
         return Guess(function, words, "medium", (Guess(total, "the line's total itself", "low"), *alternatives))
 
     def _currency(self) -> Guess | None:
         if found := self._rank(CURRENCY):
             return guess_of(found)
-        field = next((f for f in self.lines.model._meta.fields if f.is_relation and f.related_model is self.order.model), None)
+        field = next(
+            (f for f in self.lines.model._meta.fields if f.is_relation and f.related_model is self.order.model), None
+        )
         columns = columns_of(self.order.model)
         best = [each.name for each in columns if points_of([each.name], CURRENCY.words, CURRENCY.against) >= 70]
         if best and self.lines.is_order:
             return Guess(best[0], "the order's currency")
         return Guess(f"{field.name}.{best[0]}", "the order's currency") if field is not None and best else None
+
+
+def sum_of_lines(order: OrderModel) -> Function | None:
+    if not order.lines or order.lines.is_order or order.lines.inner:
+        return None
+    attributes = Items(order, order.lines).attributes()
+    price, quantity = attributes.get("price"), attributes["quantity"].value
+    if not price or not isinstance(price.value, str):
+        return None
+    lines = order.lines.path
+    product = f" * line.{quantity}" if isinstance(quantity, str) else ""
+    code = f"lambda order: sum(line.{price.value}{product} for line in order.{lines}.all())"
+    return Function(code, lambda row: sum(_amounts(row, lines, price.value, quantity)))
+
+
+def _amounts(row: Any, lines: str, price: str, quantity: Any) -> Iterator[Any]:
+    for line in read_at(row, lines).all():
+        yield read_at(line, price) * (read_at(line, quantity) if isinstance(quantity, str) else 1)
 
 
 def parent_of(product: type[models.Model]) -> tuple[str, type[models.Model]] | None:
@@ -223,7 +262,9 @@ def _links(model: type[models.Model], prefix: str, samples: Samples) -> list[Ran
     single = [(name, related, "", field) for name, related, field in links_of(model) if field.concrete]
     several = [(name, related, ".first", field) for name, related, field in rows_of(model) if field.many_to_many]
     for name, related, first, field in (*single, *several):
-        named = points_of(names_of(model, name, getattr(field, "verbose_name", "")), CATEGORY_LINK, {60: "tax | shipping"})
+        named = points_of(
+            names_of(model, name, getattr(field, "verbose_name", "")), CATEGORY_LINK, {60: "tax | shipping"}
+        )
         label = rank(related, CATEGORY_NAME, Samples()) if named > 0 and related is not model else []
         if label:
             path = f"{prefix}{name}{first}.{label[0].path}"
@@ -235,16 +276,6 @@ def _links(model: type[models.Model], prefix: str, samples: Samples) -> list[Ran
 
 def _sorted(found: list[Ranked]) -> list[Ranked]:
     return sorted(found, key=lambda each: (-each.points, each.path.count("."), each.path))
-
-
-def _read(row: Any, path: str) -> Any:
-    for part in filter(None, path.split(".")):
-        row = _called(getattr(row, part))
-    return row
-
-
-def _called(value: Any) -> Any:
-    return value() if callable(value) and not hasattr(value, "all") else value
 
 
 def _divided_by(total: Any, quantity: Any) -> Any:

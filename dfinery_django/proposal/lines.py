@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -13,14 +13,16 @@ from django.db import models
 from .candidates import columns_of, kind_of, links_of, names_of, rows_of
 from .people import is_user_model
 from .samples import Samples
-from .vocabulary import (
-    LINE_AGAINST, LINE_MODEL, LINE_TOTAL, PRODUCT_AGAINST, PRODUCT_ID, PRODUCT_MODEL, PRODUCT_NAME, QUANTITY,
-    UNIT_PRICE, Role,
-)  # fmt: skip
-from .words import points_of
+from .vocabulary.item_roles import LINE_TOTAL, PRODUCT_ID, PRODUCT_NAME, QUANTITY, UNIT_PRICE
+from .vocabulary.model_words import LINE_AGAINST, LINE_MODEL, PRODUCT_AGAINST, PRODUCT_MODEL
+from .vocabulary.roles import Role
+from .vocabulary.words import points_of
 
 #: Points below which rows are no lines, and a related model is no product.
 _LEAST_LINE, _LEAST_PRODUCT = 45, 28
+#: Names of what an order was made from, and of what it is split into.
+_CARTS = {30: "cart | basket | bag | order | purchase | 장바구니 | 주문"}
+_PARTS = {30: "order | suborder | shipment | parcel | booking | 주문"}
 
 
 @dataclass(frozen=True)
@@ -77,19 +79,17 @@ def _is_joining(model: type[models.Model]) -> bool:
 def _lines_behind(order: type[models.Model]) -> Iterator[Lines]:
     """Yield lines of a related row: those of the cart that an order was made from."""
     for name, related, field in links_of(order):
-        if related is not order and not is_user_model(related) and field.concrete:
-            words = points_of(names_of(order, name), {30: "cart | basket | bag | order | purchase | 장바구니 | 주문"})
-            if words:
-                yield from (each for each in _own_lines(related, f"{name}.", cost=12) if each.model is not order)
+        is_behind = related is not order and not is_user_model(related) and field.concrete
+        if is_behind and points_of(names_of(order, name), _CARTS):
+            yield from (each for each in _own_lines(related, f"{name}.", cost=12) if each.model is not order)
 
 
 def _nested_lines(order: type[models.Model]) -> Iterator[Lines]:
     """Yield lines of the parts of an order, such as those of each seller."""
     for name, related, relation in rows_of(order):
-        if relation.one_to_many and related is not order and not is_user_model(related):
-            if points_of(names_of(related, related.__name__), {30: "order | suborder | shipment | parcel | booking | 주문"}):
-                for each in _own_lines(related, "", cost=18):
-                    yield Lines(name, each.model, each.points, each.product, inner=each.path, is_product=each.is_product)
+        is_apart = relation.one_to_many and related is not order and not is_user_model(related)
+        if is_apart and points_of(names_of(related, related.__name__), _PARTS):
+            yield from (replace(each, path=name, inner=each.path) for each in _own_lines(related, "", cost=18))
 
 
 def _order_itself(order: type[models.Model]) -> Iterator[Lines]:
@@ -124,13 +124,16 @@ def has_role(model: type[models.Model], role: Role) -> bool:
 @lru_cache(maxsize=2000)
 def product_of(line: type[models.Model], but: type[models.Model] | None = None) -> Product | None:
     """Return the relation from a line to its product."""
-    found = []
-    for name, related, field in links_of(line):
-        if related not in (line, but) and not is_user_model(related) and field.concrete:
-            found.append(Product(name, related, _product_points(related, name)))
-    for each in line._meta.private_fields:
-        if isinstance(each, GenericForeignKey):
-            found.append(Product(each.name, None, points_of([each.name], PRODUCT_MODEL, PRODUCT_AGAINST)))
+    found = [
+        Product(name, related, _product_points(related, name))
+        for name, related, field in links_of(line)
+        if related not in (line, but) and not is_user_model(related) and field.concrete
+    ]
+    found += [
+        Product(each.name, None, points_of([each.name], PRODUCT_MODEL, PRODUCT_AGAINST))
+        for each in line._meta.private_fields
+        if isinstance(each, GenericForeignKey)
+    ]
     best: Any = max(found, key=_as_product, default=None)
     return best if best is not None and best.points >= _LEAST_PRODUCT else None
 
@@ -144,7 +147,9 @@ def _product_points(model: type[models.Model], name: str) -> int:
     points = max(points_of([name], PRODUCT_MODEL, PRODUCT_AGAINST), points_of(names, PRODUCT_MODEL, PRODUCT_AGAINST))
     if points <= 0 and (points_of([name], {1: _ANY_AGAINST}) or not has_role(model, PRODUCT_NAME)):
         return 0
-    return points + 8 * has_role(model, PRODUCT_NAME) + 12 * has_role(model, UNIT_PRICE) + 6 * has_role(model, PRODUCT_ID)
+    return (
+        points + 8 * has_role(model, PRODUCT_NAME) + 12 * has_role(model, UNIT_PRICE) + 6 * has_role(model, PRODUCT_ID)
+    )
 
 
 _ANY_AGAINST = " | ".join(PRODUCT_AGAINST.values())

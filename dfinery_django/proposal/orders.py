@@ -14,10 +14,16 @@ from .lines import Lines, has_role, lines_of
 from .people import Buyer, buyers_of, has_contact, is_user_model
 from .samples import Samples, newest
 from .states import STRONG, Condition, conditions_of
-from .vocabulary import (
-    ORDER_MODEL, PART_MODEL, PAYMENT_AGAINST, PAYMENT_MODEL, REFUND_AGAINST, REFUND_MODEL, TOTAL,
-)  # fmt: skip
-from .words import Table, points_of
+from .vocabulary.model_words import (
+    ORDER_MODEL,
+    PART_MODEL,
+    PAYMENT_AGAINST,
+    PAYMENT_MODEL,
+    REFUND_AGAINST,
+    REFUND_MODEL,
+)
+from .vocabulary.order_roles import TOTAL
+from .vocabulary.words import Table, points_of
 
 #: Points that a model needs to be taken for the model of orders.
 LEAST_ORDER = 55

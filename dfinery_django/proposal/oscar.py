@@ -9,9 +9,9 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 
 from ..definitions.expressions import Coalesce, Hashed, Joined
-from .guesses import Guess, ProposedEvent, Proposal
-from .vocabulary import PHASES
-from .words import points_of
+from .guesses import Guess, Proposal, ProposedEvent
+from .vocabulary.state_words import PHASES
+from .vocabulary.words import points_of
 
 ORDER = "order.Order"
 _KNOWN = "known of oscar"

@@ -10,8 +10,9 @@ from django.contrib.auth import get_user_model
 from django.db import models
 
 from .candidates import columns_of, kind_of, links_of, names_of
-from .vocabulary import BUYER_AGAINST, BUYER_LINK, EMAIL, PERSON_NAME, PHONE
-from .words import points_of
+from .vocabulary.model_words import BUYER_AGAINST, BUYER_LINK
+from .vocabulary.people_roles import EMAIL, PERSON_NAME, PHONE
+from .vocabulary.words import points_of
 
 _FURTHEST = 2
 

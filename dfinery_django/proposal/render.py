@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from .guesses import Guess, ProposedEvent, Proposal, code_of, names_used
+from .guesses import Guess, Proposal, ProposedEvent, code_of, names_used
 
 _WIDTH = 119
 #: Keys of a definition in the order in which they are written.
@@ -27,12 +27,19 @@ def python_text(proposal: Proposal, missing_apps: Iterable[str] = (), previews: 
         lines += [f"from dfinery_django import {', '.join(names)}", ""]
     lines += [f"# INSTALLED_APPS += {code_of([each])}  # it is missing" for each in missing_apps]
     lines += _comments(_head(proposal), 0)
-    lines += ["DFINERY = {", '    "TOKENS": {"default": lambda: os.environ["DFINERY_API_TOKEN"]},  # read when it is needed']
+    lines += [
+        "DFINERY = {",
+        '    "TOKENS": {"default": lambda: os.environ["DFINERY_API_TOKEN"]},  # read when it is needed',
+    ]
     if proposal.user_attributes:
         lines += ['    "USER_ATTRIBUTES": {', *_mapping(proposal.user_attributes, 8), "    },"]
     lines += ['    "EVENTS": {', *(line for each in proposal.events for line in _event_lines(each)), "    },", "}"]
     for name, text in (previews or {}).items():
-        lines += ["", f"# The last row, by the definition {name}:", *(f"# {line}".rstrip() for line in text.splitlines())]
+        lines += [
+            "",
+            f"# The last row, by the definition {name}:",
+            *(f"# {line}".rstrip() for line in text.splitlines()),
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -93,7 +100,11 @@ def _with_reason(code: str, reason: str, indent: int) -> list[str]:
 
 def _comments(texts: Iterable[str], indent: int) -> list[str]:
     start = f"{' ' * indent}# "
-    return [line for text in texts for line in textwrap.wrap(text, _WIDTH - 8, initial_indent=start, subsequent_indent=start)]
+    return [
+        line
+        for text in texts
+        for line in textwrap.wrap(text, _WIDTH - 8, initial_indent=start, subsequent_indent=start)
+    ]
 
 
 def json_form(proposal: Proposal, text: str, previews: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,7 +122,9 @@ def json_form(proposal: Proposal, text: str, previews: Mapping[str, Any]) -> dic
 
 def _event_form(event: ProposedEvent) -> dict[str, Any]:
     keys = {
-        key: _guess_form(guess) if isinstance(guess, Guess) else {name: _guess_form(each) for name, each in guess.items()}
+        key: _guess_form(guess)
+        if isinstance(guess, Guess)
+        else {name: _guess_form(each) for name, each in guess.items()}
         for key, guess in event.keys.items()
     }
     return {"model": event.model, "keys": keys, "todo": event.todo, "left_out_because": event.fault}

@@ -96,7 +96,7 @@ def newest(model: type[models.Model]) -> Samples:
     using = router.db_for_read(model)
     try:
         with savepoint_guard(using):
-            return Samples(model._base_manager.using(using).order_by(f"-{_newest_by(model)}")[:_MOST_ROWS])
+            return Samples([*model._base_manager.using(using).order_by(f"-{_newest_by(model)}")[:_MOST_ROWS]])
     except DatabaseError as error:
         return Samples(fault=" ".join(str(error).split()))
 

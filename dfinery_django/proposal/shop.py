@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db import DatabaseError, models, router
+from django.db.models import QuerySet
 
 from ..db.savepoints import savepoint_guard
 from ..definitions.model_paths import installed_model
@@ -79,6 +80,6 @@ def last_row(proposal: Proposal, index: int) -> models.Model | None:
         return None
 
 
-def _newest_of(rows: Any, when: Any) -> Any:
+def _newest_of(rows: QuerySet[models.Model], when: Any) -> models.Model | None:
     lookups = when.value if isinstance(when, Guess) and isinstance(when.value, dict) else {}
     return (rows.filter(**lookups).first() if lookups else None) or rows.first()

@@ -1,4 +1,4 @@
-"""The conditions under which an order was bought, cancelled or refunded: statuses, flags, moments, rows of a status table."""
+"""The conditions under which an order was bought, cancelled or refunded: statuses, flags, moments."""
 
 from __future__ import annotations
 
@@ -11,10 +11,16 @@ from django.db import DatabaseError, models, router
 
 from ..db.savepoints import savepoint_guard
 from .candidates import columns_of, kind_of, links_of, names_of, texts_of
-from .vocabulary import FLAG_AGAINST, FLAGS, MOMENTS, PHASES, SETTLED, STATUS_AGAINST, STATUS_FIELD
-from .words import points_of
+from .vocabulary.order_roles import CANCELED_MOMENT, PAID_MOMENT, REFUNDED_MOMENT
+from .vocabulary.roles import Role
+from .vocabulary.state_words import FLAG_AGAINST, FLAGS, PHASES, SETTLED, STATUS_AGAINST, STATUS_FIELD
+from .vocabulary.words import points_of
 
 _MOST_VALUES = 60
+#: Columns that are empty before.
+_MOMENTS: Mapping[str, Role] = {
+    "paid": PAID_MOMENT, "settled": PAID_MOMENT, "canceled": CANCELED_MOMENT, "refunded": REFUNDED_MOMENT,
+}  # fmt: skip
 #: Points from which a condition says by itself that an order was bought.
 STRONG = 60
 
@@ -165,7 +171,9 @@ def _members(holder: Any) -> dict[Any, tuple[str, ...]]:
         return {}
     labels = {each: texts_of(getattr(each, "label", "")) for each in holder}
     return {
-        each.value: (each.name, *_text(each.value), *labels[each]) for each in holder if isinstance(each.value, (str, int))
+        each.value: (each.name, *_text(each.value), *labels[each])
+        for each in holder
+        if isinstance(each.value, (str, int))
     }
 
 
@@ -184,7 +192,11 @@ def _stored_values(model: type[models.Model], field: Any) -> list[_Value]:
 def unread_status(model: type[models.Model]) -> str:
     """Return the name of a column that is named like a status, and of whose values nothing is known; "" if none is."""
     for each in columns_of(model):
-        if _named_like_status(model, each) >= 20 and kind_of(each) in ("text", "count") and not _values_of(model, each)[0]:
+        if (
+            _named_like_status(model, each) >= 20
+            and kind_of(each) in ("text", "count")
+            and not _values_of(model, each)[0]
+        ):
             return each.name
     return ""
 
@@ -203,7 +215,7 @@ def _by_flag(model: type[models.Model], phase: str) -> Iterator[Condition]:
 
 
 def _by_moment(model: type[models.Model], phase: str) -> Iterator[Condition]:
-    role = MOMENTS[phase]
+    role = _MOMENTS[phase]
     for each in columns_of(model):
         if kind_of(each) in ("moment", "time") and each.null and isinstance(each, models.DateField):
             names = names_of(model, each.name, each.verbose_name)

@@ -22,7 +22,7 @@ def keep_valid(event: ProposedEvent, check: Check, line_model: Any = None) -> No
     """
     for key, guess in list(event.keys.items()):
         if isinstance(guess, Guess):
-            _keep(event.keys, key, guess, event, lambda value, key=key: _faults(event.model, {key: value}, check))
+            _keep(event.keys, key, guess, event, _key_test(event, key, check))
         elif key == "item_attributes" and "items" not in event.keys:
             del event.keys[key]
         else:
@@ -32,9 +32,11 @@ def keep_valid(event: ProposedEvent, check: Check, line_model: Any = None) -> No
         event.fault = "; ".join(_faults(event.model, event.content(), check))
 
 
-def _field_test(
-    event: ProposedEvent, key: str, name: str, check: Check, line_model: Any
-) -> Callable[[Any], list[str]]:
+def _key_test(event: ProposedEvent, key: str, check: Check) -> Callable[[Any], list[str]]:
+    return lambda value: _faults(event.model, {key: value}, check)
+
+
+def _field_test(event: ProposedEvent, key: str, name: str, check: Check, line_model: Any) -> Callable[[Any], list[str]]:
     items = event.keys.get("items")
     if key == "item_attributes" and isinstance(items, Guess):
         if isinstance(items.value, str):
@@ -63,7 +65,7 @@ def _faults(model: Any, content: dict[str, Any], check: Check) -> list[str]:
     users = {"user_attributes": {"user_id": Value("1")}}
     try:
         definition = from_dict("proposal", {"model": model, **users, **content})
-        definition.model_class, definition.condition, definition.paths(), definition.identity  # noqa: B018
+        definition.model_class, definition.condition, definition.paths(), definition.identity
         return [f"{each.msg} {each.hint or ''}".strip() for each in check(definition)]
     except Exception as error:  # noqa: BLE001 - strange models, and the site's own code
         return [str(error) or type(error).__name__]

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 Previews = dict[str, "Explanation | str"]
 
 _SOUGHT = (
-    "No model looks like the shop's orders. Sought was a model that is named like an order, has a way to the user model "
-    "or an e-mail address, lines with a quantity or a price, and a total. "
+    "No model looks like the shop's orders. Sought was one that is named like an order, has a way to the user model or "
+    "an e-mail address, lines with a quantity or a price, and a total. "
     "Name it: manage.py dfinery init --model app.Model"
 )
 
@@ -61,7 +61,7 @@ class InitCommand(Subcommand):
             self.stdout.write(f"Written: {path}. In your settings: from .{path.stem} import DFINERY")
             self.stdout.write("Then: manage.py check")
         else:
-            self.stdout.write("\n\n".join([text.rstrip(), *shown.values()]))
+            self.stdout.write("\n\n".join([text.rstrip(), *dict.fromkeys(shown.values())]))
 
 
 def _free_path(name: str) -> Path:
@@ -132,7 +132,9 @@ def _previews(proposal: Proposal) -> Previews:
     for index, event in enumerate(proposal.events):
         if not event.fault:
             row = last_row(proposal, index)
-            previews[event.name] = _explained(event.name, row) if row else f"There is no row of {event.model} to try it on."
+            previews[event.name] = (
+                _explained(event.name, row) if row else f"There is no row of {event.model} to try it on."
+            )
     return previews
 
 

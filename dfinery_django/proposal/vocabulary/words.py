@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 #: Points → patterns, with "|" between them. A pattern's words must all be in the name, in any order.
 Table = Mapping[int, str]
@@ -51,7 +51,7 @@ class _Pattern:
     text: str  # of a pattern in Chinese characters, Hangul or Kana, which has no words
 
 
-@lru_cache(maxsize=None)
+@cache
 def _patterns(entries: tuple[tuple[int, str], ...]) -> tuple[_Pattern, ...]:
     pairs = [(points, each.strip()) for points, texts in entries for each in texts.split("|")]
     return tuple(
@@ -72,7 +72,7 @@ def _same(word: str) -> str:
 _known: set[str] = set()
 
 
-def learn(tables: Iterable[Table]) -> None:
+def learn(*tables: Table) -> None:
     """Remember the words of tables: ``totalamount`` is taken apart into words that are known."""
     for table in tables:
         _known.update(word for text in table.values() for word in re.findall(r"[a-z]+", text))
@@ -96,9 +96,7 @@ def _taken_apart(word: str) -> list[str]:
     return [word]
 
 
-def points_of(
-    texts: Iterable[str], table: Table, against: Table | None = None, neutral: Iterable[str] = ()
-) -> int:
+def points_of(texts: Iterable[str], table: Table, against: Table | None = None, neutral: Iterable[str] = ()) -> int:
     """Return the most points that a table gives to one of several names of the same thing; 0 if none fits.
 
     :param against: patterns whose points are taken off, unless the fitting pattern has their words
