@@ -16,7 +16,7 @@ from django.db import models
 from django.utils import translation
 
 from ..definitions.readable import method_names
-from .samples import Samples
+from .samples import SampleRows
 from .vocabulary.roles import Role
 from .vocabulary.words import points_of, words_of
 
@@ -120,12 +120,12 @@ class Ranked:
 
     @property
     def is_changed(self) -> bool:
-        """Whether every save changes it."""
+        """True if every save changes it."""
         return bool(getattr(self.candidate.column, "auto_now", False))
 
     @property
     def is_at_creation(self) -> bool:
-        """Whether it is set when the row is inserted, and never again."""
+        """True if it is set when the row is inserted, and never again."""
         return bool(getattr(self.candidate.column, "auto_now_add", False))
 
 
@@ -210,7 +210,7 @@ def _own_methods(model: type[models.Model]) -> tuple[str, ...]:
 def rank(
     model: type[models.Model],
     role: Role,
-    samples: Samples,
+    samples: SampleRows,
     *,
     hops: int = 0,
     prefix: str = "",

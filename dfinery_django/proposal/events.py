@@ -12,14 +12,14 @@ from .guesses import Function, Guess, Proposal, ProposedEvent, confidence_of
 from .items import Items, guess_of, in_whole_units, sum_of_lines
 from .labels import with_labels
 from .orders import OrderModel, RowModel, paid_conditions, payments_of, refunds_of
-from .samples import Samples
+from .samples import SampleRows
 from .states import STRONG, Condition, conditions_of, unread_status
 from .vocabulary.order_roles import (
     CANCELED_MOMENT,
     CREATED_MOMENT,
     DELIVERY,
     DISCOUNT,
-    ORDER_ID,
+    ORDER_NUMBER,
     PAID_MOMENT,
     PAYMENT_METHOD,
     REFUNDED_MOMENT,
@@ -59,7 +59,7 @@ def _purchase(order: OrderModel) -> ProposedEvent:
     event = ProposedEvent("purchase", row.model._meta.label if row else order.label)
     when = Guess(condition.when, condition.reason, confidence_of(condition.points), _other_conditions(row, rest))
     event.keys["when"] = when
-    _add(event, "event_datetime", _moment_of_purchase(order, condition, row), _created_words(order, row))
+    _put(event, "event_datetime", _moment_of_purchase(order, condition, row), _created_words(order, row))
     if condition.when == "created" and not row and (name := unread_status(order.model)):
         event.todo.append(
             f'"when": the values of {name!r} are unknown (no choices, no rows): {{"{name}": "paid"}}, perhaps'
@@ -78,7 +78,7 @@ def _purchase(order: OrderModel) -> ProposedEvent:
     return event
 
 
-def _add(event: ProposedEvent, key: str, guess: Guess | None, without: str) -> None:
+def _put(event: ProposedEvent, key: str, guess: Guess | None, without: str) -> None:
     if guess:
         event.keys[key] = guess
     else:
@@ -91,12 +91,12 @@ def _other_conditions(row: RowModel | None, rest: list[tuple[Condition, RowModel
 
 
 def _moment_of_purchase(order: OrderModel, condition: Condition, row: RowModel | None) -> Guess | None:
-    samples = Samples() if row else order.samples
+    samples = SampleRows() if row else order.samples
     model = row.model if row else order.model
     created = [each for each in rank(model, CREATED_MOMENT, samples) if not each.is_changed]
     if condition.when == "created":
         return guess_of(_without_empty([*created, *rank(model, PAID_MOMENT, samples)]))
-    paid = [each for each in rank(model, PAID_MOMENT, Samples()) if not each.is_changed and not each.is_at_creation]
+    paid = [each for each in rank(model, PAID_MOMENT, SampleRows()) if not each.is_changed and not each.is_at_creation]
     own = [each for each in paid if f"{each.path}__isnull" in condition.when]
     if found := (own or paid):
         paths = {each.path for each in found}
@@ -106,7 +106,7 @@ def _moment_of_purchase(order: OrderModel, condition: Condition, row: RowModel |
 
 def _created_words(order: OrderModel, row: RowModel | None) -> str:
     """Return what is said where nothing tells the moment of payment."""
-    created = rank(row.model if row else order.model, CREATED_MOMENT, Samples())
+    created = rank(row.model if row else order.model, CREATED_MOMENT, SampleRows())
     names = [each.path for each in created if not each.is_changed]
     words = f". {names[0]!r} is set earlier: an order that is paid days later would be too old" if names else ""
     return f"no column is set when it is paid, so the moment of the save counts{words}"
@@ -148,7 +148,7 @@ def _prefixed(guess: Guess, prefix: str) -> Guess:
 def _order_id(order: OrderModel) -> Guess | None:
     key = Candidate("pk", order.model, "pk", None)
     found = [
-        *rank(order.model, ORDER_ID, order.samples),
+        *rank(order.model, ORDER_NUMBER, order.samples),
         Ranked(_KEY_POINTS, key, "the primary key: no number was found"),
     ]
     found = [each for each in found if not (each.candidate.column and each.candidate.column.primary_key)]
@@ -171,7 +171,7 @@ def _total(order: OrderModel) -> Guess | None:
 
 def _payment_method(order: OrderModel, row: RowModel | None) -> Guess | None:
     if row:
-        return guess_of(with_labels(rank(row.model, PAYMENT_METHOD, Samples())))
+        return guess_of(with_labels(rank(row.model, PAYMENT_METHOD, SampleRows())))
     found = rank(order.model, PAYMENT_METHOD, order.samples, hops=1, but=(get_user_model(),))
     for each in payments_of(order.model)[:1]:
         further = rank(each.model, PAYMENT_METHOD, order.samples, prefix=f"{each.path}.")
@@ -200,8 +200,8 @@ def _later_event(name: str, order: OrderModel, found: list[Condition], role: Rol
     event = ProposedEvent(name, order.label)
     others = tuple(Guess(each.when, each.reason, "low") for each in found[1:3])
     event.keys["when"] = Guess(found[0].when, found[0].reason, confidence_of(found[0].points), others)
-    moment = guess_of([each for each in rank(order.model, role, Samples()) if not each.is_changed])
-    _add(
+    moment = guess_of([each for each in rank(order.model, role, SampleRows()) if not each.is_changed])
+    _put(
         event,
         "event_datetime",
         moment,
@@ -229,11 +229,11 @@ def _refund_row(order: OrderModel, row: RowModel) -> ProposedEvent:
     best = next((each for each in found if each.points >= STRONG), None)
     reason = best.reason if best else "a row for each refund"
     event.keys["when"] = Guess(best.when if best else "created", reason, "medium")
-    moments = [*rank(row.model, REFUNDED_MOMENT, Samples()), *rank(row.model, CREATED_MOMENT, Samples())]
+    moments = [*rank(row.model, REFUNDED_MOMENT, SampleRows()), *rank(row.model, CREATED_MOMENT, SampleRows())]
     if best:
         moments = [each for each in moments if not each.is_at_creation]
     moment = guess_of([each for each in moments if not each.is_changed])
-    _add(
+    _put(
         event,
         "event_datetime",
         moment,
@@ -242,6 +242,6 @@ def _refund_row(order: OrderModel, row: RowModel) -> ProposedEvent:
     _order_keys(event, order, f"{row.order_path}.")
     attributes: Any = event.keys["event_attributes"]
     attributes.pop("order_sales", None)
-    if amount := guess_of(rank(row.model, TOTAL, Samples())):
+    if amount := guess_of(rank(row.model, TOTAL, SampleRows())):
         attributes["refund_amount"] = amount
     return event

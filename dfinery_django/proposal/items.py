@@ -12,7 +12,7 @@ from .candidates import Candidate, Ranked, columns_of, links_of, names_of, rank,
 from .guesses import Function, Guess, confidence_of, read_at
 from .lines import Lines, lines_of, samples_of
 from .orders import OrderModel
-from .samples import Samples
+from .samples import SampleRows
 from .vocabulary.item_roles import (
     CATEGORY,
     CATEGORY_NAME,
@@ -256,7 +256,7 @@ def parent_of(product: type[models.Model]) -> tuple[str, type[models.Model]] | N
     return found[0] if found else None
 
 
-def _links(model: type[models.Model], prefix: str, samples: Samples) -> list[Ranked]:
+def _links(model: type[models.Model], prefix: str, samples: SampleRows) -> list[Ranked]:
     """Return the names of a product's categories."""
     found = []
     single = [(name, related, "", field) for name, related, field in links_of(model) if field.concrete]
@@ -265,7 +265,7 @@ def _links(model: type[models.Model], prefix: str, samples: Samples) -> list[Ran
         named = points_of(
             names_of(model, name, getattr(field, "verbose_name", "")), CATEGORY_LINK, {60: "tax | shipping"}
         )
-        label = rank(related, CATEGORY_NAME, Samples()) if named > 0 and related is not model else []
+        label = rank(related, CATEGORY_NAME, SampleRows()) if named > 0 and related is not model else []
         if label:
             path = f"{prefix}{name}{first}.{label[0].path}"
             points = named + samples.evidence(path).points - (4 if first else 0)

@@ -12,7 +12,7 @@ from django.db import models
 
 from .candidates import columns_of, kind_of, links_of, names_of, rows_of
 from .people import is_user_model
-from .samples import Samples
+from .samples import SampleRows
 from .vocabulary.item_roles import LINE_TOTAL, PRODUCT_ID, PRODUCT_NAME, QUANTITY, UNIT_PRICE
 from .vocabulary.model_words import LINE_AGAINST, LINE_MODEL, PRODUCT_AGAINST, PRODUCT_MODEL
 from .vocabulary.roles import Role
@@ -155,7 +155,7 @@ def _product_points(model: type[models.Model], name: str) -> int:
 _ANY_AGAINST = " | ".join(PRODUCT_AGAINST.values())
 
 
-def samples_of(lines: Lines, orders: Samples) -> Samples:
+def samples_of(lines: Lines, orders: SampleRows) -> SampleRows:
     """Return the lines of rows of orders."""
     if lines.is_order:
         return orders

@@ -12,7 +12,7 @@ from django.db import models
 from .candidates import columns_of, kind_of, links_of, names_of, rows_of
 from .lines import Lines, has_role, lines_of
 from .people import Buyer, buyers_of, has_contact, is_user_model
-from .samples import Samples, newest
+from .samples import SampleRows, newest
 from .states import STRONG, Condition, conditions_of
 from .vocabulary.model_words import (
     ORDER_MODEL,
@@ -41,7 +41,7 @@ class OrderModel:
 
     @property
     def is_named(self) -> bool:
-        """Whether its name alone says that it may be one."""
+        """True if its name alone says that it may be one."""
         return _named(self.model) > 0
 
     @property
@@ -57,7 +57,7 @@ class OrderModel:
         return buyers_of(self.model)
 
     @cached_property
-    def samples(self) -> Samples:
+    def samples(self) -> SampleRows:
         return newest(self.model)
 
 

@@ -47,12 +47,12 @@ def is_oscar() -> bool:
 
 def propose_oscar() -> Proposal:
     """Return the mapping that is known to work."""
-    events = [_purchase(), *_cancellations(), *_people()]
+    events = [_oscar_purchase(), *_cancellations(), *_people()]
     attributes = {"user_id": Guess("pk"), "user_name": Guess("get_full_name")}
     return Proposal(ORDER, "django-oscar is installed: its proven mapping", events, attributes)
 
 
-def _purchase() -> ProposedEvent:
+def _oscar_purchase() -> ProposedEvent:
     event = _event("purchase", ORDER, when="created", event_datetime="date_placed", settle_seconds=5)
     event.keys["settle_seconds"] = Guess(5, "oscar stores the payment after the order's transaction")
     event.keys["event_attributes"] = _guesses(_EVENT_ATTRIBUTES)

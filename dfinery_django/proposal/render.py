@@ -32,7 +32,7 @@ def python_text(proposal: Proposal, missing_apps: Iterable[str] = (), previews: 
         '    "TOKENS": {"default": lambda: os.environ["DFINERY_API_TOKEN"]},  # read when it is needed',
     ]
     if proposal.user_attributes:
-        lines += ['    "USER_ATTRIBUTES": {', *_mapping(proposal.user_attributes, 8), "    },"]
+        lines += ['    "USER_ATTRIBUTES": {', *_field_lines(proposal.user_attributes, 8), "    },"]
     lines += ['    "EVENTS": {', *(line for each in proposal.events for line in _event_lines(each)), "    },", "}"]
     for name, text in (previews or {}).items():
         lines += [
@@ -66,7 +66,7 @@ def _event_lines(event: ProposedEvent) -> Iterator[str]:
         if isinstance(guess, Guess):
             lines += _entry(key, guess, 4)
         else:
-            lines += [f"    {code_of(key)}: {{", *_mapping(guess, 8), "    },"]
+            lines += [f"    {code_of(key)}: {{", *_field_lines(guess, 8), "    },"]
     for each in event.todo:
         lines += _comments([f"TODO {each}"], 4)
     lines.append("},")
@@ -77,7 +77,7 @@ def _event_lines(event: ProposedEvent) -> Iterator[str]:
         yield from (f"        {line}" for line in lines)
 
 
-def _mapping(guesses: Mapping[str, Guess], indent: int) -> list[str]:
+def _field_lines(guesses: Mapping[str, Guess], indent: int) -> list[str]:
     return [line for name, guess in guesses.items() for line in _entry(name, guess, indent)]
 
 

@@ -21,14 +21,14 @@ _MOST_ROWS = 20
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the rows say of a path: points to add, words, and whether it can't be meant."""
+    """The verdict of the rows on a path: points to add, words, and whether it can't be meant."""
 
     points: int = 0
     words: str = ""
     is_refuted: bool = False
 
 
-class Samples:
+class SampleRows:
     """The newest rows of a model; none where they can't be read, and then all paths are equally good."""
 
     def __init__(self, rows: Sequence[Any] = (), fault: str = "") -> None:
@@ -45,7 +45,7 @@ class Samples:
         values = self.values(path)
         errors = [each for each in values if isinstance(each, Exception)]
         filled = [each for each in values if not isinstance(each, Exception) and each not in (None, "")]
-        if len(errors) == len(values) or (is_amount and any(not _is_number(each) for each in filled)):
+        if len(errors) == len(values) or (is_amount and any(not _is_amount(each) for each in filled)):
             return Evidence(is_refuted=True)
         if is_amount:
             filled = [each for each in filled if each]
@@ -53,7 +53,7 @@ class Samples:
         points = 4 if not missing else -round(25 * missing / len(values))
         return Evidence(points, f"filled in {len(filled)} of {len(values)} rows")
 
-    def behind(self, path: str) -> Samples:
+    def behind(self, path: str) -> SampleRows:
         """Return the related rows behind a relation, as samples of their own."""
         found: list[Any] = []
         for each in self.values(path):
@@ -64,7 +64,7 @@ class Samples:
                 found.append(each)
             elif isinstance(each, (list, tuple)):
                 found += each
-        return Samples(found[:_MOST_ROWS])
+        return SampleRows(found[:_MOST_ROWS])
 
 
 def _readable(manager: Any) -> list[Any]:
@@ -82,7 +82,7 @@ def _value(row: Any, path: str) -> Any:
         return error
 
 
-def _is_number(value: Any) -> bool:
+def _is_amount(value: Any) -> bool:
     if isinstance(value, str):
         return False
     try:
@@ -91,14 +91,14 @@ def _is_number(value: Any) -> bool:
         return False
 
 
-def newest(model: type[models.Model]) -> Samples:
+def newest(model: type[models.Model]) -> SampleRows:
     """Return the newest rows of a model, by its moment of creation if its keys don't count up."""
     using = router.db_for_read(model)
     try:
         with savepoint_guard(using):
-            return Samples([*model._base_manager.using(using).order_by(f"-{_newest_by(model)}")[:_MOST_ROWS]])
+            return SampleRows([*model._base_manager.using(using).order_by(f"-{_newest_by(model)}")[:_MOST_ROWS]])
     except DatabaseError as error:
-        return Samples(fault=" ".join(str(error).split()))
+        return SampleRows(fault=" ".join(str(error).split()))
 
 
 def _newest_by(model: type[models.Model]) -> str:

@@ -18,7 +18,7 @@ from .vocabulary.words import points_of
 
 _MOST_VALUES = 60
 #: Columns that are empty before.
-_MOMENTS: Mapping[str, Role] = {
+_EMPTY_BEFORE: Mapping[str, Role] = {
     "paid": PAID_MOMENT, "settled": PAID_MOMENT, "canceled": CANCELED_MOMENT, "refunded": REFUNDED_MOMENT,
 }  # fmt: skip
 #: Points from which a condition says by itself that an order was bought.
@@ -68,7 +68,7 @@ def _by_status(model: type[models.Model], phase: str) -> Iterator[Condition]:
     for lookup, named, values, words in _statuses(model):
         if phase in ("paid", "settled") and (named < 0 or not values):
             continue
-        chosen, points, reason = _chosen(values, phase)
+        chosen, points, reason = _values_of_phase(values, phase)
         if chosen:
             when = {lookup: chosen[0]} if len(chosen) == 1 else {f"{lookup}__in": chosen}
             yield Condition(points + named, when, f"{reason}{words}")
@@ -100,7 +100,7 @@ def _by_table(name: str, related: type[models.Model]) -> Iterator[tuple[str, int
                 yield f"{name}__{column.name}", 18, values, f" ({related._meta.label} has such a row)"
 
 
-def _chosen(values: Sequence[_Value], phase: str) -> tuple[list[Any], int, str]:
+def _values_of_phase(values: Sequence[_Value], phase: str) -> tuple[list[Any], int, str]:
     """Return the values that make the phase true, with points and a reason."""
     phases = [each.phase for each in values]
     if phase == "settled":
@@ -138,13 +138,13 @@ def _choices(model: type[models.Model], field: Any) -> list[_Value]:
         return []
     constants = {each.stored: each.texts for each in _constants(model)}
     return [
-        _Value(stored, (*_text(stored), *constants.get(stored, ()), *_member_names(value), *texts_of(label)))
+        _Value(stored, (*_code_text(stored), *constants.get(stored, ()), *_member_names(value), *texts_of(label)))
         for value, label in pairs[:_MOST_VALUES]
         if (stored := getattr(value, "value", value)) not in (None, "") and isinstance(stored, (str, int))
     ]
 
 
-def _text(stored: Any) -> tuple[str, ...]:
+def _code_text(stored: Any) -> tuple[str, ...]:
     return (stored,) if isinstance(stored, str) and len(stored) > 2 else ()
 
 
@@ -160,7 +160,7 @@ def _constants(model: type[models.Model]) -> list[_Value]:
             continue
         for name, value in vars(cls).items():
             if name.isupper() and isinstance(value, (str, int)) and not isinstance(value, bool):
-                found.setdefault(value, (*_text(value), name.removeprefix("STATUS_").removeprefix("STATE_")))
+                found.setdefault(value, (*_code_text(value), name.removeprefix("STATUS_").removeprefix("STATE_")))
             elif name[:1].isupper():
                 found.update(_members(getattr(model, name, None)))  # also of an enum behind a descriptor
     return [_Value(stored, texts) for stored, texts in found.items()]
@@ -171,7 +171,7 @@ def _members(holder: Any) -> dict[Any, tuple[str, ...]]:
         return {}
     labels = {each: texts_of(getattr(each, "label", "")) for each in holder}
     return {
-        each.value: (each.name, *_text(each.value), *labels[each])
+        each.value: (each.name, *_code_text(each.value), *labels[each])
         for each in holder
         if isinstance(each.value, (str, int))
     }
@@ -215,7 +215,7 @@ def _by_flag(model: type[models.Model], phase: str) -> Iterator[Condition]:
 
 
 def _by_moment(model: type[models.Model], phase: str) -> Iterator[Condition]:
-    role = _MOMENTS[phase]
+    role = _EMPTY_BEFORE[phase]
     for each in columns_of(model):
         if kind_of(each) in ("moment", "time") and each.null and isinstance(each, models.DateField):
             names = names_of(model, each.name, each.verbose_name)

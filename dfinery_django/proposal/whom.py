@@ -1,4 +1,4 @@
-"""Who bought: the fields of the user of an event, the sign-up, and the setting ``USER_ATTRIBUTES``."""
+"""The buyer: the fields of the user of an event, the sign-up, and the setting ``USER_ATTRIBUTES``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .items import guess_of
 from .labels import with_labels
 from .orders import OrderModel
 from .people import Buyer, is_person_model, is_user_model, name_path
-from .samples import Samples
+from .samples import SampleRows
 from .vocabulary.people_roles import EMAIL, GENDER, JOINED_MOMENT, PERSON_NAME, PHONE
 from .vocabulary.words import points_of
 
@@ -51,7 +51,7 @@ def _guest_keys(order: OrderModel) -> list[Ranked]:
     """Return the e-mail addresses, then the phone numbers of an order and of what it points to."""
     found = []
     for role in (EMAIL, PHONE):
-        ranked = rank(order.model, role, Samples(), hops=2, but=(get_user_model(),))
+        ranked = rank(order.model, role, SampleRows(), hops=2, but=(get_user_model(),))
         found += [each for each in ranked if each.candidate.column is not None and not _is_others(each)]
     return found
 
@@ -68,8 +68,8 @@ def _is_address(model: type[models.Model]) -> bool:
 
 def _buyer_name(order: OrderModel, buyer: Buyer | None, prefix: str) -> Guess | None:
     sources = [f"{buyer.path}.{name}"] if buyer and (name := name_path(buyer.model)) else []
-    own = [each for each in rank(order.model, PERSON_NAME, Samples()) if each.candidate.column is not None]
-    further = rank(order.model, PERSON_NAME, Samples(), hops=1, but=(get_user_model(),))
+    own = [each for each in rank(order.model, PERSON_NAME, SampleRows()) if each.candidate.column is not None]
+    further = rank(order.model, PERSON_NAME, SampleRows(), hops=1, but=(get_user_model(),))
     own += [each for each in further if "." in each.path and not _is_others(each) and each.candidate.column is not None]
     if not buyer or buyer.is_optional:
         sources += [each.path for each in own[:1] if each.path not in sources]
@@ -84,7 +84,7 @@ def sign_up(people: type[models.Model]) -> tuple[ProposedEvent, dict[str, Guess]
     wanted = {name: flags[name] for name in ("is_active", "is_staff") if name in flags}
     reason = "administrators are users, too" if "is_staff" in wanted else "each row is a sign-up"
     event.keys["when"] = Guess(wanted or "created", reason, "medium", (Guess("created"),) if wanted else ())
-    moment = guess_of([each for each in rank(people, JOINED_MOMENT, Samples()) if not each.is_changed])
+    moment = guess_of([each for each in rank(people, JOINED_MOMENT, SampleRows()) if not each.is_changed])
     if moment:
         event.keys["event_datetime"] = moment
     else:
@@ -92,7 +92,7 @@ def sign_up(people: type[models.Model]) -> tuple[ProposedEvent, dict[str, Guess]
     attributes = {"user_id": Guess("pk", "as in the orders, and as the SDK in your app or web pages calls it")}
     if name := name_path(people):
         attributes["user_name"] = Guess(name)
-    if gender := guess_of(with_labels(rank(people, GENDER, Samples()))):
+    if gender := guess_of(with_labels(rank(people, GENDER, SampleRows()))):
         attributes["gender"] = Guess(gender.value)
     if not is_user_model(people):
         event.keys["user_attributes"] = attributes

@@ -1,4 +1,4 @@
-"""What is looked for in a line and in its product."""
+"""The roles of the fields of a line and of its product."""
 
 from __future__ import annotations
 

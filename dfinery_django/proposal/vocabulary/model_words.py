@@ -5,7 +5,7 @@ To teach the proposal a new word, write it into its table.
 
 from __future__ import annotations
 
-from .words import Table, learn
+from .words import Table, know_words
 
 ORDER_MODEL: Table = {
     45: "order | purchase | 주문 | 注文 | 구매",
@@ -94,7 +94,7 @@ BUYER_AGAINST: Table = {
     25: "created | added | by",
 }
 
-learn(
+know_words(
     *(ORDER_MODEL, PART_MODEL, LINE_MODEL, LINE_AGAINST, PRODUCT_MODEL, PRODUCT_AGAINST, PAYMENT_MODEL),
     *(PAYMENT_AGAINST, REFUND_MODEL, REFUND_AGAINST, CATEGORY_LINK, BUYER_LINK, BUYER_AGAINST),
 )

@@ -1,10 +1,10 @@
-"""What is looked for in an order: its number, amounts and moments."""
+"""The roles of an order's fields: its number, amounts and moments."""
 
 from __future__ import annotations
 
 from .roles import Role
 
-ORDER_ID = Role(
+ORDER_NUMBER = Role(
     "an order number",
     {
         100: ("order number | 주문번호 | 注文番号 | 예약번호 | 予約番号 | booking number | reservation number"),

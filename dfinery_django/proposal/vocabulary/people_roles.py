@@ -1,4 +1,4 @@
-"""What is looked for in people, and in an order about its buyer."""
+"""The roles of the fields of people, and of an order about its buyer."""
 
 from __future__ import annotations
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .words import Table, learn
+from .words import Table, know_words
 
 
 @dataclass(frozen=True, eq=False)
 class Role:
-    """What is looked for.
+    """A kind of value that is looked for.
 
     :ivar kinds: the kinds of columns that it may be, with the points that each adds
     :ivar against: patterns whose points are taken off
@@ -25,4 +25,4 @@ class Role:
     is_amount: bool = False
 
     def __post_init__(self) -> None:
-        learn(self.words, self.against)
+        know_words(self.words, self.against)

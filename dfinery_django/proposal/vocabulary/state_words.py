@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .words import Table, learn
+from .words import Table, know_words
 
 #: Words of a status' value, its label, and of the constant with its name.
 PHASES: Mapping[str, Table] = {
@@ -131,4 +131,4 @@ FLAG_AGAINST: Table = {
     ),
 }
 
-learn(*PHASES.values(), SETTLED, STATUS_FIELD, STATUS_AGAINST, *FLAGS.values(), FLAG_AGAINST)
+know_words(*PHASES.values(), SETTLED, STATUS_FIELD, STATUS_AGAINST, *FLAGS.values(), FLAG_AGAINST)

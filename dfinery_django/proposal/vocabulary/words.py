@@ -72,7 +72,7 @@ def _same(word: str) -> str:
 _known: set[str] = set()
 
 
-def learn(*tables: Table) -> None:
+def know_words(*tables: Table) -> None:
     """Remember the words of tables: ``totalamount`` is taken apart into words that are known."""
     for table in tables:
         _known.update(word for text in table.values() for word in re.findall(r"[a-z]+", text))
