@@ -234,7 +234,8 @@ def rank(
 
 
 def _points(each: Candidate, role: Role, prefix: str) -> int:
-    if each.kind not in role.kinds or (role.is_amount and is_percentage(each.column)):
+    is_no_amount = is_percentage(each.column) or (each.column is None and each.name.endswith("s"))  # rows, no number
+    if each.kind not in role.kinds or (role.is_amount and is_no_amount):
         return 0
     verbose = getattr(each.column, "verbose_name", "")
     texts = list(names_of(each.holder, each.name, verbose))

@@ -10,6 +10,7 @@ from django.db import models
 from ..definitions.expressions import Coalesce, Value
 from .candidates import Candidate, Ranked, columns_of, links_of, names_of, rank, rows_of
 from .guesses import Function, Guess, confidence_of, read_at
+from .labels import with_labels
 from .lines import Lines, lines_of, samples_of
 from .orders import OrderModel
 from .samples import SampleRows
@@ -162,7 +163,7 @@ class Items:
 
     def _category(self) -> Guess | None:
         own = [each for each in self._rank(CATEGORY) if each.points >= 80]
-        found = _sorted([*own, *self._of_product(CATEGORY), *self._category_links()])
+        found = _sorted(with_labels([*own, *self._of_product(CATEGORY)]) + self._category_links())
         return guess_of(found)
 
     def _category_links(self) -> list[Ranked]:
