@@ -34,6 +34,8 @@ def python_text(proposal: Proposal, missing_apps: Iterable[str] = (), previews: 
     if proposal.user_attributes:
         lines += ['    "USER_ATTRIBUTES": {', *_field_lines(proposal.user_attributes, 8), "    },"]
     lines += ['    "EVENTS": {', *(line for each in proposal.events for line in _event_lines(each)), "    },", "}"]
+    if previews:
+        lines += ["", "# What the last rows would send. They are real: remove these lines before you commit."]
     for name, text in (previews or {}).items():
         lines += [
             "",

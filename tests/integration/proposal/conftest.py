@@ -30,7 +30,7 @@ def install(transactional_db: None) -> Iterator[Callable[..., Any]]:
         changed.enable()
         undo.append(changed.disable)
         app = apps.get_app_config(name)
-        tables = list(app.get_models())
+        tables = in_order(list(app.get_models()))
         with connection.schema_editor() as editor:
             for model in tables:
                 editor.create_model(model)
@@ -56,15 +56,20 @@ def fill(tables: list[Any], count: int) -> None:
     """Rows of all models: each points to the rows before it, and goes through the choices of its fields."""
     people = [get_user_model().objects.create_user(f"user{i}", f"user{i}@example.com") for i in range(count)]
     stored: dict[Any, list[Any]] = {get_user_model(): people}
-    waiting = list(tables)
-    while waiting:
-        model = next(each for each in waiting if needs(each) <= {*stored, each})
-        waiting.remove(model)
+    for model in tables:
         stored[model] = []
         for i in range(count):
             stored[model].append(model._base_manager.create(**values(model, i, stored)))
             for field in model._meta.local_many_to_many:
                 getattr(stored[model][-1], field.name).set(stored[field.related_model][:2])
+
+
+def in_order(tables: list[Any]) -> list[Any]:
+    """Each model after those that it points to."""
+    ordered: list[Any] = []
+    while waiting := [each for each in tables if each not in ordered]:
+        ordered.append(next(each for each in waiting if not needs(each) & {*waiting} - {each}))
+    return ordered
 
 
 def needs(model: Any) -> set[Any]:
@@ -96,4 +101,4 @@ def value(field: Any, i: int) -> Any:
         (models.IntegerField, i + 1),
         (models.EmailField, f"guest{i}@example.com"),
     )
-    return next((each for kind, each in kinds if isinstance(field, kind)), f"{field.name[:12]}-{i}")
+    return next((each for kind, each in kinds if isinstance(field, kind)), f"{i}-{field.name}"[: field.max_length])
