@@ -47,7 +47,7 @@ def is_oscar() -> bool:
 
 def propose_oscar() -> Proposal:
     """Return the mapping that is known to work."""
-    events = [_oscar_purchase(), *_cancellations(), *_people()]
+    events = [_oscar_purchase(), *_cancellations(), *_people(), _refunds()]
     attributes = {"user_id": Guess("pk"), "user_name": Guess("get_full_name")}
     return Proposal(ORDER, "django-oscar is installed: its proven mapping", events, attributes)
 
@@ -81,6 +81,15 @@ def _people() -> list[ProposedEvent]:
     login.keys["when"] = Guess({"is_staff": False})
     login.keys["once_per"] = Guess("last_login", "an event for each login")
     return [sign_up, login]
+
+
+def _refunds() -> ProposedEvent:
+    event = _event("refund", "order.PaymentEvent")
+    event.keys["when"] = Guess({"event_type__code": "refunded"}, "the code of your payment event type")
+    event.keys["event_datetime"] = Guess("date_created")
+    event.keys["event_attributes"] = _guesses({"order_id": "order.number", "refund_amount": "amount"})
+    event.keys["user_attributes"] = _guesses({"user_id": Coalesce("order.user.pk", Hashed("order.guest_email"))})
+    return event
 
 
 def _event(name: str, model: str, **keys: Any) -> ProposedEvent:
