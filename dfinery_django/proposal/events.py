@@ -28,7 +28,13 @@ from .vocabulary.order_roles import (
 from .vocabulary.roles import Role
 from .whom import buyer_attributes, sign_up
 
-_KEY_POINTS = 50
+#: Points of an order's primary key as its number.
+PRIMARY_KEY = 50
+#: Fields that a purchase should have.
+_EXPECTED = {
+    "event_attributes": ("order_id", "order_sales"),
+    "item_attributes": ("product_id", "product_name", "quantity", "price"),
+}
 _UNKNOWN_MOMENT = "no moment was found, so the moment of the save counts, and reconcile can't find update()"
 
 
@@ -71,11 +77,19 @@ def _purchase(order: OrderModel) -> ProposedEvent:
         event.keys["item_attributes"] = items.attributes()
     else:
         event.todo.append('"items": no rows were found that look like the lines of an order')
+    _name_what_is_missing(event)
     event.keys["user_attributes"] = buyer_attributes(order, prefix)
     if not event.keys["user_attributes"]:
         event.todo.append('"user_attributes": nothing leads to a user, an e-mail address or a phone number')
         event.keys["guests"] = Guess("skip", "an event without a user_id is not sent")
     return event
+
+
+def _name_what_is_missing(event: ProposedEvent) -> None:
+    for key, names in _EXPECTED.items():
+        found = event.keys.get(key)
+        if isinstance(found, dict):
+            event.todo += [f'"{name}" of {key}: nothing was found' for name in names if name not in found]
 
 
 def _put(event: ProposedEvent, key: str, guess: Guess | None, without: str) -> None:
@@ -149,7 +163,7 @@ def _order_id(order: OrderModel) -> Guess | None:
     key = Candidate("pk", order.model, "pk", None)
     found = [
         *rank(order.model, ORDER_NUMBER, order.samples),
-        Ranked(_KEY_POINTS, key, "the primary key: no number was found"),
+        Ranked(PRIMARY_KEY, key, "the primary key: no number was found"),
     ]
     found = [each for each in found if not (each.candidate.column and each.candidate.column.primary_key)]
     if len(order.model._meta.pk_fields) > 1:  # a composite key is no text

@@ -16,10 +16,10 @@ from .samples import SampleRows
 from .vocabulary.item_roles import LINE_TOTAL, PRODUCT_ID, PRODUCT_NAME, QUANTITY, UNIT_PRICE
 from .vocabulary.model_words import LINE_AGAINST, LINE_MODEL, PRODUCT_AGAINST, PRODUCT_MODEL
 from .vocabulary.roles import Role
-from .vocabulary.words import points_of
+from .vocabulary.words import points_of, words_of
 
 #: Points below which rows are no lines, and a related model is no product.
-_LEAST_LINE, _LEAST_PRODUCT = 45, 28
+_LEAST_LINE, _LEAST_PRODUCT = 45, 24
 #: Names of what an order was made from, and of what it is split into.
 _CARTS = {30: "cart | basket | bag | order | purchase | 장바구니 | 주문"}
 _PARTS = {30: "order | suborder | shipment | parcel | booking | 주문"}
@@ -101,7 +101,7 @@ def _order_itself(order: type[models.Model]) -> Iterator[Lines]:
 def _line_points(model: type[models.Model], order: type[models.Model], name: str) -> tuple[int, Product | None]:
     product = product_of(model, but=order)
     names = (*names_of(model, model.__name__, model._meta.verbose_name), name)
-    points = points_of(names, LINE_MODEL, LINE_AGAINST, neutral=(order._meta.model_name or "",))
+    points = points_of(names, LINE_MODEL, LINE_AGAINST, neutral=words_of(order.__name__))
     points = points or -points_of(names, LINE_AGAINST)
     has_quantity, has_price = has_role(model, QUANTITY), has_role(model, UNIT_PRICE) or has_role(model, LINE_TOTAL)
     points += 20 if has_quantity else 0
@@ -148,7 +148,7 @@ def _product_points(model: type[models.Model], name: str) -> int:
     if points <= 0 and (points_of([name], {1: _ANY_AGAINST}) or not has_role(model, PRODUCT_NAME)):
         return 0
     return (
-        points + 8 * has_role(model, PRODUCT_NAME) + 12 * has_role(model, UNIT_PRICE) + 6 * has_role(model, PRODUCT_ID)
+        points + 10 * has_role(model, PRODUCT_NAME) + 14 * has_role(model, UNIT_PRICE) + 6 * has_role(model, PRODUCT_ID)
     )
 
 

@@ -107,7 +107,8 @@ UNIT_PRICE = Role(
             " | discounted price"
         ),
         84: "price | 가격 | 価格 | purchase price | ordered price | price paid",
-        60: "rate | fee | price amount | fare",
+        72: "rate",
+        60: "fee | price amount | fare",
         50: "cost | amount | 금액 | charge",
     },
     {"money": 0, "count": -4, "method": -25},

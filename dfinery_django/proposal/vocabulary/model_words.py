@@ -49,13 +49,23 @@ PRODUCT_MODEL: Table = {
     ),
     22: (
         "event | show | meal | food | menu | movie | game | album | track | tour | listing | artwork | merchandise"
-        " | equipment | vehicle | car | asset | file | license | pizza | 공연 | 클래스"
+        " | equipment | vehicle | car | asset | file | license | pizza"
+        " | 공연 | 클래스 | campaign | cause | project | fund"
+        " | flight | trip | seat | lesson | session | treatment | class | workshop | property | house | apartment"
+        " | membership | video | song | ebook | photo | theme | plugin"
+        " | domain | pass | program | bundle | good | lecture"
+        " | exhibition | screening | voucher type | gift card | toy | drink | dessert | medicine | test | procedure"
     ),
 }
 PRODUCT_AGAINST: Table = {
     40: (
         "cart | basket | user | customer | coupon | voucher | currency | warehouse | partner | seller | supplier"
-        " | stock | record | tax | address | status | discount | image | review | content type | category | slot"
+        " | stock | record | tax | address | status | discount | image"
+        " | review | content type | category | slot | method"
+        " | gateway | carrier | restaurant | store | shop | branch"
+        " | vendor | merchant | driver | courier | location | city"
+        " | country | region | company | organization | payment | invoice | shipping | order | creator | staff | site"
+        " | channel | brand | manufacturer | hotel"
     ),
 }
 PAYMENT_MODEL: Table = {

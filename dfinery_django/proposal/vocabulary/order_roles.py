@@ -12,10 +12,11 @@ ORDER_NUMBER = Role(
         88: "ref | ref code | ref number | code | booking id | merchant uid | 번호",
         70: "invoice number | invoice id | identifier | receipt number | uid | pnr",
         58: "uuid | slug | order uuid | public id",
-        42: "transaction id | tracking number | order token",
+        42: "transaction id | order token",
     },
     {"text": 0, "uuid": 0, "count": 0, "key": 0, "method": -20},
     {
+        45: "tracking",
         80: (
             "phone | card | tax | house | street | postal | zip | account | bank | coupon | voucher | promo"
             " | discount | country | currency | room | user | customer | buyer | shipping | language | locale"

@@ -117,7 +117,7 @@ def _text_points(
 ) -> tuple[int, frozenset[_Pattern]]:
     """Return the points of the pattern that fits best, and the patterns that speak against it."""
     words, plain = frozenset(words_of(text)), re.sub(r"[\s_·()/-]", "", text)
-    faults = [each for each in _patterns(opposed) if _is_in(each, words, plain)]
+    faults = [each for each in _patterns(opposed) if _is_in(each, words, plain) and not _is_neutral(each, neutral)]
     best, best_net, kept = 0, 0, frozenset(faults)
     for each in _patterns(entries):
         if not _is_in(each, words, plain):
@@ -138,6 +138,10 @@ def _cost(pattern: _Pattern, words: frozenset[str], plain: str, neutral: frozens
 
 def _is_in(pattern: _Pattern, words: frozenset[str], plain: str) -> bool:
     return pattern.words <= words if pattern.words else pattern.text in plain
+
+
+def _is_neutral(pattern: _Pattern, neutral: frozenset[str]) -> bool:
+    return bool(pattern.words) and pattern.words <= neutral
 
 
 def _explains(pattern: _Pattern, fault: _Pattern) -> bool:
