@@ -14,6 +14,7 @@ from django.db.models.manager import BaseManager
 
 from ..db.savepoints import savepoint_guard
 from ..definitions.expressions import Path
+from ..exceptions import error_text
 from ..text.language import site_language
 
 _MOST_ROWS = 20
@@ -97,8 +98,8 @@ def newest(model: type[models.Model]) -> SampleRows:
     try:
         with savepoint_guard(using):
             return SampleRows([*model._base_manager.using(using).order_by(f"-{_newest_by(model)}")[:_MOST_ROWS]])
-    except DatabaseError as error:
-        return SampleRows(fault=" ".join(str(error).split()))
+    except Exception as error:  # noqa: BLE001 - no table, no server, or a column whose values its field can't read
+        return SampleRows(fault=" ".join(error_text(error).split()))
 
 
 def _newest_by(model: type[models.Model]) -> str:

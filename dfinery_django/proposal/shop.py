@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.db import DatabaseError, models, router
+from django.db import models, router
 from django.db.models import QuerySet
 
 from ..db.savepoints import savepoint_guard
@@ -76,7 +76,7 @@ def last_row(proposal: Proposal, index: int) -> models.Model | None:
     try:
         with savepoint_guard(using):
             return _newest_of(rows, when)
-    except DatabaseError:
+    except Exception:  # noqa: BLE001 - no table, or a column whose values its field can't read
         return None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import DatabaseError, models, router
+from django.db import models, router
 
 from ..db.savepoints import savepoint_guard
 from .candidates import columns_of, kind_of, links_of, names_of, texts_of
@@ -162,8 +162,15 @@ def _constants(model: type[models.Model]) -> list[_Value]:
             if name.isupper() and isinstance(value, (str, int)) and not isinstance(value, bool):
                 found.setdefault(value, (*_code_text(value), name.removeprefix("STATUS_").removeprefix("STATE_")))
             elif name[:1].isupper():
-                found.update(_members(getattr(model, name, None)))  # also of an enum behind a descriptor
+                found.update(_members(_class_attribute(model, name)))  # also of an enum behind a descriptor
     return [_Value(stored, texts) for stored, texts in found.items()]
+
+
+def _class_attribute(model: type[models.Model], name: str) -> Any:
+    try:
+        return getattr(model, name, None)
+    except Exception:  # noqa: BLE001 - the site's own descriptor
+        return None
 
 
 def _members(holder: Any) -> dict[Any, tuple[str, ...]]:
@@ -183,7 +190,7 @@ def _stored_values(model: type[models.Model], field: Any) -> list[_Value]:
         with savepoint_guard(using):
             rows = model._base_manager.using(using).order_by().values_list(field.name, flat=True).distinct()
             values = list(rows[:_MOST_VALUES])
-    except (DatabaseError, ValueError, TypeError):
+    except Exception:  # noqa: BLE001 - no table, or values that the field can't read
         return []
     kept = [each for each in values if isinstance(each, str) and each]
     return [_Value(each, (each,)) for each in sorted(kept)]

@@ -147,8 +147,10 @@ def _explained(name: str, row: models.Model) -> Explanation | str:
     try:
         with savepoint(using):
             return explain(registry.get(name), row, using=using)
-    except (DatabaseError, LookupError) as error:
+    except DatabaseError as error:
         return f"{name} can't be tried on a row, perhaps since migrate was not run yet: {one_line(error)}"
+    except Exception as error:  # noqa: BLE001 - the site's own code
+        return f"{name} can't be tried on a row: {one_line(error)}"
 
 
 def _preview_text(preview: Explanation | str) -> str:

@@ -273,6 +273,36 @@ def test_a_guess_from_rows_is_told_by_them(install: Install) -> None:
     assert "filled in 0 of 3 rows" in fields["order_id"].reason
 
 
+def test_rows_that_can_not_be_read_are_no_obstacle(install: Install, capsys: Any) -> None:
+    """Such as a column whose field refuses the stored value: the names decide, and the reason is shown."""
+    app = install("cart", rows=3)
+    model: Any = app.get_model("Order")
+
+    def refuse(*args: Any) -> Any:
+        raise ArithmeticError("not a number")
+
+    model.from_db = refuse
+    try:
+        call_command("dfinery", "init", "--model", "cart.Order")
+    finally:
+        del model.from_db
+    out = capsys.readouterr().out
+    assert "# No row of cart.Order can be read (ArithmeticError: not a number): names alone decided." in out
+    assert guesses_of(propose_for("cart")) == PURCHASES["cart"]
+
+
+def test_a_property_that_fails_is_not_proposed(install: Install) -> None:
+    """Neither is one that gives no number for an amount."""
+    app = install("cart", rows=3)
+    model: Any = app.get_model("Order")
+    model.grand_total = property(lambda order: 1 / 0)
+    model.total_price = property(lambda order: "ten")
+    try:
+        assert guesses_of(propose_for("cart"))["order_sales"] == '"get_total"'
+    finally:
+        del model.grand_total, model.total_price
+
+
 def test_nothing_is_stored_by_a_look(install: Install, capsys: Any) -> None:
     """A property that writes is undone."""
     app = install("cart", rows=3)
