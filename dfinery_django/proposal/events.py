@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.db.models.constants import LOOKUP_SEP
 
 from .candidates import Candidate, Ranked, rank
 from .guesses import Function, Guess, Proposal, ProposedEvent, confidence_of
@@ -13,7 +14,8 @@ from .items import Items, guess_of, in_whole_units, sum_of_lines
 from .labels import with_labels
 from .orders import OrderModel, RowModel, paid_conditions, payments_of, refunds_of
 from .samples import SampleRows
-from .states import STRONG, Condition, conditions_of, unread_status
+from .states import STRONG, Condition, conditions_of, flags_named, unread_status
+from .vocabulary.model_words import TEST_FLAG
 from .vocabulary.order_roles import (
     CANCELED_MOMENT,
     CREATED_MOMENT,
@@ -63,7 +65,8 @@ def _purchase(order: OrderModel) -> ProposedEvent:
     (condition, row), *rest = paid_conditions(order)
     prefix = f"{row.order_path}." if row else ""
     event = ProposedEvent("purchase", row.model._meta.label if row else order.label)
-    when = Guess(condition.when, condition.reason, confidence_of(condition.points), _other_conditions(row, rest))
+    others = (*_without_tests(order, condition, row), *_other_conditions(row, rest))
+    when = Guess(condition.when, condition.reason, confidence_of(condition.points), others[:3])
     event.keys["when"] = when
     _put(event, "event_datetime", _moment_of_purchase(order, condition, row), _created_words(order, row))
     if condition.when == "created" and not row and (name := unread_status(order.model)):
@@ -102,6 +105,14 @@ def _put(event: ProposedEvent, key: str, guess: Guess | None, without: str) -> N
 def _other_conditions(row: RowModel | None, rest: list[tuple[Condition, RowModel | None]]) -> tuple[Guess, ...]:
     same = [each for each, other in rest if (other and other.model) is (row and row.model)]
     return tuple(Guess(each.when, each.reason, "low") for each in same[:3])
+
+
+def _without_tests(order: OrderModel, condition: Condition, row: RowModel | None) -> tuple[Guess, ...]:
+    start = f"{row.order_path.replace('.first', '').replace('.', LOOKUP_SEP)}{LOOKUP_SEP}" if row else ""
+    if isinstance(condition.when, str):
+        return ()
+    flags = {f"{start}{name}": False for name in flags_named(order.model, TEST_FLAG)}
+    return (Guess({**condition.when, **flags}, "without orders of a test", "low"),) if flags else ()
 
 
 def _moment_of_purchase(order: OrderModel, condition: Condition, row: RowModel | None) -> Guess | None:

@@ -9,11 +9,12 @@ from django.db import models
 
 from ..definitions.expressions import Coalesce, Value
 from .candidates import Candidate, Ranked, columns_of, links_of, names_of, rank, rows_of
-from .guesses import Function, Guess, confidence_of, read_at
+from .guesses import Function, Guess, code_of, confidence_of, read_at
 from .labels import with_labels
 from .lines import Lines, lines_of, samples_of
 from .orders import OrderModel
 from .samples import SampleRows
+from .states import values_named
 from .vocabulary.item_roles import (
     CATEGORY,
     CATEGORY_NAME,
@@ -24,7 +25,7 @@ from .vocabulary.item_roles import (
     QUANTITY,
     UNIT_PRICE,
 )
-from .vocabulary.model_words import CATEGORY_LINK
+from .vocabulary.model_words import CATEGORY_LINK, OTHER_KINDS, PRODUCT_KIND
 from .vocabulary.order_roles import DISCOUNT, TOTAL
 from .vocabulary.roles import Role
 from .vocabulary.words import points_of, words_of
@@ -84,7 +85,19 @@ class Items:
                 f"lambda order: [line for part in order.{start}{lines.path}.all() for line in part.{lines.inner}.all()]"
             )
             return Guess(Function(code, self._inner_lines), f"{label}, of each part of the order", "medium")
-        return Guess(f"{start}{lines.path}", f"{label}", confidence_of(lines.points + 15), self._other_lines())
+        others = (*self._only_products(), *self._other_lines())
+        return Guess(f"{start}{lines.path}", f"{label}", confidence_of(lines.points + 15), others)
+
+    def _only_products(self) -> tuple[Guess, ...]:
+        """Return a function that leaves out the lines of delivery, discounts and fees, if there are any."""
+        kinds = dict(values_named(self.lines.model, PRODUCT_KIND))
+        column = next((each for each, _ in values_named(self.lines.model, OTHER_KINDS) if each in kinds), "")
+        if not column:
+            return ()
+        way, lookups = f"{self.prefix}{self.lines.path}", {column: kinds[column]}
+        code = f"lambda row: row.{way}.filter({column}={code_of(kinds[column])})"
+        function = Function(code, lambda row: read_at(row, way).filter(**lookups))
+        return (Guess(function, "not all lines are of products, it seems", "low"),)
 
     def _other_lines(self) -> tuple[Guess, ...]:
         others = [each for each in lines_of(self.order.model)[1:] if not each.inner and each.path]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.core.checks import WARNING
 from django.db import models, router
 from django.db.models import QuerySet
 
@@ -52,18 +53,23 @@ def _keep_user_attributes(proposal: Proposal, check: Check) -> None:
 
 
 def leave_out(proposal: Proposal, messages: Iterable[Any]) -> None:
-    """Comment out the definitions that messages of the whole setting speak of: together they may not do."""
+    """Comment out the definitions that messages of the whole setting speak of: together they may not do.
+
+    What the site itself has to change becomes a note.
+    """
     for message in messages:
         text = " ".join(f"{message.msg} {message.hint or ''}".split())
-        for event in proposal.events:
-            if f"{event.name!r}" in message.msg and message.id != "dfinery.I001":
-                event.fault = text
+        named = [each for each in proposal.events if f"{each.name!r}" in message.msg]
         if message.id == "dfinery.I001":
-            names = [each.name for each in proposal.events if f"{each.name!r}:" in message.msg]
             proposal.notes.append(
-                f"manage.py check prints dfinery.I001 for {', '.join(names)}, which is no error: rows that update() or "
-                "bulk_create() writes are not found, since no column says when it happened."
+                f"manage.py check prints dfinery.I001 for {', '.join(each.name for each in named)}, which is no error: "
+                "rows that update() or bulk_create() writes are not found, since no column says when it happened."
             )
+        elif named:
+            for event in named:
+                event.fault = text
+        elif message.level >= WARNING:
+            proposal.notes.append(f"manage.py check says, whatever the mapping: {text}")
 
 
 def last_row(proposal: Proposal, index: int) -> models.Model | None:

@@ -14,7 +14,7 @@ from .candidates import columns_of, kind_of, links_of, names_of, texts_of
 from .vocabulary.order_roles import CANCELED_MOMENT, PAID_MOMENT, REFUNDED_MOMENT
 from .vocabulary.roles import Role
 from .vocabulary.state_words import FLAG_AGAINST, FLAGS, PHASES, SETTLED, STATUS_AGAINST, STATUS_FIELD
-from .vocabulary.words import points_of
+from .vocabulary.words import Table, points_of
 
 _MOST_VALUES = 60
 #: Columns that are empty before.
@@ -206,6 +206,22 @@ def unread_status(model: type[models.Model]) -> str:
         ):
             return each.name
     return ""
+
+
+def values_named(model: type[models.Model], table: Table) -> list[tuple[str, Any]]:
+    """Return column and value of each choice that a table names."""
+    return [
+        (column.name, value.stored)
+        for column in columns_of(model)
+        for value in _choices(model, column)
+        if points_of(value.texts, table) >= 90
+    ]
+
+
+def flags_named(model: type[models.Model], table: Table) -> list[str]:
+    """Return the columns of true and false that a table names."""
+    flags = (each for each in columns_of(model) if kind_of(each) == "flag")
+    return [each.name for each in flags if points_of(names_of(model, each.name, each.verbose_name), table) >= 90]
 
 
 # ── flags and moments ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -82,6 +82,13 @@ REFUND_MODEL: Table = {
 REFUND_AGAINST: Table = {
     40: "line | item | reason | policy | log | history | historical | shipping | request",
 }
+#: Kinds of lines: of a product, and of what else a line may be.
+PRODUCT_KIND: Table = {100: "product | item | ticket | 상품 | 商品"}
+OTHER_KINDS: Table = {
+    100: "shipping | discount | fee | payment | refunded | coupon | voucher | 배송비 | 할인 | 送料 | 割引"
+}
+#: A column that tells an order of a test apart.
+TEST_FLAG: Table = {100: "test | testmode | test mode | test order | sandbox | 테스트"}
 CATEGORY_LINK: Table = {
     60: "category | 카테고리 | 분류 | カテゴリ",
     45: "type | product type | collection | section | genre | department | product class | family | 종류",
@@ -107,4 +114,5 @@ BUYER_AGAINST: Table = {
 know_words(
     *(ORDER_MODEL, PART_MODEL, LINE_MODEL, LINE_AGAINST, PRODUCT_MODEL, PRODUCT_AGAINST, PAYMENT_MODEL),
     *(PAYMENT_AGAINST, REFUND_MODEL, REFUND_AGAINST, CATEGORY_LINK, BUYER_LINK, BUYER_AGAINST),
+    *(PRODUCT_KIND, OTHER_KINDS, TEST_FLAG),
 )

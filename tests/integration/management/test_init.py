@@ -118,6 +118,14 @@ def test_an_app_that_is_missing_is_named(site: Site) -> None:
     assert '# INSTALLED_APPS += ["django_q"]  # it is missing\n' in site.run("dfinery", "init").stdout
 
 
+def test_what_the_site_itself_lacks_is_a_note(site: Site) -> None:
+    """Such as a broker of django-q2: the block can't have it, and the checks would complain after it is pasted."""
+    site.set_up("del Q_CLUSTER")
+    assert (
+        "# manage.py check says, whatever the mapping: Q_CLUSTER names no broker" in site.run("dfinery", "init").stdout
+    )
+
+
 def test_a_file_is_not_overwritten(tmp_path: Path, capsys: Any, transactional_db: None) -> None:
     """Neither asked nor done: the error says what to do."""
     file = tmp_path / "dfinery_settings.py"
