@@ -65,10 +65,12 @@ def leave_out(proposal: Proposal, messages: Iterable[Any]) -> None:
                 f"manage.py check prints dfinery.I001 for {', '.join(each.name for each in named)}, which is no error: "
                 "rows that update() or bulk_create() writes are not found, since no column says when it happened."
             )
+        elif message.level < WARNING:
+            continue
         elif named:
             for event in named:
                 event.fault = text
-        elif message.level >= WARNING:
+        else:
             proposal.notes.append(f"manage.py check says, whatever the mapping: {text}")
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+from django.core.checks import WARNING
+
 from ..definitions.definition import EventDefinition
 from ..definitions.expressions import Value
 from ..definitions.registry import from_dict
@@ -66,6 +68,6 @@ def _faults(model: Any, content: dict[str, Any], check: Check) -> list[str]:
     try:
         definition = from_dict("proposal", {"model": model, **users, **content})
         definition.model_class, definition.condition, definition.paths(), definition.identity
-        return [f"{each.msg} {each.hint or ''}".strip() for each in check(definition)]
+        return [f"{each.msg} {each.hint or ''}".strip() for each in check(definition) if each.level >= WARNING]
     except Exception as error:  # noqa: BLE001 - strange models, and the site's own code
         return [str(error) or type(error).__name__]
