@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
+from django.conf import settings
 from django.core.management.base import CommandError
 from django.core.management.color import no_style
 from django.core.serializers.json import DjangoJSONEncoder
@@ -97,12 +98,13 @@ def _proposal_and_previews(chosen: type[models.Model] | None) -> tuple[Proposal,
     from ...proposal.shop import leave_out, whole_proposal
 
     # The site may have no setting yet, or one with mistakes: everything is tried under the proposed one.
-    tokens = {"TOKENS": {"default": "init"}}
+    tokens, notes = {"TOKENS": {"default": "init"}}, _note_of_other_keys()
     with rolled_back(_databases()):
         with override_settings(DFINERY=tokens):
             proposal = whole_proposal(chosen, _messages_of)
         if proposal is None:
             raise CommandError(_SOUGHT, returncode=FAILED)
+        proposal.notes += notes
         with override_settings(DFINERY={**tokens, **proposal.setting()}):
             leave_out(proposal, _all_messages())
         with override_settings(DFINERY={**tokens, **proposal.setting()}):
@@ -110,7 +112,20 @@ def _proposal_and_previews(chosen: type[models.Model] | None) -> tuple[Proposal,
 
 
 def _databases() -> list[str]:
-    return sorted({router.db_for_read(each) for each in apps.get_models()})
+    """Return the databases that are read; a router of the site may know none for a model."""
+    aliases = set()
+    for model in apps.get_models():
+        try:
+            aliases.add(router.db_for_read(model))
+        except Exception:  # noqa: BLE001, S112 - the site's own router  # nosec B112
+            continue
+    return sorted(aliases)
+
+
+def _note_of_other_keys() -> list[str]:
+    present = getattr(settings, "DFINERY", None)
+    keys = sorted(map(str, {*present} - {"TOKENS", "USER_ATTRIBUTES", "EVENTS"})) if isinstance(present, dict) else []
+    return [f"Your DFINERY also has {', '.join(keys)}, which this block does not repeat."] if keys else []
 
 
 def _messages_of(definition: Any) -> Iterable[Any]:

@@ -16,8 +16,10 @@ from django.utils import timezone
 from dfinery_django import EventDefinition, register
 from dfinery_django.checks.definitions import check_definition
 from dfinery_django.definitions.registry import unregister
+from dfinery_django.models import Event
 from dfinery_django.proposal.guesses import Guess, ProposedEvent
 from dfinery_django.proposal.trial import keep_valid
+from dfinery_django.sandbox import Sandbox
 from tests.shop.models import Line, Order, Product
 from tests.support.doubles import Shop
 from tests.support.typed_docs import ROOT
@@ -208,10 +210,39 @@ def test_json_has_reasons_and_alternatives(paid_order: Any, capsys: Any) -> None
     assert form["python"].startswith("import os\n")
 
 
+def test_other_keys_of_the_setting_are_named(settings: Any, capsys: Any, transactional_db: None) -> None:
+    """The block replaces the setting, so a reader has to know what it lacks."""
+    settings.DFINERY = {"TOKENS": {"default": "token"}, "BASE_URL": "http://127.0.0.1:9", "RETENTION_DAYS": 7}
+    assert "# Your DFINERY also has BASE_URL, RETENTION_DAYS, which this block does not repeat." in init(capsys)
+
+
+def test_a_purchase_arrives_by_the_pasted_block(settings: Any, shop: Shop, transactional_db: None, capsys: Any) -> None:
+    """Without an edit: an order that becomes paid is sent with its number, total, lines and customer."""
+    names: dict[str, Any] = {}
+    exec(init(capsys).partition("\n}\n")[0] + "\n}\n", names)
+    with Sandbox(tokens=["test-token"]) as sandbox:
+        settings.DFINERY = {**names["DFINERY"], "TOKENS": {"default": "test-token"}, "BASE_URL": sandbox.url}
+        customer = shop.customer()
+        order = shop.place(customer=customer, lines=2)
+        order.paid_at = timezone.now()
+        shop.pay(order)
+        Event.objects.update(due_at=timezone.now())
+        call_command("dfinery", "drain")
+        bodies = {each.event_name: each.body for each in sandbox.arrivals}
+    assert bodies["purchase"]["user_attributes"]["user_id"] == str(customer.pk)
+    attributes = bodies["purchase"]["event_attributes"]
+    assert {name: attributes[name] for name in ("order_id", "order_sales", "discount", "payment_method")} == {
+        "order_id": "2026-00001", "order_sales": 4000000.0, "discount": 0.0, "payment_method": "MobilePayment",
+    }  # fmt: skip
+    line = {
+        "product_id": "123456789", "product_name": "Macbook Air 13", "category1": "Macbook Air", "quantity": 1,
+        "price": 1900000.0, "discount": 0.0,
+    }  # fmt: skip
+    assert attributes["items"] == [line, line]
+
+
 def test_nothing_is_stored(paid_order: Any, capsys: Any) -> None:
     """No event, and no row of the shop."""
-    from dfinery_django.models import Event
-
     counts = [model._base_manager.count() for model in (Event, Order, Line, Product)]
     init(capsys)
     assert [model._base_manager.count() for model in (Event, Order, Line, Product)] == counts
