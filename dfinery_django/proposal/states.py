@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import models, router
+from django.utils.functional import Promise
 
 from ..db.savepoints import savepoint_guard
 from .candidates import columns_of, kind_of, links_of, names_of, texts_of
@@ -153,17 +154,29 @@ def _member_names(value: Any) -> tuple[str, ...]:
 
 
 def _constants(model: type[models.Model]) -> list[_Value]:
-    """Return constants of the class, ``STATUS_PAID = 2``, and members of its enums."""
+    """Return constants of the class, ``STATUS_PAID = 2``, its lists of choices, and members of its enums."""
     found: dict[Any, tuple[str, ...]] = {}
     for cls in model.__mro__:
-        if cls is models.Model or not issubclass(cls, models.Model):
-            continue
-        for name, value in vars(cls).items():
+        for name, value in vars(cls).items() if cls is not models.Model and issubclass(cls, models.Model) else ():
             if name.isupper() and isinstance(value, (str, int)) and not isinstance(value, bool):
                 found.setdefault(value, (*_code_text(value), name.removeprefix("STATUS_").removeprefix("STATE_")))
+            elif name.isupper():
+                found.update(_labelled(value))
             elif name[:1].isupper():
                 found.update(_members(_class_attribute(model, name)))  # also of an enum behind a descriptor
     return [_Value(stored, texts) for stored, texts in found.items()]
+
+
+def _labelled(constant: Any) -> dict[Any, tuple[str, ...]]:
+    """Return the values of a constant that is a dict, or pairs, of values and labels."""
+    pairs = list(constant.items()) if isinstance(constant, dict) else constant
+    if not isinstance(pairs, (list, tuple)) or not all(isinstance(each, tuple) and len(each) == 2 for each in pairs):
+        return {}
+    return {
+        stored: (*_code_text(stored), *texts_of(label))
+        for stored, label in pairs
+        if isinstance(stored, (str, int)) and isinstance(label, (str, Promise))
+    }
 
 
 def _class_attribute(model: type[models.Model], name: str) -> Any:

@@ -15,7 +15,7 @@ from .labels import with_labels
 from .orders import OrderModel
 from .people import Buyer, is_person_model, is_user_model, name_path
 from .samples import SampleRows
-from .vocabulary.people_roles import EMAIL, GENDER, JOINED_MOMENT, PERSON_NAME, PHONE
+from .vocabulary.people_roles import BUYER_KEY, EMAIL, GENDER, JOINED_MOMENT, PERSON_NAME, PHONE
 from .vocabulary.words import points_of
 
 #: Models of an address, and of what else says who bought.
@@ -31,10 +31,11 @@ def buyer_attributes(order: OrderModel, prefix: str = "") -> dict[str, Guess]:
     sources: list[Any] = [f"{prefix}{buyer.path}.pk"] if buyer else []
     if not buyer or buyer.is_optional:
         sources += [Hashed(f"{prefix}{each.path}") for each in guests[:1]]
+    sources = [*_plain_keys(order, prefix), *sources] if not buyer else sources
     if not sources:
         return {}
     value = sources[0] if len(sources) == 1 else Coalesce(*sources)
-    reason = buyer.reason if buyer else "no way to a user: " + guests[0].reason
+    reason = buyer.reason if buyer else "no way to a user: what is named like its key, or like an address"
     reason += "; guests by a hash of their address" if len(sources) > 1 else ""
     others = tuple(
         Guess(f"{prefix}{each.path}.pk", each.reason, "low")
@@ -45,6 +46,12 @@ def buyer_attributes(order: OrderModel, prefix: str = "") -> dict[str, Guess]:
     found = {"user_id": Guess(value, reason, confidence_of(buyer.points if buyer else 60), others)}
     name = _buyer_name(order, buyer, prefix)
     return {**found, "user_name": name} if name else found
+
+
+def _plain_keys(order: OrderModel, prefix: str) -> list[str]:
+    """Return the column of a user's key that is no relation; one whose default is 0 has it for guests."""
+    found = [each for each in rank(order.model, BUYER_KEY, order.samples) if each.candidate.column is not None]
+    return [f"{prefix}{each.path}" for each in found if each.candidate.column.default not in (0, "0")][:1]  # type: ignore[union-attr]
 
 
 def _guest_keys(order: OrderModel) -> list[Ranked]:

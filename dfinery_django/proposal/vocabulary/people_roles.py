@@ -66,3 +66,10 @@ JOINED_MOMENT = Role(
         60: "updated | last",
     },
 )
+BUYER_KEY = Role(
+    "a customer's key",
+    {95: "user id | customer id | member id | buyer id | user pk | user uuid | 회원번호 | 고객번호 | 会員番号"},
+    {"count": 0, "uuid": 0, "text": 0},
+    {60: "staff | seller | vendor | admin | driver | recipient | card | stripe | payment | shipping"},
+    least=80,
+)

@@ -29,6 +29,7 @@ ORDERS = {
     "market": "market.CustomerOrder",
     "cart": "cart.Order",
     "wholesale": "wholesale.SalesOrder",
+    "legacy": "legacy.Order",
 }
 #: What a purchase says in each of them.
 PURCHASES = {
@@ -122,6 +123,20 @@ PURCHASES = {
         "price": '"gross_price"',
         "user_id": '"order.client.pk"',
         "user_name": '"order.client.get_full_name"',
+    },
+    "legacy": {
+        "model": '"legacy.Order"',
+        "when": '{"state": "p"}',
+        "event_datetime": '"payment_date"',
+        "order_id": '"number"',
+        "order_sales": '"ordertotal"',
+        "delivery_charge": '"freight"',
+        "items": '"rows"',
+        "product_id": '"sku"',
+        "product_name": '"title"',
+        "quantity": '"qty"',
+        "price": '"priceeach"',
+        "user_id": 'Coalesce("customer_id", Hashed("email"))',
     },
 }
 
