@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.checks import WARNING
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from dfinery_django import EventDefinition, register
+from dfinery_django.checks import check_settings
 from dfinery_django.checks.definitions import check_definition
 from dfinery_django.definitions.registry import unregister
 from dfinery_django.models import Event
@@ -283,3 +285,52 @@ def test_a_path_that_the_checks_refuse_is_replaced(capsys: Any, transactional_db
         '"order_sales": "customer" was tried',
         '"when": {"status": "payed"} was tried',
     ]
+
+
+STRANGE = (
+    "Order",
+    "Booking",
+    "BranchOrder",
+    "GiftOrder",
+    "OrderReport",
+    "Voucher",
+    "Ticket",
+    "Stage",
+    "Product",
+    "User",
+)
+
+
+@pytest.mark.parametrize("model", STRANGE)
+def test_whatever_is_named_passes_the_checks(model: str, settings: Any, capsys: Any, transactional_db: None) -> None:
+    """A child, a proxy, a composite key, a UUID, a text as key, a manager that refuses, and what is no order at all."""
+    names: dict[str, Any] = {}
+    exec(init(capsys, "--model", f"shop.{model}").partition("\n}\n")[0] + "\n}\n", names)
+    assert names["DFINERY"]["EVENTS"]["purchase"]["model"] == f"shop.{model}"
+    settings.DFINERY = names["DFINERY"]
+    assert [each.msg for each in check_settings() if each.level >= WARNING] == []
+
+
+def test_the_example_project(tmp_path: Path) -> None:
+    """The shop of the demo gets the mapping that its own settings have."""
+    file = tmp_path / "dfinery_settings.py"
+    command = [sys.executable, "manage.py", "dfinery", "init", "--write", str(file)]
+    env = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    env["PYTHONPATH"] = str(ROOT)
+    done = subprocess.run(command, cwd=ROOT / "example_project", env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    names: dict[str, Any] = {}
+    exec(file.read_text(), names)
+    purchase = names["DFINERY"]["EVENTS"]["purchase"]
+    assert (purchase["model"], purchase["when"], purchase["event_datetime"]) == (
+        "shop.Order", {"status": "paid"}, "paid_at",
+    )  # fmt: skip
+    assert purchase["event_attributes"] == {
+        "order_id": "number", "order_sales": "total", "discount": "discount_total",
+        "delivery_charge": "delivery_charge", "payment_method": "get_payment_method_display",
+    }  # fmt: skip
+    assert {**purchase["item_attributes"], "product_id": repr(purchase["item_attributes"]["product_id"])} == {
+        "product_id": "'sku'", "product_name": "name", "category1": "product.category.name", "quantity": "quantity",
+        "price": "unit_price", "discount": "discount",
+    }  # fmt: skip
+    assert repr(purchase["user_attributes"]["user_id"]) == "Coalesce('customer.pk', Hashed('guest_email'))"
