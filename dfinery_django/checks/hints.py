@@ -1,16 +1,14 @@
-"""Hints that name what a model has: its fields, methods and properties, a field's choices."""
+"""Hints that name what a model has: its fields and a field's choices."""
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from django.db import models
-from django.utils import functional
 
 from ..conf import FIELD_LIKENESS, nearest
+from ..definitions.readable import method_names
 
 _MOST_CHOICES = 20
 
@@ -19,29 +17,6 @@ def path_names(model: Any) -> Iterator[str]:
     """Yield the names of a model's fields and relations, as a path has them."""
     for field in model._meta.get_fields():
         yield (field.get_accessor_name() or field.name if field.auto_created and not field.concrete else field.name)
-
-
-def method_names(model: type[models.Model]) -> Iterator[str]:
-    """Yield the model's own properties, and its methods that a path can call."""
-    for name in dir(model):
-        is_own = not name.startswith("_") and not hasattr(models.Model, name)
-        if is_own and _is_readable(name, inspect.getattr_static(model, name, None)):
-            yield name
-
-
-def _is_readable(name: str, attribute: Any) -> bool:
-    if isinstance(attribute, functools.partialmethod):  # Django's for a field: get_status_display, get_next_by_paid_at
-        return name.endswith("_display")
-    if inspect.isfunction(attribute):
-        return _needs_nothing(attribute)
-    return isinstance(attribute, (property, functools.cached_property, functional.cached_property))
-
-
-def _needs_nothing(method: Callable[..., Any]) -> bool:
-    parameters = list(inspect.signature(method).parameters.values())[1:]
-    rest = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    needed = [each for each in parameters if each.default is each.empty and each.kind not in rest]
-    return not needed and not getattr(method, "alters_data", False)
 
 
 def near_hint(word: str, known: Iterable[str]) -> str:

@@ -15,9 +15,10 @@ from ..conf import nearest
 from ..definitions.conditions import condition_query, is_plain_lookup
 from ..definitions.definition import EventDefinition
 from ..definitions.in_memory import leaves
+from ..definitions.readable import method_names
 from ..schema.model_fields import COLLECTIONS, is_none_of
 from . import message_of
-from .hints import choices_of, choices_words, method_names, near_hint, stored_form, with_article
+from .hints import choices_of, choices_words, near_hint, stored_form, with_article
 
 _USUAL_HINT = 'Write lookups as in filter(): {"status": "paid"}'
 

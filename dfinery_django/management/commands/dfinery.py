@@ -15,8 +15,8 @@ from ..subcommands.base import Subcommand
 
 #: In the order of the help. ``check-token`` is ``management.subcommands.check_token.CheckTokenCommand``.
 SUBCOMMANDS = (
-    "status", "drain", "reconcile", "resend", "cancel", "preview", "fields", "prune", "forget", "schedule", "sandbox",
-    "check-token",
+    "init", "status", "drain", "reconcile", "resend", "cancel", "preview", "fields", "prune", "forget", "schedule",
+    "sandbox", "check-token",
 )  # fmt: skip
 
 

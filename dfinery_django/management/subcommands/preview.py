@@ -98,7 +98,7 @@ class PreviewCommand(Subcommand):
         if options["json"]:
             self.stdout.write(json.dumps(list(map(asdict, explanations)), indent=2, default=dt.datetime.isoformat))
             return
-        texts = ["\n".join(_explanation_lines(each, self.style)) for each in explanations]
+        texts = ["\n".join(explanation_lines(each, self.style)) for each in explanations]
         # In one write: a reader that takes only the first lines would break the pipe.
         title = f"{model_class._meta.label} {instance.pk} in database {using!r}"
         self.stdout.write("\n\n".join([title + (f", the newest by {order}" if order else ""), *texts]))
@@ -133,7 +133,7 @@ def _watched_models() -> str:
     return f"Watched: {watched or 'none'}.{skipped}"
 
 
-def _explanation_lines(explanation: Explanation, style: Any) -> Iterator[str]:
+def explanation_lines(explanation: Explanation, style: Any) -> Iterator[str]:
     width = text_width(narrowest=80)
     yield from _verdict_lines(explanation, style, width)
     yield ""

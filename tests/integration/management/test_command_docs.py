@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import sys
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -102,7 +103,9 @@ def arrange(shop: Any, subcommand: str) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.partition("\n")[0].removeprefix(PROMPT)[:30])
-def test_what_is_printed_is_printed(configured: Any, shop: Any, monkeypatch: Any, capsys: Any, example: str) -> None:
+def test_what_is_printed_is_printed(
+    configured: Any, shop: Any, monkeypatch: Any, capsys: Any, tmp_path: Path, example: str
+) -> None:
     """But for numbers and times; also the exit code, where the page shows it."""
     command, _, shown = example.partition("\n")
     arguments = command.removeprefix(PROMPT).split()
@@ -112,6 +115,7 @@ def test_what_is_printed_is_printed(configured: Any, shop: Any, monkeypatch: Any
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("LOGNAME", "kim")
     monkeypatch.setattr(sys, "stdin", None)
+    monkeypatch.chdir(tmp_path)
     with Sandbox(tokens=["test-token"]) as sandbox:
         configured(BASE_URL=sandbox.url, EVENTS={"purchase": MAPPING}, CUSTOM_FIELDS={"event": {"channel": "string"}})
         arrange(shop, arguments[0])

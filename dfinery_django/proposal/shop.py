@@ -1,0 +1,93 @@
+"""The whole proposal of a shop: search, guess, and keep what the checks accept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.checks import WARNING
+from django.db import models, router
+from django.db.models import QuerySet
+
+from ..db.savepoints import savepoint_guard
+from ..mapping.model_paths import installed_model
+from .events import propose
+from .guesses import Guess, Proposal
+from .lines import lines_of
+from .orders import LEAST_ORDER, order_model, order_models
+from .oscar import ORDER, is_oscar, propose_oscar
+from .trial import Check, keep_valid
+
+
+def whole_proposal(chosen: type[models.Model] | None, check: Check) -> Proposal | None:
+    """Return a proposal whose every value passes the checks; ``None`` if no model looks like orders.
+
+    :param chosen: the model of orders; default: the one that looks most like it
+    :param check: returns the messages about a definition
+    """
+    if is_oscar() and (chosen is None or chosen._meta.label == ORDER):
+        proposal, line_model = propose_oscar(), None
+    else:
+        found = order_models()
+        best = order_model(chosen) if chosen else next((each for each in found if each.points >= LEAST_ORDER), None)
+        if best is None:
+            return None
+        proposal = propose(best, found)
+        lines = next(iter(lines_of(best.model)), None)
+        line_model = lines.model if lines else None
+    for event in proposal.events:
+        keep_valid(event, check, line_model)
+    _keep_user_attributes(proposal, check)
+    return proposal
+
+
+def _keep_user_attributes(proposal: Proposal, check: Check) -> None:
+    """Try the setting ``USER_ATTRIBUTES`` on the event that uses it."""
+    for event in proposal.events:
+        if event.name == "sign_up":
+            trial = type(event)("sign_up", event.model, {"user_attributes": dict(proposal.user_attributes)})
+            keep_valid(trial, check)
+            kept = trial.keys["user_attributes"]
+            assert isinstance(kept, dict)  # noqa: S101 - it was put in as one
+            proposal.user_attributes = kept
+
+
+def leave_out(proposal: Proposal, messages: Iterable[Any]) -> None:
+    """Comment out the definitions that messages of the whole setting speak of: together they may not do.
+
+    What the site itself has to change becomes a note.
+    """
+    for message in messages:
+        text = " ".join(f"{message.msg} {message.hint or ''}".split())
+        named = [each for each in proposal.events if f"{each.name!r}" in message.msg]
+        if message.id == "dfinery.I001":
+            proposal.notes.append(
+                f"manage.py check prints dfinery.I001 for {', '.join(each.name for each in named)}, which is no error: "
+                "rows that update() or bulk_create() writes are not found, since no column says when it happened."
+            )
+        elif message.level < WARNING:
+            continue
+        elif named:
+            for event in named:
+                event.fault = text
+        else:
+            proposal.notes.append(f"manage.py check says, whatever the mapping: {text}")
+
+
+def last_row(proposal: Proposal, index: int) -> models.Model | None:
+    """Return the newest row of a definition's model, one that matches it if there is any; ``None`` without rows."""
+    event = proposal.events[index]
+    model = installed_model(event.model)
+    when = event.keys.get("when")
+    using = router.db_for_read(model)
+    rows = model._base_manager.using(using).order_by("-pk")
+    try:
+        with savepoint_guard(using):
+            return _newest_of(rows, when)
+    except Exception:  # noqa: BLE001 - no table, or a column whose values its field can't read
+        return None
+
+
+def _newest_of(rows: QuerySet[models.Model], when: Any) -> models.Model | None:
+    lookups = when.value if isinstance(when, Guess) and isinstance(when.value, dict) else {}
+    return (rows.filter(**lookups).first() if lookups else None) or rows.first()

@@ -1,0 +1,260 @@
+"""The conditions under which an order was bought, cancelled or refunded: statuses, flags, moments."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import models, router
+from django.utils.functional import Promise
+
+from ..db.savepoints import savepoint_guard
+from .candidates import columns_of, kind_of, links_of, names_of, texts_of
+from .vocabulary.order_roles import CANCELED_MOMENT, PAID_MOMENT, REFUNDED_MOMENT
+from .vocabulary.roles import Role
+from .vocabulary.state_words import FLAG_AGAINST, FLAGS, PHASES, SETTLED, STATUS_AGAINST, STATUS_FIELD
+from .vocabulary.words import Table, points_of
+
+_MOST_VALUES = 60
+#: Columns that are empty before.
+_EMPTY_BEFORE: Mapping[str, Role] = {
+    "paid": PAID_MOMENT, "settled": PAID_MOMENT, "canceled": CANCELED_MOMENT, "refunded": REFUNDED_MOMENT,
+}  # fmt: skip
+#: Points from which a condition says by itself that an order was bought.
+STRONG = 60
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A ``when``: lookups that must become true, or the word "created"."""
+
+    points: int
+    when: Mapping[str, Any] | str
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Value:
+    """A value that a status may have, with the names that it has anywhere."""
+
+    stored: Any
+    texts: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        return self.texts[-1]
+
+    @property
+    def phase(self) -> str:
+        points = {phase: points_of(self.texts, table) for phase, table in PHASES.items()}
+        best = max(points, key=points.__getitem__)
+        return best if points[best] >= 40 else ""
+
+    def points(self, phase: str) -> int:
+        return points_of(self.texts, PHASES[phase])
+
+
+def conditions_of(model: type[models.Model], phase: str) -> list[Condition]:
+    """Return what may make an order "paid", "canceled" or "refunded", the best first."""
+    found = [*_by_status(model, phase), *_by_flag(model, phase), *_by_moment(model, phase)]
+    return sorted(found, key=lambda each: (-each.points, str(each.when)))
+
+
+# ── statuses ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _by_status(model: type[models.Model], phase: str) -> Iterator[Condition]:
+    for lookup, named, values, words in _statuses(model):
+        if phase in ("paid", "settled") and (named < 0 or not values):
+            continue
+        chosen, points, reason = _values_of_phase(values, phase)
+        if chosen:
+            when = {lookup: chosen[0]} if len(chosen) == 1 else {f"{lookup}__in": chosen}
+            yield Condition(points + named, when, f"{reason}{words}")
+
+
+def _statuses(model: type[models.Model]) -> Iterator[tuple[str, int, list[_Value], str]]:
+    """Yield lookup, points of its name, values and words for each column and each table that holds a status."""
+    for each in columns_of(model):
+        named = _named_like_status(model, each)
+        if kind_of(each) == "choice" or (named > 0 and kind_of(each) in ("text", "count")):
+            values, source = _values_of(model, each)
+            if named or each.choices:
+                yield each.name, named - (0 if named else 25), values, source
+    for name, related, field in links_of(model):
+        if field.concrete and _named_like_status(model, field) > 0 and related is not model:
+            yield from _by_table(name, related)
+
+
+def _named_like_status(model: type[models.Model], field: Any) -> int:
+    names = names_of(model, field.name, getattr(field, "verbose_name", ""))
+    return points_of(names, STATUS_FIELD, STATUS_AGAINST, neutral=(model._meta.model_name or "",))
+
+
+def _by_table(name: str, related: type[models.Model]) -> Iterator[tuple[str, int, list[_Value], str]]:
+    for column in columns_of(related):
+        if kind_of(column) in ("text", "choice") and column.name not in ("color", "description"):
+            values = _choices(related, column) or _stored_values(related, column)
+            if any(each.phase for each in values):
+                yield f"{name}__{column.name}", 18, values, f" ({related._meta.label} has such a row)"
+
+
+def _values_of_phase(values: Sequence[_Value], phase: str) -> tuple[list[Any], int, str]:
+    """Return the values that make the phase true, with points and a reason."""
+    phases = [each.phase for each in values]
+    if phase == "settled":
+        settled = [each for each in values if each.phase != "other" and points_of(each.texts, SETTLED) >= 80]
+        return [each.stored for each in settled], 60, _labels(settled)
+    if phase in phases:
+        best = max(each.points(phase) for each in values if each.phase == phase)
+        exact = [each for each in values if each.phase == phase and each.points(phase) >= best - 12]
+        return [each.stored for each in exact], best - 20, _labels(exact)
+    if phase != "paid" or "bought" not in phases:
+        return [], 0, ""
+    after = [each for each in values if each.phase in ("bought", "later")]
+    if "unpaid" in phases:
+        words = "no value is called paid: these come after those that wait, "
+        return [each.stored for each in after], STRONG - 11, words + _labels(after)
+    return [], 0, ""
+
+
+def _labels(values: Sequence[_Value]) -> str:
+    return "a status of its own: " + ", ".join(each.label for each in values[:6])
+
+
+def _values_of(model: type[models.Model], field: Any) -> tuple[list[_Value], str]:
+    if found := _choices(model, field):
+        return found, ""
+    if found := _stored_values(model, field):
+        return found, " (found in its rows)"
+    return _constants(model), " (a constant of the class)"
+
+
+def _choices(model: type[models.Model], field: Any) -> list[_Value]:
+    try:
+        pairs = list(field.flatchoices) if field.choices else []
+    except Exception:  # noqa: BLE001 - the site's own callable
+        return []
+    constants = {each.stored: each.texts for each in _constants(model)}
+    return [
+        _Value(stored, (*_code_text(stored), *constants.get(stored, ()), *_member_names(value), *texts_of(label)))
+        for value, label in pairs[:_MOST_VALUES]
+        if (stored := getattr(value, "value", value)) not in (None, "") and isinstance(stored, (str, int))
+    ]
+
+
+def _code_text(stored: Any) -> tuple[str, ...]:
+    return (stored,) if isinstance(stored, str) and len(stored) > 2 else ()
+
+
+def _member_names(value: Any) -> tuple[str, ...]:
+    return (value.name,) if isinstance(value, enum.Enum) else ()
+
+
+def _constants(model: type[models.Model]) -> list[_Value]:
+    """Return constants of the class, ``STATUS_PAID = 2``, its lists of choices, and members of its enums."""
+    found: dict[Any, tuple[str, ...]] = {}
+    for cls in model.__mro__:
+        for name, value in vars(cls).items() if cls is not models.Model and issubclass(cls, models.Model) else ():
+            if name.isupper() and isinstance(value, (str, int)) and not isinstance(value, bool):
+                found.setdefault(value, (*_code_text(value), name.removeprefix("STATUS_").removeprefix("STATE_")))
+            elif name.isupper():
+                found.update(_labelled(value))
+            elif name[:1].isupper():
+                found.update(_members(_class_attribute(model, name)))  # also of an enum behind a descriptor
+    return [_Value(stored, texts) for stored, texts in found.items()]
+
+
+def _labelled(constant: Any) -> dict[Any, tuple[str, ...]]:
+    """Return the values of a constant that is a dict, or pairs, of values and labels."""
+    pairs = list(constant.items()) if isinstance(constant, dict) else constant
+    if not isinstance(pairs, (list, tuple)) or not all(isinstance(each, tuple) and len(each) == 2 for each in pairs):
+        return {}
+    return {
+        stored: (*_code_text(stored), *texts_of(label))
+        for stored, label in pairs
+        if isinstance(stored, (str, int)) and isinstance(label, (str, Promise))
+    }
+
+
+def _class_attribute(model: type[models.Model], name: str) -> Any:
+    try:
+        return getattr(model, name, None)
+    except Exception:  # noqa: BLE001 - the site's own descriptor
+        return None
+
+
+def _members(holder: Any) -> dict[Any, tuple[str, ...]]:
+    if not (isinstance(holder, type) and issubclass(holder, enum.Enum)):
+        return {}
+    labels = {each: texts_of(getattr(each, "label", "")) for each in holder}
+    return {
+        each.value: (each.name, *_code_text(each.value), *labels[each])
+        for each in holder
+        if isinstance(each.value, (str, int))
+    }
+
+
+def _stored_values(model: type[models.Model], field: Any) -> list[_Value]:
+    using = router.db_for_read(model)
+    try:
+        with savepoint_guard(using):
+            rows = model._base_manager.using(using).order_by().values_list(field.name, flat=True).distinct()
+            values = list(rows[:_MOST_VALUES])
+    except Exception:  # noqa: BLE001 - no table, or values that the field can't read
+        return []
+    kept = [each for each in values if isinstance(each, str) and each]
+    return [_Value(each, (each,)) for each in sorted(kept)]
+
+
+def unread_status(model: type[models.Model]) -> str:
+    """Return the name of a column that is named like a status, and of whose values nothing is known; "" if none is."""
+    for each in columns_of(model):
+        if (
+            _named_like_status(model, each) >= 20
+            and kind_of(each) in ("text", "count")
+            and not _values_of(model, each)[0]
+        ):
+            return each.name
+    return ""
+
+
+def values_named(model: type[models.Model], table: Table) -> list[tuple[str, Any]]:
+    """Return column and value of each choice that a table names."""
+    return [
+        (column.name, value.stored)
+        for column in columns_of(model)
+        for value in _choices(model, column)
+        if points_of(value.texts, table) >= 90
+    ]
+
+
+def flags_named(model: type[models.Model], table: Table) -> list[str]:
+    """Return the columns of true and false that a table names."""
+    flags = (each for each in columns_of(model) if kind_of(each) == "flag")
+    return [each.name for each in flags if points_of(names_of(model, each.name, each.verbose_name), table) >= 90]
+
+
+# ── flags and moments ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _by_flag(model: type[models.Model], phase: str) -> Iterator[Condition]:
+    own = (model._meta.model_name or "",)
+    for each in columns_of(model):
+        if kind_of(each) == "flag":
+            names = names_of(model, each.name, each.verbose_name)
+            points = points_of(names, FLAGS[phase], FLAG_AGAINST, neutral=own)
+            if points >= 40:
+                yield Condition(points, {each.name: True}, "a yes-or-no column that is named so")
+
+
+def _by_moment(model: type[models.Model], phase: str) -> Iterator[Condition]:
+    role = _EMPTY_BEFORE[phase]
+    for each in columns_of(model):
+        if kind_of(each) in ("moment", "time") and each.null and isinstance(each, models.DateField):
+            names = names_of(model, each.name, each.verbose_name)
+            points = points_of(names, role.words, role.against, neutral=(model._meta.model_name or "",))
+            if points >= role.least:
+                yield Condition(points - 4, {f"{each.name}__isnull": False}, "a moment that is empty before")

@@ -1,0 +1,332 @@
+"""``proposal``: what is guessed of shops of different shapes, and that every guess can be used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core.management import call_command
+
+from dfinery_django.checks import check_settings
+from dfinery_django.checks.definitions import check_definition
+from dfinery_django.definitions import registry
+from dfinery_django.diagnostics.explain import explain
+from dfinery_django.proposal.guesses import Guess, Proposal
+from dfinery_django.proposal.orders import order_models
+from dfinery_django.proposal.render import python_text
+from dfinery_django.proposal.shop import last_row, whole_proposal
+from tests.integration.proposal.conftest import SHOPS
+
+Install = Callable[..., Any]
+
+#: The model of orders of each shop.
+ORDERS = {
+    "hotel": "hotel.Booking",
+    "tickets": "tickets.Order",
+    "mall": "mall.Ord",
+    "market": "market.CustomerOrder",
+    "cart": "cart.Order",
+    "wholesale": "wholesale.SalesOrder",
+    "legacy": "legacy.Order",
+}
+#: What a purchase says in each of them.
+PURCHASES = {
+    "hotel": {
+        "model": '"hotel.Booking"',
+        "when": '{"status__in": ["CO", "CI"]}',  # confirmed or later: no value is called paid
+        "event_datetime": '"confirmed_at"',
+        "order_id": '"booking_reference"',
+        "order_sales": '"total_price"',
+        "items": "lambda order: [order]",
+        "product_id": '"room.pk"',
+        "product_name": '"room.number"',
+        "category1": '"room.room_type.name"',
+        "quantity": '"nights"',
+        "price": "lambda line: line.total_price / line.nights if line.nights else None",
+        "user_id": '"guest.pk"',  # and not created_by, who is of the staff
+    },
+    "tickets": {
+        "model": '"tickets.Order"',
+        "when": '{"status": 2}',
+        "order_id": '"reference"',
+        "order_sales": "lambda order: order.total_cents / 100",
+        "items": '"tickets"',
+        "product_id": '"ticket_type.pk"',  # and not the ticket's own code
+        "product_name": '"ticket_type.name"',
+        "quantity": "Value(1)",
+        "price": '"price"',
+        "user_id": 'Coalesce("user.pk", Hashed("email"))',
+        "user_name": '"user.get_full_name"',
+    },
+    "mall": {
+        "model": '"mall.Ord"',
+        "when": '{"stat": 20}',
+        "event_datetime": '"pay_dt"',
+        "order_id": '"ord_no"',
+        "order_sales": '"tot_amt"',
+        "discount": '"dc_amt"',
+        "delivery_charge": '"dlv_amt"',
+        "payment_method": '"get_pay_way_display"',
+        "items": '"ordgoods_set"',
+        "product_id": '"g.gd_cd"',
+        "product_name": '"g.gd_nm"',
+        "category1": '"g.cate.cate_nm"',
+        "quantity": '"cnt"',
+        "price": '"prc"',
+        "user_id": 'Coalesce("mem.pk", Hashed("ord_email"))',
+        "user_name": 'Coalesce("mem.get_full_name", "ord_nm")',
+    },
+    "market": {
+        "model": '"market.CustomerOrder"',
+        "when": '{"payment_status": "paid"}',
+        "order_id": '"order_number"',
+        "order_sales": '"grand_total"',
+        "discount": '"discount_total"',
+        "delivery_charge": '"shipping_total"',
+        "items": "lambda order: [line for part in order.vendor_orders.all() for line in part.lines.all()]",
+        "product_id": '"product.sku"',
+        "product_name": '"product_title"',
+        "category1": '"product.categories.first.title"',
+        "quantity": '"qty"',
+        "price": "lambda line: line.line_total / line.qty if line.qty else None",
+        "user_id": 'Coalesce("buyer.pk", Hashed("billing_address.email"))',
+        "user_name": 'Coalesce("buyer.get_full_name", "billing_address.full_name")',
+    },
+    "cart": {
+        "model": '"cart.Order"',
+        "when": '{"ordered": True}',
+        "event_datetime": '"ordered_date"',
+        "order_id": '"ref_code"',
+        "order_sales": '"get_total"',
+        "items": '"items"',
+        "product_id": '"item.pk"',
+        "product_name": '"item.title"',
+        "category1": '"item.get_category_display"',
+        "quantity": '"quantity"',
+        "price": '"item.price"',
+        "user_id": '"user.pk"',
+        "user_name": '"user.get_full_name"',
+    },
+    "wholesale": {  # without rows nothing tells what the statuses are called, so a payment says it
+        "model": '"wholesale.Payment"',
+        "when": '{"captured_at__isnull": False}',
+        "event_datetime": '"captured_at"',
+        "order_id": '"order.pk"',
+        "order_sales": '"order.gross_amount"',
+        "payment_method": '"method"',
+        "items": '"order.salesorderline_set"',
+        "product_id": '"item.sku"',
+        "product_name": '"item.name"',
+        "quantity": '"quantity"',
+        "price": '"gross_price"',
+        "user_id": '"order.client.pk"',
+        "user_name": '"order.client.get_full_name"',
+    },
+    "legacy": {
+        "model": '"legacy.Order"',
+        "when": '{"state": "p"}',
+        "event_datetime": '"payment_date"',
+        "order_id": '"number"',
+        "order_sales": '"ordertotal"',
+        "delivery_charge": '"freight"',
+        "items": '"rows"',
+        "product_id": '"sku"',
+        "product_name": '"title"',
+        "quantity": '"qty"',
+        "price": '"priceeach"',
+        "user_id": 'Coalesce("customer_id", Hashed("email"))',
+    },
+}
+
+
+def propose_for(name: str) -> Proposal:
+    proposal = whole_proposal(apps.get_model(ORDERS[name]), check_definition)
+    assert proposal is not None
+    return proposal
+
+
+def guesses_of(proposal: Proposal, name: str = "purchase") -> dict[str, str]:
+    """The values of a definition as Python text, by the names of keys and fields; those of items come last."""
+    event = next(each for each in proposal.events if each.name == name)
+    found = {"model": f'"{event.model}"'}
+    for key, guess in event.keys.items():
+        found.update({key: guess.code} if isinstance(guess, Guess) else {each: guess[each].code for each in guess})
+    return found
+
+
+def setting_of(text: str) -> dict[str, Any]:
+    """The setting that a reader has who pastes the text."""
+    names: dict[str, Any] = {}
+    exec(compile(text, "settings", "exec"), names)
+    setting: dict[str, Any] = names["DFINERY"]
+    return setting
+
+
+@pytest.mark.parametrize("name", SHOPS)
+def test_the_model_of_orders_is_found(install: Install, name: str) -> None:
+    """Among all models of a shop, the one that a person would name is the best."""
+    install(name)
+    found = [each.label for each in order_models() if each.label.startswith(f"{name}.")]
+    assert found[0] == ORDERS[name]
+
+
+@pytest.mark.parametrize("name", SHOPS)
+def test_what_a_purchase_says(install: Install, name: str) -> None:
+    """Each field gets the path that a person would write."""
+    install(name)
+    assert guesses_of(propose_for(name)) == PURCHASES[name]
+
+
+def test_rows_of_a_table_of_statuses_name_them(install: Install) -> None:
+    """With the rows there, the order's own status says that it was paid."""
+    install("wholesale")
+    status: Any = apps.get_model("wholesale.OrderStatus")
+    for code in ("draft", "paid", "shipped", "cancelled"):
+        status.objects.create(code=code, name=code.title())
+    proposal = propose_for("wholesale")
+    assert guesses_of(proposal)["model"] == '"wholesale.SalesOrder"'
+    assert guesses_of(proposal)["when"] == '{"status__code": "paid"}'
+    assert guesses_of(proposal, "cancel_order")["when"] == '{"status__code": "cancelled"}'
+
+
+def test_what_comes_after_a_purchase(install: Install) -> None:
+    """A cancellation and a refund have the order's number and user, and the moment where there is one."""
+    install("mall")
+    user = 'Coalesce("mem.pk", Hashed("ord_email"))'
+    proposal = propose_for("mall")
+    assert guesses_of(proposal, "cancel_order") == {
+        "model": '"mall.Ord"', "when": '{"stat": 90}', "event_datetime": '"cancel_dt"', "order_id": '"ord_no"',
+        "order_sales": '"tot_amt"', "user_id": user,
+    }  # fmt: skip
+    assert guesses_of(proposal, "refund") == {
+        "model": '"mall.Ord"', "when": '{"stat": 95}', "order_id": '"ord_no"', "order_sales": '"tot_amt"',
+        "user_id": user,
+    }  # fmt: skip
+
+
+def test_refunds_with_rows_of_their_own(install: Install) -> None:
+    """Each is an event, since an order may have several."""
+    install("cart")
+    assert guesses_of(propose_for("cart"), "refund") == {
+        "model": '"cart.Refund"', "when": '{"accepted": True}', "order_id": '"order.ref_code"',
+        "user_id": '"order.user.pk"',
+    }  # fmt: skip
+
+
+def test_customers_who_are_no_users_sign_up(install: Install) -> None:
+    """Where orders belong to a model of customers, a row of it is a sign-up."""
+    install("hotel")
+    assert guesses_of(propose_for("hotel"), "sign_up") == {
+        "model": '"hotel.Guest"',
+        "when": '"created"',
+        "user_id": '"pk"',
+    }
+
+
+@pytest.mark.parametrize("rows", [0, 3])
+@pytest.mark.parametrize("name", SHOPS)
+def test_a_pasted_proposal_passes_the_checks(install: Install, settings: Any, name: str, rows: int) -> None:
+    """No error and no warning, with or without rows; reconcile may have a note, and moments without a zone."""
+    install(name, rows=rows)
+    settings.DFINERY = setting_of(python_text(propose_for(name)))
+    settings.Q_CLUSTER = {"name": "tests", "orm": "default", "timeout": 60, "retry": 90}
+    assert {each.id for each in check_settings()} <= {"dfinery.I001", "dfinery.I002"}
+    assert set(registry.definition_faults()) == set()
+
+
+@pytest.mark.parametrize("name", SHOPS)
+def test_a_real_row_can_be_sent(install: Install, settings: Any, name: str) -> None:
+    """Each definition of the pasted text builds an event of the last row, without a fault."""
+    install(name, rows=3)
+    proposal = propose_for(name)
+    settings.DFINERY = setting_of(python_text(proposal))
+    for index, event in enumerate(proposal.events):
+        row: Any = last_row(proposal, index)
+        explanation = explain(registry.get(event.name), row, using="default")
+        assert (explanation.ending, explanation.reason) == ("pending", "")
+        faults = [each.fault for part in explanation.parts for each in part.readings if each.fault]
+        assert faults == []
+
+
+@pytest.mark.parametrize("name", SHOPS)
+def test_the_same_shop_has_the_same_proposal(install: Install, name: str) -> None:
+    """Nothing of it depends on an order of sets, or on what was asked before."""
+    install(name, rows=3)
+    assert python_text(propose_for(name)) == python_text(propose_for(name))
+
+
+@pytest.mark.parametrize("name", SHOPS)
+def test_what_is_tried_is_what_is_written(install: Install, settings: Any, name: str) -> None:
+    """The text of a value and the value that the checks saw give the same payload."""
+    from dfinery_django import preview
+
+    install(name, rows=3)
+    proposal = propose_for(name)
+    payloads = []
+    for setting in (proposal.setting(), setting_of(python_text(proposal))):
+        settings.DFINERY = {**setting, "TOKENS": {"default": "test-token"}}
+        for index, event in enumerate(proposal.events):
+            row: Any = last_row(proposal, index)
+            payload: Any = preview(event.name, row)
+            said = {**payload.event_attributes, "event_id": None, "event_datetime": None}  # of each look its own
+            payloads.append((event.name, payload.user_attributes, payload.items, said))
+    half = len(payloads) // 2
+    assert payloads[:half] == payloads[half:]
+
+
+def test_a_guess_from_rows_is_told_by_them(install: Install) -> None:
+    """A column that is empty in every row is less likely than another that has a value."""
+    app = install("cart", rows=3)
+    orders: Any = app.get_model("Order").objects
+    orders.update(ref_code=None)
+    proposal = propose_for("cart")
+    assert guesses_of(proposal)["order_id"] == '"ref_code"'  # the name still speaks for it
+    event = next(each for each in proposal.events if each.name == "purchase")
+    fields: Any = event.keys["event_attributes"]
+    assert "filled in 0 of 3 rows" in fields["order_id"].reason
+
+
+def test_rows_that_can_not_be_read_are_no_obstacle(install: Install, capsys: Any) -> None:
+    """Such as a column whose field refuses the stored value: the names decide, and the reason is shown."""
+    app = install("cart", rows=3)
+    model: Any = app.get_model("Order")
+
+    def refuse(*args: Any) -> Any:
+        raise ArithmeticError("not a number")
+
+    model.from_db = refuse
+    try:
+        call_command("dfinery", "init", "--model", "cart.Order")
+    finally:
+        del model.from_db
+    out = capsys.readouterr().out
+    assert "# No row of cart.Order can be read (ArithmeticError: not a number): names alone decided." in out
+    assert guesses_of(propose_for("cart")) == PURCHASES["cart"]
+
+
+def test_a_property_that_fails_is_not_proposed(install: Install) -> None:
+    """Neither is one that gives no number for an amount."""
+    app = install("cart", rows=3)
+    model: Any = app.get_model("Order")
+    model.grand_total = property(lambda order: 1 / 0)
+    model.total_price = property(lambda order: "ten")
+    try:
+        assert guesses_of(propose_for("cart"))["order_sales"] == '"get_total"'
+    finally:
+        del model.grand_total, model.total_price
+
+
+def test_nothing_is_stored_by_a_look(install: Install, capsys: Any) -> None:
+    """A property that writes is undone."""
+    app = install("cart", rows=3)
+    model: Any = app.get_model("Order")
+    before = list(model.objects.values())
+    model.total = property(lambda order: model.objects.filter(pk=order.pk).update(ref_code="x"))
+    try:
+        call_command("dfinery", "init", "--model", "cart.Order")
+    finally:
+        del model.total
+    assert list(model.objects.values()) == before
+    assert '"model": "cart.Order"' in capsys.readouterr().out
