@@ -261,6 +261,7 @@ def is_hook_pending(key: Any, hook: Any, connection: Any) -> bool:
     # Only a rollback can drop it, and that also rolls back all that was written since the hook was added.
     # An import may add thousands of the shop's own callbacks: try the hook's last position first.
     hooks, positions = connection.run_on_commit, _hook_positions.setdefault(connection, {})
-    if positions.get(key, 0) >= len(hooks) or hooks[positions.get(key, 0)][1] is not hook:
-        positions[key] = next((index for index, entry in enumerate(hooks) if entry[1] is hook), len(hooks))
-    return bool(positions[key] < len(hooks))
+    position = positions.get(key, 0)
+    if position >= len(hooks) or hooks[position][1] is not hook:
+        position = positions[key] = next((index for index, entry in enumerate(hooks) if entry[1] is hook), len(hooks))
+    return bool(position < len(hooks))

@@ -66,7 +66,7 @@ def _event_lines(event: ProposedEvent) -> Iterator[str]:
     for key in sorted(event.keys, key=_ORDER.index):
         guess = event.keys[key]
         if isinstance(guess, Guess):
-            lines += _entry(key, guess, 4)
+            lines += _guess_lines(key, guess, 4)
         else:
             lines += [f"    {code_of(key)}: {{", *_field_lines(guess, 8), "    },"]
     for each in event.todo:
@@ -80,10 +80,10 @@ def _event_lines(event: ProposedEvent) -> Iterator[str]:
 
 
 def _field_lines(guesses: Mapping[str, Guess], indent: int) -> list[str]:
-    return [line for name, guess in guesses.items() for line in _entry(name, guess, indent)]
+    return [line for name, guess in guesses.items() for line in _guess_lines(name, guess, indent)]
 
 
-def _entry(key: str, guess: Guess, indent: int) -> list[str]:
+def _guess_lines(key: str, guess: Guess, indent: int) -> list[str]:
     unsure = {"high": "", "medium": "", "low": "unsure, "}[guess.confidence]
     lines = _with_reason(f"{code_of(key)}: {guess.code},", f"{unsure}{guess.reason}" if guess.reason else "", indent)
     for each in guess.alternatives[:3]:

@@ -19,7 +19,7 @@ from .vocabulary.people_roles import BUYER_KEY, EMAIL, GENDER, JOINED_MOMENT, PE
 from .vocabulary.words import points_of
 
 #: Models of an address, and of what else says who bought.
-_ADDRESS = {
+_ADDRESS_WORDS = {
     40: "address | shipping | billing | invoice | contact | buyer | customer | guest | info | detail | 주소 | 배송지"
 }
 _OF_OTHERS = {60: "shop | store | vendor"}
@@ -70,7 +70,7 @@ def _is_others(each: Ranked) -> bool:
 
 def _is_address(model: type[models.Model]) -> bool:
     names = names_of(model, model.__name__, model._meta.verbose_name)
-    return points_of(names, _ADDRESS, _OF_OTHERS) > 0
+    return points_of(names, _ADDRESS_WORDS, _OF_OTHERS) > 0
 
 
 def _buyer_name(order: OrderModel, buyer: Buyer | None, prefix: str) -> Guess | None:

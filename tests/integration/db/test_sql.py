@@ -89,3 +89,19 @@ def test_the_plain_one_looks_again_where_another_was_faster() -> None:
     with transaction.atomic():
         plain_sql.insert_row(Total(key="0", metric="second"), unique="key", using="default", may_exist=False)
         assert Total.objects.get().metric == "first"
+
+
+def test_a_pending_hook_is_found_from_the_first_one_on() -> None:
+    """On a connection that has never been asked: a hook at the first place, at another one, and none."""
+
+    class Hooked:
+        """A connection's hooks for the commit, as Django keeps them: (savepoints, hook, is robust)."""
+
+        def __init__(self, *hooks: Any) -> None:
+            self.run_on_commit = [(set(), hook, True) for hook in hooks]
+
+    def ours() -> None: ...
+
+    for hooks, is_pending in (((ours,), True), ((print, ours), True), ((print,), False), ((), False)):
+        connection = Hooked(*hooks)
+        assert [fast_sql.is_hook_pending("wake", ours, connection) for _ in range(2)] == [is_pending] * 2
