@@ -1,4 +1,7 @@
-"""Shops of other shapes than ``tests.shop``, installed for one test each, with rows in their tables."""
+"""Shops of other shapes than ``tests.shop``, installed for one test each, with rows in their tables.
+
+Their classes stay imported: a model of a name that ``tests.shop`` has gives its foreign key a ``related_name``.
+"""
 
 from __future__ import annotations
 

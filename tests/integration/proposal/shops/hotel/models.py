@@ -42,6 +42,8 @@ class Booking(models.Model):
     num_adults = models.PositiveIntegerField()
     status = models.CharField(max_length=2, choices=BookingStatus.choices, default="PE")
     total_price = models.DecimalField(max_digits=10, decimal_places=2)
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="hotel_bookings"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     confirmed_at = models.DateTimeField(null=True)

@@ -22,7 +22,9 @@ class Order(models.Model):
     STATUS_PENDING = 1
     STATUS_PAID = 2
     STATUS_CANCELLED = 3
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="tickets_orders"
+    )
     email = models.EmailField()
     phone = models.CharField(max_length=20)
     event = models.ForeignKey(Event, on_delete=models.CASCADE)
