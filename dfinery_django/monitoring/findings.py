@@ -214,6 +214,9 @@ def _unusable_tokens(overview: Snapshot) -> Iterator[Finding]:
 
 
 def _token_fault(report: DestinationReport, overview: Snapshot) -> str:
+    """Return why a token can't be used: the one of this process, or as a worker has found it in a secret store."""
+    if report.code == Reason.TOKEN and getattr(report.why, "code", "") == "token_unusable":
+        return in_language(report.why)
     token = overview.settings.TOKENS.get(report.alias)
     return in_language(unusable_token(report.alias, token.known_fault)) if token and token.known_fault else ""
 

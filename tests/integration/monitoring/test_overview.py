@@ -576,6 +576,23 @@ def test_a_token_that_can_not_be_used_is_said(configured: Any, tokens: Any) -> N
     assert found.waiting == 1
 
 
+def test_a_token_that_no_worker_could_read_is_not_refused_by_dfinery(configured: Any) -> None:
+    """A secret store or a variable that is missing: DFINERY was never asked. The page itself asks no store."""
+
+    def missing() -> str:
+        raise KeyError("DFINERY_API_TOKEN")
+
+    configured(TOKENS={"default": missing})
+    Event.objects.create(
+        event_name="purchase", destination="default", status="pending", payload="{}", occurred_at=timezone.now(),
+        expires_at=timezone.now() + 48 * HOUR, due_at=timezone.now(),
+    )  # fmt: skip
+    drain()
+    finding = assess(look(timezone.now())).findings[0]
+    assert (finding.code, finding.text.split(":")[0]) == ("unusable_token", "Nothing is sent to default")
+    assert finding.said == "DFINERY['TOKENS']['default'] is not readable: its source raised KeyError."
+
+
 def test_no_token_in_any_of_it(configured: Any) -> None:
     """Whatever is printed of an overview."""
     configured(TOKENS={"default": "very-secret"})
