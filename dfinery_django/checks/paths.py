@@ -59,15 +59,17 @@ def _missing_part(definition: EventDefinition, path: str, followed: Trace, model
 
 def _several_hint(definition: EventDefinition, path: str, followed: Trace, part: str) -> str:
     """Return what to write for a path that goes on behind several rows, as if behind one."""
-    whole = trace(definition.model_class, path, through_many=True)
+    whole, parts = trace(definition.model_class, path, through_many=True), path.split(".")
     many = [hop.name for hop in whole.hops if hop.is_many]
-    lookup = LOOKUP_SEP.join([*(hop.relation.name for hop in whole.hops), *([whole.field.name] if whole.field else [])])
+    taken = sum(each in ("first", "last") for each in parts)
     hint = f"There may be several: write '.first.{part}' for the first alone"
-    if isinstance(whole.field, (models.IntegerField, models.DecimalField, models.FloatField)):
+    if isinstance(whole.field, (models.IntegerField, models.DecimalField, models.FloatField)) and not taken:
+        lookup = LOOKUP_SEP.join([*(hop.relation.name for hop in whole.hops), whole.field.name])
         hint += f', or one value of all: Sum("{lookup}")'
-    if len(many) == 1:
+    if len(many) - taken <= 1:
         return f"{hint}; or map them as items."
-    return f'{hint}. Or map them as items, which may go through both: "items": "{path.rpartition(".")[0]}".'
+    items = ".".join(parts[: len(parts) - parts[::-1].index(many[-1])])
+    return f'{hint}. Or map them as items, which may go through both: "items": "{items}".'
 
 
 def _check_column(definition: EventDefinition, path: str, field: Any) -> Iterator[CheckMessage]:

@@ -148,18 +148,18 @@ def _check_own_saves(definition: EventDefinition, query: Q) -> Iterator[CheckMes
     if definition.signal or not relations or not all(relations):
         return
     own, others = definition.source_label, list(dict.fromkeys(each.related_model._meta.label for each in relations))
-    names = " and ".join(others)
+    names, any_name = " and ".join(others), " or ".join(others)
     reason = obstacle(definition) or ("" if get_settings().RECONCILE_MINUTES else "RECONCILE_MINUTES is 0")
     found_by = f"Nothing finds it later: {reason}." if reason else "Only reconcile finds it."
-    calls = f"call capture({definition.name!r}, …) where {names} is saved"
+    calls = f"call capture({definition.name!r}, …) where rows of {any_name} are saved"
     hint = f"{', or '.join([*_way_to_watch(query, relations), calls])}."
     if not reason:
         soon = f"If {get_settings().RECONCILE_MINUTES} min later is soon enough, reconcile does"
         hint += f' {soon}: SILENCED_SYSTEM_CHECKS = ["dfinery.W024"].'
     yield message_of(
         "W024",
-        f"Event {definition.name!r}: its when asks for rows of {names} alone. A save of {names} does not fire it, and "
-        f"a save of {own} after that finds it true already. {found_by}",
+        f"Event {definition.name!r}: its when asks for rows of {names} alone. A save of {any_name} does not fire it, "
+        f"and a save of {own} after that finds it true already. {found_by}",
         f"{hint[0].upper()}{hint[1:]}",
     )
 

@@ -19,7 +19,7 @@ from ... import clock
 from ...conf import get_settings
 from ...db.retry import DATABASE_ERRORS, is_transient
 from ...enums import EventStatus
-from ...text.times import span
+from ...text.times import exact_span
 from ..arguments import destinations_named, seconds_type
 from ..exit_codes import one_line
 from .base import Subcommand
@@ -28,6 +28,8 @@ from .base import Subcommand
 WATCH_SECONDS = 5.0
 #: The pause after a drain that failed, or had nothing to watch: the least from one drain to the next.
 IDLE_SECONDS = 1.0
+#: Django writes it into spans of time.
+NO_BREAK_SPACE = "\xa0"
 
 
 class DrainCommand(Subcommand):
@@ -106,7 +108,7 @@ def _waiting_words(count: int, due_at: dt.datetime | None) -> str:
     if due_at is None:
         return f"{words}."
     seconds = math.ceil((due_at - clock.now()).total_seconds())
-    left = span(seconds).replace("\xa0", " ")  # Django's no-break space
+    left = f"{seconds} s" if seconds < 60 else exact_span(dt.timedelta(seconds=seconds)).replace(NO_BREAK_SPACE, " ")
     return f"{words}; {subject} is due {f'in {left}' if seconds > 0 else 'now'}."
 
 
@@ -125,13 +127,12 @@ def _waiting(aliases: list[str]) -> tuple[int, dt.datetime | None]:
 
 
 def _holdups(aliases: list[str]) -> Iterator[str]:
-    """Yield what keeps the destinations from being sent to, and the answer that is to blame."""
+    """Yield what keeps the destinations from being sent to, the answer that is to blame, and the remedy."""
     from ...monitoring.holdups import find_holdups
     from ...monitoring.overview import look
 
     for each in find_holdups(look(with_schedules=False, with_events=False), aliases):
-        yield each.text
-        yield each.said
+        yield from (each.text, each.said, each.remedy)
 
 
 def _reason_of_one(aliases: list[str]) -> str:
