@@ -192,11 +192,11 @@ def _way_to_watch(query: Q, relations: Sequence[Any]) -> Iterator[str]:
     if is_plain and rest == {"isnull": False}:
         when = '"created"'
     elif is_plain and "isnull" not in rest:
-        when = f"{{{', '.join(f'{json.dumps(name)}: {_literal(value)}' for name, value in rest.items())}}}"
+        when = f"{{{', '.join(f'{json.dumps(name)}: {_as_written(value)}' for name, value in rest.items())}}}"
     label, back = relation.related_model._meta.label, relation.field.name
     yield f'watch these rows: "model": "{label}", "when": {when}, with paths through "{back}.…"'
 
 
-def _literal(value: Any) -> str:
+def _as_written(value: Any) -> str:
     value = stored_form(value)
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)

@@ -22,14 +22,13 @@ from ...enums import EventStatus
 from ...text.times import exact_span
 from ..arguments import destinations_named, seconds_type
 from ..exit_codes import one_line
+from ..terminal import NO_BREAK_SPACE
 from .base import Subcommand
 
 #: How long each drain of ``--forever`` watches for new events. Then it says what it did, and reads the tokens anew.
 WATCH_SECONDS = 5.0
 #: The pause after a drain that failed, or had nothing to watch: the least from one drain to the next.
 IDLE_SECONDS = 1.0
-#: Django writes it into spans of time.
-NO_BREAK_SPACE = "\xa0"
 
 
 class DrainCommand(Subcommand):
