@@ -30,6 +30,7 @@ def load_subcommand(name: str) -> Subcommand:
 
 class Command(BaseCommand):
     help = "Deliver events to DFINERY and look after them."
+    _shows_warnings = True
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         kwargs.update(epilog=EXIT_CODES, formatter_class=RawDescriptionHelpFormatter)
