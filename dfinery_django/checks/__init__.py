@@ -44,6 +44,7 @@ W020   ``when`` waits for a value that is none of its field's choices
 W021   ``event_datetime`` is a field that every save changes
 W022   a custom field whose name is nearly a predefined one
 W023   tasks run inside the shop's own requests, or never
+W024   a ``when`` about related rows alone, whose saves are not watched
 I001   events that depend on signals alone: reconcile can't find what they miss
 I002   moments without a zone, and the zone that they are read in
 =====  ==================================================================

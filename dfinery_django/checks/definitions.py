@@ -127,5 +127,16 @@ def _check_user(definition: EventDefinition) -> Iterator[CheckMessage]:
         yield message_of(
             "W001",
             f"Event {definition.name!r} names no user: USER_ATTRIBUTES would be read from {definition.source_label}.",
-            'Write "user": "customer" (the path of its user), or user_attributes with paths from it.',
+            'Write "user": "customer" (the path of its user), or user_attributes with paths from it. '
+            f'If its buyers have no account: "user_attributes": {{"user_id": Hashed("{_email_field(definition)}")}}.',
         )
+
+
+def _email_field(definition: EventDefinition) -> str:
+    """Return the name of the field that most likely has a guest's address; else "email"."""
+    fields = definition.model_class._meta.concrete_fields
+    found = [each.name for each in fields if isinstance(each, models.EmailField)]
+    found += [
+        each.name for each in fields if "mail" in each.name and isinstance(each, (models.CharField, models.TextField))
+    ]
+    return found[0] if found else "email"

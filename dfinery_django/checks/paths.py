@@ -47,7 +47,7 @@ def _missing_part(definition: EventDefinition, path: str, followed: Trace, model
     unfit = [each.name for each in model._meta.fields if _is_auto_now(each)] if is_moment else []
     hint = path_hint(model, part, unfit=unfit)
     if part in path_names(model):
-        hint = f"There may be several: write '.first.{part}', or map them as items."
+        hint = _several_hint(definition, path, followed, part)
     elif is_index(part) and followed.hops[-1:] and followed.hops[-1].is_many:
         hint = f"A relation has no places: write '.first', or '.all.{part}' for the row at that place."
     elif LOOKUP_SEP in part:
@@ -55,6 +55,21 @@ def _missing_part(definition: EventDefinition, path: str, followed: Trace, model
     if is_moment:
         hint += " Or leave event_datetime out: the moment of the save counts."
     return message_of("E008", f"Event {definition.name!r}: {model._meta.label} has no {part!r} ({path!r}).", hint)
+
+
+def _several_hint(definition: EventDefinition, path: str, followed: Trace, part: str) -> str:
+    """Return what to write for a path that goes on behind several rows, as if behind one."""
+    whole, parts = trace(definition.model_class, path, through_many=True), path.split(".")
+    many = [hop.name for hop in whole.hops if hop.is_many]
+    taken = sum(each in ("first", "last") for each in parts)
+    hint = f"There may be several: write '.first.{part}' for the first alone"
+    if isinstance(whole.field, (models.IntegerField, models.DecimalField, models.FloatField)) and not taken:
+        lookup = LOOKUP_SEP.join([*(hop.relation.name for hop in whole.hops), whole.field.name])
+        hint += f', or one value of all: Sum("{lookup}")'
+    if len(many) - taken <= 1:
+        return f"{hint}; or map them as items."
+    items = ".".join(parts[: len(parts) - parts[::-1].index(many[-1])])
+    return f'{hint}. Or map them as items, which may go through both: "items": "{items}".'
 
 
 def _check_column(definition: EventDefinition, path: str, field: Any) -> Iterator[CheckMessage]:

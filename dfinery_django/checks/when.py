@@ -1,8 +1,9 @@
-"""Checks of a ``when`` that is a dict or a ``Q``: its lookups, the types of its values, choices."""
+"""Checks of a ``when`` that is a dict or a ``Q``: its lookups, types of values, choices, whose rows it reads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.core.checks import CheckMessage
@@ -11,11 +12,12 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.constants import LOOKUP_SEP
 
-from ..conf import nearest
+from ..conf import get_settings, nearest
 from ..definitions.conditions import condition_query, is_plain_lookup
 from ..definitions.definition import EventDefinition
 from ..definitions.in_memory import leaves
 from ..definitions.readable import method_names
+from ..outbox.reconcile import obstacle
 from ..schema.model_fields import COLLECTIONS, is_none_of
 from . import message_of
 from .hints import choices_of, choices_words, near_hint, stored_form, with_article
@@ -30,6 +32,8 @@ def check_when(definition: EventDefinition) -> Iterator[CheckMessage]:
     if not found and (error := _filter_error(definition, query)):
         found.append(_refused(definition, error, _USUAL_HINT))
     yield from found
+    if all(each.id == "dfinery.W020" for each in found):
+        yield from _check_own_saves(definition, query)
 
 
 def _check_leaves(definition: EventDefinition, query: Q) -> Iterator[CheckMessage]:
@@ -136,3 +140,63 @@ def _choice_hint(value: Any, choices: list[tuple[Any, str]]) -> str:
             return f"Write the stored value, not its label: {stored!r}."
     near = nearest(value, [stored for stored, _ in choices if isinstance(stored, str)])
     return f"Did you mean {near!r}?" if near else "Write the stored value, not its label."
+
+
+def _check_own_saves(definition: EventDefinition, query: Q) -> Iterator[CheckMessage]:
+    """Find a condition about related rows alone: they are saved by themselves, and those saves are not watched."""
+    relations = [_relation_to_others(definition.model_class, leaf) for leaf in leaves(query)]
+    if definition.signal or not relations or not all(relations):
+        return
+    own, others = definition.source_label, list(dict.fromkeys(each.related_model._meta.label for each in relations))
+    names, any_name = " and ".join(others), " or ".join(others)
+    reason = obstacle(definition) or ("" if get_settings().RECONCILE_MINUTES else "RECONCILE_MINUTES is 0")
+    found_by = f"Nothing finds it later: {reason}." if reason else "Only reconcile finds it."
+    calls = f"call capture({definition.name!r}, …) where rows of {any_name} are saved"
+    hint = f"{', or '.join([*_way_to_watch(query, relations), calls])}."
+    if not reason:
+        soon = f"If {get_settings().RECONCILE_MINUTES} min later is soon enough, reconcile does"
+        hint += f' {soon}: SILENCED_SYSTEM_CHECKS = ["dfinery.W024"].'
+    yield message_of(
+        "W024",
+        f"Event {definition.name!r}: its when asks for rows of {names} alone. A save of {any_name} does not fire it, "
+        f"and a save of {own} after that finds it true already. {found_by}",
+        f"{hint[0].upper()}{hint[1:]}",
+    )
+
+
+def _relation_to_others(model: Any, leaf: Any) -> Any:
+    """Return the relation that a lookup begins with, if others hold it: a reverse or a to-many one; else ``None``."""
+    if not isinstance(leaf, (tuple, list)) or hasattr(leaf[1], "resolve_expression"):
+        return None  # it may read any column
+    try:
+        field: Any = model._meta.get_field(leaf[0].split(LOOKUP_SEP)[0])
+    except FieldDoesNotExist:  # "pk", or an annotation of the site's manager
+        return None
+    is_reverse = field.auto_created and not field.concrete
+    if not (field.is_relation and (is_reverse or field.one_to_many or field.many_to_many)):
+        return None
+    # A row of a child model is a row of the watched one, too.
+    return None if issubclass(field.related_model, model) else field
+
+
+def _way_to_watch(query: Q, relations: Sequence[Any]) -> Iterator[str]:
+    """Yield how to watch the related model instead, if it is one, and has a foreign key back."""
+    relation = relations[0]
+    if len(set(relations)) > 1 or not relation.auto_created or relation.many_to_many:
+        return
+    rest = {leaf[0].partition(LOOKUP_SEP)[2] or "pk": leaf[1] for leaf in leaves(query)}
+    is_plain = (
+        query.connector == Q.AND and not query.negated and all(isinstance(each, tuple) for each in query.children)
+    )
+    when = "…"  # the site's to say
+    if is_plain and rest == {"isnull": False}:
+        when = '"created"'
+    elif is_plain and "isnull" not in rest:
+        when = f"{{{', '.join(f'{json.dumps(name)}: {_as_written(value)}' for name, value in rest.items())}}}"
+    label, back = relation.related_model._meta.label, relation.field.name
+    yield f'watch these rows: "model": "{label}", "when": {when}, with paths through "{back}.…"'
+
+
+def _as_written(value: Any) -> str:
+    value = stored_form(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)

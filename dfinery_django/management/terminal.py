@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+#: Django writes it into spans of time.
+NO_BREAK_SPACE = "\xa0"
 INDENT = "  "
 
 

@@ -20,7 +20,7 @@ from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 from ..db.retry import is_transient
 from ..exceptions import error_text
 from .annotations import Annotation, guarded_query, load, prepare
-from .model_paths import Hop, follow
+from .model_paths import Hop, follow, steps_behind_generic
 from .reading import Read, RowSelection, default_order, selection_fault
 
 logger = logging.getLogger("dfinery_django")
@@ -53,7 +53,15 @@ def get_rows(
     A relation that can't be prefetched is read lazily. Where a value can't be computed for some row, the row has the
     error in its place.
     """
-    wanted, all_reads = list(keys), [Read((each,)) if isinstance(each, str) else each for each in reads]
+    all_reads = [Read((each,)) if isinstance(each, str) else each for each in reads]
+    rows = _get_rows(model, all_reads, list(keys), using)
+    _fetch_behind_generic(rows, model, all_reads, using)
+    return rows
+
+
+def _get_rows(
+    model: type[models.Model], all_reads: Sequence[Read], wanted: Sequence[Any], using: str
+) -> list[models.Model]:
     if not any(map(_is_computed, all_reads)):
         return _get_plain_rows(model, all_reads, wanted, using)
     if (rows := _try_rows(model, all_reads, wanted, using)) is not None:
@@ -115,6 +123,39 @@ def _related(row: Any, hop: Hop) -> Iterable[Any]:
     except ObjectDoesNotExist:
         return ()
     return list(found.all()) if hop.is_many else [] if found is None else [found]
+
+
+def _fetch_behind_generic(
+    rows: Sequence[models.Model], model: type[models.Model], reads: Sequence[Read], using: str
+) -> None:
+    """Fetch what lies behind generic relations: for the objects of each model that they lead to."""
+    groups: dict[tuple[Hop, ...], list[Read]] = defaultdict(list)
+    for read in reads:
+        rest = steps_behind_generic(model, read.steps)
+        if rest or (rest is not None and read.annotation):
+            groups[_chain(model, read).hops].append(replace(read, steps=rest))
+    for hops, further in groups.items():
+        by_model: dict[type[models.Model], dict[int, models.Model]] = defaultdict(dict)
+        for end in _ends_behind(rows, hops, using):
+            by_model[type(end)][id(end)] = end
+        for each, ends in by_model.items():
+            _fetch_further(list(ends.values()), each, further, using)
+
+
+def _ends_behind(rows: Sequence[models.Model], hops: Sequence[Hop], using: str) -> list[models.Model]:
+    try:
+        return [end for row in rows for end in _objects_behind(row, hops) if isinstance(end, models.Model)]
+    except Exception as error:
+        if not _can_fall_back(error, using):
+            raise
+        return []  # a row whose relation can't be followed: its event alone fails
+
+
+def _fetch_further(rows: list[models.Model], model: type[models.Model], reads: Sequence[Read], using: str) -> None:
+    for read in reads:
+        _prefetch_path(rows, model, read, using)
+    _load_computed(rows, [_chain(model, each) for each in reads])
+    _fetch_behind_generic(rows, model, reads, using)
 
 
 def _get_plain_rows(

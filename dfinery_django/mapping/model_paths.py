@@ -6,7 +6,7 @@ Reads ``_meta`` only, no row: ``fetching`` does.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -67,12 +67,14 @@ class Trace:
     :ivar field: the concrete field at its end, if there is one
     :ivar ends_in_relation: whether its end is a related object or manager
     :ivar missing: ``(model, part)`` if the model has no such ``part``
+    :ivar behind: the rest of the path, behind a generic relation: each row says which model it goes on from
     """
 
     hops: tuple[Hop, ...] = ()
     field: models.Field[Any, Any] | None = None
     ends_in_relation: bool = False
     missing: tuple[type[models.Model], str] | None = None
+    behind: str = ""
 
 
 def trace(model: type[models.Model], path: str, *, through_many: bool = False) -> Trace:
@@ -87,7 +89,7 @@ def trace(model: type[models.Model], path: str, *, through_many: bool = False) -
     at_manager = False
     for index, part in enumerate(parts):
         if current is None:
-            return Trace(tuple(hops))
+            return Trace(tuple(hops), behind=".".join(parts[index:]))
         if at_manager and part in _ROW_METHODS:
             at_manager = False
             continue
@@ -206,3 +208,18 @@ def follow(
                 return hops[:-1], None
             hops = (*hops[:-1], replace(hops[-1], selection=step))
     return hops, current
+
+
+def steps_behind_generic(
+    model: type[models.Model], steps: Sequence[str | RowSelection]
+) -> tuple[str | RowSelection, ...] | None:
+    """Return the steps behind the first generic relation of steps; ``None`` if they run through none."""
+    current: type[models.Model] | None = model
+    for index, step in enumerate(steps):
+        if current is None:
+            break
+        found = trace(current, step if isinstance(step, str) else step.path, through_many=True)
+        if found.hops and found.hops[-1].model is None:
+            return (*([found.behind] if found.behind else []), *steps[index + 1 :])
+        current = found.hops[-1].model if found.ends_in_relation else None
+    return None

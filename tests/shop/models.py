@@ -195,3 +195,57 @@ class BranchOrder(models.Model):
     status = models.CharField(max_length=10, default="pending")
     customer = models.ForeignKey(User, models.SET_NULL, null=True)
     paid_at = models.DateTimeField(null=True)
+
+
+# ── what django-salesman, pretix and saleor have instead of columns ────────────────────────────────────────────────
+
+
+class Course(models.Model):
+    """A second kind of goods, whose name is a property."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    title = models.CharField(max_length=50)
+    category = models.ForeignKey(Category, models.PROTECT)
+
+    @property
+    def name(self) -> str:
+        return f"Course: {self.title}"
+
+
+class Sale(models.Model):
+    """Discounts as JSON with negative amounts; cancelled by its state, or by a moment alone."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    number = models.CharField(max_length=20)
+    state = models.CharField(max_length=1, default="n", choices=[("n", "New"), ("p", "Paid"), ("c", "Cancelled")])
+    placed_at = models.DateTimeField()
+    cancelled_at = models.DateTimeField(null=True)
+    buyer = models.ForeignKey(User, models.SET_NULL, null=True)
+    email = models.EmailField(blank=True)
+    total = models.DecimalField(max_digits=14, decimal_places=2, default=0)
+    fee = models.DecimalField(max_digits=14, decimal_places=2, default=0)
+    extra_rows = models.JSONField(default=list)
+
+
+class Position(models.Model):
+    """Of a product of any model; what it was called when it was bought is JSON."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    sale = models.ForeignKey(Sale, models.CASCADE, related_name="positions")
+    place = models.PositiveIntegerField()
+    product_type = models.ForeignKey(ContentType, models.CASCADE, null=True)
+    product_id = models.CharField(max_length=40, blank=True)
+    product = GenericForeignKey("product_type", "product_id")
+    product_data = models.JSONField(default=dict)
+    quantity = models.IntegerField(default=1)
+    price = models.DecimalField(max_digits=14, decimal_places=2)
+    deposit = models.DecimalField(max_digits=14, decimal_places=2, default=0)
+    is_cancelled = models.BooleanField(default=False)
+
+    @property
+    def code(self) -> Any:
+        return self.product_data.get("code")
+
+    @property
+    def name(self) -> Any:
+        return self.product_data.get("name")

@@ -580,6 +580,161 @@ def test_a_custom_field_that_looks_misspelt(configured: Any) -> None:
     assert found() == []
 
 
+#: Of orders, found by reconcile.
+DATED: dict[str, Any] = {**PURCHASE, "event_datetime": "paid_at"}
+
+
+def rows_of_others(configured: Any, definition: Any, **changes: Any) -> Any:
+    configured(EVENTS={"purchase": definition}, **changes)
+    (message,) = found()
+    assert message.id == "dfinery.W024"
+    return message
+
+
+def test_a_when_about_lines_alone(configured: Any) -> None:
+    """The message says which saves fire nothing and what finds it; the hint has the definition that would fire."""
+    message = rows_of_others(configured, {**DATED, "when": {"lines__coupon": "A", "lines__quantity__gt": 1}})
+    assert message.msg == (
+        "Event 'purchase': its when asks for rows of shop.Line alone. A save of shop.Line does not fire it, and a save "
+        "of shop.Order after that finds it true already. Only reconcile finds it."
+    )
+    assert message.hint == (
+        'Watch these rows: "model": "shop.Line", "when": {"coupon": "A", "quantity__gt": 1}, with paths through '
+        "\"order.…\", or call capture('purchase', …) where rows of shop.Line are saved. "
+        'If 10 min later is soon enough, reconcile does: SILENCED_SYSTEM_CHECKS = ["dfinery.W024"].'
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "setting", "why"),
+    [
+        ({"event_datetime": None}, {}, "it has no 'event_datetime', so no column shows which rows are recent"),
+        ({"once_per": "number"}, {}, "its 'once_per' allows several events per row"),
+        ({}, {"RECONCILE_MINUTES": 0}, "RECONCILE_MINUTES is 0"),
+    ],
+)
+def test_a_when_about_lines_alone_that_nothing_finds(configured: Any, changes: Any, setting: Any, why: str) -> None:
+    """Where reconcile can't find it either, the message says so and why, and the hint does not promise it."""
+    message = rows_of_others(configured, {**DATED, "when": {"lines__coupon": "A"}, **changes}, **setting)
+    assert message.msg.endswith(f"finds it true already. Nothing finds it later: {why}.")
+    assert message.hint.endswith("or call capture('purchase', …) where rows of shop.Line are saved.")
+
+
+@pytest.mark.parametrize(
+    ("when", "names", "hint"),
+    [
+        ({"lines__product__sku": "A"}, "shop.Line", '"when": {"product__sku": "A"}, with paths through "order.…"'),
+        ({"lines__isnull": False}, "shop.Line", '"when": "created", with paths'),
+        ({"lines": 5}, "shop.Line", '"when": {"pk": 5}, with paths'),
+        ({"lines__coupon__in": ["A"]}, "shop.Line", '"when": {"coupon__in": [\'A\']}, with paths'),
+        (Q(lines__coupon="A") | Q(lines__quantity=2), "shop.Line", '"when": …, with paths'),
+        (~Q(lines__coupon="A"), "shop.Line", '"when": …, with paths'),
+        (Q(Q(lines__coupon="A")), "shop.Line", '"when": …, with paths'),
+    ],
+    ids=str,
+)
+def test_a_when_about_lines_in_other_words(configured: Any, when: Any, names: str, hint: str) -> None:
+    """However it is nested. Where the lookups can't be taken over word by word, the hint leaves them to the reader."""
+    message = rows_of_others(configured, {**DATED, "when": when})
+    assert f"its when asks for rows of {names} alone" in message.msg
+    assert f'Watch these rows: "model": "shop.Line", {hint}' in message.hint
+
+
+def test_a_when_about_rows_without_a_way_back(configured: Any) -> None:
+    """Several models, and a relation without a foreign key: no other model would do. What is left is capture()."""
+    user = {"model": "shop.User", "event_datetime": "date_joined"}
+    message = rows_of_others(configured, {**user, "when": {"groups__name": "buyers", "order__status": "paid"}})
+    assert (
+        "its when asks for rows of auth.Group and shop.Order alone. A save of auth.Group or shop.Order does not fire it"
+        in message.msg
+    )
+    assert message.hint.startswith(
+        "Call capture('purchase', …) where rows of auth.Group or shop.Order are saved. If 10 min later"
+    )
+    message = rows_of_others(configured, {**user, "when": {"groups__name": "buyers"}})
+    assert message.hint.startswith("Call capture('purchase', …) where rows of auth.Group are saved.")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"when": {"lines__coupon": "A", "status": "paid"}},
+        {"when": {"lines__coupon": "A", "customer__grade": "gold"}},
+        {"when": Q(lines__coupon="A") | ~Q(total=0)},
+        {"when": {"customer__grade": "gold"}},
+        {"when": {"customer__order__status": "paid"}},
+        {"when": {"pk__gt": 5}},
+        {"when": Q()},
+        {"when": {}},
+        {"when": Q(lines__quantity__gt=F("total"))},
+        {"when": Q(Exists(Line.objects.filter(order=OuterRef("pk"))))},
+        {"when": {"giftorder__greeting": "Hi"}},
+        {"when": {"lines__coupon": "A"}, "signal": ("tests.integration.ways.about_to_leave", "order")},
+        {"model": "shop.GiftOrder", "when": {"order_ptr__status": "paid"}},
+        {"model": "shop.OrderReport", "when": {"status": "paid"}},
+    ],
+    ids=lambda changes: str(changes)[:60],
+)
+def test_a_when_that_saves_of_the_row_make_true(configured: Any, changes: Any) -> None:
+    """One column of the row's own is enough, a foreign key among them; rows of a child model are the row itself."""
+    configured(EVENTS={"purchase": {**DATED, **changes}})
+    assert found() == []
+
+
+def test_a_when_that_can_not_be_asked_is_told_once(configured: Any) -> None:
+    """A wrong lookup is the first thing to mend."""
+    configured(EVENTS={"purchase": {**DATED, "when": {"lines__copon": "A"}}})
+    assert [each.id for each in found()] == ["dfinery.E009"]
+
+
+@pytest.mark.parametrize(
+    ("model", "user_id"),
+    [("shop.Order", "guest_email"), ("shop.Sale", "email"), ("shop.Voucher", "email")],
+)
+def test_buyers_without_an_account(configured: Any, model: str, user_id: str) -> None:
+    """Whoever names no user gets both ways to do so, the second with the model's own e-mail."""
+    configured(EVENTS={"purchase": {"model": model, "when": "created"}})
+    (message,) = found()
+    assert message.id == "dfinery.W001"
+    assert message.hint == (
+        'Write "user": "customer" (the path of its user), or user_attributes with paths from it. '
+        f'If its buyers have no account: "user_attributes": {{"user_id": Hashed("{user_id}")}}.'
+    )
+
+
+@isolate_apps("tests.shop")
+def test_an_e_mail_that_is_a_plain_text() -> None:
+    """It is found by its name."""
+    parcel = parcel_with(sent=models.DateTimeField(), mail=models.CharField(max_length=99), e_mails=models.JSONField())
+    (message,) = checked(parcel, user_attributes=None)
+    assert 'Hashed("mail")' in str(message.hint)
+
+
+ITEMS_THROUGH_BOTH = ' Or map them as items, which may go through both: "items": "customer.order_set.lines".'
+
+
+@pytest.mark.parametrize(
+    ("path", "first", "rest"),
+    [
+        ("lines.product.sku", "product", "; or map them as items."),
+        ("lines.quantity", "quantity", ', or one value of all: Sum("lines__quantity"); or map them as items.'),
+        (
+            "customer.order_set.lines.quantity",
+            "lines",
+            f', or one value of all: Sum("customer__order__lines__quantity").{ITEMS_THROUGH_BOTH}',
+        ),
+        ("customer.order_set.lines.product.sku", "lines", f".{ITEMS_THROUGH_BOTH}"),
+        ("customer.order_set.first.lines.quantity", "quantity", "; or map them as items."),
+    ],
+)
+def test_a_value_behind_several_rows(configured: Any, path: str, first: str, rest: str) -> None:
+    """The hint drops no row unsaid: the first alone, an aggregate of all, or items through both relations."""
+    configured(EVENTS={"purchase": {**PURCHASE, "event_attributes": {"x": path}}})
+    (message,) = found()
+    assert message.id == "dfinery.E008"
+    assert message.hint == f"There may be several: write '.first.{first}' for the first alone{rest}"
+
+
 @pytest.mark.skipif(not hasattr(models, "DB_CASCADE"), reason="Django 6.1 brings DB_CASCADE")
 @isolate_apps("tests.shop")
 @pytest.mark.parametrize(

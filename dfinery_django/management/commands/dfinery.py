@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from argparse import RawDescriptionHelpFormatter
 from functools import partial
+from io import StringIO
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandParser, OutputWrapper
 from django.utils.module_loading import import_string
 
 from ..arguments import OneLineParser, django_options, exit_with_error
@@ -29,6 +30,7 @@ def load_subcommand(name: str) -> Subcommand:
 
 class Command(BaseCommand):
     help = "Deliver events to DFINERY and look after them."
+    _shows_warnings = True
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         kwargs.update(epilog=EXIT_CODES, formatter_class=RawDescriptionHelpFormatter)
@@ -54,10 +56,22 @@ class Command(BaseCommand):
             subcommand.add_arguments(subparser)
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        if not load_subcommand(options["subcommand"]).requires_system_checks:
+        subcommand = load_subcommand(options["subcommand"])
+        if not subcommand.requires_system_checks:
             options["skip_checks"] = True
+        self._shows_warnings = subcommand.shows_warnings(options)
         with errors_as_exit_codes():
             return super().execute(*args, **options)
+
+    def check(self, *args: Any, **kwargs: Any) -> None:
+        """Run the system checks. An error raises with all that was found; what is less may be left to ``check``."""
+        stderr = self.stderr
+        if not self._shows_warnings:
+            self.stderr = OutputWrapper(StringIO())
+        try:
+            super().check(*args, **kwargs)
+        finally:
+            self.stderr = stderr
 
     def handle(self, *args: Any, **options: Any) -> None:
         subcommand = load_subcommand(options["subcommand"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from django.core.management.base import BaseCommand
 
@@ -21,3 +21,10 @@ class Subcommand(BaseCommand):
 
     examples: tuple[str, ...]
     requires_system_checks: list[str] | tuple[str, ...] | Literal["__all__"] = ()
+
+    def shows_warnings(self, options: dict[str, Any]) -> bool:
+        """Return whether warnings of the system checks are printed: at the start of a service, not each time by cron.
+
+        Errors are printed in any case, and stop the command.
+        """
+        return False

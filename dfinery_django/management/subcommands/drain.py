@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import math
 import time
 from argparse import ArgumentParser
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 from django.db import connections
+from django.db.models import Count, Min
+from django.utils.translation import override
 
 from ... import clock
+from ...conf import get_settings
 from ...db.retry import DATABASE_ERRORS, is_transient
+from ...enums import EventStatus
+from ...text.times import exact_span
 from ..arguments import destinations_named, seconds_type
 from ..exit_codes import one_line
+from ..terminal import NO_BREAK_SPACE
 from .base import Subcommand
 
 #: How long each drain of ``--forever`` watches for new events. Then it says what it did, and reads the tokens anew.
@@ -46,10 +54,7 @@ class DrainCommand(Subcommand):
                 finally:
                     tasks.request_follow_up(0)
                 return
-            counts = drain()
-            self._write(counts)
-            if counts.get("pending") and (reason := _why_pending(destination)):
-                self.stdout.write(f"  {reason}")
+            self._report(drain(), destination)
 
     def _drain_forever(self, drain: Callable[[], Counter[str]], should_stop: Callable[[], bool]) -> None:
         while not should_stop():
@@ -59,9 +64,25 @@ class DrainCommand(Subcommand):
             elif clock.monotonic() - began_at < IDLE_SECONDS and not should_stop():
                 time.sleep(IDLE_SECONDS)
 
+    def shows_warnings(self, options: dict[str, Any]) -> bool:
+        return bool(options["forever"])
+
+    def _report(self, counts: Counter[str], destination: str | None) -> None:
+        """Write what a drain did, how many events still wait, and why."""
+        aliases = [destination] if destination else list(get_settings().TOKENS)
+        waiting, due_at = _waiting(aliases)
+        with override("en"):
+            reasons = list(_holdups(aliases)) if waiting else []
+            words = _waiting_words(waiting, None if reasons else due_at)
+        if waiting and not reasons:
+            reasons = [_reason_of_one(aliases)]
+        done = _counts_words(counts)
+        self.stdout.write(done or f"Nothing was due. {words}".rstrip())
+        for line in filter(None, (done and words, *reasons)):
+            self.stdout.write(f"  {line}")
+
     def _write(self, counts: Counter[str]) -> None:
-        words = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()) if count)
-        self.stdout.write(words or "Nothing was due.")
+        self.stdout.write(_counts_words(counts))
         self.stdout.flush()
 
     def _drain_or_nothing(self, drain: Callable[[], Counter[str]]) -> Counter[str]:
@@ -75,16 +96,52 @@ class DrainCommand(Subcommand):
             return Counter()
 
 
-def _why_pending(destination: str | None) -> str:
-    """Return the reason of one event that is pending; empty if none has one."""
-    from ...conf import get_settings
-    from ...enums import EventStatus
+def _counts_words(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {status}" for status, count in sorted(counts.items()) if count)
+
+
+def _waiting_words(count: int, due_at: dt.datetime | None) -> str:
+    if not count:
+        return ""
+    words, subject = ("1 event waits", "it") if count == 1 else (f"{count} events wait", "the first")
+    if due_at is None:
+        return f"{words}."
+    seconds = math.ceil((due_at - clock.now()).total_seconds())
+    left = f"{seconds} s" if seconds < 60 else exact_span(dt.timedelta(seconds=seconds)).replace(NO_BREAK_SPACE, " ")
+    return f"{words}; {subject} is due {f'in {left}' if seconds > 0 else 'now'}."
+
+
+def _waiting(aliases: list[str]) -> tuple[int, dt.datetime | None]:
+    """Return how many events are unfinished, and when the first of them is due."""
     from ...models import Event
     from ...outbox.databases import outbox_databases
 
-    aliases = [destination] if destination else list(get_settings().TOKENS)
+    total, moments = 0, []
     for using in outbox_databases():
-        waiting = Event.objects.using(using).filter(destination__in=aliases, status=EventStatus.PENDING)
-        if reasons := list(filter(None, waiting.order_by("expires_at").values_list("reason", flat=True)[:20])):
-            return str(reasons[0])
+        found = Event.objects.using(using).unfinished().filter(destination__in=aliases)
+        counted = found.aggregate(count=Count("pk"), due_at=Min("due_at"))
+        total += counted["count"]
+        moments += [counted["due_at"]] if counted["due_at"] else []
+    return total, min(moments, default=None)
+
+
+def _holdups(aliases: list[str]) -> Iterator[str]:
+    """Yield what keeps the destinations from being sent to, the answer that is to blame, and the remedy."""
+    from ...monitoring.holdups import find_holdups
+    from ...monitoring.overview import look
+
+    for each in find_holdups(look(with_schedules=False, with_events=False), aliases):
+        yield from (each.text, each.said, each.remedy)
+
+
+def _reason_of_one(aliases: list[str]) -> str:
+    """Return the reason of one event that waits: of one that was sent, if there is any; empty if none has one."""
+    from ...models import Event
+    from ...outbox.databases import outbox_databases
+
+    for status in (EventStatus.PENDING, EventStatus.CAPTURED):
+        for using in outbox_databases():
+            waiting = Event.objects.using(using).filter(destination__in=aliases, status=status)
+            if reasons := list(filter(None, waiting.order_by("expires_at").values_list("reason", flat=True)[:20])):
+                return str(reasons[0])
     return ""

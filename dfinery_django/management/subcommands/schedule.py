@@ -32,6 +32,9 @@ class ScheduleCommand(Subcommand):
             "--loop", action="store_true", help="for queues without schedules: run what is due until stopped"
         )
 
+    def shows_warnings(self, options: dict[str, Any]) -> bool:
+        return bool(options["loop"])
+
     def handle(self, *, remove: bool, loop: bool, **options: Any) -> None:
         if loop:
             self._loop()

@@ -18,7 +18,7 @@ from ...enums import FINISHED, UNFINISHED, DestinationState, Reason
 from ...text.endpoints import endpoint_label, endpoint_note
 from ...text.times import format_datetime, number, time_ago
 from ..exit_codes import FAILED
-from ..terminal import INDENT, text_width, wrap
+from ..terminal import INDENT, NO_BREAK_SPACE, text_width, wrap
 from .base import Subcommand
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ LABEL_WIDTH = 14
 UNLIMITED_WIDTH = 10_000
 #: A running cluster of django-q2 runs what is due within this time: it looks about twice a minute.
 SCHEDULER_PAUSE = dt.timedelta(minutes=1)
-#: Django writes it into spans of time.
-NO_BREAK_SPACE = "\xa0"
 
 
 class StatusCommand(Subcommand):

@@ -22,13 +22,18 @@ from django.utils import timezone
 from dfinery_django import Value, track
 from dfinery_django.management import subcommands
 from dfinery_django.management.commands.dfinery import SUBCOMMANDS
-from dfinery_django.models import Event
+from dfinery_django.models import Destination, Event
 from dfinery_django.sandbox import Sandbox
+from dfinery_django.text.times import format_datetime
+from tests.shop.models import Order
 from tests.support.doubles import PURCHASE
+from tests.support.staff import make
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 HOUR = dt.timedelta(hours=1)
+#: Two minutes and a half, of which a test may take up some seconds.
+LITTLE = dt.timedelta(seconds=150)
 
 
 def test_drain_needs_no_cluster(configured: Any, capsys: Any) -> None:
@@ -43,14 +48,91 @@ def test_drain_needs_no_cluster(configured: Any, capsys: Any) -> None:
     assert Event.objects.get().status == "delivered"
 
 
+def drained(capsys: Any, *arguments: str) -> str:
+    """What a drain prints; spans of some seconds as "5 s"."""
+    capsys.readouterr()
+    call_command("dfinery", "drain", *arguments)
+    return re.sub(r"\b[1-5] s\b", "5 s", capsys.readouterr().out)
+
+
 def test_drain_says_why_events_still_wait(configured: Any, capsys: Any) -> None:
-    """Such as a sandbox that does not run."""
+    """Such as a sandbox that does not run; also while the pause after that lasts."""
     with Sandbox(tokens=["test-token"]) as sandbox:
         configured(BASE_URL=sandbox.url)
     track("coupon", user_id="u1")
-    call_command("dfinery", "drain")
-    place = sandbox.url.removeprefix("http://")
-    assert capsys.readouterr().out == f"1 pending\n  Connection refused by {place}: nothing was sent.\n"
+    refused = f"Connection refused by {sandbox.url.removeprefix('http://')}: nothing was sent."
+    assert drained(capsys) == f"1 pending\n  1 event waits; it is due in 5 s.\n  {refused}\n"
+    assert drained(capsys) == f"Nothing was due. 1 event waits; it is due in 5 s.\n  {refused}\n"
+
+
+def test_drain_says_what_is_not_due_yet(configured: Any, shop: Any, capsys: Any) -> None:
+    """Orders that are written outside of a transaction settle first: how many events wait, and until when."""
+    configured()
+    for number in range(2):
+        Order.objects.create(number=f"A-{number}", status="paid", customer=shop.customer(f"c{number}"))
+    assert drained(capsys) == "Nothing was due. 2 events wait; the first is due in 5 s.\n"
+    first, second = Event.objects.order_by("pk")
+    now = timezone.now()
+    Event.objects.filter(pk=first.pk).update(due_at=now + 3 * LITTLE)
+    Event.objects.filter(pk=second.pk).update(due_at=now + LITTLE)
+    assert drained(capsys) == "Nothing was due. 2 events wait; the first is due in 2 minutes.\n"
+    assert (
+        drained(capsys, "--destination", "default")
+        == "Nothing was due. 2 events wait; the first is due in 2 minutes.\n"
+    )
+    second.delete()
+    assert drained(capsys) == "Nothing was due. 1 event waits; it is due in 7 minutes.\n"
+
+
+def test_drain_says_that_lines_are_missing(configured: Any, shop: Any, capsys: Any) -> None:
+    """An event that was due, and is waited for."""
+    configured(SETTLE_SECONDS=0)
+    Order.objects.create(number="A-1", status="paid", customer=shop.customer())
+    missing = "Its items are not there yet."
+    assert drained(capsys) == f"1 built\n  1 event waits; it is due in 5 s.\n  {missing}\n"
+    assert drained(capsys) == f"Nothing was due. 1 event waits; it is due in 5 s.\n  {missing}\n"
+
+
+def test_drain_counts_what_waits_for_its_destinations_only(configured: Any, capsys: Any) -> None:
+    """Those of another one are none of its business; without any there is nothing to add."""
+    configured(TOKENS={"default": "test-token", "brand_b": "test-token-b"})
+    make("pending", destination="brand_b", due_at=timezone.now() + LITTLE)
+    assert drained(capsys, "--destination", "default") == "Nothing was due.\n"
+    assert drained(capsys) == "Nothing was due. 1 event waits; it is due in 2 minutes.\n"
+
+
+def test_drain_says_what_stops_a_destination(configured: Any, capsys: Any) -> None:
+    """A pause and a refused token: no event is due at a known time."""
+    configured()
+    make("pending")
+    since = timezone.now()
+    Destination.objects.create(alias="default", paused_by="kim", paused_at=since)
+    assert drained(capsys) == (
+        "Nothing was due. 1 event waits.\n"
+        f"  Delivery to default is paused by kim since {format_datetime(since)}.\n"
+        "  Resume it to go on.\n"
+    )
+    said = "4001: Invalid API Token Error. (HTTP 401)"
+    closed = {"closed_code": "token", "closed_reason": said, "closed_at": since, "closed_until": since + HOUR}
+    Destination.objects.update(paused_by="", paused_at=None, **closed)
+    assert drained(capsys) == (
+        "Nothing was due. 1 event waits.\n"
+        f"  Delivery to default is stopped: DFINERY refuses the API token since {format_datetime(since)}.\n"
+        f"  {said}\n"
+        "  Put a valid token into DFINERY['TOKENS'] and restart the workers: it is then tried at once.\n"
+    )
+
+
+def test_drain_says_that_the_app_is_switched_off(configured: Any, capsys: Any) -> None:
+    """What waits, waits for that."""
+    configured(ENABLED=False)
+    assert drained(capsys) == "Nothing was due.\n"
+    make("pending")
+    assert drained(capsys) == (
+        "Nothing was due. 1 event waits.\n"
+        "  DFINERY is switched off: nothing is captured and nothing is sent.\n"
+        "  The setting DFINERY['ENABLED'] is False. Take it out to switch it on.\n"
+    )
 
 
 def test_schedule_and_prune_say_what_they_did(configured: Any, capsys: Any) -> None:

@@ -16,6 +16,7 @@ from django.utils import timezone
 from dfinery_django import capture, clock, track
 from dfinery_django.building.build import build_due
 from dfinery_django.models import Event
+from dfinery_django.outbox import reconcile
 from dfinery_django.outbox.receivers import connect_signals
 from tests.integration.ways import built, keys
 from tests.shop.models import Line, Order, User
@@ -338,3 +339,34 @@ def test_a_condition_that_does_not_hold_costs_no_query(configured: Any, shop: An
         order.save(update_fields=["note"])
         order.save(update_fields=["status"])
     assert [query["sql"].split()[0] for query in queries.captured_queries] == ["UPDATE"] * 3
+
+
+@pytest.mark.checks("W024")
+def test_a_condition_about_related_rows_alone(configured: Any, shop: Any) -> None:
+    """Neither their saves fire it nor a later save of the order, which finds it true already: reconcile does."""
+    configured(EVENTS={"purchase": {**PURCHASE, "when": {"lines__coupon": "A"}, "event_datetime": "paid_at"}})
+    order = shop.place(customer=shop.customer(), paid_at=clock.now() - dt.timedelta(minutes=5))
+    Line.objects.get().save()
+    line = Line.objects.get()
+    line.coupon = "A"
+    line.save()
+    order.save()
+    assert keys() == []
+    assert reconcile.sweep_all() == {"purchase": 1}
+
+
+def test_related_rows_that_are_watched_themselves(configured: Any, shop: Any) -> None:
+    """As the hint of W024 has it: the line's save is the event, and paths go through the order."""
+    definition = {
+        "model": "shop.Line",
+        "when": {"coupon": "A"},
+        "event_attributes": {"order_id": "order.number"},
+        "user": "order.customer",
+    }
+    configured(EVENTS={"purchase": definition})
+    shop.place(customer=shop.customer(), number="N1")
+    line = Line.objects.get()
+    line.coupon = "A"
+    line.save()
+    (payload,) = built()
+    assert payload["event_attributes"]["order_id"] == "N1"
