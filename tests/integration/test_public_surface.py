@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import django
 import pytest
 
 from tests.support.doubles import is_ci
 from tests.support.public_surface import FILE, surface, vanished
 
 if not is_ci():
-    pytest.importorskip("prometheus_client")
+    for package in ("prometheus_client", "celery", "django.tasks" if django.VERSION >= (6, 0) else "django_tasks"):
+        pytest.importorskip(package)
 
 RELEASED: dict[str, Any] = json.loads(FILE.read_text())
 

@@ -133,7 +133,7 @@ def is_ci() -> bool:
 
 
 #: A text for which ``number_in`` fails.
-BAD = "2" if connection.vendor == "mysql" else "x"
+BAD = "2" if os.environ.get("DATABASE") == "mariadb" else "x"  # no connection: settings modules import this one
 
 
 def number_in(column: str) -> Any:

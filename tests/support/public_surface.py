@@ -20,7 +20,11 @@ from typing import Any
 FILE = Path(__file__).with_name("public_surface_1_0.json")
 #: Named in settings, URLs and database rows rather than imported.
 DOTTED_PATHS = (
-    *(f"dfinery_django.tasks.{name}" for name in ("drain", "reconcile", "prune", "wake")),
+    *(
+        f"dfinery_django.{queue}.{name}"
+        for queue in ("tasks", "queues.celery", "queues.django_tasks")
+        for name in ("drain", "reconcile", "prune", "wake")
+    ),
     "dfinery_django.protocols.s2s.S2SEventAPI",
     "dfinery_django.api.urls",
     "dfinery_django.outbox.ingest.ingest",
@@ -80,7 +84,8 @@ def _names() -> Iterator[tuple[str, list[str]]]:
     from dfinery_django import testing
     from tests.support.typed_docs import DOCS
 
-    yield from ((path, []) for path in _imports_in_docs())
+    found = {path: _found(path) for path in _imports_in_docs()}
+    yield from ((path, _parameters(thing)) for path, thing in found.items() if thing is not None)
     for module in (dfinery_django, testing):
         yield from ((f"{module.__name__}.{name}", _parameters(getattr(module, name))) for name in module.__all__)
     rendered = re.findall(r"^::: (\S+)$", (DOCS / "reference/python-api.md").read_text(), re.MULTILINE)

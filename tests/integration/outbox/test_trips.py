@@ -301,6 +301,17 @@ def test_the_queued_task_is_django_q2_s_own(configured: Any) -> None:
     assert before <= row.lock <= timezone.now()
 
 
+@pytest.mark.parametrize("before", [QUIET, LOST, RAISED], ids=["quiet", "lost", "raised"])
+def test_the_log_of_django_q2_claims_no_row_that_is_not_there(caplog: Any, before: Callable[[], None]) -> None:
+    """It logs when the task is made, and whether the task is stored is seen later, by the statement itself."""
+    before()
+    with caplog.at_level("INFO", logger="django-q"):
+        place_slowly()
+    lines = [each.getMessage() for each in caplog.records if each.name == "django-q"]
+    assert not any("None" in each for each in lines)
+    assert all("unless a drain is queued already" in each for each in lines)
+
+
 def test_a_queue_in_another_database_pays_one(configured: Any) -> None:
     """Where flag and task can't be one transaction, the task is one INSERT, on the connection that is there."""
     configured(WAKE=DJANGO_Q2)
