@@ -14,7 +14,7 @@ E008   a path that does not exist on the model, ends in an object, or leads to n
 E009   a ``when`` that the model can't be filtered by
 E010   a property that a definition can't map
 E011   ``destination`` is no alias of ``TOKENS``
-E012   ``PROTOCOL`` or ``WAKE`` can't be imported
+E012   ``PROTOCOL`` or ``WAKE`` can't be imported, or ``WAKE`` not be called
 E013   a definition's choice (``guests``, ``build``) that does not exist
 E014   ``signal`` can't be connected
 E015   ``CONSENT`` or a definition's ``consent`` can't be asked
@@ -78,13 +78,13 @@ def check_settings(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
     from .custom_fields import check_custom_names, check_custom_types
     from .databases import check_routers, check_sqlite
     from .definitions import check_consent, check_definition
-    from .queue import check_queue
+    from .queue import check_queue, check_wake
     from .site import check_ca_bundle, check_lease, check_tenants, check_time_zone, check_watch
 
     found = [message_of(each.id, each.message, each.hint) for each in problems(masked_setting())]
     if any(each.id != "dfinery.E003" for each in found):
         return found  # the definitions can't be checked before the setting can be read
-    found += _check_imports()
+    found += [*_check_imports(), *check_wake()]
     if get_settings().CONSENT:
         found += check_consent(get_settings().CONSENT, "DFINERY['CONSENT']")
     of_databases, of_site = (check_routers, check_sqlite), (check_tenants, check_time_zone, check_ca_bundle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any
@@ -10,9 +11,10 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage
 from django.db import connections
+from django.utils.module_loading import import_string
 
 from ..conf import did_you_mean, get_settings
-from ..outbox.wake_setting import wake_named
+from ..outbox.wake_setting import Wake, wake_named
 from . import message_of
 
 #: Keys of ``Q_CLUSTER`` that name a broker, in the order in which django-q2 looks at them -> module and package of the
@@ -26,6 +28,33 @@ _CLIENTS = {
     "django_redis": ("django_redis", "django-redis"),
     "redis": ("redis", "redis"),
 }
+
+
+def check_wake() -> Iterator[CheckMessage]:
+    """Find a ``WAKE`` that can be imported, and not be called with an alias."""
+    try:
+        wake = import_string(get_settings().WAKE)
+    except Exception:  # noqa: BLE001 - another message says so
+        return
+    if fault := _wake_fault(wake.request if isinstance(wake, Wake) else wake):
+        hint = "def wake(destination): …, which asks your queue for dfinery_django.tasks.drain(destination)."
+        yield message_of("E012", f"DFINERY['WAKE'] {fault}.", hint)
+
+
+def _wake_fault(wake: Any) -> str:
+    if not callable(wake):
+        return f"is {wake!r}, which is not callable"
+    if inspect.iscoroutinefunction(wake) or inspect.iscoroutinefunction(type(wake).__call__):
+        return "is async, and is called without an event loop"
+    try:
+        parameters = inspect.signature(wake).replace(return_annotation=inspect.Signature.empty)
+    except (TypeError, ValueError):  # it has none that can be read
+        return ""
+    try:
+        parameters.bind("default")
+    except TypeError:
+        return f"is called with an alias of TOKENS, and takes {parameters}"
+    return ""
 
 
 def check_queue() -> Iterator[CheckMessage]:

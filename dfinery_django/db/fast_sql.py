@@ -245,9 +245,9 @@ class _LearnedStatement:
         if not is_plain or compiled in self._compiled:
             return
         self._key_field = model._meta.pk
-        self._compiled.append(compiled)
-        if len(self._compiled) == 2:
-            (sql, first), (other_sql, second) = self._compiled
+        self._compiled = [*self._compiled, compiled][:2]  # a new list: other threads may learn at the same time
+        if len(pair := self._compiled) == 2:
+            (sql, first), (other_sql, second) = pair
             places = [place for place, pair in enumerate(zip(first, second, strict=False)) if pair[0] != pair[1]]
             if sql == other_sql and len(places) == 1 and second[places[0]] == self._parameter(key):
                 self._cached = _inline(sql, first, places[0])

@@ -52,6 +52,8 @@ _TRANSIENT_NUMBERS = {
 }  # fmt: skip
 #: Codes of MySQL's client library, all about connections; 2020 is a packet that is too large.
 _CLIENT_NUMBERS = set(range(2000, 3000)) - {2020}
+#: Another transaction was faster, and the server says so at once: a serialization failure, a deadlock, a changed row.
+_CONFLICT_CODES = {"40001", "40P01", 1020, 1213}
 _READ_ONLY_CODES = {"25006", 1290, 1792, 1836}
 #: Result codes of SQLite, https://www.sqlite.org/rescode.html: busy, locked, no memory, read-only, interrupted, I/O,
 #: full, can't open, locking protocol, schema changed. Python 3.10 has only the messages.
@@ -76,6 +78,11 @@ def is_transient(error: BaseException) -> bool:
     if code:
         return code in _TRANSIENT_NUMBERS or code in _CLIENT_NUMBERS
     return isinstance(error, TRANSIENT_ERRORS)
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Return whether another transaction was faster: a retry helps, and whoever asks has waited for no lock."""
+    return isinstance(error, DATABASE_ERRORS) and _error_code(error) in _CONFLICT_CODES
 
 
 def _error_code(error: BaseException) -> str | int | None:

@@ -119,12 +119,14 @@ def before_reading(using: str) -> None:
             pass
 
 
-def retry_once(using: str, step: Callable[..., T], *arguments: Any) -> T:
-    """Run a step that may be repeated, and retry it once after a transient database error."""
+def retry_once(
+    using: str, step: Callable[..., T], *arguments: Any, after: Callable[[BaseException], bool] = is_transient
+) -> T:
+    """Run a step that may be repeated, and retry it once after such a database error."""
     try:
         return step(*arguments)
     except DATABASE_ERRORS as error:
-        if not is_transient(error):
+        if not after(error):
             raise
         raise_or_recover(error, using)
         return step(*arguments)

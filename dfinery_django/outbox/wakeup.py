@@ -11,9 +11,9 @@ import datetime as dt
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -23,6 +23,7 @@ from .. import clock
 from ..conf import get_settings
 from ..db import savepoints, sql, tenants
 from ..db.outage import log_failure
+from ..db.retry import is_conflict
 from ..models import Destination
 from .wake_setting import Wake, wake_named
 
@@ -189,14 +190,32 @@ def _set_flag_and_wake(using: str, destination: str) -> bool:
     # Other queues are not: the lock of the destination's row must not wait for a network.
     is_here = wake.queue_database() == using
     if is_here and (row := wake.queue_row(destination)):
-        return sql.sql_for(connections[using]).insert_if_updated(row, flag, using=using)
-    with transaction.atomic(using=using) if is_here else nullcontext():
-        with connections[using].cursor() as cursor:
-            cursor.execute(*flag)
-            is_set_now = bool(cursor.rowcount)
+        insert = partial(sql.sql_for(connections[using]).insert_if_updated, row, flag, using=using)
+        return _despite_conflict(using, insert)
+    if is_here:
+        return _despite_conflict(using, _wake_in_transaction, using, flag, wake, destination)
+    is_set_now = _despite_conflict(using, _is_changed, using, flag)
+    if is_set_now:
+        _call(wake, destination)
+    return is_set_now
+
+
+#: "repeatable read" and "serializable" refuse a statement if a drain has written the destination's row meanwhile.
+_despite_conflict = partial(savepoints.retry_once, after=is_conflict)
+
+
+def _wake_in_transaction(using: str, flag: tuple[str, list[Any]], wake: Wake, destination: str) -> bool:
+    with transaction.atomic(using=using):
+        is_set_now = _is_changed(using, flag)
         if is_set_now:
             _call(wake, destination)
     return is_set_now
+
+
+def _is_changed(using: str, update: tuple[str, list[Any]]) -> bool:
+    with connections[using].cursor() as cursor:
+        cursor.execute(*update)
+        return bool(cursor.rowcount)
 
 
 def _call(wake: Wake, destination: str) -> None:

@@ -51,7 +51,8 @@ def beat_schedule(dfinery: Mapping[str, Any] | None = None) -> dict[str, dict[st
 
     :param dfinery: the setting ``DFINERY``, for its ``RECONCILE_MINUTES``
     """
-    minutes = (dfinery or {}).get("RECONCILE_MINUTES", Settings.RECONCILE_MINUTES)
+    given = dfinery if isinstance(dfinery, Mapping) else {}  # a check reports what else it is
+    minutes = given.get("RECONCILE_MINUTES", Settings.RECONCILE_MINUTES)
     entries = {"dfinery: drain": _entry("drain", 60)}
     if isinstance(minutes, int) and minutes > 0:  # a check reports another value
         entries["dfinery: reconcile"] = _entry("reconcile", minutes * 60)
@@ -80,7 +81,7 @@ def send_drain(destination: str) -> None:
     """Send the task to the broker, over a connection of its own, since those of Celery's pool wait for longer."""
     options = {"connect_timeout": BROKER_SECONDS, "transport_options": _TRANSPORT_OPTIONS}
     with current_app.connection_for_write(**options) as connection:
-        drain.apply_async([destination], connection=connection, retry=False)
+        drain.apply_async([destination], connection=connection, retry=False, expires=EXPIRE_SECONDS)
 
 
 def celery_problems() -> Iterator[Problem]:

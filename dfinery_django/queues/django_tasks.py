@@ -80,6 +80,8 @@ def tasks_problems() -> Iterator[Problem]:
             message = f"DFINERY['Q_OPTIONS'] has {each!r}, which Django's tasks don't know."
             yield Problem("W004", message, did_you_mean(each, OPTIONS))
     backend = _backend()
+    for fault in backend.check():  # such as an app that is not in INSTALLED_APPS
+        yield Problem("W019", f"TASKS: {fault.msg}. No drain can be queued.", f"{fault.hint}.")
     hint = 'TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}, and run manage.py db_worker.'
     if isinstance(backend, ImmediateBackend):
         message = "TASKS has ImmediateBackend: every checkout waits until its event is delivered."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import logging
 import os
@@ -22,6 +23,7 @@ from django.core.checks import messages, run_checks
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from dfinery_django import track
 from dfinery_django.models import DeliveryAttempt, Event
 from dfinery_django.monitoring.health import assess
 from dfinery_django.monitoring.overview import look
@@ -119,6 +121,18 @@ def test_celery_delivers(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_celery_drops_what_no_worker_took(celery_app: Any, configured: Any) -> None:
+    """Without a worker, each alias asks once a minute: the tasks must not pile up until one runs again."""
+    configured(WAKE=CELERY)
+    track("coupon", user_id="u")
+    with celery_app.connection_for_read() as broker:
+        headers = broker.SimpleQueue("celery").get_nowait().headers
+    assert headers["task"] == "dfinery_django.queues.celery.drain"
+    left = dt.datetime.fromisoformat(headers["expires"]) - dt.datetime.now(dt.timezone.utc)
+    assert dt.timedelta(minutes=9) < left <= dt.timedelta(minutes=10)
+
+
+@pytest.mark.django_db(transaction=True)
 def test_celery_s_beat_runs_everything(celery_app: Any, configured: Any) -> None:
     """Each entry names a task that is there and runs, and drops runs that nobody takes."""
     from dfinery_django.queues.celery import beat_schedule
@@ -140,6 +154,14 @@ def test_beat_reconciles_as_the_setting_says(celery_app: Any, minutes: Any, seco
 
     entry = beat_schedule({"RECONCILE_MINUTES": minutes}).get("dfinery: reconcile")
     assert (entry and entry["schedule"]) == seconds
+
+
+@pytest.mark.parametrize("setting", [None, {}, "TOKENS", ("TOKENS",)], ids=repr)
+def test_a_setting_that_is_no_dict_leaves_beat_as_it_is(celery_app: Any, setting: Any) -> None:
+    """The check of the setting reports it, which an error in the settings module would prevent."""
+    from dfinery_django.queues.celery import beat_schedule
+
+    assert beat_schedule(setting)["dfinery: reconcile"]["schedule"] == 600
 
 
 class BrokerDown:
@@ -293,6 +315,16 @@ def test_the_check_of_django_s_tasks(
     configured(WAKE=DJANGO_TASKS, Q_OPTIONS=options)
     assert [each for each, _ in found()] == numbers
     assert words in found()[0][1]
+
+
+def test_a_backend_whose_app_is_missing(immediate: None, configured: Any, settings: Any) -> None:
+    """Django's tasks themselves check their backend only where they are an app; no task could be stored."""
+    needs("django_tasks_db")
+    settings.TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+    configured(WAKE=DJANGO_TASKS)
+    ((number, text),) = found()
+    assert number == "W019"
+    assert "Insert 'django_tasks_db' in INSTALLED_APPS." in text
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,11 @@ from typing import Any
 FILE = Path(__file__).with_name("public_surface_1_0.json")
 #: Named in settings, URLs and database rows rather than imported.
 DOTTED_PATHS = (
-    *(f"dfinery_django.tasks.{name}" for name in ("drain", "reconcile", "prune", "wake")),
+    *(
+        f"dfinery_django.{queue}.{name}"
+        for queue in ("tasks", "queues.celery", "queues.django_tasks")
+        for name in ("drain", "reconcile", "prune", "wake")
+    ),
     "dfinery_django.protocols.s2s.S2SEventAPI",
     "dfinery_django.api.urls",
     "dfinery_django.outbox.ingest.ingest",
@@ -80,14 +84,15 @@ def _names() -> Iterator[tuple[str, list[str]]]:
     from dfinery_django import testing
     from tests.support.typed_docs import DOCS
 
-    yield from ((path, []) for path in _imports_in_docs())
+    found = {path: _found(path) for path in imports_in_docs()}
+    yield from ((path, _parameters(thing)) for path, thing in found.items() if thing is not None)
     for module in (dfinery_django, testing):
         yield from ((f"{module.__name__}.{name}", _parameters(getattr(module, name))) for name in module.__all__)
     rendered = re.findall(r"^::: (\S+)$", (DOCS / "reference/python-api.md").read_text(), re.MULTILINE)
     yield from ((path, _parameters(_found(path))) for path in rendered)
 
 
-def _imports_in_docs() -> Iterator[str]:
+def imports_in_docs() -> Iterator[str]:
     from tests.support.pages import USERS_PAGES
     from tests.support.typed_docs import blocks_of
 
@@ -178,6 +183,26 @@ def _json_outputs() -> dict[str, Any]:
         "preview": [each.name for each in dataclasses.fields(Explanation)],
         "forget": [each.name for each in dataclasses.fields(Forgotten)],
         "finding codes": _finding_codes(),
+        **_json_of_init(),
+    }
+
+
+def _json_of_init() -> dict[str, list[str]]:
+    from dfinery_django.proposal.guesses import Guess, Proposal, ProposedEvent
+    from dfinery_django.proposal.render import json_form
+
+    guess = Guess("pk", alternatives=(Guess("id"),))
+    event = ProposedEvent("purchase", "shop.Order", {"user": guess})
+    form = json_form(Proposal("shop.Order", "", [event], others=[("shop.Cart", "")]), "", {})
+    of_event = form["events"]["purchase"]
+    of_guess = of_event["keys"]["user"]
+    return {
+        "init": sorted(form),
+        "init > order": sorted(form["order"]),
+        "init > other_models": sorted(form["other_models"][0]),
+        "init > events": sorted(of_event),
+        "init > guesses": sorted(of_guess),
+        "init > alternatives": sorted(of_guess["alternatives"][0]),
     }
 
 

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from django.test.utils import isolate_apps
 from dfinery_django import Coalesce, Every, Hashed, Joined, Phone, Rows, Value, checks
 from dfinery_django.checks.definitions import check_definition
 from dfinery_django.definitions.registry import from_dict
+from dfinery_django.outbox.wake_setting import Wake
 from tests.shop.models import Line
 from tests.support.doubles import PURCHASE
 
@@ -39,6 +41,55 @@ async def in_async() -> None:
 @asynccontextmanager
 async def in_async_manager() -> AsyncIterator[None]:
     yield
+
+
+def good(destination: str, *, tries: int = 1) -> None: ...
+
+
+def without_alias() -> None: ...
+
+
+def of_two(destination: str, queue: str) -> None: ...
+
+
+def by_keyword(*, destination: str) -> None: ...
+
+
+async def wake_in_async(destination: str) -> None: ...
+
+
+class Callable:
+    def __call__(self, destination: str) -> None: ...
+
+
+class AsyncCallable:
+    async def __call__(self, destination: str) -> None: ...
+
+
+an_object, an_async_object, a_text = Callable(), AsyncCallable(), "text"
+a_partial, a_wake, a_bad_wake = partial(of_two, queue="q"), Wake(good), Wake(without_alias)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        *((name, "") for name in ("good", "an_object", "a_partial", "a_wake")),
+        ("without_alias", "is called with an alias of TOKENS, and takes ()."),
+        ("of_two", "and takes (destination"),
+        ("by_keyword", "and takes (*, destination"),
+        ("Callable", "and takes ()."),
+        ("a_bad_wake", "and takes ()."),
+        ("wake_in_async", "is async"),
+        ("an_async_object", "is async"),
+        ("a_text", "is 'text', which is not callable."),
+    ],
+)
+def test_a_wake_that_can_not_be_called(configured: Any, name: str, words: str) -> None:
+    """It would fail after each checkout; whatever can be called with an alias is fine."""
+    configured(WAKE=f"{__name__}.{name}")
+    messages = found()
+    assert [message.id for message in messages] == ["dfinery.E012"] * bool(words)
+    assert all(words in message.msg and "def wake(destination)" in message.hint for message in messages)
 
 
 def test_a_good_setting_is_silent(configured: Any) -> None:

@@ -52,7 +52,7 @@ class DrainCommand(Subcommand):
                 try:
                     self._drain_forever(partial(drain, watch_seconds=WATCH_SECONDS), should_stop)
                 finally:
-                    tasks.request_follow_up(0)
+                    tasks.request_follow_up(tasks.LINGER_SECONDS)
                 return
             self._report(drain(), destination)
 

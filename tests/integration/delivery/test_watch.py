@@ -126,7 +126,7 @@ def test_the_flag_is_held_as_long_as_it_watches() -> None:
     def look() -> bool:
         if at := held():
             moments.append(at)
-            ages.append((timezone.now() - at).total_seconds())
+            ages.append((dt.datetime.now(dt.timezone.utc) - at).total_seconds())
         return len(set(moments)) == 3
 
     drain(watch_seconds=30, should_stop=look)
@@ -238,14 +238,18 @@ def test_who_watches(configured: Any, settings: Any, monkeypatch: Any) -> None:
 
     So that at most one worker watches.
     """
-    configured(WAKE=WAKE, WATCH_SECONDS=0.1)
-    assert flags_set(tasks.drain) == 1
-    assert flags_set(lambda: tasks.drain("default")) == 0
+
+    def drain_until_held(destination: str | None = None) -> None:
+        tasks.drain(destination, should_stop=lambda: held() is not None)
+
+    configured(WAKE=WAKE, WATCH_SECONDS=30)
+    assert flags_set(drain_until_held) == 1
+    assert flags_set(lambda: drain_until_held("default")) == 0
     settings.TENANT_APPS = ["dfinery_django"]
-    assert flags_set(tasks.drain) == 0
+    assert flags_set(drain_until_held) == 0
     del settings.TENANT_APPS
     configured(WAKE=WAKE)
-    assert flags_set(tasks.drain) == 0
+    assert flags_set(drain_until_held) == 0
 
 
 def test_a_drain_in_the_request_does_not_watch(configured: Any) -> None:
@@ -332,6 +336,22 @@ def test_a_service_watches_all_the_time(configured: Any) -> None:
         assert service.returncode == -signal.SIGTERM
         assert "Traceback" not in errors
     assert Event.objects.filter(status="delivered").count() + OrmQ.objects.count() == 4
+
+
+@server
+def test_a_service_ends_before_an_event_is_due(configured: Any) -> None:
+    """Its order saw the flag and asked for nothing; the service asks for a drain in its place."""
+    with Workers() as workers:
+        configured(WAKE="dfinery_django.tasks.wake", EVENTS={})
+        service = workers.start(DRAIN_FOREVER)
+        until(held)
+        with transaction.atomic():
+            track("x", user_id="u")
+            Event.objects.update(due_at=timezone.now() + dt.timedelta(seconds=5))
+        OrmQ.objects.all().delete()
+        service.send_signal(signal.SIGTERM)
+        service.communicate(timeout=30)
+    assert OrmQ.objects.get().task["args"] == ("default",)
 
 
 class Hammered:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -20,6 +22,7 @@ from django_q.tasks import async_task
 from dfinery_django import tasks
 from dfinery_django.models import Destination, Event
 from dfinery_django.outbox import wakeup
+from dfinery_django.outbox.wake_setting import Wake
 from tests.settings import DATABASE
 from tests.shop.models import Order
 from tests.support.doubles import dfinery, driver_options
@@ -37,6 +40,8 @@ def own_wake(destination: str) -> None:
 
 
 asked: list[str] = []
+#: A queue in the shop's database that has no row to tell beforehand, as that of django-tasks-db.
+WAKE_HERE = Wake(own_wake, lambda: "default")
 
 
 class Elsewhere(Broker):
@@ -271,6 +276,37 @@ def test_a_wrapper_that_is_there_at_the_commit_alone() -> None:
     assert (flag_is_set(), OrmQ.objects.count()) == (True, 1)
 
 
+@postgresql
+@pytest.mark.sql("fast", "plain")
+@pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
+@pytest.mark.parametrize("wake", ["django-q2", "here", "elsewhere"])
+def test_a_drain_that_writes_the_row_meanwhile(isolation: str, wake: str, configured: Any, caplog: Any) -> None:
+    """A snapshot older than the drain's write is refused by the database; the order asks once more."""
+    QUIET()
+    configured(WAKE={"django-q2": DJANGO_Q2, "here": f"{__name__}.WAKE_HERE", "elsewhere": OWN}[wake])
+    is_writing, is_asking = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with transaction.atomic():
+            Destination.objects.update(quota_left=7)
+            is_writing.set()
+            is_asking.wait(20)
+            time.sleep(0.2)  # the order's statement waits for the row
+        connection.close()
+
+    default = isolation.replace(" ", "\\ ")
+    # Django's own option is for BEGIN alone, and the statement has none.
+    with driver_options(options=f"-c default_transaction_isolation={default}"), ThreadPoolExecutor(1) as elsewhere:
+        with transaction.atomic():
+            Order.objects.create(status="paid")
+            written = elsewhere.submit(write)
+            is_writing.wait(20)
+            is_asking.set()
+        written.result()
+        assert (flag_is_set(), OrmQ.objects.count() + len(asked), Destination.objects.get().quota_left) == (True, 1, 7)
+    assert "No drain could be requested" not in caplog.text
+
+
 def test_many_idle_orders_queue_one_drain() -> None:
     """Each sees no flag, as those that commit at the same time do: the statement of the first one counts."""
     QUIET()
@@ -299,6 +335,17 @@ def test_the_queued_task_is_django_q2_s_own(configured: Any) -> None:
     assert wanted.items() <= row.task.items()
     assert "broker" not in row.task
     assert before <= row.lock <= timezone.now()
+
+
+@pytest.mark.parametrize("before", [QUIET, LOST, RAISED], ids=["quiet", "lost", "raised"])
+def test_the_log_of_django_q2_claims_no_row_that_is_not_there(caplog: Any, before: Callable[[], None]) -> None:
+    """It logs when the task is made, and whether the task is stored is seen later, by the statement itself."""
+    before()
+    with caplog.at_level("INFO", logger="django-q"):
+        place_slowly()
+    lines = [each.getMessage() for each in caplog.records if each.name == "django-q"]
+    assert not any("None" in each for each in lines)
+    assert all("unless a drain is queued already" in each for each in lines)
 
 
 def test_a_queue_in_another_database_pays_one(configured: Any) -> None:
