@@ -13,7 +13,7 @@ from ..db.retry import DATABASE_ERRORS
 from ..definitions.definition import EventDefinition
 from ..definitions.needs import Steps, steps_to
 from ..exceptions import error_line
-from ..mapping.annotations import Annotation, ManyValuesError, compile_fault, prepare
+from ..mapping.annotations import Annotation, ManyValuesError, NotDjangosError, compile_fault, prepare
 from ..mapping.model_paths import follow, trace
 from ..mapping.reading import Read, RowSelection, selection_fault
 from ..schema.model_fields import field_fault
@@ -80,6 +80,8 @@ def _hint(error: Exception, model: type[models.Model]) -> str:
     words = str(error)
     if isinstance(error, ManyValuesError):
         return "Make one value of them: Sum(…), Max(…), Count(…); or take one row by Subquery(…), ask by Exists(…)."
+    if isinstance(error, NotDjangosError):
+        return "Within Django's expressions write Django's: from django.db.models import Value as DBValue."
     if unknown := _UNKNOWN_NAME.match(words):
         name, known = unknown[1], (unknown[2] or "").split(", ")
         if "." in name:

@@ -168,7 +168,7 @@ class Computed(Expression):
 
 def annotations_of(expressions: Iterable[Expression]) -> list[Annotation]:
     """Return what the database computes for the very object that these expressions are read from."""
-    reads = [read for each in expressions for read in each.reads()]
+    reads = [read for each in expressions if not isinstance(each, Path) for read in each.reads()]  # most are paths
     return [read.annotation for read in reads if read.annotation and not read.steps]
 
 
