@@ -52,8 +52,9 @@ def _lookup_of(leaf: Any) -> tuple[str, Any]:
 
 def _has_expression(wanted: Any) -> bool:
     """Return whether a value is an expression, or has one among several: ``total__in=[F("limit"), 0]``."""
-    values = wanted if isinstance(wanted, COLLECTIONS) else (wanted,)
-    return any(hasattr(each, "resolve_expression") for each in (wanted, *values))
+    if isinstance(wanted, COLLECTIONS):
+        return any(hasattr(each, "resolve_expression") for each in wanted)
+    return hasattr(wanted, "resolve_expression")
 
 
 @lru_cache(maxsize=256)
