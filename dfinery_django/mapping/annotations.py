@@ -203,9 +203,12 @@ def loaded(
 
     They are taken off again, since the rows may change.
 
-    :param using: where the rows are read; default: where the instances come from, which may be a replica
+    :param using: read all of them there, as they are now. Default: where the instances come from, which may be a
+        replica, and only those that no earlier query has put there
     """
     rows = [each for each in instances if isinstance(each, models.Model)] if annotations else []
+    names = [each.name for each in annotations] if using else []
+    former = [(row, name, vars(row).pop(name)) for row in rows for name in names if name in vars(row)]
     missing = [(row, each.name) for row in rows for each in annotations if each.name not in vars(row)]
     try:
         if missing:
@@ -214,6 +217,8 @@ def loaded(
     finally:
         for row, name in missing:
             vars(row).pop(name, None)
+        for row, name, value in former:
+            vars(row)[name] = value
 
 
 def load(rows: Iterable[models.Model], annotations: Collection[Annotation], *, using: str | None = None) -> None:

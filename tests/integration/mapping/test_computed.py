@@ -596,6 +596,24 @@ def test_once_per_computed_values(configured: Any, shop: Any) -> None:
     assert Event.objects.count() == 2
 
 
+def test_once_per_is_computed_afresh(configured: Any, shop: Any) -> None:
+    """A callable that saves the row while its event is built: what was fetched for that event is of before."""
+
+    def save_again(order: Order) -> str:
+        if order.note == "a":
+            order.note = "b"
+            order.save()
+        return order.note
+
+    computed = Upper("note")
+    attributes = {"upper": computed, "note": save_again, "again": Lower(computed)}
+    mapped(configured, when="saved", once_per=computed, items=None, event_attributes=attributes)
+    shop.place(status="paid", customer=shop.customer(), lines=0, note="a")
+    assert len(build_all()) == 2
+    sent = [json.loads(event.payload)["event_attributes"] for event in build_all()]
+    assert [(each["upper"], each["again"]) for each in sent] == [("A", "a"), ("B", "b")]
+
+
 def test_a_failing_once_per_does_not_break_the_checkout(configured: Any, shop: Any) -> None:
     """The order is stored, the event has failed and says why."""
     mapped(configured, when="saved", once_per=number_in("note"))
