@@ -184,7 +184,7 @@ def fail(event: Event, definition: EventDefinition, instance: Any, error: Except
         event.user_id = event.user_id if event.user_source else user_id
     else:
         event.fault = error
-        reason = ReasonText("definition_raised", name=definition.name, error=error_text(error))
+        reason = ReasonText("definition_raised", name=definition.name, error=error_text(error).rstrip("."))
         reason = error.reason if isinstance(error, ScopeError) else reason
         event.finish(EventStatus.FAILED, Reason.MAPPING, reason, now)
 

@@ -11,11 +11,11 @@ from django.db import models, router
 
 from ..db.retry import DATABASE_ERRORS
 from ..definitions.definition import EventDefinition
-from ..definitions.needs import Steps, steps_to
+from ..definitions.needs import Steps, named_reads
 from ..exceptions import error_line
-from ..mapping.annotations import Annotation, ManyValuesError, compile_fault, prepare
+from ..mapping.annotations import Annotation, ManyValuesError, NotDjangosError, compile_fault, prepare
 from ..mapping.model_paths import follow, trace
-from ..mapping.reading import Read, RowSelection, selection_fault
+from ..mapping.reading import RowSelection, selection_fault
 from ..schema.model_fields import field_fault
 from . import message_of
 from .hints import near_hint, with_article
@@ -26,7 +26,7 @@ _UNKNOWN_NAME = re.compile(r"Cannot resolve keyword '(.+?)' into field(?:.*Choic
 def check_computed(definition: EventDefinition) -> Iterator[CheckMessage]:
     """Check that Django can compute each expression, and select each ``Rows``, for the model where it starts."""
     told: set[Any] = set()
-    for place, read in _reads(definition):
+    for place, read in named_reads(definition):
         model, steps = definition.model_class, read.steps
         for index, step in enumerate(steps):
             if isinstance(step, RowSelection) and step not in told:
@@ -36,21 +36,6 @@ def check_computed(definition: EventDefinition) -> Iterator[CheckMessage]:
         if read.annotation and end and read.annotation not in told:
             told.add(read.annotation)
             yield from _check_annotation(definition, place, read.annotation, end)
-
-
-def _reads(definition: EventDefinition) -> Iterator[tuple[str, Read]]:
-    """Yield what is read, with the name of the field or attribute that it is read for."""
-    if items := steps_to(definition, "items"):
-        yield "items", Read(items)
-    named = [("once_per", each) for each in definition.identity or ()]
-    named += [("event_datetime", definition.moment)] if definition.moment else []
-    for name, source in named:
-        yield from ((name, read) for read in source.reads())
-    for _, start, expressions in definition.mappings():
-        steps = steps_to(definition, start)
-        if steps is not None and not (start == "items" and definition.items is None):
-            for name, source in expressions.items():
-                yield from ((name, read.behind(steps)) for read in source.reads())
 
 
 def _check_annotation(
@@ -80,6 +65,8 @@ def _hint(error: Exception, model: type[models.Model]) -> str:
     words = str(error)
     if isinstance(error, ManyValuesError):
         return "Make one value of them: Sum(…), Max(…), Count(…); or take one row by Subquery(…), ask by Exists(…)."
+    if isinstance(error, NotDjangosError):
+        return "Within Django's expressions write Django's: from django.db.models import Value as DBValue."
     if unknown := _UNKNOWN_NAME.match(words):
         name, known = unknown[1], (unknown[2] or "").split(", ")
         if "." in name:

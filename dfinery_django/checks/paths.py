@@ -30,15 +30,25 @@ def check_paths(definition: EventDefinition) -> Iterator[CheckMessage]:
             if place not in told:
                 yield _missing_part(definition, path, followed, *followed.missing)
             told.add(place)
-        elif part == "items" and followed.ends_in_relation and not followed.hops[-1].is_many:
-            message = f"Event {definition.name!r}: items={path!r} ends in one object, not in rows."
-            hint = f'Write "items": "self", and begin the paths of item_attributes with {path + "."!r}.'
-            yield message_of("E008", message, hint)
+        elif part == "items" and followed.ends_in_relation and (hint := _one_item_hint(path, followed)):
+            yield message_of(
+                "E008", f"Event {definition.name!r}: items={path!r} ends in one object, not in rows.", hint
+            )
         elif followed.ends_in_relation and part not in ("items", "user"):
             hint = f"Let the path go on to one of its fields: {path + '.pk'!r}."
             yield message_of("E008", f"Event {definition.name!r}: {path!r} ends in an object, not a value.", hint)
         elif followed.field and part in ("value", "item"):
             yield from _check_column(definition, path, followed.field)
+
+
+def _one_item_hint(path: str, followed: Trace) -> str:
+    """Return what to write instead of a path of items that ends in one object; "" if it ends in rows."""
+    rows, _, last = path.rpartition(".")
+    if not followed.hops[-1].is_many:
+        return f'Write "items": "self", and begin the paths of item_attributes with {path + "."!r}.'
+    if last in ("first", "last") or is_index(last):
+        return f"Write {rows.removesuffix('.all')!r} for all rows, or a callable that returns a list of those you want."
+    return ""
 
 
 def _missing_part(definition: EventDefinition, path: str, followed: Trace, model: Any, part: str) -> CheckMessage:

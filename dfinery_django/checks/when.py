@@ -8,15 +8,17 @@ from typing import Any
 
 from django.core.checks import CheckMessage
 from django.core.exceptions import FieldDoesNotExist, FieldError, ValidationError
-from django.db import models
+from django.db import models, router
 from django.db.models import Q
 from django.db.models.constants import LOOKUP_SEP
 
 from ..conf import get_settings, nearest
+from ..db.retry import DATABASE_ERRORS
 from ..definitions.conditions import condition_query, is_plain_lookup
 from ..definitions.definition import EventDefinition
 from ..definitions.in_memory import leaves
 from ..definitions.readable import method_names
+from ..mapping.annotations import compiling_fault
 from ..outbox.reconcile import obstacle
 from ..schema.model_fields import COLLECTIONS, is_none_of
 from . import message_of
@@ -46,16 +48,19 @@ def _check_leaves(definition: EventDefinition, query: Q) -> Iterator[CheckMessag
 
 
 def _filter_error(definition: EventDefinition, condition: Any) -> Exception | None:
-    """Return why the model can't be filtered by a condition. Nothing is queried."""
+    """Return why the model can't be filtered by a condition in its database. No row is read."""
     try:
         rows = definition.model_class._base_manager.all()
     except Exception:  # noqa: BLE001 - a manager of the site that works only where a tenant is chosen
         rows = models.QuerySet(definition.model_class)
     try:
-        rows.filter(condition if hasattr(condition, "resolve_expression") else Q(condition))
+        query = rows.filter(condition if hasattr(condition, "resolve_expression") else Q(condition)).query
     except (FieldError, ValueError, TypeError, AttributeError, ValidationError) as error:
         return error
-    return None
+    try:
+        return compiling_fault(query, router.db_for_write(definition.model_class))
+    except DATABASE_ERRORS:
+        return None  # the database had to be asked for its version, and can't be reached
 
 
 def _refused(definition: EventDefinition, error: Exception, hint: str) -> CheckMessage:

@@ -20,6 +20,7 @@ from django.db.models.fields.related_lookups import RelatedExact, RelatedIn, Rel
 from django.db.models.query_utils import DeferredAttribute
 
 from ..db import plain_sql, retry, savepoints, sql
+from ..schema.model_fields import COLLECTIONS
 from .definition import EventDefinition
 from .in_memory import Place, evaluate, is_one_of, is_usual, leaves, stored_value
 from .source import Source, key_of
@@ -46,7 +47,14 @@ def condition_query(definition: EventDefinition) -> Q | None:
 def _lookup_of(leaf: Any) -> tuple[str, Any]:
     """Return name and value of a leaf; ``EXPRESSION`` if it is none of plain values."""
     is_pair = isinstance(leaf, (tuple, list)) and len(leaf) == 2 and isinstance(leaf[0], str)
-    return EXPRESSION if not is_pair or hasattr(leaf[1], "resolve_expression") else (leaf[0], leaf[1])
+    return EXPRESSION if not is_pair or _has_expression(leaf[1]) else (leaf[0], leaf[1])
+
+
+def _has_expression(wanted: Any) -> bool:
+    """Return whether a value is an expression, or has one among several: ``total__in=[F("limit"), 0]``."""
+    if isinstance(wanted, COLLECTIONS):
+        return any(hasattr(each, "resolve_expression") for each in wanted)
+    return hasattr(wanted, "resolve_expression")
 
 
 @lru_cache(maxsize=256)
@@ -165,7 +173,7 @@ def _compare_in_memory(source: Source, update_fields: Any, leaf: Any, place: Pla
     try:
         if _descriptor_disagrees(field, instance, value):
             return None
-        if hasattr(value, "resolve_expression") or hasattr(wanted, "resolve_expression"):
+        if hasattr(value, "resolve_expression"):
             return None
         if lookup == "isnull" or wanted is None:
             return (value is None) == (wanted is not False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -46,13 +46,19 @@ def steps_to(definition: EventDefinition, start: str) -> Steps | None:
 @lru_cache(maxsize=1000)
 def reads_of(definition: EventDefinition) -> Sequence[Read]:
     """Return all that is read of an instance and its related objects, for fetching rows in bulk."""
-    reads = [Read(steps) for start in ("items", "user") if (steps := steps_to(definition, start))]
-    reads += [read for each in (*(definition.identity or ()), definition.moment) if each for read in each.reads()]
+    return [read for _, read in named_reads(definition)]
+
+
+def named_reads(definition: EventDefinition) -> Iterator[tuple[str, Read]]:
+    """Yield what is read, with the name of the field or attribute that it is read for."""
+    yield from ((start, Read(steps)) for start in ("items", "user") if (steps := steps_to(definition, start)))
+    keys = [("once_per", each) for each in definition.identity or ()]
+    moments = [("event_datetime", definition.moment)] if definition.moment else []
+    yield from ((name, read) for name, source in keys + moments for read in source.reads())
     for _, start, expressions in definition.mappings():
         steps = steps_to(definition, start)
         if steps is not None and not (start == "items" and definition.items is None):
-            reads += [read.behind(steps) for each in expressions.values() for read in each.reads()]
-    return reads
+            yield from ((name, read.behind(steps)) for name, each in expressions.items() for read in each.reads())
 
 
 @lru_cache(maxsize=1000)

@@ -21,7 +21,7 @@ class ScopeError(DfineryError):
     """A scope that can't be entered or left. Its cause is the site's own error."""
 
     def __init__(self, definition: EventDefinition, error: Exception) -> None:
-        scope, words = scope_name(definition.scope), error_text(error)
+        scope, words = scope_name(definition.scope), error_text(error).rstrip(".")
         self.reason = ReasonText("scope_raised", name=definition.name, scope=scope, error=words)
         super().__init__(f"{definition.name}: its scope {scope} raised {words}")
 

@@ -198,7 +198,7 @@ def _identity(source: Source) -> list[str]:
     definition = source.definition
     if not definition.identity:
         return []
-    with site_language(), loaded([source.instance], annotations_of(definition.identity)):
+    with site_language(), loaded([source.instance], annotations_of(definition.identity), using=source.using):
         values = [each.resolve(source.instance) for each in definition.identity]
         if any(hasattr(value, "resolve_expression") for value in values):  # F() and the like: the row has the value
             row = definition.model_class._base_manager.using(source.using).get(pk=key_of(definition, source.key or ""))

@@ -6,17 +6,18 @@ subquery over its row alone, so that joins over several relations don't multiply
 
 from __future__ import annotations
 
-import itertools
+import secrets
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from decimal import Context, Decimal
 from functools import lru_cache
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet, FieldError
 from django.db import NotSupportedError, connections, models, router
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Window
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Value, Window
 from django.db.transaction import TransactionManagementError
 
 from ..db.retry import DATABASE_ERRORS, is_transient
@@ -28,12 +29,16 @@ from .rewriting import rewritten, shown
 
 #: Databases on which a failed query does not end its transaction, so that none needs a savepoint.
 _FORGIVING_VENDORS = ("sqlite", "mysql")
-_numbers = itertools.count(1)
+#: Digits that a Double holds of any decimal number.
+_DOUBLE_DIGITS = Context(prec=15)
 
 
 def own_name(kind: str) -> str:
-    """Return a new name for an attribute of the shop's instances."""
-    return f"_dfinery_{kind}_{next(_numbers)}"
+    """Return a new name for an attribute of the shop's instances.
+
+    No other process has it: one may read an instance that another has put into a cache with its attributes.
+    """
+    return f"_dfinery_{kind}_{secrets.token_hex(8)}"
 
 
 def is_djangos(spec: Any) -> bool:
@@ -43,6 +48,10 @@ def is_djangos(spec: Any) -> bool:
 
 class ManyValuesError(FieldError):
     """An expression that gives several values for one row."""
+
+
+class NotDjangosError(FieldError):
+    """An expression of Django with one of this app in it, such as the ``Value`` of the wrong import."""
 
 
 @dataclass(frozen=True)
@@ -81,15 +90,31 @@ class Annotation:
             found = vars(instance)[self.name]
         if isinstance(found, Failed):
             raise found.error.with_traceback(None)  # it is kept: each raise would add to its traceback
-        return found if found is None else column_value(prepare(self, type(instance)).output_field, found)
+        if found is None:
+            return None
+        field = prepare(self, type(instance)).output_field
+        return _without_excess(found, field) if isinstance(found, Decimal) else column_value(field, found)
 
     def __repr__(self) -> str:
         return shown(self.source)
 
 
+def _without_excess(number: Decimal, field: Any) -> Decimal:
+    """Return a number without the digits that only a division has made: PostgreSQL gives 20 places of a mean.
+
+    Those that a column of this type has are kept, however many there are.
+    """
+    rounded, kept_exponent = _DOUBLE_DIGITS.plus(number), -(getattr(field, "decimal_places", None) or 0)
+    exponent = rounded.as_tuple().exponent
+    return rounded if isinstance(exponent, int) and exponent <= kept_exponent else number
+
+
 @lru_cache(maxsize=2000)
 def prepare(annotation: Annotation, model: type[models.Model]) -> Prepared:
-    """Return the expression for a model's rows, its output field, or the fault for which Django refuses it."""
+    """Return the expression for a model's rows, its output field, or the fault for which Django refuses it.
+
+    :raises DatabaseError: if the database had to be asked, for a content type, and can't be reached
+    """
     try:
         expression = _for_each_row(annotation.source, model)
         query = QuerySet(model).annotate(**{annotation.name: expression}).query
@@ -97,6 +122,7 @@ def prepare(annotation: Annotation, model: type[models.Model]) -> Prepared:
             raise ManyValuesError(f"{annotation!r} gives several values for one {model._meta.label}")
         return Prepared(expression, query.annotations[annotation.name].output_field)
     except Exception as error:  # noqa: BLE001 - the fault of this expression alone
+        raise_if_from_database(error)
         return Prepared(fault=error.with_traceback(None))  # it is kept, without the objects of its frames
 
 
@@ -120,17 +146,31 @@ def compiling_fault(query: Any, using: str) -> Exception | None:
         query.get_compiler(using).as_sql()
     except EmptyResultSet:
         return None
-    except Exception as error:
-        if isinstance(error, DATABASE_ERRORS) and not isinstance(error, NotSupportedError):
-            raise
+    except Exception as error:  # noqa: BLE001 - the fault of this expression alone
+        raise_if_from_database(error)
         return error
     return None
 
 
+def raise_if_from_database(error: Exception) -> None:
+    """Raise an error of the database, which may pass; an expression that it does not support is the site's mistake."""
+    if isinstance(error, DATABASE_ERRORS) and not isinstance(error, NotSupportedError):
+        raise error
+
+
 def multiplies_rows(query: Any) -> bool:
     """Return whether a query joins a to-many relation, so that one row may become several, or none."""
-    fields = [getattr(join, "join_field", None) for join in query.alias_map.values()]
-    return any(field.one_to_many or field.many_to_many for field in fields if field is not None)
+    return any(map(_leads_to_many, query.alias_map.values()))
+
+
+def _leads_to_many(join: Any) -> bool:
+    field = getattr(join, "join_field", None)
+    if field is None:
+        return False
+    if isinstance(field, models.ForeignObjectRel):  # the last: of a GenericRelation, which says so on its own side only
+        return bool(field.one_to_many or field.many_to_many or field.field.one_to_many)
+    # From a row back to the object of its GenericRelation there is only one.
+    return bool(field.many_to_many or (field.one_to_many and join.table_name != field.model._meta.db_table))
 
 
 def the_row(model: type[models.Model]) -> QuerySet[Any]:
@@ -148,44 +188,56 @@ def _alone(node: Any, model: type[models.Model]) -> Any:
     """Return a subquery for an aggregate; ``None`` for what needs none."""
     if isinstance(node, Window):
         raise FieldError("A window function would run over the rows of a batch, and each batch has others")
+    if isinstance(node, Value) and callable(getattr(node.value, "reads", None)):
+        raise NotDjangosError(f"{node.value!r} is one of dfinery_django's, which Django can't compute")
     if getattr(type(node), "contains_aggregate", None) is not True:
         return None
     return Subquery(the_row(model).values("pk").annotate(_dfinery_value=node).values("_dfinery_value"))
 
 
 @contextmanager
-def loaded(instances: Iterable[Any], annotations: Collection[Annotation]) -> Iterator[None]:
+def loaded(
+    instances: Iterable[Any], annotations: Collection[Annotation], *, using: str | None = None
+) -> Iterator[None]:
     """Have the values of expressions on instances while the block runs: those that are missing by one query.
 
     They are taken off again, since the rows may change.
+
+    :param using: read all of them there, as they are now. Default: where the instances come from, which may be a
+        replica, and only those that no earlier query has put there
     """
     rows = [each for each in instances if isinstance(each, models.Model)] if annotations else []
+    names = [each.name for each in annotations] if using else []
+    former = [(row, name, vars(row).pop(name)) for row in rows for name in names if name in vars(row)]
     missing = [(row, each.name) for row in rows for each in annotations if each.name not in vars(row)]
     try:
         if missing:
-            load(rows, annotations)
+            load(rows, annotations, using=using)
         yield
     finally:
         for row, name in missing:
             vars(row).pop(name, None)
+        for row, name, value in former:
+            vars(row)[name] = value
 
 
-def load(rows: Iterable[models.Model], annotations: Collection[Annotation]) -> None:
+def load(rows: Iterable[models.Model], annotations: Collection[Annotation], *, using: str | None = None) -> None:
     """Put values of expressions on rows that miss them; for a row whose value can't be computed, its error.
 
+    :param using: as in ``loaded``
     :raises DatabaseError: if it is transient
     """
     groups: dict[tuple[type[models.Model], str, tuple[Annotation, ...]], dict[int, models.Model]] = defaultdict(dict)
     for row in rows:
         missing = tuple(each for each in dict.fromkeys(annotations) if each.name not in vars(row))
-        using = row._state.db or router.db_for_read(type(row), instance=row)
-        groups[type(row), using, missing][id(row)] = row
-    for (model, using, missing), group in groups.items():
+        alias = using or row._state.db or router.db_for_read(type(row), instance=row)
+        groups[type(row), alias, missing][id(row)] = row
+    for (model, alias, missing), group in groups.items():
         for each in missing:
             if fault := prepare(each, model).fault:
                 _fail(group.values(), each, fault)
         sound = [each for each in missing if not prepare(each, model).fault]
-        _load_sound(model, using, list(group.values()), sound)
+        _load_sound(model, alias, list(group.values()), sound)
 
 
 def _load_sound(

@@ -7,7 +7,6 @@ Importable from a settings module: nothing here touches models or the app regist
 from __future__ import annotations
 
 import hashlib
-import re
 import unicodedata
 from abc import ABC, abstractmethod
 from collections import UserString
@@ -113,7 +112,8 @@ class Path(Expression):
 
 def is_index(part: str) -> bool:
     """Return whether a part of a path is a place in a list: ``0``, ``-1``."""
-    return re.fullmatch(r"-?[0-9]{1,9}", part) is not None
+    digits = part.removeprefix("-")  # no regular expression: asked for each step of each value
+    return digits.isdecimal() and digits.isascii() and len(digits) <= 9
 
 
 def is_list(value: Any) -> bool:
@@ -168,7 +168,7 @@ class Computed(Expression):
 
 def annotations_of(expressions: Iterable[Expression]) -> list[Annotation]:
     """Return what the database computes for the very object that these expressions are read from."""
-    reads = [read for each in expressions for read in each.reads()]
+    reads = [read for each in expressions if not isinstance(each, Path) for read in each.reads()]  # most are paths
     return [read.annotation for read in reads if read.annotation and not read.steps]
 
 

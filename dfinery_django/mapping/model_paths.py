@@ -55,6 +55,8 @@ class Hop:
         """True if a join loses no row: an inner join over a dangling key would drop the holder."""
         if self.is_many or self.model is None or not self.uses_django_descriptor or not _has_plain_manager(self.model):
             return False
+        if self.relation.name != self.name:
+            return False  # a related_query_name, by which a join is named, but no attribute
         if not self.relation.concrete or self.relation.null:
             return True  # left join
         return bool(self.relation.db_constraint) and self.relation.remote_field.on_delete is not models.DO_NOTHING

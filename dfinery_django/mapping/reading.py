@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from django.db import models, router
 from django.db.models import Exists, Q, QuerySet
 
-from .annotations import Annotation, compiling_fault, multiplies_rows, own_name, the_row
+from .annotations import Annotation, compiling_fault, multiplies_rows, own_name, raise_if_from_database, the_row
 from .rewriting import shown
 
 M = TypeVar("M", bound=models.Model)
@@ -52,7 +52,8 @@ def selection_fault(selection: RowSelection, model: type[models.Model]) -> Excep
     """
     try:
         query: Any = selection.of(QuerySet(model)).query
-    except Exception as error:  # noqa: BLE001 - the fault of this selection alone
+    except Exception as error:  # noqa: BLE001 - the fault of this expression alone
+        raise_if_from_database(error)
         return error
     if fault := compiling_fault(query, router.db_for_read(model)):
         return fault

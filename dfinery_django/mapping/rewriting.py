@@ -34,8 +34,16 @@ def _child(child: Any, change: Callable[[Any], Any]) -> Any:
     if not isinstance(child, tuple):
         return rewritten(child, change)
     name, value = child
-    new = rewritten(value, change) if hasattr(value, "resolve_expression") else value
+    if isinstance(value, (list, tuple)):
+        new_values = [_rewritten_value(each, change) for each in value]
+        is_same = all(new is old for new, old in zip(new_values, value, strict=True))
+        return child if is_same else (name, new_values)
+    new = _rewritten_value(value, change)
     return child if new is value else (name, new)
+
+
+def _rewritten_value(value: Any, change: Callable[[Any], Any]) -> Any:
+    return rewritten(value, change) if hasattr(value, "resolve_expression") else value
 
 
 def _with_children(node: Q, children: list[Any]) -> Q:

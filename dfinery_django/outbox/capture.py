@@ -84,7 +84,7 @@ def capture_source(source: Source, *, by_hand: bool = False, occurred_at: dt.dat
         if is_transient(error) and definition.condition != "deleted":
             raise  # not the mapping's error: reconcile finds the row later, unless it is deleted
         event.fault, event.source_pk = error, escape.searchable(source.key)
-        reason = ReasonText("capture_raised", name=definition.name, error=error_text(error))
+        reason = ReasonText("capture_raised", name=definition.name, error=error_text(error).rstrip("."))
         event.finish(EventStatus.FAILED, Reason.MAPPING, reason, event.created_at)
     store_event(event, using)
     after_store(event, using)

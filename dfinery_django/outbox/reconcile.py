@@ -165,8 +165,10 @@ def recency_lookup(definition: EventDefinition) -> str | None:
 
 def _column_lookup(definition: EventDefinition, path: str) -> str | None:
     followed = trace(definition.model_class, path)
-    is_column = isinstance(followed.field, models.DateTimeField) and not any(hop.is_many for hop in followed.hops)
-    return path.replace(".", LOOKUP_SEP) if is_column else None
+    if not isinstance(followed.field, models.DateTimeField) or any(hop.is_many for hop in followed.hops):
+        return None
+    # A relation may have another name in queries (related_query_name) than as an attribute.
+    return LOOKUP_SEP.join([*(hop.relation.name for hop in followed.hops), followed.field.name])
 
 
 def candidate_keys(

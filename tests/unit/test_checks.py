@@ -171,6 +171,8 @@ def test_a_phone_without_its_package(configured: Any, monkeypatch: Any, changes:
         ({"event_attributes": {"x": "lines.product.sku"}}, "E008", ".first.product"),
         ({"event_attributes": {"x": "lines.nope"}}, "E008", "'nope'"),
         ({"event_attributes": {"x": "lines.0.quantity"}}, "E008", "write '.first', or '.all.0' for the row"),
+        ({"items": "lines.first"}, "E008", "'lines.first' ends in one object, not in rows. Write 'lines' for all rows"),
+        ({"items": "lines.all.0"}, "E008", "ends in one object, not in rows. Write 'lines' for all rows"),
         ({"event_attributes": {"x": "customer.0"}}, "E008", "Known: "),
         ({"event_attributes": {"x": Phone("customer.phonenumber", "KR")}}, "E008", "'phonenumber'"),
         ({"items": "self", "item_attributes": {"product_id": "numbr"}}, "E008", "'number'"),
@@ -194,6 +196,7 @@ def test_a_phone_without_its_package(configured: Any, monkeypatch: Any, changes:
         ({"when": {"status": "paid", "paid_at": "yesterday"}}, "E009", "shop.Order.paid_at is a DateTimeField."),
         ({"when": {"customer": "gold"}}, "E009", "'customer__…'"),
         ({"when": {"status__in": 5}}, "E009", "Write a list"),
+        ({"when": {"note__in": {F("number")}}}, "E009", "Write a list"),  # no set: no SQL can be written of it
         (
             {"when": {"status": "PAYED"}},
             "W020",
@@ -246,6 +249,11 @@ def test_a_phone_without_its_package(configured: Any, monkeypatch: Any, changes:
         ({"event_attributes": {"x": Case(When(lines__coupon="A", then=1))}}, "E019", "gives several values"),
         ({"event_attributes": {"x": Sum(Count("lines"))}}, "E019", "Order.objects.annotate(x=…)"),
         ({"event_attributes": {"x": Window(Sum("total"))}}, "E019", "over the rows of a batch"),
+        (
+            {"event_attributes": {"x": DBCoalesce(Sum("lines__discount"), Value(0))}},
+            "E019",
+            "x: Value(0) is one of dfinery_django's, which Django can't compute Within Django's expressions write",
+        ),
         ({"event_attributes": {"x": Q(statuss="paid")}}, "E019", "Did you mean 'status'?"),
         (
             {"event_attributes": {"x": Sum("total", distinct=True, filter=Q(nope=1))}},

@@ -208,6 +208,21 @@ def test_a_save_of_other_columns_does_not_fire(configured: Any, shop: Any) -> No
     assert keys() == []
 
 
+@pytest.mark.parametrize(
+    "when",
+    [{"note__in": [F("number"), "x"]}, Q(note__in=(F("number"),)), ~Q(note__in=[F("guest_email"), "x"])],
+    ids=str,
+)
+def test_a_list_with_an_expression_is_asked_of_the_database(configured: Any, shop: Any, when: Any) -> None:
+    """The text of the expression is no value of the column."""
+    configured(EVENTS={"purchase": {**PURCHASE, "when": when}})
+    order = shop.place(status="pending", number="7", note="", customer=shop.customer())
+    assert keys() == []
+    order.note = "7"
+    order.save(update_fields=["note"])
+    assert keys() == [str(order.pk)]
+
+
 @pytest.mark.parametrize(("when", "fires"), [({"status": "paid"}, True), (~Q(status="paid"), False)], ids=str)
 def test_texts_are_compared_as_the_database_does(configured: Any, shop: Any, when: Any, fires: bool) -> None:
     """MariaDB's usual collations ignore case, and reconcile's query with them."""

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import subprocess
+import sys
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.contrib.contenttypes.fields import GenericForeignKey, GenericRelation
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import FieldError
-from django.db import OperationalError, connection, connections, transaction
+from django.db import OperationalError, connection, connections, models, transaction
 from django.db.models import (
     Avg,
     BooleanField,
     Case,
+    CharField,
     Count,
     DecimalField,
     Exists,
     ExpressionWrapper,
     F,
+    Func,
     IntegerField,
     Max,
     OuterRef,
     Q,
+    StdDev,
     Subquery,
     Sum,
     Value as DBValue,
@@ -31,18 +38,18 @@ from django.db.models import (
 )  # fmt: skip
 from django.db.models.fields.json import KeyTransform
 from django.db.models.functions import Cast, Coalesce as DBCoalesce, Concat, ExtractYear, Length, Lower, Upper
-from django.db.models.lookups import GreaterThan
-from django.test.utils import CaptureQueriesContext
+from django.db.models.lookups import Exact, GreaterThan
+from django.test.utils import CaptureQueriesContext, isolate_apps
 from django.utils import timezone
 
-from dfinery_django import Coalesce, EventDefinition, Hashed, Joined, PayloadError, preview, register
+from dfinery_django import Coalesce, EventDefinition, Hashed, Joined, PayloadError, Rows, capture, preview, register
 from dfinery_django.building.build import build_due
 from dfinery_django.definitions import registry
 from dfinery_django.definitions.needs import reads_of
 from dfinery_django.definitions.registry import from_dict, unregister
 from dfinery_django.diagnostics.explain import explain
 from dfinery_django.diagnostics.rebuild_diff import rebuild_difference
-from dfinery_django.mapping.annotations import Annotation, loaded
+from dfinery_django.mapping.annotations import Annotation, loaded, prepare
 from dfinery_django.mapping.expressions import Computed
 from dfinery_django.mapping.fetching import get_rows
 from dfinery_django.mapping.reading import Read
@@ -129,6 +136,9 @@ LINES = Line.objects.filter(order=OuterRef("pk"))
         (Q(lines__coupon="B"), False, WireType.BOOLEAN),
         (Q(guest_email="") & ~Q(lines__quantity=9), True, WireType.BOOLEAN),
         (Q(total__gt=Sum("lines__discount")), True, WireType.BOOLEAN),
+        (Q(total__range=(Sum("lines__discount"), 1000)), True, WireType.BOOLEAN),
+        (Q(total__in=[Sum("lines__discount"), F("discount")]), False, WireType.BOOLEAN),
+        (Case(When(Q(discount__range=[0, Sum("lines__quantity")]), then=DBValue("+"))), None, WireType.STRING),
         (ExpressionWrapper(Q(status="paid"), output_field=BooleanField()), True, WireType.BOOLEAN),
     ],
     ids=lambda value: shown(value)[:40] if hasattr(value, "resolve_expression") else None,
@@ -137,11 +147,11 @@ def test_a_value_is_computed(configured: Any, shop: Any, value: Any, expected: A
     """It is built, and previewed from the instance at hand, with the type of its output field."""
     mapped(configured, event_attributes={**EVENT, "computed": value})
     order = order_with_lines(shop, paid_at=dt.datetime(2026, 5, 4, 3, tzinfo=SHOP_TZ))
-    sent = built_payload()["event_attributes"]["computed"]
+    sent = built_payload()["event_attributes"].get("computed")
     assert (sent, type(sent)) == (expected, type(expected))
     payload = preview("purchase", order)
     assert payload is not None
-    assert payload.event_attributes["computed"] == expected
+    assert payload.event_attributes.get("computed") == expected
     assert registry.get("purchase").type_of("event", "computed") is kind
 
 
@@ -165,6 +175,39 @@ def test_a_key_of_a_json_column(configured: Any) -> None:
     Booking.objects.create(content={"seat": "A1", "place": {"row": 7}}, customer=customer, amount=9, rebate=2)
     sent = built_payload()["event_attributes"]
     assert (sent["seat"], sent["row"], sent["net"]) == ("A1", 7, 7.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(Avg("lines__unit_price"), 10.3333), (F("total") / 3.0, 33.3333), (StdDev("lines__unit_price"), 0.4714)],
+    ids=shown,
+)
+def test_a_number_that_has_no_end(configured: Any, shop: Any, value: Any, expected: float) -> None:
+    """PostgreSQL gives 16 places or more of a quotient, which no Double holds: those that it holds are sent."""
+    mapped(configured, event_attributes={**EVENT, "computed": ExpressionWrapper(value, output_field=MONEY)})
+    order_with_lines(shop)
+    Line.objects.filter(quantity=1).update(unit_price=11)
+    assert built_payload()["event_attributes"]["computed"] == pytest.approx(expected, abs=0.004)
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        ("10.3333333333333333", "10.3333333333333"),
+        ("-0.47140452079103168293", "-0.471404520791032"),
+        ("999999999999.99", "999999999999.99"),
+        ("1000000000000.004999999", "1000000000000.00"),
+        ("12345678901234567.89", "12345678901234567.89"),  # of the column: refused where it is sent
+        ("12345678901234.567", "12345678901234.567"),
+        ("NaN", "NaN"),
+        ("1E+20", "1E+20"),
+    ],
+)
+def test_digits_of_the_column_are_kept(shop: Any, number: str, expected: str) -> None:
+    """Only those are rounded away that a column of that type does not have."""
+    order, annotation = Order(), Annotation(F("total"))
+    vars(order)[annotation.name] = Decimal(number)
+    assert str(annotation.value_of(order)) == expected
 
 
 def test_aggregates_over_several_relations_do_not_multiply(configured: Any) -> None:
@@ -553,6 +596,24 @@ def test_once_per_computed_values(configured: Any, shop: Any) -> None:
     assert Event.objects.count() == 2
 
 
+def test_once_per_is_computed_afresh(configured: Any, shop: Any) -> None:
+    """A callable that saves the row while its event is built: what was fetched for that event is of before."""
+
+    def save_again(order: Order) -> str:
+        if order.note == "a":
+            order.note = "b"
+            order.save()
+        return order.note
+
+    computed = Upper("note")
+    attributes = {"upper": computed, "note": save_again, "again": Lower(computed)}
+    mapped(configured, when="saved", once_per=computed, items=None, event_attributes=attributes)
+    shop.place(status="paid", customer=shop.customer(), lines=0, note="a")
+    assert len(build_all()) == 2
+    sent = [json.loads(event.payload)["event_attributes"] for event in build_all()]
+    assert [(each["upper"], each["again"]) for each in sent] == [("A", "a"), ("B", "b")]
+
+
 def test_a_failing_once_per_does_not_break_the_checkout(configured: Any, shop: Any) -> None:
     """The order is stored, the event has failed and says why."""
     mapped(configured, when="saved", once_per=number_in("note"))
@@ -644,6 +705,99 @@ def test_a_default_manager_that_raises(configured: Any) -> None:
     assert value_for({"model": "shop.Booking", **sources}, booking) == [2, 2]
     ticket = Ticket._base_manager.order_by("pk")[0]
     assert value_for({"model": "shop.Ticket", "event_attributes": {"x": Upper("title")}}, ticket) == ["T0", "T0"]
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "other"])
+def test_once_per_is_computed_where_the_event_is_stored(configured: Any, shop: Any) -> None:
+    """A row that was read from a replica, which lags behind."""
+    mapped(configured, when="saved", once_per=(Upper("note"), "total"))
+    order = order_with_lines(shop)
+    Event.objects.all().delete()
+    order._state.db = "other"
+    first, second = (capture("purchase", order, using="default") for _ in range(2))
+    assert first is not None
+    assert (first.status, second) == ("captured", None)
+
+
+def test_a_name_is_of_one_process() -> None:
+    """A hook may put an instance into a cache with its values, and another process read it with other mappings."""
+    script = "from dfinery_django.mapping.annotations import own_name; print(own_name('value'))"
+    names = {subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout for _ in range(2)}
+    assert len(names) == 2
+
+
+class AsksFirst(Func):
+    """It asks the database while it is resolved, as a generic relation does for its content type; once in vain."""
+
+    function = "UPPER"
+    output_field = CharField()  # type: ignore[assignment]
+    refusals = 1
+
+    def resolve_expression(self, *args: Any, **kwargs: Any) -> Any:
+        if AsksFirst.refusals:
+            AsksFirst.refusals -= 1
+            raise OperationalError("server closed the connection")
+        return super().resolve_expression(*args, **kwargs)
+
+
+@pytest.mark.parametrize("use", ["value", "order", "condition"])
+def test_a_passing_error_is_not_kept(configured: Any, shop: Any, use: str) -> None:
+    """The event waits, and is built when the database answers: the expression was not to blame."""
+    asks = AsksFirst(F("coupon"))
+    rows = Rows("lines", order_by=asks) if use == "order" else Rows("lines", Exact(asks, "A"))
+    changes = {"event_attributes": {**EVENT, "x": AsksFirst(F("number"))}} if use == "value" else {"items": rows}
+    mapped(configured, **changes)
+    order_with_lines(shop)
+    AsksFirst.refusals = 1
+    (event,) = build_all()
+    assert (event.status, "server closed" in event.reason) == ("captured", True)
+    assert AsksFirst.refusals == 0
+    (event,) = build_all()
+    assert (event.status, event.reason) == ("pending", "")
+
+
+def generic_models() -> tuple[Any, Any]:
+    """Labels for anything, and a parcel that has some."""
+    content: dict[str, Any] = {"__module__": __name__}
+
+    def meta() -> Any:
+        return type("Meta", (), {"app_label": "shop"})
+
+    label: Any = type("Label", (models.Model,), {
+        **content, "Meta": meta(), "word": CharField(max_length=9),
+        "kind": models.ForeignKey(ContentType, models.CASCADE),
+        "number": models.BigIntegerField(), "target": GenericForeignKey("kind", "number"),
+    })  # fmt: skip
+    labels = GenericRelation(label, "number", "kind", related_query_name="parcel")
+    return label, type("Parcel", (models.Model,), {**content, "Meta": meta(), "labels": labels})
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [(Count("labels"), 3), (Max("labels__word"), "c"), (Q(labels__word="b"), True), (~Q(labels__word="z"), True)],
+    ids=shown,
+)
+@isolate_apps("tests.shop", "django.contrib.contenttypes")
+def test_a_generic_relation(source: Any, expected: Any) -> None:
+    """Its rows are several: an aggregate or a Q over them is one value, a field of theirs is not."""
+    label, parcel_model = generic_models()
+    content_type = ContentType.objects.create(app_label="shop", model="parcel")
+    with connection.schema_editor() as editor:
+        editor.create_model(label)
+        editor.create_model(parcel_model)
+    try:
+        parcel = parcel_model.objects.create()
+        for word in "abc":
+            label.objects.create(kind=content_type, number=parcel.pk, word=word)
+        assert value_for({"model": parcel_model, "event_attributes": {"x": source}}, parcel) == [expected] * 2
+        assert "several values" in str(prepare(Annotation(F("labels__word")), parcel_model).fault)
+        assert prepare(Annotation(F("parcel__pk")), label).fault is None
+    finally:
+        with connection.schema_editor() as editor:
+            editor.delete_model(parcel_model)
+            editor.delete_model(label)
+        content_type.delete()
+        ContentType.objects.clear_cache()
 
 
 @pytest.mark.django_db(transaction=True, databases=["default", "other"])

@@ -20,6 +20,7 @@ from dfinery_django.mapping.model_paths import (
     trace,
     wire_type,
 )
+from dfinery_django.outbox.reconcile import candidate_keys, recency_lookup
 from dfinery_django.schema.types import WireType
 from tests.shop.models import Category, Line, Order, Product, User, Voucher
 from tests.support.doubles import Shop
@@ -248,6 +249,22 @@ def test_a_model_that_django_reads() -> None:
     })  # fmt: skip
     assert trace(tagged, "goods.in_stock").missing is None
     assert trace(tagged, "goods.in_stok").missing == (goods, "in_stok")
+
+
+@isolate_apps("tests.shop")
+def test_a_relation_with_another_name_in_queries() -> None:
+    """Paths go by the attribute, joins and reconcile's query by the name that queries use."""
+    meta = {"__module__": __name__, "Meta": type("Meta", (), {"app_label": "shop"})}
+    parcel: Any = type("Parcel", (models.Model,), meta)
+    order = models.OneToOneField(parcel, models.CASCADE, related_name="payment", related_query_name="paid_by")
+    meta = {"__module__": __name__, "Meta": type("Meta", (), {"app_label": "shop"})}
+    type("Payment", (models.Model,), {**meta, "order": order, "at": models.DateTimeField()})
+    rows = queryset_with_related(parcel, ["payment.at"], using="default")
+    str(rows.query)
+    assert rows._prefetch_related_lookups[0].prefetch_through == "payment"
+    definition = from_dict("sent", {"model": parcel, "reconcile_by": "payment.at"})
+    assert recency_lookup(definition) == "paid_by__at"
+    str(candidate_keys(definition).query)
 
 
 class LinesDescriptor(ReverseManyToOneDescriptor):
