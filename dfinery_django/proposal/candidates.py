@@ -23,50 +23,12 @@ from .vocabulary.words import points_of, words_of
 #: What a relation on the way costs, and one to the first of several rows.
 _HOP, _FIRST = 6, 10
 #: Methods that begin so say yes or no, or may write.
-_NO_VALUES = frozenset(
-    [
-        "is",
-        "has",
-        "can",
-        "set",
-        "update",
-        "save",
-        "calculate",
-        "recalculate",
-        "compute",
-        "recompute",
-        "add",
-        "create",
-        "make",
-        "mark",
-        "apply",
-        "send",
-        "generate",
-        "refresh",
-        "delete",
-        "remove",
-        "process",
-        "pay",
-        "cancel",
-        "refund",
-        "confirm",
-        "complete",
-        "finalize",
-        "clear",
-        "assign",
-        "sync",
-        "charge",
-        "capture",
-        "mail",
-        "populate",
-        "reset",
-        "accept",
-        "reject",
-        "approve",
-        "ship",
-        "validate",
-    ]
-)
+_NO_VALUES = frozenset({
+    "is", "has", "can", "set", "update", "save", "calculate", "recalculate", "compute", "recompute", "add", "create",
+    "make", "mark", "apply", "send", "generate", "refresh", "delete", "remove", "process", "pay", "cancel", "refund",
+    "confirm", "complete", "finalize", "clear", "assign", "sync", "charge", "capture", "mail", "populate", "reset",
+    "accept", "reject", "approve", "ship", "validate",
+})  # fmt: skip
 _KINDS: tuple[tuple[tuple[type[Any], ...], str], ...] = (
     ((models.BooleanField,), "flag"),
     ((models.DateTimeField,), "moment"),
@@ -192,11 +154,12 @@ def values_of(
     for name in _own_methods(model):
         yield Candidate(prefix + name, model, name, None, cost)
     for name, related, _ in links_of(model) if hops else ():
-        if related is not model and not issubclass(related, tuple(but)) and not _is_djangos(related):
+        if related is not model and not issubclass(related, tuple(but)) and not is_djangos(related):
             yield from values_of(related, hops - 1, prefix=f"{prefix}{name}.", cost=cost + _HOP, but=(*but, model))
 
 
-def _is_djangos(model: type[models.Model]) -> bool:
+def is_djangos(model: type[models.Model]) -> bool:
+    """Return whether a model is one of content types."""
     return model._meta.app_config is not None and model._meta.app_config.name.startswith("django.contrib.contenttypes")
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from django.db import models
 
 from ..mapping.expressions import Coalesce, Value
-from .candidates import Candidate, Ranked, columns_of, links_of, names_of, rank, rows_of
-from .guesses import Function, Guess, code_of, confidence_of, read_at
+from ..mapping.rows import Rows
+from .candidates import Candidate, Ranked, columns_of, is_djangos, links_of, names_of, rank, rows_of
+from .formulas import piece_price, seen_from, sum_of_lines, whole_units
+from .guesses import Guess, confidence_of
 from .labels import with_labels
-from .lines import Lines, lines_of, samples_of
+from .lines import Lines, is_product, lines_of, samples_of
 from .orders import OrderModel
 from .samples import SampleRows
-from .states import values_named
+from .states import flags_named, values_named
 from .vocabulary.item_roles import (
     CATEGORY,
     CATEGORY_NAME,
@@ -25,7 +27,7 @@ from .vocabulary.item_roles import (
     QUANTITY,
     UNIT_PRICE,
 )
-from .vocabulary.model_words import CATEGORY_LINK, OTHER_KINDS, PRODUCT_KIND
+from .vocabulary.model_words import CATEGORY_LINK, LINE_OFF, OTHER_KINDS, PRODUCT_KIND
 from .vocabulary.order_roles import DISCOUNT, TOTAL
 from .vocabulary.roles import Role
 from .vocabulary.words import points_of, words_of
@@ -53,20 +55,18 @@ def guess_of(found: list[Ranked], **more: Any) -> Guess | None:
     return Guess(best.path, best.reason, confidence_of(best.points), others)
 
 
-def in_whole_units(guess: Guess | None, name: str) -> Guess | None:
-    """Return an amount that its name says is in cents, divided by 100.
-
-    :param name: of the object, in the text of the function
-    """
+def in_whole_units(guess: Guess | None, model: type[models.Model]) -> Guess | None:
+    """Return an amount that its name says is in cents, divided by 100."""
     if guess is None or not isinstance(guess.value, str) or not {*words_of(guess.value)} & _SMALL_UNITS:
         return guess
-    path = guess.value
-    function = Function(f"lambda {name}: {name}.{path} / 100", lambda row: read_at(row, path) / 100)
-    return Guess(function, f"{guess.reason}; in cents", "medium", guess.alternatives)
+    return Guess(whole_units(model, guess.value), f"{guess.reason}; in cents", "medium", guess.alternatives)
 
 
 class Items:
-    """The guesses about an order's lines."""
+    """The guesses about an order's lines.
+
+    :ivar prefix: the path from the row that the event watches to the order
+    """
 
     def __init__(self, order: OrderModel, lines: Lines, prefix: str = "") -> None:
         self.order, self.lines, self.prefix = order, lines, prefix
@@ -74,38 +74,28 @@ class Items:
 
     def source(self) -> Guess:
         """Return the guess of ``items``."""
-        lines, start = self.lines, self.prefix
+        lines, path = self.lines, f"{self.prefix}{self.lines.path}"
         label = lines.model._meta.label
         if lines.is_order:
-            way = start.rstrip(".")
-            code = f"lambda row: [row.{way}]" if way else "lambda order: [order]"
-            return Guess(Function(code, lambda row: [read_at(row, way)]), "the order is its only line", "medium")
-        if lines.inner:
-            code = (
-                f"lambda order: [line for part in order.{start}{lines.path}.all() for line in part.{lines.inner}.all()]"
-            )
-            return Guess(Function(code, self._inner_lines), f"{label}, of each part of the order", "medium")
-        others = (*self._only_products(), *self._other_lines())
-        return Guess(f"{start}{lines.path}", f"{label}", confidence_of(lines.points + 15), others)
+            return Guess("self", "the order is its only line", "medium")
+        reason = f"{label}, of each part of the order" if lines.part else label
+        guess = Guess(
+            path, reason, confidence_of(lines.points + 15), (*self._only_products(path), *self._other_lines())
+        )
+        if flags := flags_named(lines.model, LINE_OFF):
+            return Guess(Rows(path, **{flags[0]: False}), f"{reason}; without {flags[0]} ones", "medium", (guess,))
+        return guess
 
-    def _only_products(self) -> tuple[Guess, ...]:
-        """Return a function that leaves out the lines of delivery, discounts and fees, if there are any."""
+    def _only_products(self, path: str) -> tuple[Guess, ...]:
+        """Return what leaves out the lines of delivery, discounts and fees, if there are any."""
         kinds = dict(values_named(self.lines.model, PRODUCT_KIND))
         column = next((each for each, _ in values_named(self.lines.model, OTHER_KINDS) if each in kinds), "")
-        if not column:
-            return ()
-        way, lookups = f"{self.prefix}{self.lines.path}", {column: kinds[column]}
-        code = f"lambda row: row.{way}.filter({column}={code_of(kinds[column])})"
-        function = Function(code, lambda row: read_at(row, way).filter(**lookups))
-        return (Guess(function, "not all lines are of products, it seems", "low"),)
+        value = Rows(path, **{column: kinds[column]}) if column else None
+        return (Guess(value, "not all lines are of products, it seems", "low"),) if value else ()
 
     def _other_lines(self) -> tuple[Guess, ...]:
-        others = [each for each in lines_of(self.order.model)[1:] if not each.inner and each.path]
+        others = [each for each in lines_of(self.order.model)[1:] if not each.part and each.path]
         return tuple(Guess(f"{self.prefix}{each.path}", each.model._meta.label, "low") for each in others[:2])
-
-    def _inner_lines(self, order: Any) -> list[Any]:
-        parts = read_at(order, f"{self.prefix}{self.lines.path}").all()
-        return [line for part in parts for line in getattr(part, self.lines.inner).all()]
 
     def attributes(self) -> dict[str, Guess]:
         """Return the guesses of ``item_attributes``."""
@@ -114,11 +104,12 @@ class Items:
             "product_name": self._named(PRODUCT_NAME, own_text=True),
             "category1": self._category(),
             "quantity": self._quantity(),
-            "price": in_whole_units(self._price(), "line"),
+            "price": in_whole_units(self._price(), self.lines.model),
             "discount": None if self.lines.is_order else guess_of(self._rank(DISCOUNT)),
             "currency": self._currency(),
         }
-        return {name: guess for name, guess in found.items() if guess}
+        start = self.prefix if self.lines.is_order else ""
+        return {name: prefixed(guess, start) for name, guess in found.items() if guess}
 
     def _rank(self, role: Role, *more: Candidate) -> list[Ranked]:
         found = rank(self.lines.model, role, self.samples, more=more)
@@ -134,7 +125,9 @@ class Items:
         found = rank(product.model, role, self.samples, prefix=prefix)
         if parent := parent_of(product.model):
             further = rank(parent[1], role, self.samples, prefix=f"{prefix}{parent[0]}.")
-            found += [Ranked(each.points - 8, each.candidate, each.reason) for each in further]
+            # A variant's own name is "black": its product says what it is.
+            less = -8 if role is PRODUCT_NAME and _is_variant(product.model) else 8
+            found += [Ranked(each.points - less, each.candidate, each.reason) for each in further]
         return [Ranked(each.points - _NOT_COPIED, each.candidate, each.reason) for each in found]
 
     def _named(self, role: Role, *, own_text: bool = False) -> Guess | None:
@@ -223,10 +216,9 @@ class Items:
         alternatives = tuple(Guess(each.path, each.reason, "low") for each in others[:2])
         if not isinstance(quantity, str):
             return Guess(total, "each row is one piece, so its total is the price", "medium", alternatives)
-        code = f"lambda line: line.{total} / line.{quantity} if line.{quantity} else None"
-        words = f'only a total of the line is there; as SQL: F("{total}") / F("{quantity}")'
-        function = Function(code, lambda line: _divided_by(read_at(line, total), read_at(line, quantity)))
-        return Guess(function, words, "medium", (Guess(total, "the line's total itself", "low"), *alternatives))
+        value = piece_price(self.lines.model, total, quantity)
+        others_of = (Guess(total, "the line's total itself", "low"), *alternatives)
+        return Guess(value, "only a total of the line is there", "medium", others_of)
 
     def _currency(self) -> Guess | None:
         if found := self._rank(CURRENCY):
@@ -241,22 +233,27 @@ class Items:
         return Guess(f"{field.name}.{best[0]}", "the order's currency") if field is not None and best else None
 
 
-def sum_of_lines(order: OrderModel) -> Function | None:
-    if not order.lines or order.lines.is_order or order.lines.inner:
+def total_of_lines(order: OrderModel) -> Guess | None:
+    """Return the sum of price times quantity, where nothing is named like a total."""
+    lines = order.lines
+    attributes = Items(order, lines).attributes() if lines and not lines.is_order and not lines.part else {}
+    price, quantity = attributes.get("price"), attributes.get("quantity")
+    if not lines or not price or not quantity or not isinstance(price.value, str):
         return None
-    attributes = Items(order, order.lines).attributes()
-    price, quantity = attributes.get("price"), attributes["quantity"].value
-    if not price or not isinstance(price.value, str):
-        return None
-    lines = order.lines.path
-    product = f" * line.{quantity}" if isinstance(quantity, str) else ""
-    code = f"lambda order: sum(line.{price.value}{product} for line in order.{lines}.all())"
-    return Function(code, lambda row: sum(_amounts(row, lines, price.value, quantity)))
+    value = sum_of_lines(
+        lines.model, lines.path, price.value, quantity.value if isinstance(quantity.value, str) else ""
+    )
+    return Guess(value, "no column or method is named like a total: the sum of the lines", "low")
 
 
-def _amounts(row: Any, lines: str, price: str, quantity: Any) -> Iterator[Any]:
-    for line in read_at(row, lines).all():
-        yield read_at(line, price) * (read_at(line, quantity) if isinstance(quantity, str) else 1)
+def prefixed(guess: Guess, prefix: str) -> Guess:
+    """Return a guess about the order, seen from a row that leads to it."""
+    others = tuple(prefixed(each, prefix) for each in guess.alternatives)
+    return replace(guess, value=seen_from(guess.value, prefix), alternatives=others) if prefix else guess
+
+
+def _is_variant(model: type[models.Model]) -> bool:
+    return points_of(names_of(model, model.__name__), {60: "variant | variation | sku"}) >= 40
 
 
 def parent_of(product: type[models.Model]) -> tuple[str, type[models.Model]] | None:
@@ -265,7 +262,12 @@ def parent_of(product: type[models.Model]) -> tuple[str, type[models.Model]] | N
     found = [
         (name, related)
         for name, related, field in links_of(product)
-        if field.concrete and points_of(names_of(product, name), words, {40: "category | type | class"}) >= 34
+        if field.concrete
+        and related is not product
+        and (
+            points_of(names_of(product, name), words, {40: "category | type | class"}) >= 34
+            or (_is_variant(product) and is_product(related, name))
+        )
     ]
     return found[0] if found else None
 
@@ -279,18 +281,24 @@ def _links(model: type[models.Model], prefix: str, samples: SampleRows) -> list[
         named = points_of(
             names_of(model, name, getattr(field, "verbose_name", "")), CATEGORY_LINK, {60: "tax | shipping"}
         )
-        label = rank(related, CATEGORY_NAME, SampleRows()) if named > 0 and related is not model else []
+        is_category = named > 0 and related is not model and not is_djangos(related)
+        label = rank(related, CATEGORY_NAME, SampleRows()) if is_category else []
         if label:
             path = f"{prefix}{name}{first}.{label[0].path}"
             points = named + samples.evidence(path).points - (4 if first else 0)
             candidate = Candidate(path, related, label[0].path, None)
             found.append(Ranked(points + 25, candidate, f"the name of {related._meta.label}"))
-    return found
+    return found or _parent_in_tree(model, prefix, samples)
+
+
+def _parent_in_tree(model: type[models.Model], prefix: str, samples: SampleRows) -> list[Ranked]:
+    """Return the name of what holds a product in a tree of pages (django-treebeard): it is its category."""
+    label = rank(model, CATEGORY_NAME, SampleRows()) if callable(getattr(model, "get_parent", None)) else []
+    path = f"{prefix}get_parent.{label[0].path}" if label else ""
+    if not path or samples.evidence(path).is_refuted:
+        return []
+    return [Ranked(60, Candidate(path, model, label[0].path, None), "the name of what it lies under")]
 
 
 def _sorted(found: list[Ranked]) -> list[Ranked]:
     return sorted(found, key=lambda each: (-each.points, each.path.count("."), each.path))
-
-
-def _divided_by(total: Any, quantity: Any) -> Any:
-    return total / quantity if quantity else None

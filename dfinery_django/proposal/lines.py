@@ -11,10 +11,11 @@ from django.contrib.contenttypes.fields import GenericForeignKey
 from django.db import models
 
 from .candidates import columns_of, kind_of, links_of, names_of, rows_of
-from .people import is_user_model
+from .people import is_person_model, is_user_model
 from .samples import SampleRows
 from .vocabulary.item_roles import LINE_TOTAL, PRODUCT_ID, PRODUCT_NAME, QUANTITY, UNIT_PRICE
 from .vocabulary.model_words import LINE_AGAINST, LINE_MODEL, PRODUCT_AGAINST, PRODUCT_MODEL
+from .vocabulary.order_roles import TOTAL
 from .vocabulary.roles import Role
 from .vocabulary.words import points_of, words_of
 
@@ -38,15 +39,15 @@ class Product:
 class Lines:
     """The rows of which an order's items are made.
 
-    :ivar path: from the order; of ``inner`` lines only to their holders, "" where the order is its own line
-    :ivar inner: the path from each holder to its lines
+    :ivar path: from the order; "" where the order is its own line
+    :ivar part: the model of the parts of the order that have the lines, such as the parcels of each seller
     """
 
     path: str
     model: type[models.Model]
     points: int
     product: Product | None
-    inner: str = ""
+    part: type[models.Model] | None = None
     is_product: bool = False  # rows of products, of which an order has one piece each
 
     @property
@@ -87,15 +88,28 @@ def _lines_behind(order: type[models.Model]) -> Iterator[Lines]:
 def _nested_lines(order: type[models.Model]) -> Iterator[Lines]:
     """Yield lines of the parts of an order, such as those of each seller."""
     for name, related, relation in rows_of(order):
-        is_apart = relation.one_to_many and related is not order and not is_user_model(related)
-        if is_apart and points_of(names_of(related, related.__name__), _PARTS):
-            yield from (replace(each, path=name, inner=each.path) for each in _own_lines(related, "", cost=18))
+        names = names_of(related, related.__name__)
+        is_part = points_of(names, _PARTS) > 0 or not points_of(names, {1: _ANY_LINE_AGAINST})
+        if is_part and relation.one_to_many and related is not order and not is_user_model(related):
+            for each in _own_lines(related, f"{name}.", cost=18):
+                if each.model is not order and has_role(each.model, QUANTITY):
+                    yield replace(each, part=related)
 
 
 def _order_itself(order: type[models.Model]) -> Iterator[Lines]:
-    product = product_of(order)
+    product = product_of(order) or _product_behind(order)
     if product and product.points >= 32:
         yield Lines("", order, _LEAST_LINE + (10 if has_role(order, QUANTITY) else 0), product)
+
+
+def _product_behind(order: type[models.Model]) -> Product | None:
+    """Return the product of what an order with a total points to: a day of a room, a showing of a film."""
+    found = []
+    for name, related, field in links_of(order) if has_role(order, TOTAL) else ():
+        is_way = field.concrete and related is not order and not is_person_model(related) and not is_user_model(related)
+        if is_way and (product := product_of(related, but=order)):
+            found.append(replace(product, path=f"{name}.{product.path}"))
+    return max(found, key=_as_product, default=None)
 
 
 def _line_points(model: type[models.Model], order: type[models.Model], name: str) -> tuple[int, Product | None]:
@@ -152,12 +166,15 @@ def _product_points(model: type[models.Model], name: str) -> int:
     )
 
 
+def is_product(model: type[models.Model], name: str) -> bool:
+    """Return whether a relation of that name leads to products."""
+    return _product_points(model, name) >= _LEAST_PRODUCT
+
+
 _ANY_AGAINST = " | ".join(PRODUCT_AGAINST.values())
+_ANY_LINE_AGAINST = " | ".join(LINE_AGAINST.values())
 
 
 def samples_of(lines: Lines, orders: SampleRows) -> SampleRows:
     """Return the lines of rows of orders."""
-    if lines.is_order:
-        return orders
-    found = orders.behind(lines.path)
-    return found.behind(lines.inner) if lines.inner else found
+    return orders if lines.is_order else orders.behind(lines.path)

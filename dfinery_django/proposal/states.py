@@ -226,6 +226,7 @@ def values_named(model: type[models.Model], table: Table) -> list[tuple[str, Any
     return [
         (column.name, value.stored)
         for column in columns_of(model)
+        if _named_like_status(model, column) <= 0
         for value in _choices(model, column)
         if points_of(value.texts, table) >= 90
     ]

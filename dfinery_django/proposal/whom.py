@@ -30,7 +30,7 @@ def buyer_attributes(order: OrderModel, prefix: str = "") -> dict[str, Guess]:
     buyer = next(iter(order.buyers), None)
     sources: list[Any] = [f"{prefix}{buyer.path}.pk"] if buyer else []
     if not buyer or buyer.is_optional:
-        sources += [Hashed(f"{prefix}{each.path}") for each in guests[:1]]
+        sources += [Hashed(f"{prefix}{each.path}") for each in _enough_of(guests)]
     sources = [*_plain_keys(order, prefix), *sources] if not buyer else sources
     if not sources:
         return {}
@@ -46,6 +46,12 @@ def buyer_attributes(order: OrderModel, prefix: str = "") -> dict[str, Guess]:
     found = {"user_id": Guess(value, reason, confidence_of(buyer.points if buyer else 60), others)}
     name = _buyer_name(order, buyer, prefix)
     return {**found, "user_name": name} if name else found
+
+
+def _enough_of(guests: list[Ranked]) -> list[Ranked]:
+    """Return the first address, and where it may be empty, a phone number that every order has."""
+    more = guests[1:] if guests and guests[0].candidate.is_optional else []
+    return [*guests[:1], *(each for each in more if not each.candidate.is_optional)][:2]
 
 
 def _plain_keys(order: OrderModel, prefix: str) -> list[str]:

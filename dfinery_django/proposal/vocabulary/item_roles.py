@@ -145,7 +145,7 @@ CURRENCY = Role(
     {
         90: "currency | currency code | 통화 | 通貨",
     },
-    {"text": 0},
+    {"text": 0, "choice": 0},
     {
         40: "rate | symbol | name",
     },

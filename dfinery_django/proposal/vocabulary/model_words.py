@@ -89,10 +89,12 @@ OTHER_KINDS: Table = {
 }
 #: A column that tells an order of a test apart.
 TEST_FLAG: Table = {100: "test | testmode | test mode | test order | sandbox | 테스트"}
+#: A column that tells a line apart that was not bought after all.
+LINE_OFF: Table = {100: "canceled | removed | deleted | excluded | 취소여부 | 삭제여부"}
 CATEGORY_LINK: Table = {
-    60: "category | 카테고리 | 분류 | カテゴリ",
+    60: "category | taxon | taxonomy | 카테고리 | 분류 | カテゴリ",
     45: "type | product type | collection | section | genre | department | product class | family | 종류",
-    30: "brand | group | kind",
+    30: "brand | group | kind | hotel | venue | restaurant | publisher | artist | topic",
 }
 BUYER_LINK: Table = {
     80: "customer | buyer | user | member | 구매자 | 주문자 | 고객 | 회원 | 顧客 | 購入者 | 会員 | 예약자",
@@ -114,5 +116,5 @@ BUYER_AGAINST: Table = {
 know_words(
     *(ORDER_MODEL, PART_MODEL, LINE_MODEL, LINE_AGAINST, PRODUCT_MODEL, PRODUCT_AGAINST, PAYMENT_MODEL),
     *(PAYMENT_AGAINST, REFUND_MODEL, REFUND_AGAINST, CATEGORY_LINK, BUYER_LINK, BUYER_AGAINST),
-    *(PRODUCT_KIND, OTHER_KINDS, TEST_FLAG),
+    *(PRODUCT_KIND, OTHER_KINDS, TEST_FLAG, LINE_OFF),
 )

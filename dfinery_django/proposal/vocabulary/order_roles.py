@@ -68,7 +68,7 @@ DISCOUNT = Role(
             " | 총할인금액"
         ),
         90: ("discount | 할인 | 割引 | coupon discount | voucher discount | discount incl tax | reduction | rebate"),
-        60: "coupon amount | promotion amount | saving",
+        60: "coupon amount | voucher amount | promotion amount | saving",
     },
     {"money": 0, "count": -3, "method": -40},
     {
@@ -119,7 +119,7 @@ PAID_MOMENT = Role(
     {
         100: (
             "paid date | payment date | date payment | date paid | 결제일시 | 결제일 | 결제시각 | 支払日時 | 決済日時"
-            " | 입금일시"
+            " | 입금일시 | 승인일시 | 결제승인일시"
         ),
         90: (
             "captured date | payment completed date | payment confirmed date | purchased date | purchase date | paid"

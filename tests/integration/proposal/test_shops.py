@@ -39,19 +39,20 @@ PURCHASES = {
         "event_datetime": '"confirmed_at"',
         "order_id": '"booking_reference"',
         "order_sales": '"total_price"',
-        "items": "lambda order: [order]",
+        "items": '"self"',
         "product_id": '"room.pk"',
         "product_name": '"room.number"',
         "category1": '"room.room_type.name"',
         "quantity": '"nights"',
-        "price": "lambda line: line.total_price / line.nights if line.nights else None",
+        "price": 'Cast("total_price", FloatField()) / NullIf("nights", 0)',
         "user_id": '"guest.pk"',  # and not created_by, who is of the staff
     },
     "tickets": {
         "model": '"tickets.Order"',
         "when": '{"status": 2}',
+        "reconcile_by": '"created_at"',
         "order_id": '"reference"',
-        "order_sales": "lambda order: order.total_cents / 100",
+        "order_sales": 'F("total_cents") / 100.0',
         "items": '"tickets"',
         "product_id": '"ticket_type.pk"',  # and not the ticket's own code
         "product_name": '"ticket_type.name"',
@@ -81,16 +82,17 @@ PURCHASES = {
     "market": {
         "model": '"market.CustomerOrder"',
         "when": '{"payment_status": "paid"}',
+        "reconcile_by": '"placed_at"',
         "order_id": '"order_number"',
         "order_sales": '"grand_total"',
         "discount": '"discount_total"',
         "delivery_charge": '"shipping_total"',
-        "items": "lambda order: [line for part in order.vendor_orders.all() for line in part.lines.all()]",
+        "items": '"vendor_orders.lines"',
         "product_id": '"product.sku"',
         "product_name": '"product_title"',
         "category1": '"product.categories.first.title"',
         "quantity": '"qty"',
-        "price": "lambda line: line.line_total / line.qty if line.qty else None",
+        "price": 'Cast("line_total", FloatField()) / NullIf("qty", 0)',
         "user_id": 'Coalesce("buyer.pk", Hashed("billing_address.email"))',
         "user_name": 'Coalesce("buyer.get_full_name", "billing_address.full_name")',
     },
@@ -201,8 +203,8 @@ def test_what_comes_after_a_purchase(install: Install) -> None:
         "order_sales": '"tot_amt"', "user_id": user,
     }  # fmt: skip
     assert guesses_of(proposal, "refund") == {
-        "model": '"mall.Ord"', "when": '{"stat": 95}', "order_id": '"ord_no"', "order_sales": '"tot_amt"',
-        "user_id": user,
+        "model": '"mall.Ord"', "when": '{"stat": 95}', "reconcile_by": '"reg_dt"', "order_id": '"ord_no"',
+        "order_sales": '"tot_amt"', "user_id": user,
     }  # fmt: skip
 
 
