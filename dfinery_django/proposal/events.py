@@ -41,7 +41,7 @@ _EXPECTED = {
     "item_attributes": ("product_id", "product_name", "quantity", "price"),
 }
 #: What an order number costs that is unique only together with something, such as a seller.
-_SHARED = 30
+_SHARED = 36
 
 
 def propose(order: OrderModel, others: list[OrderModel] | None = None) -> Proposal:
@@ -188,7 +188,7 @@ def _order_id(order: OrderModel) -> Guess | None:
     key = Candidate("pk", order.model, "pk", None)
     found = [
         *rank(order.model, ORDER_NUMBER, order.samples),
-        Ranked(PRIMARY_KEY, key, "the primary key: no number was found"),
+        Ranked(PRIMARY_KEY, key, "the primary key"),
     ]
     found = [each for each in found if not (each.candidate.column and each.candidate.column.primary_key)]
     shared = _unique_with_others(order.model)

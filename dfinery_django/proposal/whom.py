@@ -42,7 +42,11 @@ def buyer_attributes(order: OrderModel, prefix: str = "") -> dict[str, Guess]:
         for each in order.buyers[1:3]
         if each.points >= order.buyers[0].points - 45
     )
-    others += tuple(Guess(Hashed(f"{prefix}{each.path}"), each.reason, "low") for each in guests[1:2])
+    others += tuple(
+        Guess(Hashed(f"{prefix}{each.path}"), each.reason, "low")
+        for each in guests[1:2]
+        if each not in _enough_of(guests)
+    )
     found = {"user_id": Guess(value, reason, confidence_of(buyer.points if buyer else 60), others)}
     name = _buyer_name(order, buyer, prefix)
     return {**found, "user_name": name} if name else found
