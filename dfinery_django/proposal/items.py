@@ -75,27 +75,24 @@ class Items:
     def source(self) -> Guess:
         """Return the guess of ``items``."""
         lines, path = self.lines, f"{self.prefix}{self.lines.path}"
-        label = lines.model._meta.label
         if lines.is_order:
             return Guess("self", "the order is its only line", "medium")
-        reason = f"{label}, of each part of the order" if lines.part else label
-        guess = Guess(
-            path, reason, confidence_of(lines.points + 15), (*self._only_products(path), *self._other_lines())
-        )
-        if flags := flags_named(lines.model, LINE_OFF):
-            return Guess(Rows(path, **{flags[0]: False}), f"{reason}; without {flags[0]} ones", "medium", (guess,))
-        return guess
+        others = [each for each in lines_of(self.order.model)[1:] if not each.part and each.path][:2]
+        further = tuple(Guess(f"{self.prefix}{each.path}", each.model._meta.label, "low") for each in others)
+        reason = f"{lines.model._meta.label}{', of each part of the order' if lines.part else ''}"
+        guess = Guess(path, reason, confidence_of(lines.points + 15), further)
+        lookups, left_out = self._only_bought()
+        return Guess(Rows(path, **lookups), f"{reason}; without {left_out}", "medium", (guess,)) if lookups else guess
 
-    def _only_products(self, path: str) -> tuple[Guess, ...]:
-        """Return what leaves out the lines of delivery, discounts and fees, if there are any."""
+    def _only_bought(self) -> tuple[dict[str, Any], str]:
+        """Return lookups that leave out lines of delivery, discounts and fees, and those that were cancelled."""
         kinds = dict(values_named(self.lines.model, PRODUCT_KIND))
         column = next((each for each, _ in values_named(self.lines.model, OTHER_KINDS) if each in kinds), "")
-        value = Rows(path, **{column: kinds[column]}) if column else None
-        return (Guess(value, "not all lines are of products, it seems", "low"),) if value else ()
-
-    def _other_lines(self) -> tuple[Guess, ...]:
-        others = [each for each in lines_of(self.order.model)[1:] if not each.part and each.path]
-        return tuple(Guess(f"{self.prefix}{each.path}", each.model._meta.label, "low") for each in others[:2])
+        flags = flags_named(self.lines.model, LINE_OFF)
+        lookups = {**({column: kinds[column]} if column else {}), **dict.fromkeys(flags[:1], False)}
+        return lookups, " and ".join(
+            ["lines that are no products"] * bool(column) + [f"{each} ones" for each in flags[:1]]
+        )
 
     def attributes(self) -> dict[str, Guess]:
         """Return the guesses of ``item_attributes``."""
@@ -263,10 +260,9 @@ def parent_of(product: type[models.Model]) -> tuple[str, type[models.Model]] | N
         (name, related)
         for name, related, field in links_of(product)
         if field.concrete
-        and related is not product
         and (
             points_of(names_of(product, name), words, {40: "category | type | class"}) >= 34
-            or (_is_variant(product) and is_product(related, name))
+            or (_is_variant(product) and related is not product and is_product(related, name))
         )
     ]
     return found[0] if found else None
