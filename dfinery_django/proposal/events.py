@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -11,10 +10,9 @@ from django.db import models
 from django.db.models import Sum
 from django.db.models.constants import LOOKUP_SEP
 
-from .candidates import Candidate, Ranked, columns_of, kind_of, rank
+from .candidates import Candidate, best_first, columns_of, kind_of, rank
 from .guesses import Guess, Proposal, ProposedEvent, confidence_of
 from .items import Items, guess_of, in_whole_units, prefixed, total_of_lines
-from .labels import with_labels
 from .orders import OrderModel, RowModel, paid_conditions, payments_of, refunds_of
 from .samples import SampleRows, newest
 from .states import STRONG, Condition, conditions_of, flags_named, unread_status
@@ -146,7 +144,7 @@ def _moment_of_purchase(order: OrderModel, condition: Condition, row: RowModel |
     return guess_of([*found, *(each for each in created if each.path not in paths)]) if found else None
 
 
-def _set_then(model: type[models.Model], when: Any, *roles: Role) -> list[Ranked]:
+def _set_then(model: type[models.Model], when: Any, *roles: Role) -> list[Candidate]:
     """Return the moments that are set when a condition becomes true: no row that matches it lacks them."""
     found = [each for role in roles for each in rank(model, role, SampleRows())]
     rows = newest(model, when)
@@ -154,8 +152,8 @@ def _set_then(model: type[models.Model], when: Any, *roles: Role) -> list[Ranked
     return [each for each in found if not each.is_changed and not each.is_at_creation and is_set[each.path]]
 
 
-def _without_empty(found: list[Ranked]) -> list[Ranked]:
-    return [each for each in found if not each.candidate.is_optional or each.is_at_creation] or found
+def _without_empty(found: list[Candidate]) -> list[Candidate]:
+    return [each for each in found if not each.is_optional or each.is_at_creation] or found
 
 
 def _event_attributes(order: OrderModel, row: RowModel | None) -> dict[str, Guess]:
@@ -177,7 +175,7 @@ def _amount(order: OrderModel, role: Role) -> Guess | None:
     if found := rank(order.model, role, order.samples):
         return in_whole_units(guess_of(found), order.model)
     part = order.lines.part if order.lines else None
-    columns = [each for each in rank(part, role, SampleRows()) if each.candidate.column] if part else []
+    columns = [each for each in rank(part, role, SampleRows()) if each.column] if part else []
     if not order.lines or not columns:
         return None
     name = f"{order.lines.path.partition('.')[0]}{LOOKUP_SEP}{columns[0].path}"
@@ -185,17 +183,12 @@ def _amount(order: OrderModel, role: Role) -> Guess | None:
 
 
 def _order_id(order: OrderModel) -> Guess | None:
-    key = Candidate("pk", order.model, "pk", None)
-    found = [
-        *rank(order.model, ORDER_NUMBER, order.samples),
-        Ranked(PRIMARY_KEY, key, "the primary key"),
-    ]
-    found = [each for each in found if not (each.candidate.column and each.candidate.column.primary_key)]
+    found = [each for each in rank(order.model, ORDER_NUMBER, order.samples) if each.kind != "key"]
     shared = _unique_with_others(order.model)
-    found = [replace(each, points=each.points - (_SHARED if each.path in shared else 0)) for each in found]
-    if len(order.model._meta.pk_fields) > 1:  # a composite key is no text
-        found = found[:-1]
-    return guess_of(sorted(found, key=lambda each: (-each.points, each.path)))
+    found = [each.plus(-_SHARED if each.path in shared else 0) for each in found]
+    if len(order.model._meta.pk_fields) == 1:  # a composite key is no text
+        found.append(Candidate("pk", order.model, "pk", points=PRIMARY_KEY, reason="the primary key"))
+    return guess_of(best_first(found))
 
 
 def _unique_with_others(model: type[models.Model]) -> set[str]:
@@ -219,12 +212,11 @@ def _total(order: OrderModel) -> Guess | None:
 
 def _payment_method(order: OrderModel, row: RowModel | None) -> Guess | None:
     if row:
-        return guess_of(with_labels(rank(row.model, PAYMENT_METHOD, SampleRows())))
+        return guess_of([one.with_label() for one in rank(row.model, PAYMENT_METHOD, SampleRows())])
     found = rank(order.model, PAYMENT_METHOD, order.samples, hops=1, but=(get_user_model(),))
     for each in payments_of(order.model)[:1]:
-        further = rank(each.model, PAYMENT_METHOD, order.samples, prefix=f"{each.path}.")
-        found += [Ranked(one.points - 8, one.candidate, one.reason) for one in further]
-    return guess_of(with_labels(sorted(found, key=lambda each: (-each.points, each.path))))
+        found += [one.plus(-8) for one in rank(each.model, PAYMENT_METHOD, order.samples, prefix=f"{each.path}.")]
+    return guess_of([one.with_label() for one in best_first(found)])
 
 
 # ── after the purchase ─────────────────────────────────────────────────────────────────────────────────────────────

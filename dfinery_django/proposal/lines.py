@@ -10,20 +10,16 @@ from typing import Any
 from django.contrib.contenttypes.fields import GenericForeignKey
 from django.db import models
 
-from .candidates import columns_of, kind_of, links_of, names_of, rows_of
+from .candidates import has_role, links_of, model_points, names_of, rows_of
 from .people import is_person_model, is_user_model
 from .samples import SampleRows
 from .vocabulary.item_roles import LINE_TOTAL, PRODUCT_ID, PRODUCT_NAME, QUANTITY, UNIT_PRICE
-from .vocabulary.model_words import LINE_AGAINST, LINE_MODEL, PRODUCT_AGAINST, PRODUCT_MODEL
+from .vocabulary.model_words import CART_LINK, LINE_AGAINST, LINE_MODEL, ORDER_PART, PRODUCT_AGAINST, PRODUCT_MODEL
 from .vocabulary.order_roles import TOTAL
-from .vocabulary.roles import Role
 from .vocabulary.words import points_of, words_of
 
 #: Points below which rows are no lines, and a related model is no product.
 _LEAST_LINE, _LEAST_PRODUCT = 45, 24
-#: Names of what an order was made from, and of what it is split into.
-_CARTS = {30: "cart | basket | bag | order | purchase | 장바구니 | 주문"}
-_PARTS = {30: "order | suborder | shipment | parcel | booking | 주문"}
 
 
 @dataclass(frozen=True)
@@ -81,15 +77,15 @@ def _lines_behind(order: type[models.Model]) -> Iterator[Lines]:
     """Yield lines of a related row: those of the cart that an order was made from."""
     for name, related, field in links_of(order):
         is_behind = related is not order and not is_user_model(related) and field.concrete
-        if is_behind and points_of(names_of(order, name), _CARTS):
+        if is_behind and points_of([name], CART_LINK):
             yield from (each for each in _own_lines(related, f"{name}.", cost=12) if each.model is not order)
 
 
 def _nested_lines(order: type[models.Model]) -> Iterator[Lines]:
     """Yield lines of the parts of an order, such as those of each seller."""
     for name, related, relation in rows_of(order):
-        names = names_of(related, related.__name__)
-        is_part = points_of(names, _PARTS) > 0 or not points_of(names, {1: _ANY_LINE_AGAINST})
+        names = [related.__name__]
+        is_part = points_of(names, ORDER_PART) > 0 or not points_of(names, LINE_AGAINST)
         if is_part and relation.one_to_many and related is not order and not is_user_model(related):
             for each in _own_lines(related, f"{name}.", cost=18):
                 if each.model is not order and has_role(each.model, QUANTITY):
@@ -114,25 +110,14 @@ def _product_behind(order: type[models.Model]) -> Product | None:
 
 def _line_points(model: type[models.Model], order: type[models.Model], name: str) -> tuple[int, Product | None]:
     product = product_of(model, but=order)
-    names = (*names_of(model, model.__name__, model._meta.verbose_name), name)
-    points = points_of(names, LINE_MODEL, LINE_AGAINST, neutral=words_of(order.__name__))
-    points = points or -points_of(names, LINE_AGAINST)
-    has_quantity, has_price = has_role(model, QUANTITY), has_role(model, UNIT_PRICE) or has_role(model, LINE_TOTAL)
+    names = (*names_of(model.__name__, model._meta.verbose_name), name)
+    points = points_of(names, LINE_MODEL, LINE_AGAINST, words_of(order.__name__)) or -points_of(names, LINE_AGAINST)
+    has_quantity, has_price = has_role(model, QUANTITY), has_role(model, UNIT_PRICE, LINE_TOTAL)
     points += 20 if has_quantity else 0
     points += 15 if has_price else 0
-    points += 22 if product else 8 if has_role(model, PRODUCT_NAME) or has_role(model, PRODUCT_ID) else 0
+    points += 22 if product else 8 if has_role(model, PRODUCT_NAME, PRODUCT_ID) else 0
     points += 10 if product and has_quantity else 0
     return (points if product or has_price or has_quantity else 0), product
-
-
-@lru_cache(maxsize=2000)
-def has_role(model: type[models.Model], role: Role) -> bool:
-    """Return whether a column of a model fits a role."""
-    return any(
-        points_of(names_of(model, each.name, each.verbose_name), role.words, role.against) >= role.least
-        for each in columns_of(model)
-        if kind_of(each) in role.kinds and not each.primary_key
-    )
 
 
 @lru_cache(maxsize=2000)
@@ -157,9 +142,9 @@ def _as_product(product: Product) -> tuple[int, int, int]:
 
 
 def _product_points(model: type[models.Model], name: str) -> int:
-    names = names_of(model, model.__name__, model._meta.verbose_name)
-    points = max(points_of([name], PRODUCT_MODEL, PRODUCT_AGAINST), points_of(names, PRODUCT_MODEL, PRODUCT_AGAINST))
-    if points <= 0 and (points_of([name], {1: _ANY_AGAINST}) or not has_role(model, PRODUCT_NAME)):
+    against = PRODUCT_AGAINST
+    points = max(points_of([name], PRODUCT_MODEL, against), model_points(model, PRODUCT_MODEL, against))
+    if points <= 0 and (points_of([name], PRODUCT_AGAINST) or not has_role(model, PRODUCT_NAME)):
         return 0
     return (
         points + 10 * has_role(model, PRODUCT_NAME) + 14 * has_role(model, UNIT_PRICE) + 6 * has_role(model, PRODUCT_ID)
@@ -169,10 +154,6 @@ def _product_points(model: type[models.Model], name: str) -> int:
 def is_product(model: type[models.Model], name: str) -> bool:
     """Return whether a relation of that name leads to products."""
     return _product_points(model, name) >= _LEAST_PRODUCT
-
-
-_ANY_AGAINST = " | ".join(PRODUCT_AGAINST.values())
-_ANY_LINE_AGAINST = " | ".join(LINE_AGAINST.values())
 
 
 def samples_of(lines: Lines, orders: SampleRows) -> SampleRows:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -21,15 +20,6 @@ from ..text.language import site_language
 _MOST_ROWS = 20
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """The verdict of the rows on a path: points to add, words, and whether it can't be meant."""
-
-    points: int = 0
-    words: str = ""
-    is_refuted: bool = False
-
-
 class SampleRows:
     """The newest rows of a model; none where they can't be read, and then all paths are equally good."""
 
@@ -40,20 +30,20 @@ class SampleRows:
         """Return the value of a path in each row; an error is a value, too."""
         return [_value(row, Path(path)) for row in self.rows]
 
-    def evidence(self, path: str, *, is_amount: bool = False) -> Evidence:
-        """Return how well the values of a path fit: they exist, and are numbers if they have to be."""
+    def evidence(self, path: str, *, is_amount: bool = False) -> tuple[int, str] | None:
+        """Return points to add, and words, for how many rows have a value; ``None`` if the path can't be meant."""
         if not self.rows:
-            return Evidence()
+            return 0, ""
         values = self.values(path)
         errors = [each for each in values if isinstance(each, Exception)]
         filled = [each for each in values if not isinstance(each, Exception) and each not in (None, "")]
         if len(errors) == len(values) or (is_amount and any(not _is_amount(each) for each in filled)):
-            return Evidence(is_refuted=True)
+            return None
         if is_amount:
             filled = [each for each in filled if each]
         missing = len(values) - len(filled)
         points = 4 if not missing else -round(25 * missing / len(values))
-        return Evidence(points, f"filled in {len(filled)} of {len(values)} rows")
+        return points, f"filled in {len(filled)} of {len(values)} rows"
 
     def behind(self, path: str) -> SampleRows:
         """Return the related rows behind a relation, as samples of their own."""

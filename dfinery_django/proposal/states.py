@@ -11,7 +11,7 @@ from django.db import models, router
 from django.utils.functional import Promise
 
 from ..db.savepoints import savepoint_guard
-from .candidates import columns_of, kind_of, links_of, names_of, texts_of
+from .candidates import columns_of, field_points, kind_of, links_of, texts_of
 from .vocabulary.order_roles import CANCELED_MOMENT, PAID_MOMENT, REFUNDED_MOMENT
 from .vocabulary.roles import Role
 from .vocabulary.state_words import FLAG_AGAINST, FLAGS, PHASES, SETTLED, STATUS_AGAINST, STATUS_FIELD
@@ -89,8 +89,7 @@ def _statuses(model: type[models.Model]) -> Iterator[tuple[str, int, list[_Value
 
 
 def _named_like_status(model: type[models.Model], field: Any) -> int:
-    names = names_of(model, field.name, getattr(field, "verbose_name", ""))
-    return points_of(names, STATUS_FIELD, STATUS_AGAINST, neutral=(model._meta.model_name or "",))
+    return field_points(model, field, STATUS_FIELD, STATUS_AGAINST)
 
 
 def _by_table(name: str, related: type[models.Model]) -> Iterator[tuple[str, int, list[_Value], str]]:
@@ -234,28 +233,27 @@ def values_named(model: type[models.Model], table: Table) -> list[tuple[str, Any
 
 def flags_named(model: type[models.Model], table: Table) -> list[str]:
     """Return the columns of true and false that a table names."""
-    flags = (each for each in columns_of(model) if kind_of(each) == "flag")
-    return [each.name for each in flags if points_of(names_of(model, each.name, each.verbose_name), table) >= 90]
+    return [name for name, points in _flags(model, table, None) if points >= 90]
 
 
 # ── flags and moments ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def _flags(model: type[models.Model], table: Table, against: Table | None) -> list[tuple[str, int]]:
+    flags = (each for each in columns_of(model) if kind_of(each) == "flag")
+    return [(each.name, field_points(model, each, table, against)) for each in flags]
+
+
 def _by_flag(model: type[models.Model], phase: str) -> Iterator[Condition]:
-    own = (model._meta.model_name or "",)
-    for each in columns_of(model):
-        if kind_of(each) == "flag":
-            names = names_of(model, each.name, each.verbose_name)
-            points = points_of(names, FLAGS[phase], FLAG_AGAINST, neutral=own)
-            if points >= 40:
-                yield Condition(points, {each.name: True}, "a yes-or-no column that is named so")
+    for name, points in _flags(model, FLAGS[phase], FLAG_AGAINST):
+        if points >= 40:
+            yield Condition(points, {name: True}, "a yes-or-no column that is named so")
 
 
 def _by_moment(model: type[models.Model], phase: str) -> Iterator[Condition]:
     role = _EMPTY_BEFORE[phase]
     for each in columns_of(model):
         if kind_of(each) in ("moment", "time") and each.null and isinstance(each, models.DateField):
-            names = names_of(model, each.name, each.verbose_name)
-            points = points_of(names, role.words, role.against, neutral=(model._meta.model_name or "",))
+            points = field_points(model, each, role.words, role.against)
             if points >= role.least:
                 yield Condition(points - 4, {f"{each.name}__isnull": False}, "a moment that is empty before")

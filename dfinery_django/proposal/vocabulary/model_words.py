@@ -96,3 +96,16 @@ BUYER_AGAINST = table("""
         | 판매자 | 관리자 | 작성자
     25: created | added | by
 """)
+CATEGORY_AGAINST = table("60: tax | shipping")
+#: Of a variant, and of the relation from one to its product.
+VARIANT = table("60: variant | variation | sku")
+PARENT = table("40: product | parent | item | event | course | book | 상품 | master")
+PARENT_AGAINST = table("40: category | type | class")
+#: Of what an order was made from, and of what it is split into.
+CART_LINK = table("30: cart | basket | bag | order | purchase | 장바구니 | 주문")
+ORDER_PART = table("30: order | suborder | shipment | parcel | booking | 주문")
+#: Models of an address, and of what else says who bought.
+ADDRESS_MODEL = table("""
+    40: address | shipping | billing | invoice | contact | buyer | customer | guest | info | detail | 주소 | 배송지
+""")
+ADDRESS_AGAINST = table("60: shop | store | vendor")
