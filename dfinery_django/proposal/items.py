@@ -9,16 +9,7 @@ from django.db import models
 
 from ..mapping.expressions import Coalesce, Value
 from ..mapping.rows import Rows
-from .candidates import (
-    Candidate,
-    best_first,
-    columns_of,
-    field_points,
-    is_djangos,
-    links_of,
-    rank,
-    rows_of,
-)
+from .candidates import Candidate, best_first, columns_of, field_points, is_djangos, links_of, rank, rows_of
 from .formulas import piece_price, seen_from, sum_of_lines, whole_units
 from .guesses import Guess, confidence_of
 from .lines import Lines, is_product, lines_of, samples_of
