@@ -10,9 +10,10 @@ from django.db import models
 from django.db.models import Sum
 from django.db.models.constants import LOOKUP_SEP
 
-from .candidates import Candidate, best_first, columns_of, kind_of, rank
+from .candidates import Candidate, best_first, rank
 from .guesses import Guess, Proposal, ProposedEvent, confidence_of
 from .items import Items, guess_of, in_whole_units, prefixed, total_of_lines
+from .moments import put_moment, recent_by, set_then
 from .orders import OrderModel, RowModel, paid_conditions, payments_of, refunds_of
 from .samples import SampleRows, newest
 from .states import STRONG, Condition, conditions_of, flags_named, unread_status
@@ -68,8 +69,8 @@ def _purchase(order: OrderModel) -> ProposedEvent:
     prefix = f"{row.order_path}." if row else ""
     event = ProposedEvent("purchase", row.model._meta.label if row else order.label)
     event.keys["when"] = _when(order, condition, row, rest)
-    _put_moment(event, row.model if row else order.model, _moment_of_purchase(order, condition, row))
-    if row and not {"event_datetime", "reconcile_by"} & event.keys.keys() and (by := _recent_by(order.model)):
+    put_moment(event, row.model if row else order.model, _moment_of_purchase(order, condition, row))
+    if row and not {"event_datetime", "reconcile_by"} & event.keys.keys() and (by := recent_by(order.model)):
         event.keys["reconcile_by"] = prefixed(by, prefix)
     if condition.when == "created" and not row and (name := unread_status(order.model)):
         event.todo.append(
@@ -97,28 +98,6 @@ def _name_what_is_missing(event: ProposedEvent) -> None:
             event.todo += [f'"{name}" of {key}: nothing was found' for name in names if name not in found]
 
 
-def _put_moment(event: ProposedEvent, model: type[models.Model], moment: Guess | None) -> None:
-    """Put the moment into a definition; without one, the column by which reconcile finds rows."""
-    if moment:
-        event.keys["event_datetime"] = moment
-        return
-    event.todo.append('"event_datetime": no column is set at that moment, so the moment of the save counts')
-    if by := _recent_by(model):
-        event.keys["reconcile_by"] = by
-
-
-def _recent_by(model: type[models.Model]) -> Guess | None:
-    """Return the column that says when a row was made; if there is none, when it was changed."""
-    moments = [each for each in columns_of(model) if kind_of(each) == "moment"]
-    names = [each.name for each in moments if getattr(each, "auto_now_add", False)]
-    names += [each.path for each in rank(model, CREATED_MOMENT, SampleRows()) if not each.is_changed]
-    if names:
-        return Guess(names[0], "for reconcile: rows of the last 48 h by this column")
-    changed = [each.name for each in moments if getattr(each, "auto_now", False)]
-    words = "for reconcile; each save changes it, so an old row that is edited is sent as new"
-    return Guess(changed[0], words, "medium") if changed else None
-
-
 def _when(
     order: OrderModel, condition: Condition, row: RowModel | None, rest: list[tuple[Condition, RowModel | None]]
 ) -> Guess:
@@ -138,18 +117,10 @@ def _moment_of_purchase(order: OrderModel, condition: Condition, row: RowModel |
     created = [each for each in rank(model, CREATED_MOMENT, newest(model)) if not each.is_changed]
     if condition.when == "created":
         return guess_of(_without_empty([*created, *rank(model, PAID_MOMENT, newest(model))]))
-    paid = _set_then(model, condition.when, PAID_MOMENT)
+    paid = set_then(model, condition.when, PAID_MOMENT)
     found = [each for each in paid if f"{each.path}__isnull" in condition.when] or paid
     paths = {each.path for each in found}
     return guess_of([*found, *(each for each in created if each.path not in paths)]) if found else None
-
-
-def _set_then(model: type[models.Model], when: Any, *roles: Role) -> list[Candidate]:
-    """Return the moments that are set when a condition becomes true: no row that matches it lacks them."""
-    found = [each for role in roles for each in rank(model, role, SampleRows())]
-    rows = newest(model, when)
-    is_set = {each.path: None not in rows.values(each.path) for each in found}
-    return [each for each in found if not each.is_changed and not each.is_at_creation and is_set[each.path]]
 
 
 def _without_empty(found: list[Candidate]) -> list[Candidate]:
@@ -199,15 +170,9 @@ def _unique_with_others(model: type[models.Model]) -> set[str]:
 
 
 def _total(order: OrderModel) -> Guess | None:
-    found = rank(order.model, TOTAL, order.samples)
-    if found:
+    if found := rank(order.model, TOTAL, order.samples):
         return in_whole_units(guess_of(found), order.model)
-    if computed := total_of_lines(order):
-        return computed
-    further = [
-        each for each in rank(order.model, TOTAL, order.samples, hops=1, but=(get_user_model(),)) if "." in each.path
-    ]
-    return guess_of(further)
+    return total_of_lines(order) or guess_of(rank(order.model, TOTAL, order.samples, hops=1, but=(get_user_model(),)))
 
 
 def _payment_method(order: OrderModel, row: RowModel | None) -> Guess | None:
@@ -240,7 +205,7 @@ def _later_event(name: str, order: OrderModel, found: list[Condition], role: Rol
     event = ProposedEvent(name, order.label)
     others = tuple(Guess(each.when, each.reason, "low") for each in found[1:3])
     event.keys["when"] = Guess(found[0].when, found[0].reason, confidence_of(found[0].points), others)
-    _put_moment(event, order.model, guess_of(_set_then(order.model, found[0].when, role)))
+    put_moment(event, order.model, guess_of(set_then(order.model, found[0].when, role)))
     _order_keys(event, order, "")
     return event
 
@@ -264,11 +229,11 @@ def _refund_row(order: OrderModel, row: RowModel) -> ProposedEvent:
     reason = best.reason if best else "a row for each refund"
     event.keys["when"] = Guess(best.when if best else "created", reason, "medium")
     if best:
-        moments = _set_then(row.model, best.when, REFUNDED_MOMENT, CREATED_MOMENT)
+        moments = set_then(row.model, best.when, REFUNDED_MOMENT, CREATED_MOMENT)
     else:
         moments = [each for role in (REFUNDED_MOMENT, CREATED_MOMENT) for each in rank(row.model, role, SampleRows())]
     moment = guess_of([each for each in moments if not each.is_changed])
-    _put_moment(event, row.model, moment)
+    put_moment(event, row.model, moment)
     _order_keys(event, order, f"{row.order_path}.")
     attributes: Any = event.keys["event_attributes"]
     attributes.pop("order_sales", None)

@@ -23,38 +23,25 @@ def whole_units(model: type[models.Model], path: str) -> Any:
 
 
 def piece_price(model: type[models.Model], total: str, quantity: str) -> Any:
-    """Return the total of a line, divided by its quantity; none where it is 0."""
+    """Return the total of a line, divided by its quantity, and no value where it is 0; ``None`` without columns."""
     kind = _column_kind(model, quantity)
-    if kind and _column_kind(model, total):
-        pieces = NullIf(_name(quantity), 0) if kind == "count" else NullIf(_as_float(quantity), 0.0)
-        return _as_float(total) / pieces
-    code = f"lambda row: row.{total} / row.{quantity} if row.{quantity} else None"
-
-    def divided(row: Any) -> Any:
-        pieces = read_at(row, quantity)
-        return read_at(row, total) / pieces if pieces else None
-
-    return Function(code, divided)
+    if not kind or not _column_kind(model, total):
+        return None
+    pieces = NullIf(_name(quantity), 0) if kind == "count" else NullIf(_as_float(quantity), 0.0)
+    return _as_float(total) / pieces
 
 
 def sum_of_lines(model: type[models.Model], lines: str, price: str, quantity: str) -> Any:
-    """Return the sum of price times quantity over the lines of an order.
+    """Return the sum of price times quantity over the lines of an order; ``None`` without columns.
 
     :param model: of the lines
     :param quantity: its path; "" if each line is one piece
     """
-    start = _name(lines)
-    if _column_kind(model, price) and (not quantity or _column_kind(model, quantity)):
-        prices = f"{start}{LOOKUP_SEP}{_name(price)}"
-        return Sum(F(prices) * F(f"{start}{LOOKUP_SEP}{_name(quantity)}") if quantity else prices)
-    product = f" * line.{quantity}" if quantity else ""
-    code = f"lambda row: sum(line.{price}{product} for line in row.{lines}.all())"
-
-    def total(row: Any) -> Any:
-        found = read_at(row, lines).all()
-        return sum(read_at(each, price) * (read_at(each, quantity) if quantity else 1) for each in found)
-
-    return Function(code, total)
+    if not _column_kind(model, price) or (quantity and not _column_kind(model, quantity)):
+        return None
+    start = f"{_name(lines)}{LOOKUP_SEP}"
+    prices = f"{start}{_name(price)}"
+    return Sum(F(prices) * F(f"{start}{_name(quantity)}") if quantity else prices)
 
 
 def _column_kind(model: type[models.Model], path: str) -> str:

@@ -82,7 +82,8 @@ def total_of_lines(order: OrderModel) -> Guess | None:
     if not price or not isinstance(price.value, str):
         return None
     value = sum_of_lines(lines.model, lines.path, price.value, quantity if isinstance(quantity, str) else "")
-    return Guess(value, "no column or method is named like a total: the sum of the lines", "low")
+    reason = "no column or method is named like a total: the sum of the lines"
+    return None if value is None else Guess(value, reason, "low")
 
 
 class Items:
@@ -210,14 +211,15 @@ class Items:
             return self._divided(total[0].path, [*own, *product])
         return guess_of(best_first([*own, *product]))
 
-    def _divided(self, total: str, others: list[Candidate]) -> Guess:
+    def _divided(self, total: str, others: list[Candidate]) -> Guess | None:
         quantity = self._quantity().value
         alternatives = tuple(Guess(each.path, each.reason, "low") for each in others[:2])
         if not isinstance(quantity, str):
             return Guess(total, "each row is one piece, so its total is the price", "medium", alternatives)
-        whole = Guess(total, "the line's total itself", "low")
         value = piece_price(self.lines.model, total, quantity)
-        return Guess(value, "only a total of the line is there", "medium", (whole, *alternatives))
+        if value is None:
+            return guess_of(best_first(others))
+        return Guess(value, "only a total of the line is there", "medium", alternatives)
 
     def _currency(self) -> Guess | None:
         if found := self._rank(CURRENCY):

@@ -9,7 +9,7 @@ from functools import cached_property
 from django.apps import apps
 from django.db import models
 
-from .candidates import columns_of, has_role, kind_of, links_of, model_points, names_of, rows_of
+from .candidates import columns_of, has_role, kind_of, links_of, model_points, rows_of
 from .lines import Lines, lines_of
 from .people import Buyer, buyers_of, is_user_model
 from .samples import SampleRows, newest
@@ -78,15 +78,10 @@ class RowModel:
 
 def order_models() -> list[OrderModel]:
     """Return what may be the model of orders, the best first."""
-    found = [_judged(model) for model in apps.get_models() if _may_be_order(model)]
+    found = [order_model(model) for model in apps.get_models() if _may_be_order(model)]
     chosen = {each.model: each for each in found if each.points >= LEAST_ORDER - 15}
     found = [_less_if_part(each, chosen) for each in chosen.values()]
     return sorted(found, key=lambda each: (-each.points, each.label))
-
-
-def order_model(model: type[models.Model]) -> OrderModel:
-    """Return a model that the user has chosen."""
-    return _judged(model)
 
 
 def _may_be_order(model: type[models.Model]) -> bool:
@@ -95,7 +90,8 @@ def _may_be_order(model: type[models.Model]) -> bool:
     return is_shops and not model._meta.proxy and not is_user_model(model)
 
 
-def _judged(model: type[models.Model]) -> OrderModel:
+def order_model(model: type[models.Model]) -> OrderModel:
+    """Return a model with what speaks for it as the model of orders."""
     found = list(_marks(model))
     reason = ", ".join(words for _, words in found if words)
     return OrderModel(model, sum(points for points, _ in found), reason)
@@ -123,9 +119,8 @@ def _marks(model: type[models.Model]) -> Iterator[tuple[int, str]]:
 
 
 def _named(model: type[models.Model]) -> int:
-    names = names_of(model.__name__, model._meta.verbose_name)
-    own = points_of(names[:1], ORDER_MODEL, PART_MODEL)
-    return max(own, points_of(names, ORDER_MODEL, PART_MODEL)) if own >= 0 else own
+    own = points_of([model.__name__], ORDER_MODEL, PART_MODEL)
+    return max(own, model_points(model, ORDER_MODEL, PART_MODEL)) if own >= 0 else own
 
 
 def _less_if_part(each: OrderModel, chosen: dict[type[models.Model], OrderModel]) -> OrderModel:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,19 +137,8 @@ def _choices(model: type[models.Model], field: Any) -> list[_Value]:
     except Exception:  # noqa: BLE001 - the site's own callable
         return []
     constants = {each.stored: each.texts for each in _constants(model)}
-    return [
-        _Value(stored, (*_code_text(stored), *constants.get(stored, ()), *_member_names(value), *texts_of(label)))
-        for value, label in pairs[:_MOST_VALUES]
-        if (stored := getattr(value, "value", value)) not in (None, "") and isinstance(stored, (str, int))
-    ]
-
-
-def _code_text(stored: Any) -> tuple[str, ...]:
-    return (stored,) if isinstance(stored, str) and len(stored) > 2 else ()
-
-
-def _member_names(value: Any) -> tuple[str, ...]:
-    return (value.name,) if isinstance(value, enum.Enum) else ()
+    found = _values_in(pairs[:_MOST_VALUES])
+    return [_Value(stored, (*constants.get(stored, ()), *texts)) for stored, texts in found.items()]
 
 
 def _constants(model: type[models.Model]) -> list[_Value]:
@@ -159,41 +148,41 @@ def _constants(model: type[models.Model]) -> list[_Value]:
         for name, value in vars(cls).items() if cls is not models.Model and issubclass(cls, models.Model) else ():
             if name.isupper() and isinstance(value, (str, int)) and not isinstance(value, bool):
                 found.setdefault(value, (*_code_text(value), name.removeprefix("STATUS_").removeprefix("STATE_")))
-            elif name.isupper():
-                found.update(_labelled(value))
             elif name[:1].isupper():
-                found.update(_members(_class_attribute(model, name)))  # also of an enum behind a descriptor
+                found.update(_values_in(_pairs(value if name.isupper() else _class_attribute(model, name))))
     return [_Value(stored, texts) for stored, texts in found.items()]
 
 
-def _labelled(constant: Any) -> dict[Any, tuple[str, ...]]:
-    """Return the values of a constant that is a dict, or pairs, of values and labels."""
+def _pairs(constant: Any) -> list[tuple[Any, Any]]:
+    """Return value and label of a dict, of pairs, and of an enum; of anything else none."""
+    if isinstance(constant, type) and issubclass(constant, enum.Enum):
+        return [(each, getattr(each, "label", "")) for each in constant]
     pairs = list(constant.items()) if isinstance(constant, dict) else constant
-    if not isinstance(pairs, (list, tuple)) or not all(isinstance(each, tuple) and len(each) == 2 for each in pairs):
-        return {}
-    return {
-        stored: (*_code_text(stored), *texts_of(label))
-        for stored, label in pairs
-        if isinstance(stored, (str, int)) and isinstance(label, (str, Promise))
-    }
+    is_pairs = isinstance(pairs, (list, tuple)) and all(isinstance(each, tuple) and len(each) == 2 for each in pairs)
+    return list(pairs) if is_pairs else []
+
+
+def _values_in(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, tuple[str, ...]]:
+    """Return the stored values, each with the texts that name it: its code, its member of an enum, its label."""
+    found = {}
+    for value, label in pairs:
+        stored = getattr(value, "value", value)
+        if isinstance(stored, (str, int)) and stored != "" and isinstance(label, (str, Promise)):
+            member = (value.name,) if isinstance(value, enum.Enum) else ()
+            found[stored] = (*_code_text(stored), *member, *texts_of(label))
+    return found
+
+
+def _code_text(stored: Any) -> tuple[str, ...]:
+    return (stored,) if isinstance(stored, str) and len(stored) > 2 else ()
 
 
 def _class_attribute(model: type[models.Model], name: str) -> Any:
+    """Return an attribute, also an enum behind a descriptor."""
     try:
         return getattr(model, name, None)
     except Exception:  # noqa: BLE001 - the site's own descriptor
         return None
-
-
-def _members(holder: Any) -> dict[Any, tuple[str, ...]]:
-    if not (isinstance(holder, type) and issubclass(holder, enum.Enum)):
-        return {}
-    labels = {each: texts_of(getattr(each, "label", "")) for each in holder}
-    return {
-        each.value: (each.name, *_code_text(each.value), *labels[each])
-        for each in holder
-        if isinstance(each.value, (str, int))
-    }
 
 
 def _stored_values(model: type[models.Model], field: Any) -> list[_Value]:
@@ -211,11 +200,8 @@ def _stored_values(model: type[models.Model], field: Any) -> list[_Value]:
 def unread_status(model: type[models.Model]) -> str:
     """Return the name of a column that is named like a status, and of whose values nothing is known; "" if none is."""
     for each in columns_of(model):
-        if (
-            _named_like_status(model, each) >= 20
-            and kind_of(each) in ("text", "count")
-            and not _values_of(model, each)[0]
-        ):
+        is_status = _named_like_status(model, each) >= 20 and kind_of(each) in ("text", "count")
+        if is_status and not _values_of(model, each)[0]:
             return each.name
     return ""
 

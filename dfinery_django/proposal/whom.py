@@ -11,6 +11,7 @@ from ..mapping.expressions import Coalesce, Hashed
 from .candidates import Candidate, columns_of, kind_of, model_points, rank
 from .guesses import Guess, ProposedEvent, confidence_of
 from .items import guess_of
+from .moments import put_moment
 from .orders import OrderModel
 from .people import Buyer, is_person_model, is_user_model, name_path
 from .samples import SampleRows
@@ -30,16 +31,10 @@ def buyer_attributes(order: OrderModel, prefix: str = "") -> dict[str, Guess]:
     value = sources[0] if len(sources) == 1 else Coalesce(*sources)
     reason = buyer.reason if buyer else "no way to a user: what is named like its key, or like an address"
     reason += "; guests by a hash of their address" if len(sources) > 1 else ""
-    others = tuple(
-        Guess(f"{prefix}{each.path}.pk", each.reason, "low")
-        for each in order.buyers[1:3]
-        if each.points >= order.buyers[0].points - 45
-    )
-    others += tuple(
-        Guess(Hashed(f"{prefix}{each.path}"), each.reason, "low")
-        for each in guests[1:2]
-        if each not in _enough_of(guests)
-    )
+    near = [each for each in order.buyers[1:3] if each.points >= order.buyers[0].points - 45]
+    further = [each for each in guests[1:2] if each not in _enough_of(guests)]
+    others = tuple(Guess(f"{prefix}{each.path}.pk", each.reason, "low") for each in near)
+    others += tuple(Guess(Hashed(f"{prefix}{each.path}"), each.reason, "low") for each in further)
     found = {"user_id": Guess(value, reason, confidence_of(buyer.points if buyer else 60), others)}
     name = _buyer_name(order, buyer, prefix)
     return {**found, "user_name": name} if name else found
@@ -91,10 +86,7 @@ def sign_up(people: type[models.Model]) -> tuple[ProposedEvent, dict[str, Guess]
     reason = "administrators are users, too" if "is_staff" in wanted else "each row is a sign-up"
     event.keys["when"] = Guess(wanted or "created", reason, "medium", (Guess("created"),) if wanted else ())
     moment = guess_of([each for each in rank(people, JOINED_MOMENT, SampleRows()) if not each.is_changed])
-    if moment:
-        event.keys["event_datetime"] = moment
-    else:
-        event.todo.append('"event_datetime": no moment was found, so the moment of the save counts')
+    put_moment(event, people, moment)
     attributes = {"user_id": Guess("pk", "as in the orders, and as the SDK in your app or web pages calls it")}
     if name := name_path(people):
         attributes["user_name"] = Guess(name)

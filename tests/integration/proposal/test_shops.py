@@ -33,6 +33,7 @@ ORDERS = {
     "cinema": "cinema.Booking",
     "fair": "fair.Order",
     "consign": "consign.Purchase",
+    "stall": "stall.Order",
 }
 #: What a purchase says in each of them.
 PURCHASES = {
@@ -186,6 +187,20 @@ PURCHASES = {
         "price": '"price_each"',
         "user_id": '"purchase.buyer.pk"',
         "user_name": '"purchase.buyer.get_full_name"',
+    },
+    "stall": {
+        "model": '"stall.Order"',
+        "when": '{"is_paid": True}',
+        "reconcile_by": '"updated_at"',
+        "order_id": '"number"',
+        "order_sales": 'Sum(F("lines__unit_price") * F("lines__quantity"))',
+        "items": 'Rows("lines", kind="product")',
+        "product_id": '"product.pk"',
+        "product_name": '"product.name"',
+        "quantity": '"quantity"',
+        "price": '"unit_price"',
+        "user_id": '"user.pk"',
+        "user_name": '"user.get_full_name"',
     },
 }
 
