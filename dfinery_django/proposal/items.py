@@ -111,10 +111,12 @@ class Items:
 
     def _only_bought(self) -> dict[str, Any]:
         """Return lookups that leave out lines of delivery, discounts and fees, and those that were cancelled."""
-        kinds = dict(values_named(self.lines.model, PRODUCT_KIND))
-        others = {column for column, _ in values_named(self.lines.model, OTHER_KINDS)}
-        products = {column: value for column, value in kinds.items() if column in others}
-        return {**products, **dict.fromkeys(flags_named(self.lines.model, LINE_OFF), False)}
+        found: dict[str, Any] = dict.fromkeys(flags_named(self.lines.model, LINE_OFF), False)
+        kinds, others = (values_named(self.lines.model, table) for table in (PRODUCT_KIND, OTHER_KINDS))
+        for column in dict(kinds).keys() & dict(others).keys():
+            values = [value for name, value in kinds if name == column]
+            found.update({f"{column}__in": values} if len(values) > 1 else {column: values[0]})
+        return found
 
     def attributes(self) -> dict[str, Guess]:
         """Return the guesses of ``item_attributes``."""

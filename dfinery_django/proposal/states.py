@@ -218,22 +218,22 @@ def values_named(model: type[models.Model], table: Table) -> list[tuple[str, Any
 
 
 def flags_named(model: type[models.Model], table: Table) -> list[str]:
-    """Return the columns of true and false that a table names."""
-    return [name for name, points in _flags(model, table, None) if points >= 90]
+    """Return the columns of true and false that a table names; one that may be neither is left out."""
+    return [each.name for each, points in _flags(model, table) if points >= 90 and not each.null]
 
 
 # ── flags and moments ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _flags(model: type[models.Model], table: Table, against: Table | None) -> list[tuple[str, int]]:
+def _flags(model: type[models.Model], table: Table, against: Table | None = None) -> list[tuple[Any, int]]:
     flags = (each for each in columns_of(model) if kind_of(each) == "flag")
-    return [(each.name, field_points(model, each, table, against)) for each in flags]
+    return [(each, field_points(model, each, table, against)) for each in flags]
 
 
 def _by_flag(model: type[models.Model], phase: str) -> Iterator[Condition]:
-    for name, points in _flags(model, FLAGS[phase], FLAG_AGAINST):
+    for each, points in _flags(model, FLAGS[phase], FLAG_AGAINST):
         if points >= 40:
-            yield Condition(points, {name: True}, "a yes-or-no column that is named so")
+            yield Condition(points, {each.name: True}, "a yes-or-no column that is named so")
 
 
 def _by_moment(model: type[models.Model], phase: str) -> Iterator[Condition]:

@@ -51,7 +51,7 @@ class InitCommand(Subcommand):
         proposal, previews = _proposal_and_previews(_chosen(model))
         missing = [each for each in ("django_q",) if not apps.is_installed(each)]
         shown = {name: _preview_text(each) for name, each in previews.items()}
-        text = python_text(proposal, missing, shown)
+        text = python_text(proposal, missing, shown if path or not options["json"] else None)
         if path:
             _write(path, text)
         if options["json"]:
