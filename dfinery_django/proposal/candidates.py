@@ -130,11 +130,11 @@ def model_points(model: type[models.Model], words: Table, against: Table | None 
 
 def has_role(model: type[models.Model], *roles: Role) -> bool:
     """Return whether a column of a model fits one of some roles."""
-    return any(_fits(each, role) for each in columns_of(model) if not each.primary_key for role in roles)
+    return any(_column_fits(each, role) for each in columns_of(model) if not each.primary_key for role in roles)
 
 
 @lru_cache(maxsize=5000)
-def _fits(column: Any, role: Role) -> bool:
+def _column_fits(column: Any, role: Role) -> bool:
     names = names_of(column.name, column.verbose_name)
     return kind_of(column) in role.kinds and points_of(names, role.words, role.against) >= role.least
 
@@ -189,11 +189,11 @@ def values_of(
     for name in _own_methods(model):
         yield Candidate(prefix + name, model, name, None, cost)
     for name, related, _ in links_of(model) if hops else ():
-        if related is not model and not issubclass(related, tuple(but)) and not is_djangos(related):
+        if related is not model and not issubclass(related, tuple(but)) and not is_content_type(related):
             yield from values_of(related, hops - 1, prefix=f"{prefix}{name}.", cost=cost + _HOP, but=(*but, model))
 
 
-def is_djangos(model: type[models.Model]) -> bool:
+def is_content_type(model: type[models.Model]) -> bool:
     """Return whether a model is one of content types."""
     return model._meta.app_config is not None and model._meta.app_config.name.startswith("django.contrib.contenttypes")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -45,7 +44,8 @@ _SHARED = 36
 
 def propose(order: OrderModel, others: list[OrderModel] | None = None) -> Proposal:
     """Return the proposal for a shop with this model of orders."""
-    events = [_purchase(order), *_cancellation(order), *_refund(order)]
+    events = [_purchase(order), *_later_event("cancel_order", order, "canceled", CANCELED_MOMENT)]
+    events += _refund(order)
     user = next((each.model for each in order.buyers if not each.is_user), None) if order.buyers else None
     is_customer = order.buyers and not order.buyers[0].is_user
     people = user if is_customer and user else get_user_model()
@@ -187,27 +187,24 @@ def _payment_method(order: OrderModel, row: RowModel | None) -> Guess | None:
 # ── after the purchase ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _cancellation(order: OrderModel) -> Iterator[ProposedEvent]:
-    found = conditions_of(order.model, "canceled")
-    if found:
-        yield _later_event("cancel_order", order, found, CANCELED_MOMENT)
+def _refund(order: OrderModel) -> list[ProposedEvent]:
+    rows = refunds_of(order.model)
+    return [_refund_row(order, rows[0])] if rows else _later_event("refund", order, "refunded", REFUNDED_MOMENT)
 
 
-def _refund(order: OrderModel) -> Iterator[ProposedEvent]:
-    rows, found = refunds_of(order.model), conditions_of(order.model, "refunded")
-    if rows:
-        yield _refund_row(order, rows[0])
-    elif found:
-        yield _later_event("refund", order, found, REFUNDED_MOMENT)
-
-
-def _later_event(name: str, order: OrderModel, found: list[Condition], role: Role) -> ProposedEvent:
-    event = ProposedEvent(name, order.label)
-    others = tuple(Guess(each.when, each.reason, "low") for each in found[1:3])
-    event.keys["when"] = Guess(found[0].when, found[0].reason, confidence_of(found[0].points), others)
-    put_moment(event, order.model, guess_of(set_then(order.model, found[0].when, role)))
-    _order_keys(event, order, "")
-    return event
+def _later_event(name: str, order: OrderModel, phase: str, role: Role) -> list[ProposedEvent]:
+    """Return the event of what the order, or the payment that says that it was bought, becomes later."""
+    row = paid_conditions(order)[0][1]
+    places = [(order.model, ""), *([(row.model, f"{row.order_path}.")] if row else [])]
+    for model, prefix in places:
+        if found := conditions_of(model, phase):
+            event = ProposedEvent(name, model._meta.label)
+            others = tuple(Guess(each.when, each.reason, "low") for each in found[1:3])
+            event.keys["when"] = Guess(found[0].when, found[0].reason, confidence_of(found[0].points), others)
+            put_moment(event, model, guess_of(set_then(model, found[0].when, role)))
+            _order_keys(event, order, prefix)
+            return [event]
+    return []
 
 
 def _order_keys(event: ProposedEvent, order: OrderModel, prefix: str) -> None:

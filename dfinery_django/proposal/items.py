@@ -9,7 +9,7 @@ from django.db import models
 
 from ..mapping.expressions import Coalesce, Value
 from ..mapping.rows import Rows
-from .candidates import Candidate, best_first, columns_of, field_points, is_djangos, links_of, rank, rows_of
+from .candidates import Candidate, best_first, columns_of, field_points, is_content_type, links_of, rank, rows_of
 from .formulas import piece_price, seen_from, sum_of_lines, whole_units
 from .guesses import Guess, confidence_of
 from .lines import Lines, is_product, lines_of, samples_of
@@ -255,15 +255,15 @@ def _links(model: type[models.Model], prefix: str, samples: SampleRows) -> list[
     for name, related, first, field in (*single, *several):
         named = field_points(model, field, CATEGORY_LINK, CATEGORY_AGAINST) if field.concrete else 0
         named = named or points_of([name], CATEGORY_LINK, CATEGORY_AGAINST)
-        if named > 0 and related is not model and not is_djangos(related):
+        if named > 0 and related is not model and not is_content_type(related):
             reason = f"the name of {related._meta.label}"
-            found += _named(related, f"{prefix}{name}{first}.", named + 25 - (4 if first else 0), reason, samples)
+            found += _by_label(related, f"{prefix}{name}{first}.", named + 25 - (4 if first else 0), reason, samples)
     if not found and callable(getattr(model, "get_parent", None)):  # a tree of pages, of django-treebeard
-        return _named(model, f"{prefix}get_parent.", _KEY, "the name of what it lies under", samples)
+        return _by_label(model, f"{prefix}get_parent.", _KEY, "the name of what it lies under", samples)
     return found
 
 
-def _named(model: type[models.Model], start: str, points: int, reason: str, samples: SampleRows) -> list[Candidate]:
+def _by_label(model: type[models.Model], start: str, points: int, reason: str, samples: SampleRows) -> list[Candidate]:
     label = rank(model, CATEGORY_NAME, SampleRows())[:1]
     evidence = samples.evidence(f"{start}{label[0].path}") if label else None
     if evidence is None:

@@ -270,6 +270,15 @@ def test_what_comes_after_a_purchase(install: Install) -> None:
     }  # fmt: skip
 
 
+def test_a_payment_says_that_an_order_was_cancelled(install: Install) -> None:
+    """Where the order has no state, that of its payment counts for what comes later, too."""
+    install("consign")
+    assert guesses_of(propose_for("consign"), "cancel_order") == {
+        "model": '"consign.Payment"', "when": '{"state": "CANCELED"}', "event_datetime": '"canceled_at"',
+        "order_id": '"purchase.reference"', "order_sales": '"purchase.grand_total"', "user_id": '"purchase.buyer.pk"',
+    }  # fmt: skip
+
+
 def test_refunds_with_rows_of_their_own(install: Install) -> None:
     """Each is an event, since an order may have several."""
     install("cart")

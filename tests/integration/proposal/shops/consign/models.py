@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
+STATES = ("READY", "DONE", "FAILED", "CANCELED")
+
 
 class Taxon(models.Model):
     title = models.CharField(max_length=50)
@@ -42,5 +44,6 @@ class ConsignmentLine(models.Model):
 
 class Payment(models.Model):
     purchase = models.OneToOneField(Purchase, on_delete=models.CASCADE)
-    state = models.CharField(max_length=10, choices=[("READY", "Ready"), ("DONE", "Done"), ("FAILED", "Failed")])
+    state = models.CharField(max_length=10, choices=[(each, each.title()) for each in STATES])
     created = models.DateTimeField(auto_now_add=True)
+    canceled_at = models.DateTimeField(null=True, blank=True)
