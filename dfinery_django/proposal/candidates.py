@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -18,55 +18,17 @@ from django.utils import translation
 from ..definitions.readable import method_names
 from .samples import SampleRows
 from .vocabulary.roles import Role
-from .vocabulary.words import points_of, words_of
+from .vocabulary.words import Table, points_of, words_of
 
-#: What a relation on the way costs, and one to the first of several rows.
-_HOP, _FIRST = 6, 10
+#: What a relation on the way costs.
+_HOP = 6
 #: Methods that begin so say yes or no, or may write.
-_NO_VALUES = frozenset(
-    [
-        "is",
-        "has",
-        "can",
-        "set",
-        "update",
-        "save",
-        "calculate",
-        "recalculate",
-        "compute",
-        "recompute",
-        "add",
-        "create",
-        "make",
-        "mark",
-        "apply",
-        "send",
-        "generate",
-        "refresh",
-        "delete",
-        "remove",
-        "process",
-        "pay",
-        "cancel",
-        "refund",
-        "confirm",
-        "complete",
-        "finalize",
-        "clear",
-        "assign",
-        "sync",
-        "charge",
-        "capture",
-        "mail",
-        "populate",
-        "reset",
-        "accept",
-        "reject",
-        "approve",
-        "ship",
-        "validate",
-    ]
-)
+_NO_VALUES = frozenset({
+    "is", "has", "can", "set", "update", "save", "calculate", "recalculate", "compute", "recompute", "add", "create",
+    "make", "mark", "apply", "send", "generate", "refresh", "delete", "remove", "process", "pay", "cancel", "refund",
+    "confirm", "complete", "finalize", "clear", "assign", "sync", "charge", "capture", "mail", "populate", "reset",
+    "accept", "reject", "approve", "ship", "validate",
+})  # fmt: skip
 _KINDS: tuple[tuple[tuple[type[Any], ...], str], ...] = (
     ((models.BooleanField,), "flag"),
     ((models.DateTimeField,), "moment"),
@@ -89,13 +51,16 @@ class Candidate:
 
     :ivar column: the column at its end; ``None`` for a method or a property
     :ivar cost: what the way to it costs
+    :ivar points: how well it fits a role, for a reason
     """
 
     path: str
     holder: type[models.Model]
     name: str
-    column: models.Field[Any, Any] | None
+    column: models.Field[Any, Any] | None = None
     cost: int = 0
+    points: int = 0
+    reason: str = ""
 
     @property
     def kind(self) -> str:
@@ -107,26 +72,33 @@ class Candidate:
     def is_optional(self) -> bool:
         return self.column is None or "." in self.path or self.column.null or bool(self.column.blank)
 
-
-@dataclass(frozen=True)
-class Ranked:
-    points: int
-    candidate: Candidate
-    reason: str
-
     @property
-    def path(self) -> str:
-        return self.candidate.path
+    def is_unique(self) -> bool:
+        return self.column is not None and self.column.unique and not self.column.primary_key
 
     @property
     def is_changed(self) -> bool:
         """True if every save changes it."""
-        return bool(getattr(self.candidate.column, "auto_now", False))
+        return bool(getattr(self.column, "auto_now", False))
 
     @property
     def is_at_creation(self) -> bool:
         """True if it is set when the row is inserted, and never again."""
-        return bool(getattr(self.candidate.column, "auto_now_add", False))
+        return bool(getattr(self.column, "auto_now_add", False))
+
+    def plus(self, points: int) -> Candidate:
+        return replace(self, points=self.points + points)
+
+    def with_label(self) -> Candidate:
+        """Return the label of a column with choices, as people read it."""
+        if self.kind != "choice":
+            return self
+        start, name = self.path[: -len(self.name)], f"get_{self.name}_display"
+        return replace(self, path=f"{start}{name}", reason=f"{self.reason}; the label of its choice")
+
+
+def best_first(found: Iterable[Candidate]) -> list[Candidate]:
+    return sorted(found, key=lambda each: (-each.points, each.path.count("."), each.path))
 
 
 def kind_of(field: Any) -> str:
@@ -137,9 +109,34 @@ def kind_of(field: Any) -> str:
 
 
 @lru_cache(maxsize=5000)
-def names_of(model: type[models.Model], name: str, verbose: Any = "") -> tuple[str, ...]:
+def names_of(name: str, verbose: Any = "") -> tuple[str, ...]:
     """Return the name of a thing and its names for people, in English and in the site's language."""
     return tuple(dict.fromkeys([name, *texts_of(verbose)]))
+
+
+def field_points(model: type[models.Model], field: Any, words: Table, against: Table | None = None) -> int:
+    """Return the points of a column's or a relation's names; the words of its model say nothing."""
+    names = names_of(field.name, getattr(field, "verbose_name", ""))
+    return points_of(names, words, against, neutral=(model._meta.model_name or "",))
+
+
+def model_points(model: type[models.Model], words: Table, against: Table | None = None, *more: str) -> int:
+    """Return the points of a model's names.
+
+    :param more: words that say nothing
+    """
+    return points_of(names_of(model.__name__, model._meta.verbose_name), words, against, neutral=more)
+
+
+def has_role(model: type[models.Model], *roles: Role) -> bool:
+    """Return whether a column of a model fits one of some roles."""
+    return any(_column_fits(each, role) for each in columns_of(model) if not each.primary_key for role in roles)
+
+
+@lru_cache(maxsize=5000)
+def _column_fits(column: Any, role: Role) -> bool:
+    names = names_of(column.name, column.verbose_name)
+    return kind_of(column) in role.kinds and points_of(names, role.words, role.against) >= role.least
 
 
 def texts_of(text: Any) -> list[str]:
@@ -192,11 +189,12 @@ def values_of(
     for name in _own_methods(model):
         yield Candidate(prefix + name, model, name, None, cost)
     for name, related, _ in links_of(model) if hops else ():
-        if related is not model and not issubclass(related, tuple(but)) and not _is_djangos(related):
+        if related is not model and not issubclass(related, tuple(but)) and not is_content_type(related):
             yield from values_of(related, hops - 1, prefix=f"{prefix}{name}.", cost=cost + _HOP, but=(*but, model))
 
 
-def _is_djangos(model: type[models.Model]) -> bool:
+def is_content_type(model: type[models.Model]) -> bool:
+    """Return whether a model is one of content types."""
     return model._meta.app_config is not None and model._meta.app_config.name.startswith("django.contrib.contenttypes")
 
 
@@ -215,37 +213,31 @@ def rank(
     hops: int = 0,
     prefix: str = "",
     but: Iterable[type] = (),
-    more: Sequence[Candidate] = (),
-) -> list[Ranked]:
+) -> list[Candidate]:
     """Return what fits a role, best first.
 
     :param samples: rows that the paths are tried on; the prefix leads from them to the model
-    :param more: further candidates
     """
     found = []
-    for each in (*values_of(model, hops, prefix=prefix, but=but), *more):
+    for each in values_of(model, hops, prefix=prefix, but=but):
         base = _points(each, role, prefix)
-        if base >= role.least:
-            evidence = samples.evidence(each.path, is_amount=role.is_amount)
-            points = base + evidence.points
-            if points >= min(role.least, base) - 10 and not evidence.is_refuted:
-                found.append(Ranked(points, each, _reason(each, role, evidence.words)))
-    return sorted(found, key=lambda each: (-each.points, each.path.count("."), each.path))
+        evidence = samples.evidence(each.path, is_amount=role.is_amount) if base >= role.least else None
+        if evidence is not None and base + evidence[0] >= min(role.least, base) - 10:
+            kind = "a method or property" if each.column is None else "unique" if each.is_unique else ""
+            reason = ", ".join(filter(None, (kind, f"named like {role.noun}", evidence[1])))
+            found.append(replace(each, points=base + evidence[0], reason=reason))
+    return best_first(found)
 
 
 def _points(each: Candidate, role: Role, prefix: str) -> int:
     is_no_amount = is_percentage(each.column) or (each.column is None and each.name.endswith("s"))  # rows, no number
     if each.kind not in role.kinds or (role.is_amount and is_no_amount):
         return 0
-    verbose = getattr(each.column, "verbose_name", "")
-    texts = list(names_of(each.holder, each.name, verbose))
+    texts = [*names_of(each.name, getattr(each.column, "verbose_name", ""))]
     way = each.path.removeprefix(prefix).replace(".", " ")
-    if way != each.name:
-        texts.append(way)
-    own = each.holder._meta.model_name or ""
-    points = points_of(texts, role.words, role.against, neutral=words_of(own))
-    is_unique = each.column is not None and each.column.unique and not each.column.primary_key
-    bonus = 8 if is_unique and "." not in each.path else 0
+    texts += [way] if way != each.name else []
+    points = points_of(texts, role.words, role.against, neutral=words_of(each.holder._meta.model_name or ""))
+    bonus = 8 if each.is_unique and "." not in each.path else 0
     return points + role.kinds[each.kind] + bonus - each.cost if points > 0 else 0
 
 
@@ -253,9 +245,3 @@ def is_percentage(field: Any) -> bool:
     """Return whether a column's values end at 100, as those of percentages do."""
     limits = [each.limit_value for each in getattr(field, "validators", ()) if isinstance(each, MaxValueValidator)]
     return any(not callable(each) and each <= 100 for each in limits)
-
-
-def _reason(each: Candidate, role: Role, evidence: str) -> str:
-    is_unique = each.column is not None and each.column.unique and not each.column.primary_key
-    kind = "a method or property" if each.column is None else "unique" if is_unique else ""
-    return ", ".join(filter(None, (kind, f"named like {role.noun}", evidence)))

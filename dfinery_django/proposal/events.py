@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.db import models
+from django.db.models import Sum
 from django.db.models.constants import LOOKUP_SEP
 
-from .candidates import Candidate, Ranked, rank
-from .guesses import Function, Guess, Proposal, ProposedEvent, confidence_of
-from .items import Items, guess_of, in_whole_units, sum_of_lines
-from .labels import with_labels
+from .candidates import Candidate, best_first, rank
+from .guesses import Guess, Proposal, ProposedEvent, confidence_of
+from .items import Items, guess_of, in_whole_units, prefixed, total_of_lines
+from .moments import put_moment, recent_by, set_then
 from .orders import OrderModel, RowModel, paid_conditions, payments_of, refunds_of
-from .samples import SampleRows
+from .samples import SampleRows, newest
 from .states import STRONG, Condition, conditions_of, flags_named, unread_status
 from .vocabulary.model_words import TEST_FLAG
 from .vocabulary.order_roles import (
@@ -37,12 +38,14 @@ _EXPECTED = {
     "event_attributes": ("order_id", "order_sales"),
     "item_attributes": ("product_id", "product_name", "quantity", "price"),
 }
-_UNKNOWN_MOMENT = "no moment was found, so the moment of the save counts, and reconcile can't find update()"
+#: What an order number costs that is unique only together with something, such as a seller.
+_SHARED = 36
 
 
 def propose(order: OrderModel, others: list[OrderModel] | None = None) -> Proposal:
     """Return the proposal for a shop with this model of orders."""
-    events = [_purchase(order), *_cancellation(order), *_refund(order)]
+    events = [_purchase(order), *_later_event("cancel_order", order, "canceled", CANCELED_MOMENT)]
+    events += _refund(order)
     user = next((each.model for each in order.buyers if not each.is_user), None) if order.buyers else None
     is_customer = order.buyers and not order.buyers[0].is_user
     people = user if is_customer and user else get_user_model()
@@ -65,10 +68,10 @@ def _purchase(order: OrderModel) -> ProposedEvent:
     (condition, row), *rest = paid_conditions(order)
     prefix = f"{row.order_path}." if row else ""
     event = ProposedEvent("purchase", row.model._meta.label if row else order.label)
-    others = (*_without_tests(order, condition, row), *_other_conditions(row, rest))
-    when = Guess(condition.when, condition.reason, confidence_of(condition.points), others[:3])
-    event.keys["when"] = when
-    _put(event, "event_datetime", _moment_of_purchase(order, condition, row), _created_words(order, row))
+    event.keys["when"] = _when(order, condition, row, rest)
+    put_moment(event, row.model if row else order.model, _moment_of_purchase(order, condition, row))
+    if row and not {"event_datetime", "reconcile_by"} & event.keys.keys() and (by := recent_by(order.model)):
+        event.keys["reconcile_by"] = prefixed(by, prefix)
     if condition.when == "created" and not row and (name := unread_status(order.model)):
         event.todo.append(
             f'"when": the values of {name!r} are unknown (no choices, no rows): {{"{name}": "paid"}}, perhaps'
@@ -95,50 +98,33 @@ def _name_what_is_missing(event: ProposedEvent) -> None:
             event.todo += [f'"{name}" of {key}: nothing was found' for name in names if name not in found]
 
 
-def _put(event: ProposedEvent, key: str, guess: Guess | None, without: str) -> None:
-    if guess:
-        event.keys[key] = guess
-    else:
-        event.todo.append(f'"{key}": {without}')
-
-
-def _other_conditions(row: RowModel | None, rest: list[tuple[Condition, RowModel | None]]) -> tuple[Guess, ...]:
+def _when(
+    order: OrderModel, condition: Condition, row: RowModel | None, rest: list[tuple[Condition, RowModel | None]]
+) -> Guess:
     same = [each for each, other in rest if (other and other.model) is (row and row.model)]
-    return tuple(Guess(each.when, each.reason, "low") for each in same[:3])
-
-
-def _without_tests(order: OrderModel, condition: Condition, row: RowModel | None) -> tuple[Guess, ...]:
+    others = tuple(Guess(each.when, each.reason, "low") for each in same[:3])
+    guess = Guess(condition.when, condition.reason, confidence_of(condition.points), others)
     start = f"{row.order_path.replace('.first', '').replace('.', LOOKUP_SEP)}{LOOKUP_SEP}" if row else ""
-    if isinstance(condition.when, str):
-        return ()
     flags = {f"{start}{name}": False for name in flags_named(order.model, TEST_FLAG)}
-    return (Guess({**condition.when, **flags}, "without orders of a test", "low"),) if flags else ()
+    if isinstance(condition.when, str) or not flags or "__" in start[:-2]:
+        return guess
+    words = f"{condition.reason}; without orders of a test"
+    return Guess({**condition.when, **flags}, words, guess.confidence, (Guess(condition.when), *others[:2]))
 
 
 def _moment_of_purchase(order: OrderModel, condition: Condition, row: RowModel | None) -> Guess | None:
-    samples = SampleRows() if row else order.samples
     model = row.model if row else order.model
-    created = [each for each in rank(model, CREATED_MOMENT, samples) if not each.is_changed]
+    created = [each for each in rank(model, CREATED_MOMENT, newest(model)) if not each.is_changed]
     if condition.when == "created":
-        return guess_of(_without_empty([*created, *rank(model, PAID_MOMENT, samples)]))
-    paid = [each for each in rank(model, PAID_MOMENT, SampleRows()) if not each.is_changed and not each.is_at_creation]
-    own = [each for each in paid if f"{each.path}__isnull" in condition.when]
-    if found := (own or paid):
-        paths = {each.path for each in found}
-        return guess_of([*found, *(each for each in created if each.path not in paths)])
-    return None
+        return guess_of(_without_empty([*created, *rank(model, PAID_MOMENT, newest(model))]))
+    paid = set_then(model, condition.when, PAID_MOMENT)
+    found = [each for each in paid if f"{each.path}__isnull" in condition.when] or paid
+    paths = {each.path for each in found}
+    return guess_of([*found, *(each for each in created if each.path not in paths)]) if found else None
 
 
-def _created_words(order: OrderModel, row: RowModel | None) -> str:
-    """Return what is said where nothing tells the moment of payment."""
-    created = rank(row.model if row else order.model, CREATED_MOMENT, SampleRows())
-    names = [each.path for each in created if not each.is_changed]
-    words = f". {names[0]!r} is set earlier: an order that is paid days later would be too old" if names else ""
-    return f"no column is set when it is paid, so the moment of the save counts{words}"
-
-
-def _without_empty(found: list[Ranked]) -> list[Ranked]:
-    return [each for each in found if not each.candidate.is_optional or each.is_at_creation] or found
+def _without_empty(found: list[Candidate]) -> list[Candidate]:
+    return [each for each in found if not each.is_optional or each.is_at_creation] or found
 
 
 def _event_attributes(order: OrderModel, row: RowModel | None) -> dict[str, Guess]:
@@ -147,98 +133,83 @@ def _event_attributes(order: OrderModel, row: RowModel | None) -> dict[str, Gues
         "order_id": _order_id(order),
         "order_sales": _total(order),
         "payment_method": None,
-        "discount": in_whole_units(guess_of(rank(order.model, DISCOUNT, order.samples)), "order"),
-        "delivery_charge": in_whole_units(guess_of(rank(order.model, DELIVERY, order.samples)), "order"),
+        "discount": _amount(order, DISCOUNT),
+        "delivery_charge": _amount(order, DELIVERY),
     }
-    attributes = {name: _prefixed(guess, prefix) for name, guess in found.items() if guess}
+    attributes = {name: prefixed(guess, prefix) for name, guess in found.items() if guess}
     method = _payment_method(order, row)
     return {**attributes, "payment_method": method} if method else attributes
 
 
-def _prefixed(guess: Guess, prefix: str) -> Guess:
-    """Return a guess about the order, seen from a row that leads to it."""
-    if not prefix:
-        return guess
-    value = guess.value
-    if isinstance(value, str):
-        value = f"{prefix}{value}"
-    elif isinstance(value, Function):
-        way, inner = prefix.rstrip("."), value
-        code = inner.code.replace("lambda order:", "lambda row:").replace("order.", f"row.{prefix}", 1)
-        value = Function(code, lambda row: inner.function(getattr(row, way)))
-    others = tuple(_prefixed(each, prefix) for each in guess.alternatives)
-    return Guess(value, guess.reason, guess.confidence, others)
+def _amount(order: OrderModel, role: Role) -> Guess | None:
+    """Return an amount of the order, or the sum of those of its parts."""
+    if found := rank(order.model, role, order.samples):
+        return in_whole_units(guess_of(found), order.model)
+    part = order.lines.part if order.lines else None
+    columns = [each for each in rank(part, role, SampleRows()) if each.column] if part else []
+    if not order.lines or not columns:
+        return None
+    name = f"{order.lines.path.partition('.')[0]}{LOOKUP_SEP}{columns[0].path}"
+    return Guess(Sum(name), f"{columns[0].reason}; of all parts of the order", "medium")
 
 
 def _order_id(order: OrderModel) -> Guess | None:
-    key = Candidate("pk", order.model, "pk", None)
-    found = [
-        *rank(order.model, ORDER_NUMBER, order.samples),
-        Ranked(PRIMARY_KEY, key, "the primary key: no number was found"),
-    ]
-    found = [each for each in found if not (each.candidate.column and each.candidate.column.primary_key)]
-    if len(order.model._meta.pk_fields) > 1:  # a composite key is no text
-        found = found[:-1]
-    return guess_of(sorted(found, key=lambda each: (-each.points, each.path)))
+    found = [each for each in rank(order.model, ORDER_NUMBER, order.samples) if each.kind != "key"]
+    shared = _unique_with_others(order.model)
+    found = [each.plus(-_SHARED if each.path in shared else 0) for each in found]
+    if len(order.model._meta.pk_fields) == 1:  # a composite key is no text
+        found.append(Candidate("pk", order.model, "pk", points=PRIMARY_KEY, reason="the primary key"))
+    return guess_of(best_first(found))
+
+
+def _unique_with_others(model: type[models.Model]) -> set[str]:
+    """Return the columns that are unique only together with others, such as a number that each seller begins at 1."""
+    together: list[Any] = [*model._meta.unique_together]
+    together += [each.fields for each in model._meta.constraints if isinstance(each, models.UniqueConstraint)]
+    return {name for names in together if len(names) > 1 for name in names}
 
 
 def _total(order: OrderModel) -> Guess | None:
-    found = rank(order.model, TOTAL, order.samples)
-    if found:
-        return in_whole_units(guess_of(found), "order")
-    if computed := sum_of_lines(order):
-        return Guess(computed, "no column or method is named like a total: the sum of the lines", "low")
-    further = [
-        each for each in rank(order.model, TOTAL, order.samples, hops=1, but=(get_user_model(),)) if "." in each.path
-    ]
-    return guess_of(further)
+    if found := rank(order.model, TOTAL, order.samples):
+        return in_whole_units(guess_of(found), order.model)
+    return total_of_lines(order) or guess_of(rank(order.model, TOTAL, order.samples, hops=1, but=(get_user_model(),)))
 
 
 def _payment_method(order: OrderModel, row: RowModel | None) -> Guess | None:
     if row:
-        return guess_of(with_labels(rank(row.model, PAYMENT_METHOD, SampleRows())))
+        return guess_of([one.with_label() for one in rank(row.model, PAYMENT_METHOD, SampleRows())])
     found = rank(order.model, PAYMENT_METHOD, order.samples, hops=1, but=(get_user_model(),))
     for each in payments_of(order.model)[:1]:
-        further = rank(each.model, PAYMENT_METHOD, order.samples, prefix=f"{each.path}.")
-        found += [Ranked(one.points - 8, one.candidate, one.reason) for one in further]
-    return guess_of(with_labels(sorted(found, key=lambda each: (-each.points, each.path))))
+        found += [one.plus(-8) for one in rank(each.model, PAYMENT_METHOD, order.samples, prefix=f"{each.path}.")]
+    return guess_of([one.with_label() for one in best_first(found)])
 
 
 # ── after the purchase ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _cancellation(order: OrderModel) -> Iterator[ProposedEvent]:
-    found = conditions_of(order.model, "canceled")
-    if found:
-        yield _later_event("cancel_order", order, found, CANCELED_MOMENT)
+def _refund(order: OrderModel) -> list[ProposedEvent]:
+    rows = refunds_of(order.model)
+    return [_refund_row(order, rows[0])] if rows else _later_event("refund", order, "refunded", REFUNDED_MOMENT)
 
 
-def _refund(order: OrderModel) -> Iterator[ProposedEvent]:
-    rows, found = refunds_of(order.model), conditions_of(order.model, "refunded")
-    if rows:
-        yield _refund_row(order, rows[0])
-    elif found:
-        yield _later_event("refund", order, found, REFUNDED_MOMENT)
-
-
-def _later_event(name: str, order: OrderModel, found: list[Condition], role: Role) -> ProposedEvent:
-    event = ProposedEvent(name, order.label)
-    others = tuple(Guess(each.when, each.reason, "low") for each in found[1:3])
-    event.keys["when"] = Guess(found[0].when, found[0].reason, confidence_of(found[0].points), others)
-    moment = guess_of([each for each in rank(order.model, role, SampleRows()) if not each.is_changed])
-    _put(
-        event,
-        "event_datetime",
-        moment,
-        _UNKNOWN_MOMENT,
-    )
-    _order_keys(event, order, "")
-    return event
+def _later_event(name: str, order: OrderModel, phase: str, role: Role) -> list[ProposedEvent]:
+    """Return the event of what the order, or the payment that says that it was bought, becomes later."""
+    row = paid_conditions(order)[0][1]
+    places = [(order.model, ""), *([(row.model, f"{row.order_path}.")] if row else [])]
+    for model, prefix in places:
+        if found := conditions_of(model, phase):
+            event = ProposedEvent(name, model._meta.label)
+            others = tuple(Guess(each.when, each.reason, "low") for each in found[1:3])
+            event.keys["when"] = Guess(found[0].when, found[0].reason, confidence_of(found[0].points), others)
+            put_moment(event, model, guess_of(set_then(model, found[0].when, role)))
+            _order_keys(event, order, prefix)
+            return [event]
+    return []
 
 
 def _order_keys(event: ProposedEvent, order: OrderModel, prefix: str) -> None:
     keys = {"order_id": _order_id(order), "order_sales": _total(order)}
-    event.keys["event_attributes"] = {name: _prefixed(_plain(guess), prefix) for name, guess in keys.items() if guess}
+    event.keys["event_attributes"] = {name: prefixed(_plain(guess), prefix) for name, guess in keys.items() if guess}
     attributes = buyer_attributes(order, prefix)
     event.keys["user_attributes"] = {name: _plain(guess) for name, guess in attributes.items() if name == "user_id"}
 
@@ -254,16 +225,12 @@ def _refund_row(order: OrderModel, row: RowModel) -> ProposedEvent:
     best = next((each for each in found if each.points >= STRONG), None)
     reason = best.reason if best else "a row for each refund"
     event.keys["when"] = Guess(best.when if best else "created", reason, "medium")
-    moments = [*rank(row.model, REFUNDED_MOMENT, SampleRows()), *rank(row.model, CREATED_MOMENT, SampleRows())]
     if best:
-        moments = [each for each in moments if not each.is_at_creation]
+        moments = set_then(row.model, best.when, REFUNDED_MOMENT, CREATED_MOMENT)
+    else:
+        moments = [each for role in (REFUNDED_MOMENT, CREATED_MOMENT) for each in rank(row.model, role, SampleRows())]
     moment = guess_of([each for each in moments if not each.is_changed])
-    _put(
-        event,
-        "event_datetime",
-        moment,
-        _UNKNOWN_MOMENT,
-    )
+    put_moment(event, row.model, moment)
     _order_keys(event, order, f"{row.order_path}.")
     attributes: Any = event.keys["event_attributes"]
     attributes.pop("order_sales", None)

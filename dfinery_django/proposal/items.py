@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from django.db import models
 
 from ..mapping.expressions import Coalesce, Value
-from .candidates import Candidate, Ranked, columns_of, links_of, names_of, rank, rows_of
-from .guesses import Function, Guess, code_of, confidence_of, read_at
-from .labels import with_labels
-from .lines import Lines, lines_of, samples_of
+from ..mapping.rows import Rows
+from .candidates import Candidate, best_first, columns_of, field_points, is_content_type, links_of, rank, rows_of
+from .formulas import piece_price, seen_from, sum_of_lines, whole_units
+from .guesses import Guess, confidence_of
+from .lines import Lines, is_product, lines_of, samples_of
 from .orders import OrderModel
 from .samples import SampleRows
-from .states import values_named
+from .states import flags_named, values_named
 from .vocabulary.item_roles import (
     CATEGORY,
     CATEGORY_NAME,
@@ -25,7 +26,16 @@ from .vocabulary.item_roles import (
     QUANTITY,
     UNIT_PRICE,
 )
-from .vocabulary.model_words import CATEGORY_LINK, OTHER_KINDS, PRODUCT_KIND
+from .vocabulary.model_words import (
+    CATEGORY_AGAINST,
+    CATEGORY_LINK,
+    LINE_OFF,
+    OTHER_KINDS,
+    PARENT,
+    PARENT_AGAINST,
+    PRODUCT_KIND,
+    VARIANT,
+)
 from .vocabulary.order_roles import DISCOUNT, TOTAL
 from .vocabulary.roles import Role
 from .vocabulary.words import points_of, words_of
@@ -39,34 +49,48 @@ _FAR = 45
 _SMALL_UNITS = {"cent", "minor", "pence", "penny"}
 
 
-def guess_of(found: list[Ranked], **more: Any) -> Guess | None:
+def guess_of(found: list[Candidate]) -> Guess | None:
     """Return the best candidate as a guess, with the next ones as alternatives; ``None`` if there is none."""
     if not found:
         return None
-    best = found[0]
-    further = list(
-        {
-            each.path: each for each in reversed(found) if each.path != best.path and each.points >= best.points - _FAR
-        }.values()
-    )[::-1]
-    others = tuple(Guess(each.path, each.reason, confidence_of(each.points)) for each in further[:3])
-    return Guess(best.path, best.reason, confidence_of(best.points), others)
+    best, *rest = [Guess(each.path, each.reason, confidence_of(each.points)) for each in found]
+    near = {each.value: each for each, one in zip(rest, found[1:], strict=True) if one.points >= found[0].points - _FAR}
+    near.pop(best.value, None)
+    return replace(best, alternatives=tuple(near.values())[:3])
 
 
-def in_whole_units(guess: Guess | None, name: str) -> Guess | None:
-    """Return an amount that its name says is in cents, divided by 100.
-
-    :param name: of the object, in the text of the function
-    """
+def in_whole_units(guess: Guess | None, model: type[models.Model]) -> Guess | None:
+    """Return an amount that its name says is in cents, divided by 100."""
     if guess is None or not isinstance(guess.value, str) or not {*words_of(guess.value)} & _SMALL_UNITS:
         return guess
-    path = guess.value
-    function = Function(f"lambda {name}: {name}.{path} / 100", lambda row: read_at(row, path) / 100)
-    return Guess(function, f"{guess.reason}; in cents", "medium", guess.alternatives)
+    return Guess(whole_units(model, guess.value), f"{guess.reason}; in cents", "medium", guess.alternatives)
+
+
+def prefixed(guess: Guess, prefix: str) -> Guess:
+    """Return a guess about the order, seen from a row that leads to it."""
+    others = tuple(prefixed(each, prefix) for each in guess.alternatives)
+    return replace(guess, value=seen_from(guess.value, prefix), alternatives=others) if prefix else guess
+
+
+def total_of_lines(order: OrderModel) -> Guess | None:
+    """Return the sum of price times quantity, where nothing is named like a total."""
+    lines = order.lines
+    if not lines or lines.is_order or lines.part:
+        return None
+    attributes = Items(order, lines).attributes()
+    price, quantity = attributes.get("price"), attributes["quantity"].value
+    if not price or not isinstance(price.value, str):
+        return None
+    value = sum_of_lines(lines.model, lines.path, price.value, quantity if isinstance(quantity, str) else "")
+    reason = "no column or method is named like a total: the sum of the lines"
+    return None if value is None else Guess(value, reason, "low")
 
 
 class Items:
-    """The guesses about an order's lines."""
+    """The guesses about an order's lines.
+
+    :ivar prefix: the path from the row that the event watches to the order
+    """
 
     def __init__(self, order: OrderModel, lines: Lines, prefix: str = "") -> None:
         self.order, self.lines, self.prefix = order, lines, prefix
@@ -74,121 +98,98 @@ class Items:
 
     def source(self) -> Guess:
         """Return the guess of ``items``."""
-        lines, start = self.lines, self.prefix
-        label = lines.model._meta.label
+        lines, path = self.lines, f"{self.prefix}{self.lines.path}"
         if lines.is_order:
-            way = start.rstrip(".")
-            code = f"lambda row: [row.{way}]" if way else "lambda order: [order]"
-            return Guess(Function(code, lambda row: [read_at(row, way)]), "the order is its only line", "medium")
-        if lines.inner:
-            code = (
-                f"lambda order: [line for part in order.{start}{lines.path}.all() for line in part.{lines.inner}.all()]"
-            )
-            return Guess(Function(code, self._inner_lines), f"{label}, of each part of the order", "medium")
-        others = (*self._only_products(), *self._other_lines())
-        return Guess(f"{start}{lines.path}", f"{label}", confidence_of(lines.points + 15), others)
+            return Guess("self", "the order is its only line", "medium")
+        others = [each for each in lines_of(self.order.model)[1:] if not each.part and each.path][:2]
+        further = tuple(Guess(f"{self.prefix}{each.path}", each.model._meta.label, "low") for each in others)
+        reason = f"{lines.model._meta.label}{', of each part of the order' if lines.part else ''}"
+        guess = Guess(path, reason, confidence_of(lines.points + 15), further)
+        lookups = self._only_bought()
+        words = f"{reason}; only those that were bought"
+        return Guess(Rows(path, **lookups), words, "medium", (guess,)) if lookups else guess
 
-    def _only_products(self) -> tuple[Guess, ...]:
-        """Return a function that leaves out the lines of delivery, discounts and fees, if there are any."""
-        kinds = dict(values_named(self.lines.model, PRODUCT_KIND))
-        column = next((each for each, _ in values_named(self.lines.model, OTHER_KINDS) if each in kinds), "")
-        if not column:
-            return ()
-        way, lookups = f"{self.prefix}{self.lines.path}", {column: kinds[column]}
-        code = f"lambda row: row.{way}.filter({column}={code_of(kinds[column])})"
-        function = Function(code, lambda row: read_at(row, way).filter(**lookups))
-        return (Guess(function, "not all lines are of products, it seems", "low"),)
-
-    def _other_lines(self) -> tuple[Guess, ...]:
-        others = [each for each in lines_of(self.order.model)[1:] if not each.inner and each.path]
-        return tuple(Guess(f"{self.prefix}{each.path}", each.model._meta.label, "low") for each in others[:2])
-
-    def _inner_lines(self, order: Any) -> list[Any]:
-        parts = read_at(order, f"{self.prefix}{self.lines.path}").all()
-        return [line for part in parts for line in getattr(part, self.lines.inner).all()]
+    def _only_bought(self) -> dict[str, Any]:
+        """Return lookups that leave out lines of delivery, discounts and fees, and those that were cancelled."""
+        found: dict[str, Any] = dict.fromkeys(flags_named(self.lines.model, LINE_OFF), False)
+        kinds, others = (values_named(self.lines.model, table) for table in (PRODUCT_KIND, OTHER_KINDS))
+        for column in dict(kinds).keys() & dict(others).keys():
+            values = [value for name, value in kinds if name == column]
+            found.update({f"{column}__in": values} if len(values) > 1 else {column: values[0]})
+        return found
 
     def attributes(self) -> dict[str, Guess]:
         """Return the guesses of ``item_attributes``."""
         found = {
             "product_id": self._product_id(),
-            "product_name": self._named(PRODUCT_NAME, own_text=True),
+            "product_name": self._product_name(),
             "category1": self._category(),
             "quantity": self._quantity(),
-            "price": in_whole_units(self._price(), "line"),
+            "price": in_whole_units(self._price(), self.lines.model),
             "discount": None if self.lines.is_order else guess_of(self._rank(DISCOUNT)),
             "currency": self._currency(),
         }
-        return {name: guess for name, guess in found.items() if guess}
+        start = self.prefix if self.lines.is_order else ""
+        return {name: prefixed(guess, start) for name, guess in found.items() if guess}
 
-    def _rank(self, role: Role, *more: Candidate) -> list[Ranked]:
-        found = rank(self.lines.model, role, self.samples, more=more)
+    def _rank(self, role: Role) -> list[Candidate]:
+        found = rank(self.lines.model, role, self.samples)
         # What an order says by itself speaks of the order, unless a name tells otherwise.
         return [each for each in found if each.points >= 94] if self.lines.is_order else found
 
-    def _of_product(self, role: Role) -> list[Ranked]:
-        """Rank the values of the product, and of what it is a variant of."""
+    def _products(self) -> list[tuple[str, type[models.Model]]]:
+        """Return path and model of the product, and of what it is a variant of."""
         product = self.lines.product
-        if product is None or product.model is None:
-            return []
-        prefix = f"{product.path}."
-        found = rank(product.model, role, self.samples, prefix=prefix)
-        if parent := parent_of(product.model):
-            further = rank(parent[1], role, self.samples, prefix=f"{prefix}{parent[0]}.")
-            found += [Ranked(each.points - 8, each.candidate, each.reason) for each in further]
-        return [Ranked(each.points - _NOT_COPIED, each.candidate, each.reason) for each in found]
+        if self.lines.is_product or product is None or product.model is None:
+            return [("", self.lines.model)] if self.lines.is_product else []
+        start, parent = f"{product.path}.", parent_of(product.model)
+        return [(start, product.model), *([(f"{start}{parent[0]}.", parent[1])] if parent else [])]
 
-    def _named(self, role: Role, *, own_text: bool = False) -> Guess | None:
-        found = self._both(role)
-        product = self.lines.product
-        if own_text and product and not found:
-            text = Candidate(f"{product.path}.__str__", self.lines.model, "__str__", None)
-            found.append(Ranked(_OWN_TEXT, text, "the product's text, as the admin shows it"))
+    def _of_product(self, role: Role) -> list[Candidate]:
+        found: list[Candidate] = []
+        for prefix, model in self._products() if not self.lines.is_product else ():
+            # A variant's own name is "black": its product says what it is.
+            is_vague = role is PRODUCT_NAME and _is_variant(model)
+            less = _NOT_COPIED + 8 * (bool(found) or is_vague) + 8 * is_vague
+            found += [each.plus(-less) for each in rank(model, role, self.samples, prefix=prefix)]
+        return found
+
+    def _both(self, role: Role) -> list[Candidate]:
+        return best_first([*self._rank(role), *self._of_product(role)])
+
+    def _product_name(self) -> Guess | None:
+        product, found = self.lines.product, self._both(PRODUCT_NAME)
+        if product and not found:
+            reason = "the product's text, as the admin shows it"
+            path = f"{product.path}.__str__"
+            return guess_of([Candidate(path, self.lines.model, "__str__", points=_OWN_TEXT, reason=reason)])
         return guess_of(found)
 
-    def _both(self, role: Role) -> list[Ranked]:
-        return _sorted([*self._rank(role), *self._of_product(role)])
-
     def _product_id(self) -> Guess | None:
-        found, product = self._both(PRODUCT_ID), self.lines.product
+        product = self.lines.product
         # What is unique among the lines, or just a code beside a product, is the line's own.
-        found = [each for each in found if not self._is_lines_own(each)]
+        found = [each for each in self._both(PRODUCT_ID) if not self._is_lines_own(each)]
         path = "pk" if self.lines.is_product else f"{product.path}.pk" if product else ""
         if path:
-            key = Candidate(path, self.lines.model, "pk", None)
-            found.append(Ranked(_KEY, key, "the product's primary key"))
-        found = _sorted(found)
-        guess = guess_of(found)
-        if guess is None or len(found) < 2 or not found[0].candidate.is_optional or "." in found[0].path:
-            return guess
+            found.append(Candidate(path, self.lines.model, "pk", points=_KEY, reason="the product's primary key"))
+        guess = guess_of(found := best_first(found))
         second = next((each for each in found[1:] if "." in each.path), None)
-        if second is None or (second.candidate.kind == "method" and not path):
+        is_filled = not found or not found[0].is_optional or "." in found[0].path
+        if guess is None or is_filled or second is None or (second.kind == "method" and not path):
             return guess
-        value = Coalesce(found[0].path, second.path)
-        return Guess(
-            value, f"{found[0].reason}; where it is empty, {second.path}", guess.confidence, guess.alternatives
-        )
+        words = f"{guess.reason}; where it is empty, {second.path}"
+        return replace(guess, value=Coalesce(found[0].path, second.path), reason=words)
 
-    def _is_lines_own(self, each: Ranked) -> bool:
+    def _is_lines_own(self, each: Candidate) -> bool:
         if "." in each.path or self.lines.is_product:
             return False
-        is_unique = each.candidate.column is not None and each.candidate.column.unique
+        is_unique = each.column is not None and each.column.unique
         return is_unique or (self.lines.product is not None and each.points < 75)
 
     def _category(self) -> Guess | None:
-        own = [each for each in self._rank(CATEGORY) if each.points >= 80]
-        found = _sorted(with_labels([*own, *self._of_product(CATEGORY)]) + self._category_links())
-        return guess_of(found)
-
-    def _category_links(self) -> list[Ranked]:
-        product = self.lines.product
-        if self.lines.is_product:
-            return list(_links(self.lines.model, "", self.samples))
-        if product is None or product.model is None:
-            return []
-        found = list(_links(product.model, f"{product.path}.", self.samples))
-        if parent := parent_of(product.model):
-            found += _links(parent[1], f"{product.path}.{parent[0]}.", self.samples)
-        return found
+        found = [each for each in self._rank(CATEGORY) if each.points >= 80] + self._of_product(CATEGORY)
+        links = [each for start, model in self._products() for each in _links(model, start, self.samples)]
+        return guess_of(best_first([*(each.with_label() for each in found), *links]))
 
     def _quantity(self) -> Guess:
         if self.lines.is_product:
@@ -198,99 +199,74 @@ class Items:
             totals = {each.path for each in rank(self.lines.model, TOTAL, self.samples)}
             found = [each for each in found if each.path not in totals]
         one = Guess(Value(1), "no column is named like a quantity: each row is one piece", "medium")
-        guess = guess_of(found)
-        return guess or one
+        return guess_of(found) or one
 
     def _price(self) -> Guess | None:
         own, product = self._rank(UNIT_PRICE), self._of_product(UNIT_PRICE)
-        total = _sorted(self._rank(LINE_TOTAL))
+        total = self._rank(LINE_TOTAL)
         is_clear = own and (own[0].points >= 70 or not total or total[0].points < own[0].points)
-        if is_clear or (own and not self._has_pieces()):
-            return guess_of(_sorted([*own, *product]))
-        is_stored = total and (total[0].candidate.column is not None or not product)
-        if is_stored and total[0].points >= 60 and not self.lines.is_order:
+        if is_clear or (own and not isinstance(self._quantity().value, str)):
+            return guess_of(best_first([*own, *product]))
+        if self.lines.is_order:
+            own, total = [], rank(self.lines.model, TOTAL, self.samples)
+        if total and total[0].points >= 60 and (total[0].column is not None or not product):
             return self._divided(total[0].path, [*own, *product])
-        whole = rank(self.lines.model, TOTAL, self.samples) if self.lines.is_order else []
-        if whole and (whole[0].candidate.column is not None or not product):
-            return self._divided(whole[0].path, product)
-        return guess_of(_sorted([*own, *product]))
+        return guess_of(best_first([*own, *product]))
 
-    def _has_pieces(self) -> bool:
-        return isinstance(self._quantity().value, str)
-
-    def _divided(self, total: str, others: list[Ranked]) -> Guess:
+    def _divided(self, total: str, others: list[Candidate]) -> Guess | None:
         quantity = self._quantity().value
         alternatives = tuple(Guess(each.path, each.reason, "low") for each in others[:2])
         if not isinstance(quantity, str):
             return Guess(total, "each row is one piece, so its total is the price", "medium", alternatives)
-        code = f"lambda line: line.{total} / line.{quantity} if line.{quantity} else None"
-        words = f'only a total of the line is there; as SQL: F("{total}") / F("{quantity}")'
-        function = Function(code, lambda line: _divided_by(read_at(line, total), read_at(line, quantity)))
-        return Guess(function, words, "medium", (Guess(total, "the line's total itself", "low"), *alternatives))
+        value = piece_price(self.lines.model, total, quantity)
+        if value is None:
+            return guess_of(best_first(others))
+        return Guess(value, "only a total of the line is there", "medium", alternatives)
 
     def _currency(self) -> Guess | None:
         if found := self._rank(CURRENCY):
             return guess_of(found)
-        field = next(
-            (f for f in self.lines.model._meta.fields if f.is_relation and f.related_model is self.order.model), None
-        )
         columns = columns_of(self.order.model)
         best = [each.name for each in columns if points_of([each.name], CURRENCY.words, CURRENCY.against) >= 70]
-        if best and self.lines.is_order:
-            return Guess(best[0], "the order's currency")
-        return Guess(f"{field.name}.{best[0]}", "the order's currency") if field is not None and best else None
+        links = [f"{name}." for name, related, _ in links_of(self.lines.model) if related is self.order.model]
+        ways = [""] if self.lines.is_order else links
+        return Guess(f"{ways[0]}{best[0]}", "the order's currency") if best and ways else None
 
 
-def sum_of_lines(order: OrderModel) -> Function | None:
-    if not order.lines or order.lines.is_order or order.lines.inner:
-        return None
-    attributes = Items(order, order.lines).attributes()
-    price, quantity = attributes.get("price"), attributes["quantity"].value
-    if not price or not isinstance(price.value, str):
-        return None
-    lines = order.lines.path
-    product = f" * line.{quantity}" if isinstance(quantity, str) else ""
-    code = f"lambda order: sum(line.{price.value}{product} for line in order.{lines}.all())"
-    return Function(code, lambda row: sum(_amounts(row, lines, price.value, quantity)))
-
-
-def _amounts(row: Any, lines: str, price: str, quantity: Any) -> Iterator[Any]:
-    for line in read_at(row, lines).all():
-        yield read_at(line, price) * (read_at(line, quantity) if isinstance(quantity, str) else 1)
+def _is_variant(model: type[models.Model]) -> bool:
+    return points_of([model.__name__], VARIANT) >= 40
 
 
 def parent_of(product: type[models.Model]) -> tuple[str, type[models.Model]] | None:
     """Return the relation from a variant to its product."""
-    words = {40: "product | parent | item | event | course | book | 상품 | master"}
-    found = [
-        (name, related)
-        for name, related, field in links_of(product)
-        if field.concrete and points_of(names_of(product, name), words, {40: "category | type | class"}) >= 34
-    ]
-    return found[0] if found else None
+    for name, related, field in links_of(product):
+        is_named = field.concrete and points_of([name], PARENT, PARENT_AGAINST) >= 34
+        is_other = _is_variant(product) and related is not product and field.concrete and is_product(related, name)
+        if is_named or is_other:
+            return name, related
+    return None
 
 
-def _links(model: type[models.Model], prefix: str, samples: SampleRows) -> list[Ranked]:
+def _links(model: type[models.Model], prefix: str, samples: SampleRows) -> list[Candidate]:
     """Return the names of a product's categories."""
     found = []
     single = [(name, related, "", field) for name, related, field in links_of(model) if field.concrete]
     several = [(name, related, ".first", field) for name, related, field in rows_of(model) if field.many_to_many]
     for name, related, first, field in (*single, *several):
-        named = points_of(
-            names_of(model, name, getattr(field, "verbose_name", "")), CATEGORY_LINK, {60: "tax | shipping"}
-        )
-        label = rank(related, CATEGORY_NAME, SampleRows()) if named > 0 and related is not model else []
-        if label:
-            path = f"{prefix}{name}{first}.{label[0].path}"
-            points = named + samples.evidence(path).points - (4 if first else 0)
-            candidate = Candidate(path, related, label[0].path, None)
-            found.append(Ranked(points + 25, candidate, f"the name of {related._meta.label}"))
+        named = field_points(model, field, CATEGORY_LINK, CATEGORY_AGAINST) if field.concrete else 0
+        named = named or points_of([name], CATEGORY_LINK, CATEGORY_AGAINST)
+        if named > 0 and related is not model and not is_content_type(related):
+            reason = f"the name of {related._meta.label}"
+            found += _by_label(related, f"{prefix}{name}{first}.", named + 25 - (4 if first else 0), reason, samples)
+    if not found and callable(getattr(model, "get_parent", None)):  # a tree of pages, of django-treebeard
+        return _by_label(model, f"{prefix}get_parent.", _KEY, "the name of what it lies under", samples)
     return found
 
 
-def _sorted(found: list[Ranked]) -> list[Ranked]:
-    return sorted(found, key=lambda each: (-each.points, each.path.count("."), each.path))
-
-
-def _divided_by(total: Any, quantity: Any) -> Any:
-    return total / quantity if quantity else None
+def _by_label(model: type[models.Model], start: str, points: int, reason: str, samples: SampleRows) -> list[Candidate]:
+    label = rank(model, CATEGORY_NAME, SampleRows())[:1]
+    evidence = samples.evidence(f"{start}{label[0].path}") if label else None
+    if evidence is None:
+        return []
+    name = label[0].path
+    return [Candidate(f"{start}{name}", model, name, points=points + evidence[0], reason=reason)]

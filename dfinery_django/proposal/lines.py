@@ -10,19 +10,16 @@ from typing import Any
 from django.contrib.contenttypes.fields import GenericForeignKey
 from django.db import models
 
-from .candidates import columns_of, kind_of, links_of, names_of, rows_of
-from .people import is_user_model
+from .candidates import has_role, links_of, model_points, names_of, rows_of
+from .people import is_person_model, is_user_model
 from .samples import SampleRows
 from .vocabulary.item_roles import LINE_TOTAL, PRODUCT_ID, PRODUCT_NAME, QUANTITY, UNIT_PRICE
-from .vocabulary.model_words import LINE_AGAINST, LINE_MODEL, PRODUCT_AGAINST, PRODUCT_MODEL
-from .vocabulary.roles import Role
+from .vocabulary.model_words import CART_LINK, LINE_AGAINST, LINE_MODEL, ORDER_PART, PRODUCT_AGAINST, PRODUCT_MODEL
+from .vocabulary.order_roles import TOTAL
 from .vocabulary.words import points_of, words_of
 
 #: Points below which rows are no lines, and a related model is no product.
 _LEAST_LINE, _LEAST_PRODUCT = 45, 24
-#: Names of what an order was made from, and of what it is split into.
-_CARTS = {30: "cart | basket | bag | order | purchase | 장바구니 | 주문"}
-_PARTS = {30: "order | suborder | shipment | parcel | booking | 주문"}
 
 
 @dataclass(frozen=True)
@@ -38,15 +35,15 @@ class Product:
 class Lines:
     """The rows of which an order's items are made.
 
-    :ivar path: from the order; of ``inner`` lines only to their holders, "" where the order is its own line
-    :ivar inner: the path from each holder to its lines
+    :ivar path: from the order; "" where the order is its own line
+    :ivar part: the model of the parts of the order that have the lines, such as the parcels of each seller
     """
 
     path: str
     model: type[models.Model]
     points: int
     product: Product | None
-    inner: str = ""
+    part: type[models.Model] | None = None
     is_product: bool = False  # rows of products, of which an order has one piece each
 
     @property
@@ -80,45 +77,47 @@ def _lines_behind(order: type[models.Model]) -> Iterator[Lines]:
     """Yield lines of a related row: those of the cart that an order was made from."""
     for name, related, field in links_of(order):
         is_behind = related is not order and not is_user_model(related) and field.concrete
-        if is_behind and points_of(names_of(order, name), _CARTS):
+        if is_behind and points_of([name], CART_LINK):
             yield from (each for each in _own_lines(related, f"{name}.", cost=12) if each.model is not order)
 
 
 def _nested_lines(order: type[models.Model]) -> Iterator[Lines]:
     """Yield lines of the parts of an order, such as those of each seller."""
     for name, related, relation in rows_of(order):
-        is_apart = relation.one_to_many and related is not order and not is_user_model(related)
-        if is_apart and points_of(names_of(related, related.__name__), _PARTS):
-            yield from (replace(each, path=name, inner=each.path) for each in _own_lines(related, "", cost=18))
+        names = [related.__name__]
+        is_part = points_of(names, ORDER_PART) > 0 or not points_of(names, LINE_AGAINST)
+        if is_part and relation.one_to_many and related is not order and not is_user_model(related):
+            for each in _own_lines(related, f"{name}.", cost=18):
+                if each.model is not order and has_role(each.model, QUANTITY):
+                    yield replace(each, part=related)
 
 
 def _order_itself(order: type[models.Model]) -> Iterator[Lines]:
-    product = product_of(order)
+    product = product_of(order) or _product_behind(order)
     if product and product.points >= 32:
         yield Lines("", order, _LEAST_LINE + (10 if has_role(order, QUANTITY) else 0), product)
 
 
+def _product_behind(order: type[models.Model]) -> Product | None:
+    """Return the product of what an order with a total points to: a day of a room, a showing of a film."""
+    found = []
+    for name, related, field in links_of(order) if has_role(order, TOTAL) else ():
+        is_way = field.concrete and related is not order and not is_person_model(related) and not is_user_model(related)
+        if is_way and (product := product_of(related, but=order)):
+            found.append(replace(product, path=f"{name}.{product.path}"))
+    return max(found, key=_as_product, default=None)
+
+
 def _line_points(model: type[models.Model], order: type[models.Model], name: str) -> tuple[int, Product | None]:
     product = product_of(model, but=order)
-    names = (*names_of(model, model.__name__, model._meta.verbose_name), name)
-    points = points_of(names, LINE_MODEL, LINE_AGAINST, neutral=words_of(order.__name__))
-    points = points or -points_of(names, LINE_AGAINST)
-    has_quantity, has_price = has_role(model, QUANTITY), has_role(model, UNIT_PRICE) or has_role(model, LINE_TOTAL)
+    names = (*names_of(model.__name__, model._meta.verbose_name), name)
+    points = points_of(names, LINE_MODEL, LINE_AGAINST, words_of(order.__name__)) or -points_of(names, LINE_AGAINST)
+    has_quantity, has_price = has_role(model, QUANTITY), has_role(model, UNIT_PRICE, LINE_TOTAL)
     points += 20 if has_quantity else 0
     points += 15 if has_price else 0
-    points += 22 if product else 8 if has_role(model, PRODUCT_NAME) or has_role(model, PRODUCT_ID) else 0
+    points += 22 if product else 8 if has_role(model, PRODUCT_NAME, PRODUCT_ID) else 0
     points += 10 if product and has_quantity else 0
     return (points if product or has_price or has_quantity else 0), product
-
-
-@lru_cache(maxsize=2000)
-def has_role(model: type[models.Model], role: Role) -> bool:
-    """Return whether a column of a model fits a role."""
-    return any(
-        points_of(names_of(model, each.name, each.verbose_name), role.words, role.against) >= role.least
-        for each in columns_of(model)
-        if kind_of(each) in role.kinds and not each.primary_key
-    )
 
 
 @lru_cache(maxsize=2000)
@@ -143,21 +142,20 @@ def _as_product(product: Product) -> tuple[int, int, int]:
 
 
 def _product_points(model: type[models.Model], name: str) -> int:
-    names = names_of(model, model.__name__, model._meta.verbose_name)
-    points = max(points_of([name], PRODUCT_MODEL, PRODUCT_AGAINST), points_of(names, PRODUCT_MODEL, PRODUCT_AGAINST))
-    if points <= 0 and (points_of([name], {1: _ANY_AGAINST}) or not has_role(model, PRODUCT_NAME)):
+    against = PRODUCT_AGAINST
+    points = max(points_of([name], PRODUCT_MODEL, against), model_points(model, PRODUCT_MODEL, against))
+    if points <= 0 and (points_of([name], PRODUCT_AGAINST) or not has_role(model, PRODUCT_NAME)):
         return 0
     return (
         points + 10 * has_role(model, PRODUCT_NAME) + 14 * has_role(model, UNIT_PRICE) + 6 * has_role(model, PRODUCT_ID)
     )
 
 
-_ANY_AGAINST = " | ".join(PRODUCT_AGAINST.values())
+def is_product(model: type[models.Model], name: str) -> bool:
+    """Return whether a relation of that name leads to products."""
+    return _product_points(model, name) >= _LEAST_PRODUCT
 
 
 def samples_of(lines: Lines, orders: SampleRows) -> SampleRows:
     """Return the lines of rows of orders."""
-    if lines.is_order:
-        return orders
-    found = orders.behind(lines.path)
-    return found.behind(lines.inner) if lines.inner else found
+    return orders if lines.is_order else orders.behind(lines.path)

@@ -9,9 +9,9 @@ from functools import cached_property
 from django.apps import apps
 from django.db import models
 
-from .candidates import columns_of, kind_of, links_of, names_of, rows_of
-from .lines import Lines, has_role, lines_of
-from .people import Buyer, buyers_of, has_contact, is_user_model
+from .candidates import columns_of, has_role, kind_of, links_of, model_points, rows_of
+from .lines import Lines, lines_of
+from .people import Buyer, buyers_of, is_user_model
 from .samples import SampleRows, newest
 from .states import STRONG, Condition, conditions_of
 from .vocabulary.model_words import (
@@ -23,6 +23,7 @@ from .vocabulary.model_words import (
     REFUND_MODEL,
 )
 from .vocabulary.order_roles import TOTAL
+from .vocabulary.people_roles import EMAIL, PHONE
 from .vocabulary.words import Table, points_of
 
 #: Points that a model needs to be taken for the model of orders.
@@ -77,15 +78,10 @@ class RowModel:
 
 def order_models() -> list[OrderModel]:
     """Return what may be the model of orders, the best first."""
-    found = [_judged(model) for model in apps.get_models() if _may_be_order(model)]
+    found = [order_model(model) for model in apps.get_models() if _may_be_order(model)]
     chosen = {each.model: each for each in found if each.points >= LEAST_ORDER - 15}
     found = [_less_if_part(each, chosen) for each in chosen.values()]
     return sorted(found, key=lambda each: (-each.points, each.label))
-
-
-def order_model(model: type[models.Model]) -> OrderModel:
-    """Return a model that the user has chosen."""
-    return _judged(model)
 
 
 def _may_be_order(model: type[models.Model]) -> bool:
@@ -94,7 +90,8 @@ def _may_be_order(model: type[models.Model]) -> bool:
     return is_shops and not model._meta.proxy and not is_user_model(model)
 
 
-def _judged(model: type[models.Model]) -> OrderModel:
+def order_model(model: type[models.Model]) -> OrderModel:
+    """Return a model with what speaks for it as the model of orders."""
     found = list(_marks(model))
     reason = ", ".join(words for _, words in found if words)
     return OrderModel(model, sum(points for points, _ in found), reason)
@@ -106,7 +103,7 @@ def _marks(model: type[models.Model]) -> Iterator[tuple[int, str]]:
     yield named, "named like an order" if named > 0 else ""
     if buyers_of(model):
         yield 20, "a way to the user"
-    elif has_contact(model):
+    elif has_role(model, EMAIL, PHONE):
         yield 14, "a buyer's address"
     lines = next(iter(lines_of(model)), None)
     if lines:
@@ -122,9 +119,8 @@ def _marks(model: type[models.Model]) -> Iterator[tuple[int, str]]:
 
 
 def _named(model: type[models.Model]) -> int:
-    names = names_of(model, model.__name__, model._meta.verbose_name)
-    own = points_of(names[:1], ORDER_MODEL, PART_MODEL)
-    return max(own, points_of(names, ORDER_MODEL, PART_MODEL)) if own >= 0 else own
+    own = points_of([model.__name__], ORDER_MODEL, PART_MODEL)
+    return max(own, model_points(model, ORDER_MODEL, PART_MODEL)) if own >= 0 else own
 
 
 def _less_if_part(each: OrderModel, chosen: dict[type[models.Model], OrderModel]) -> OrderModel:
@@ -155,7 +151,7 @@ def _rows_beside(order: type[models.Model], table: Table, against: Table) -> lis
     found = []
     neutral = ("order", order._meta.model_name or "")
     for name, related, relation in [*rows_of(order), *links_of(order)]:
-        points = points_of(names_of(related, related.__name__, related._meta.verbose_name), table, against, neutral)
+        points = model_points(related, table, against, *neutral)
         back = _way_back(relation)
         if points > 0 and back and related is not order and not is_user_model(related):
             path = f"{name}.first" if relation.one_to_many or relation.many_to_many else name

@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db import models
 
-from .candidates import columns_of, kind_of, links_of, names_of
+from .candidates import columns_of, has_role, kind_of, links_of, model_points, names_of
 from .vocabulary.model_words import BUYER_AGAINST, BUYER_LINK
 from .vocabulary.people_roles import EMAIL, PERSON_NAME, PHONE
 from .vocabulary.words import points_of
@@ -50,7 +50,7 @@ def _ways(
         if related is model or related in seen:
             continue
         optional = is_optional or not field.concrete or field.null
-        named = points_of(names_of(model, name, getattr(field, "verbose_name", "")), BUYER_LINK, BUYER_AGAINST)
+        named = points_of(names_of(name, getattr(field, "verbose_name", "")), BUYER_LINK, BUYER_AGAINST)
         if is_user_model(related):
             yield Buyer(f"{prefix}{name}", related, True, optional, 60 + max(named, -40) // 2 + start)
         elif field.concrete and is_person_model(related) and named >= 50:
@@ -69,20 +69,10 @@ def is_user_model(model: type[models.Model]) -> bool:
 
 def is_person_model(model: type[models.Model]) -> bool:
     """Return whether a model's rows are people: they have an address or a number, or a link to a user."""
-    if points_of(names_of(model, model.__name__, model._meta.verbose_name), BUYER_LINK, BUYER_AGAINST) < 30:
+    if model_points(model, BUYER_LINK, BUYER_AGAINST) < 30:
         return False
     has_user = any(is_user_model(related) for _, related, field in links_of(model) if field.concrete)
-    return has_user or has_contact(model)
-
-
-def has_contact(model: type[models.Model]) -> bool:
-    """Return whether a model has an e-mail address or a phone number of a person."""
-    return any(
-        points_of(names_of(model, each.name, each.verbose_name), role.words, role.against) >= role.least
-        for each in columns_of(model)
-        for role in (EMAIL, PHONE)
-        if kind_of(each) in role.kinds
-    )
+    return has_user or has_role(model, EMAIL, PHONE)
 
 
 def name_path(model: type[models.Model]) -> str:
@@ -92,7 +82,7 @@ def name_path(model: type[models.Model]) -> str:
     found: list[tuple[int, str]] = []
     for each in columns_of(model):
         if kind_of(each) == "text":
-            names = names_of(model, each.name, each.verbose_name)
+            names = names_of(each.name, each.verbose_name)
             found.append((points_of(names, PERSON_NAME.words, PERSON_NAME.against), each.name))
     best: Any = max(found, default=(0, ""))
     return best[1] if best[0] >= PERSON_NAME.least else ""

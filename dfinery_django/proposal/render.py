@@ -6,13 +6,13 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from .guesses import Guess, Proposal, ProposedEvent, code_of, names_used
+from .guesses import Guess, Proposal, ProposedEvent, code_of, imports_of
 
 _WIDTH = 119
 #: Keys of a definition in the order in which they are written.
 _ORDER = (
-    "signal", "when", "once_per", "event_datetime", "settle_seconds", "event_attributes", "items", "item_attributes",
-    "user", "user_attributes", "guests",
+    "signal", "when", "once_per", "event_datetime", "reconcile_by", "settle_seconds", "event_attributes", "items",
+    "item_attributes", "user", "user_attributes", "guests",
 )  # fmt: skip
 
 
@@ -23,8 +23,8 @@ def python_text(proposal: Proposal, missing_apps: Iterable[str] = (), previews: 
     :param previews: text by definition, to follow as comments
     """
     lines = ["import os", ""]
-    if names := _imports(proposal):
-        lines += [f"from dfinery_django import {', '.join(names)}", ""]
+    if imports := _imports(proposal):
+        lines += [*imports, ""]
     lines += [f"# INSTALLED_APPS += {code_of([each])}  # it is missing" for each in missing_apps]
     lines += _comments(_head(proposal), 0)
     lines += [
@@ -47,10 +47,10 @@ def python_text(proposal: Proposal, missing_apps: Iterable[str] = (), previews: 
 
 def _imports(proposal: Proposal) -> list[str]:
     guesses = list(proposal.user_attributes.values())
-    for event in proposal.events if proposal else ():
+    for event in proposal.events:
         for each in event.keys.values() if not event.fault else ():
             guesses += [each] if isinstance(each, Guess) else each.values()
-    return sorted(set().union(*(names_used(each.value) for each in guesses)))
+    return imports_of(each.code for each in guesses)
 
 
 def _head(proposal: Proposal) -> Iterator[str]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import decimal
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -15,18 +13,11 @@ from django.db.models.manager import BaseManager
 from ..db.savepoints import savepoint_guard
 from ..exceptions import error_text
 from ..mapping.expressions import Path
+from ..mapping.rows import Each
+from ..schema.types import WireType, convert
 from ..text.language import site_language
 
 _MOST_ROWS = 20
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """The verdict of the rows on a path: points to add, words, and whether it can't be meant."""
-
-    points: int = 0
-    words: str = ""
-    is_refuted: bool = False
 
 
 class SampleRows:
@@ -37,27 +28,27 @@ class SampleRows:
 
     def values(self, path: str) -> list[Any]:
         """Return the value of a path in each row; an error is a value, too."""
-        return [_value(row, path) for row in self.rows]
+        return [_value(row, Path(path)) for row in self.rows]
 
-    def evidence(self, path: str, *, is_amount: bool = False) -> Evidence:
-        """Return how well the values of a path fit: they exist, and are numbers if they have to be."""
+    def evidence(self, path: str, *, is_amount: bool = False) -> tuple[int, str] | None:
+        """Return points to add, and words, for how many rows have a value; ``None`` if the path can't be meant."""
         if not self.rows:
-            return Evidence()
+            return 0, ""
         values = self.values(path)
         errors = [each for each in values if isinstance(each, Exception)]
         filled = [each for each in values if not isinstance(each, Exception) and each not in (None, "")]
         if len(errors) == len(values) or (is_amount and any(not _is_amount(each) for each in filled)):
-            return Evidence(is_refuted=True)
+            return None
         if is_amount:
             filled = [each for each in filled if each]
         missing = len(values) - len(filled)
         points = 4 if not missing else -round(25 * missing / len(values))
-        return Evidence(points, f"filled in {len(filled)} of {len(values)} rows")
+        return points, f"filled in {len(filled)} of {len(values)} rows"
 
     def behind(self, path: str) -> SampleRows:
         """Return the related rows behind a relation, as samples of their own."""
         found: list[Any] = []
-        for each in self.values(path):
+        for each in (_value(row, Each(path)) for row in self.rows):
             if isinstance(each, BaseManager):
                 with savepoint_guard(each.db):
                     found += _readable(each)
@@ -75,29 +66,34 @@ def _readable(manager: Any) -> list[Any]:
         return []
 
 
-def _value(row: Any, path: str) -> Any:
+def _value(row: Any, path: Path) -> Any:
     try:
         with savepoint_guard(row._state.db or "default"):
-            return Path(path).resolve(row)
+            return path.resolve(row)
     except Exception as error:  # noqa: BLE001 - the site's own code
         return error
 
 
 def _is_amount(value: Any) -> bool:
-    if isinstance(value, str):
+    if isinstance(value, (str, bool)):
         return False
     try:
-        return bool(decimal.Decimal(str(value)).is_finite()) and not isinstance(value, bool)
-    except (decimal.InvalidOperation, ValueError):
+        convert(value, WireType.DOUBLE, "")
+    except Exception:  # noqa: BLE001 - a type of the site's own
         return False
+    return True
 
 
-def newest(model: type[models.Model]) -> SampleRows:
-    """Return the newest rows of a model, by its moment of creation if its keys don't count up."""
+def newest(model: type[models.Model], when: Any = None) -> SampleRows:
+    """Return the newest rows of a model, by its moment of creation if its keys don't count up.
+
+    :param when: lookups that the rows match
+    """
     using = router.db_for_read(model)
     try:
         with savepoint_guard(using):
-            return SampleRows([*model._base_manager.using(using).order_by(f"-{_newest_by(model)}")[:_MOST_ROWS]])
+            rows = model._base_manager.using(using).filter(**when) if when else model._base_manager.using(using)
+            return SampleRows([*rows.order_by(f"-{_newest_by(model)}")[:_MOST_ROWS]])
     except Exception as error:  # noqa: BLE001 - no table, no server, or a column whose values its field can't read
         return SampleRows(fault=" ".join(error_text(error).split()))
 

@@ -13,7 +13,6 @@ from ..db.savepoints import savepoint_guard
 from ..mapping.model_paths import installed_model
 from .events import propose
 from .guesses import Guess, Proposal
-from .lines import lines_of
 from .orders import LEAST_ORDER, order_model, order_models
 from .oscar import ORDER, is_oscar, propose_oscar
 from .trial import Check, keep_valid
@@ -26,17 +25,15 @@ def whole_proposal(chosen: type[models.Model] | None, check: Check) -> Proposal 
     :param check: returns the messages about a definition
     """
     if is_oscar() and (chosen is None or chosen._meta.label == ORDER):
-        proposal, line_model = propose_oscar(), None
+        proposal = propose_oscar()
     else:
         found = order_models()
         best = order_model(chosen) if chosen else next((each for each in found if each.points >= LEAST_ORDER), None)
         if best is None:
             return None
         proposal = propose(best, found)
-        lines = next(iter(lines_of(best.model)), None)
-        line_model = lines.model if lines else None
     for event in proposal.events:
-        keep_valid(event, check, line_model)
+        keep_valid(event, check)
     _keep_user_attributes(proposal, check)
     return proposal
 

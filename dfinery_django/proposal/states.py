@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.db import models, router
 from django.utils.functional import Promise
 
 from ..db.savepoints import savepoint_guard
-from .candidates import columns_of, kind_of, links_of, names_of, texts_of
+from .candidates import columns_of, field_points, kind_of, links_of, texts_of
 from .vocabulary.order_roles import CANCELED_MOMENT, PAID_MOMENT, REFUNDED_MOMENT
 from .vocabulary.roles import Role
 from .vocabulary.state_words import FLAG_AGAINST, FLAGS, PHASES, SETTLED, STATUS_AGAINST, STATUS_FIELD
@@ -89,8 +89,7 @@ def _statuses(model: type[models.Model]) -> Iterator[tuple[str, int, list[_Value
 
 
 def _named_like_status(model: type[models.Model], field: Any) -> int:
-    names = names_of(model, field.name, getattr(field, "verbose_name", ""))
-    return points_of(names, STATUS_FIELD, STATUS_AGAINST, neutral=(model._meta.model_name or "",))
+    return field_points(model, field, STATUS_FIELD, STATUS_AGAINST)
 
 
 def _by_table(name: str, related: type[models.Model]) -> Iterator[tuple[str, int, list[_Value], str]]:
@@ -138,19 +137,8 @@ def _choices(model: type[models.Model], field: Any) -> list[_Value]:
     except Exception:  # noqa: BLE001 - the site's own callable
         return []
     constants = {each.stored: each.texts for each in _constants(model)}
-    return [
-        _Value(stored, (*_code_text(stored), *constants.get(stored, ()), *_member_names(value), *texts_of(label)))
-        for value, label in pairs[:_MOST_VALUES]
-        if (stored := getattr(value, "value", value)) not in (None, "") and isinstance(stored, (str, int))
-    ]
-
-
-def _code_text(stored: Any) -> tuple[str, ...]:
-    return (stored,) if isinstance(stored, str) and len(stored) > 2 else ()
-
-
-def _member_names(value: Any) -> tuple[str, ...]:
-    return (value.name,) if isinstance(value, enum.Enum) else ()
+    found = _values_in(pairs[:_MOST_VALUES])
+    return [_Value(stored, (*constants.get(stored, ()), *texts)) for stored, texts in found.items()]
 
 
 def _constants(model: type[models.Model]) -> list[_Value]:
@@ -160,41 +148,41 @@ def _constants(model: type[models.Model]) -> list[_Value]:
         for name, value in vars(cls).items() if cls is not models.Model and issubclass(cls, models.Model) else ():
             if name.isupper() and isinstance(value, (str, int)) and not isinstance(value, bool):
                 found.setdefault(value, (*_code_text(value), name.removeprefix("STATUS_").removeprefix("STATE_")))
-            elif name.isupper():
-                found.update(_labelled(value))
             elif name[:1].isupper():
-                found.update(_members(_class_attribute(model, name)))  # also of an enum behind a descriptor
+                found.update(_values_in(_pairs(value if name.isupper() else _class_attribute(model, name))))
     return [_Value(stored, texts) for stored, texts in found.items()]
 
 
-def _labelled(constant: Any) -> dict[Any, tuple[str, ...]]:
-    """Return the values of a constant that is a dict, or pairs, of values and labels."""
+def _pairs(constant: Any) -> list[tuple[Any, Any]]:
+    """Return value and label of a dict, of pairs, and of an enum; of anything else none."""
+    if isinstance(constant, type) and issubclass(constant, enum.Enum):
+        return [(each, getattr(each, "label", "")) for each in constant]
     pairs = list(constant.items()) if isinstance(constant, dict) else constant
-    if not isinstance(pairs, (list, tuple)) or not all(isinstance(each, tuple) and len(each) == 2 for each in pairs):
-        return {}
-    return {
-        stored: (*_code_text(stored), *texts_of(label))
-        for stored, label in pairs
-        if isinstance(stored, (str, int)) and isinstance(label, (str, Promise))
-    }
+    is_pairs = isinstance(pairs, (list, tuple)) and all(isinstance(each, tuple) and len(each) == 2 for each in pairs)
+    return list(pairs) if is_pairs else []
+
+
+def _values_in(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, tuple[str, ...]]:
+    """Return the stored values, each with the texts that name it: its code, its member of an enum, its label."""
+    found = {}
+    for value, label in pairs:
+        stored = getattr(value, "value", value)
+        if isinstance(stored, (str, int)) and stored != "" and isinstance(label, (str, Promise)):
+            member = (value.name,) if isinstance(value, enum.Enum) else ()
+            found[stored] = (*_code_text(stored), *member, *texts_of(label))
+    return found
+
+
+def _code_text(stored: Any) -> tuple[str, ...]:
+    return (stored,) if isinstance(stored, str) and len(stored) > 2 else ()
 
 
 def _class_attribute(model: type[models.Model], name: str) -> Any:
+    """Return an attribute, also an enum behind a descriptor."""
     try:
         return getattr(model, name, None)
     except Exception:  # noqa: BLE001 - the site's own descriptor
         return None
-
-
-def _members(holder: Any) -> dict[Any, tuple[str, ...]]:
-    if not (isinstance(holder, type) and issubclass(holder, enum.Enum)):
-        return {}
-    labels = {each: texts_of(getattr(each, "label", "")) for each in holder}
-    return {
-        each.value: (each.name, *_code_text(each.value), *labels[each])
-        for each in holder
-        if isinstance(each.value, (str, int))
-    }
 
 
 def _stored_values(model: type[models.Model], field: Any) -> list[_Value]:
@@ -212,11 +200,8 @@ def _stored_values(model: type[models.Model], field: Any) -> list[_Value]:
 def unread_status(model: type[models.Model]) -> str:
     """Return the name of a column that is named like a status, and of whose values nothing is known; "" if none is."""
     for each in columns_of(model):
-        if (
-            _named_like_status(model, each) >= 20
-            and kind_of(each) in ("text", "count")
-            and not _values_of(model, each)[0]
-        ):
+        is_status = _named_like_status(model, each) >= 20 and kind_of(each) in ("text", "count")
+        if is_status and not _values_of(model, each)[0]:
             return each.name
     return ""
 
@@ -226,35 +211,35 @@ def values_named(model: type[models.Model], table: Table) -> list[tuple[str, Any
     return [
         (column.name, value.stored)
         for column in columns_of(model)
+        if _named_like_status(model, column) <= 0
         for value in _choices(model, column)
         if points_of(value.texts, table) >= 90
     ]
 
 
 def flags_named(model: type[models.Model], table: Table) -> list[str]:
-    """Return the columns of true and false that a table names."""
-    flags = (each for each in columns_of(model) if kind_of(each) == "flag")
-    return [each.name for each in flags if points_of(names_of(model, each.name, each.verbose_name), table) >= 90]
+    """Return the columns of true and false that a table names; one that may be neither is left out."""
+    return [each.name for each, points in _flags(model, table) if points >= 90 and not each.null]
 
 
 # ── flags and moments ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def _flags(model: type[models.Model], table: Table, against: Table | None = None) -> list[tuple[Any, int]]:
+    flags = (each for each in columns_of(model) if kind_of(each) == "flag")
+    return [(each, field_points(model, each, table, against)) for each in flags]
+
+
 def _by_flag(model: type[models.Model], phase: str) -> Iterator[Condition]:
-    own = (model._meta.model_name or "",)
-    for each in columns_of(model):
-        if kind_of(each) == "flag":
-            names = names_of(model, each.name, each.verbose_name)
-            points = points_of(names, FLAGS[phase], FLAG_AGAINST, neutral=own)
-            if points >= 40:
-                yield Condition(points, {each.name: True}, "a yes-or-no column that is named so")
+    for each, points in _flags(model, FLAGS[phase], FLAG_AGAINST):
+        if points >= 40:
+            yield Condition(points, {each.name: True}, "a yes-or-no column that is named so")
 
 
 def _by_moment(model: type[models.Model], phase: str) -> Iterator[Condition]:
     role = _EMPTY_BEFORE[phase]
     for each in columns_of(model):
         if kind_of(each) in ("moment", "time") and each.null and isinstance(each, models.DateField):
-            names = names_of(model, each.name, each.verbose_name)
-            points = points_of(names, role.words, role.against, neutral=(model._meta.model_name or "",))
+            points = field_points(model, each, role.words, role.against)
             if points >= role.least:
                 yield Condition(points - 4, {f"{each.name}__isnull": False}, "a moment that is empty before")

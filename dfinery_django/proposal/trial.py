@@ -17,11 +17,8 @@ from .guesses import Guess, ProposedEvent
 Check = Callable[[EventDefinition], Iterable[Any]]
 
 
-def keep_valid(event: ProposedEvent, check: Check, line_model: Any = None) -> None:
-    """Replace or remove each guess that can't be used.
-
-    :param line_model: the model of the lines, where ``items`` is no path and the checks can't know it
-    """
+def keep_valid(event: ProposedEvent, check: Check) -> None:
+    """Replace or remove each guess that can't be used."""
     for key, guess in list(event.keys.items()):
         if isinstance(guess, Guess):
             _keep(event.keys, key, guess, event, _key_test(event, key, check))
@@ -29,7 +26,7 @@ def keep_valid(event: ProposedEvent, check: Check, line_model: Any = None) -> No
             del event.keys[key]
         else:
             for name, each in list(guess.items()):
-                _keep(guess, name, each, event, _field_test(event, key, name, check, line_model))
+                _keep(guess, name, each, event, _field_test(event, key, name, check))
     if not event.fault:
         event.fault = "; ".join(_faults(event.model, event.content(), check))
 
@@ -38,14 +35,10 @@ def _key_test(event: ProposedEvent, key: str, check: Check) -> Callable[[Any], l
     return lambda value: _faults(event.model, {key: value}, check)
 
 
-def _field_test(event: ProposedEvent, key: str, name: str, check: Check, line_model: Any) -> Callable[[Any], list[str]]:
-    items = event.keys.get("items")
-    if key == "item_attributes" and isinstance(items, Guess):
-        if isinstance(items.value, str):
-            return lambda value: _faults(event.model, {"items": items.value, key: {name: value}}, check)
-        if line_model is not None:
-            return lambda value: _faults(line_model, {"event_attributes": {name: value}}, check)
-    return lambda value: _faults(event.model, {key: {name: value}}, check)
+def _field_test(event: ProposedEvent, key: str, name: str, check: Check) -> Callable[[Any], list[str]]:
+    items = event.keys.get("items") if key == "item_attributes" else None
+    start = {"items": items.value} if isinstance(items, Guess) else {}
+    return lambda value: _faults(event.model, {**start, key: {name: value}}, check)
 
 
 def _keep(

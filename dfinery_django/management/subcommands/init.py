@@ -51,7 +51,7 @@ class InitCommand(Subcommand):
         proposal, previews = _proposal_and_previews(_chosen(model))
         missing = [each for each in ("django_q",) if not apps.is_installed(each)]
         shown = {name: _preview_text(each) for name, each in previews.items()}
-        text = python_text(proposal, missing, shown if path else None)
+        text = python_text(proposal, missing, shown if path or not options["json"] else None)
         if path:
             _write(path, text)
         if options["json"]:
@@ -62,7 +62,7 @@ class InitCommand(Subcommand):
             self.stdout.write(f"Written: {path}. In your settings: from .{path.stem} import DFINERY")
             self.stdout.write("Then: manage.py check")
         else:
-            self.stdout.write("\n\n".join([text.rstrip(), *dict.fromkeys(shown.values())]))
+            self.stdout.write(text.rstrip())
 
 
 def _free_path(name: str) -> Path:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from .words import Table, know_words
+from .words import Table, table
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,11 +19,21 @@ class Role:
     """
 
     noun: str
-    words: Table
     kinds: Mapping[str, int]
-    against: Table = field(default_factory=dict)
-    least: int = 40
-    is_amount: bool = False
+    words: Table
+    against: Table
+    least: int
+    is_amount: bool
 
-    def __post_init__(self) -> None:
-        know_words(self.words, self.against)
+
+def role(noun: str, kinds: str, words: str, *, least: int = 40, is_amount: bool = False) -> Role:
+    """Return a role.
+
+    :param kinds: ``"text count-3"``: texts, and integers for 3 points less
+    :param words: a table, in which points below 0 speak against it
+    """
+    pairs = re.findall(r"([a-z]+)([+-]\d+)?", kinds)
+    both = table(words)
+    against = {-points: text for points, text in both.items() if points < 0}
+    found = {points: text for points, text in both.items() if points > 0}
+    return Role(noun, {kind: int(points or 0) for kind, points in pairs}, found, against, least, is_amount)

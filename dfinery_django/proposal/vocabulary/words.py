@@ -72,11 +72,13 @@ def _same(word: str) -> str:
 _known: set[str] = set()
 
 
-def know_words(*tables: Table) -> None:
-    """Remember the words of tables: ``totalamount`` is taken apart into words that are known."""
-    for table in tables:
-        _known.update(word for text in table.values() for word in re.findall(r"[a-z]+", text))
-    _known.update(_SAME, _SAME.values())
+def table(text: str) -> Table:
+    """Return the table of lines such as ``90: total price | grand total``; a line without points goes on.
+
+    Its words are remembered: ``totalamount`` is taken apart into words that are known.
+    """
+    _known.update(re.findall(r"[a-z]+", text), _SAME, _SAME.values())
+    return {int(points): " ".join(words.split()) for points, words in re.findall(r"(-?\d+):([^:]*?)(?=-?\d+:|$)", text)}
 
 
 @lru_cache(maxsize=5000)

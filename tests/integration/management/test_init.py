@@ -166,8 +166,11 @@ def test_a_model_that_does_not_exist(capsys: Any) -> None:
 
 
 def test_the_last_row_is_shown(paid_order: Any, capsys: Any) -> None:
-    """After the block stands what preview says of it; the values are those of the row."""
+    """After the block stands what preview says of it, in comments: all of it can be pasted."""
     out = init(capsys)
+    names: dict[str, Any] = {}
+    exec(out, names)
+    assert names["DFINERY"]["EVENTS"]["purchase"]["model"] == "shop.Order"
     assert f"shop.Order {paid_order.pk} in database 'default'" in out
     assert f'"{paid_order.number}"' in out
     assert "Its event would be sent to default." in out

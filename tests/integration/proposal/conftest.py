@@ -18,7 +18,7 @@ from django.db import connection, models
 from django.test import override_settings
 from django.utils import timezone
 
-SHOPS = ("hotel", "tickets", "mall", "market", "cart", "wholesale", "legacy")
+SHOPS = ("hotel", "tickets", "mall", "market", "cart", "wholesale", "legacy", "cinema", "fair", "consign", "stall")
 
 
 @pytest.fixture
