@@ -1,6 +1,7 @@
 """Shops of other shapes than ``tests.shop``, installed for one test each, with rows in their tables.
 
-Their classes stay imported: a model of a name that ``tests.shop`` has gives its foreign key a ``related_name``.
+Their classes stay imported, and with them the accessors that their foreign keys give to the models of others, such as
+``order_set`` of a user. So these are taken off after each test.
 """
 
 from __future__ import annotations
@@ -27,11 +28,15 @@ def install(transactional_db: None) -> Iterator[Callable[..., Any]]:
     undo: list[Callable[[], None]] = []
 
     def install_shop(name: str, rows: int = 0) -> Any:
+        before = attributes()
         changed = override_settings(
             INSTALLED_APPS=[*settings.INSTALLED_APPS, f"tests.integration.proposal.shops.{name}"]
         )
         changed.enable()
         undo.append(changed.disable)
+        added = ACCESSORS.setdefault(name, differences(before, attributes()))
+        put(added)
+        undo.append(lambda: put({key: before.get(key) for key in added}))
         app = apps.get_app_config(name)
         tables = in_order(list(app.get_models()))
         with connection.schema_editor() as editor:
@@ -45,6 +50,27 @@ def install(transactional_db: None) -> Iterator[Callable[..., Any]]:
     yield install_shop
     for each in reversed(undo):
         each()
+
+
+#: Shop -> what its import has changed of the classes of other apps.
+ACCESSORS: dict[str, dict[tuple[Any, str], Any]] = {}
+
+
+def attributes() -> dict[tuple[Any, str], Any]:
+    return {(model, name): value for model in apps.get_models() for name, value in vars(model).items()}
+
+
+def differences(before: dict[tuple[Any, str], Any], after: dict[tuple[Any, str], Any]) -> dict[tuple[Any, str], Any]:
+    known = {model for model, _ in before}
+    return {key: value for key, value in after.items() if key[0] in known and before.get(key) is not value}
+
+
+def put(values: dict[tuple[Any, str], Any]) -> None:
+    for (model, name), value in values.items():
+        if value is not None:
+            setattr(model, name, value)
+        elif name in vars(model):
+            delattr(model, name)
 
 
 def drop(tables: list[Any]) -> None:
