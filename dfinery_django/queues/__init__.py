@@ -5,6 +5,7 @@ Only the module that ``WAKE`` names is imported. Nothing here knows the others' 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib import import_module
 
 from ..conf import get_settings
@@ -12,9 +13,7 @@ from ..conf import get_settings
 
 def register_tasks() -> None:
     """Import the module of a queue of ours that ``WAKE`` names: a worker of Celery runs only tasks that it knows."""
-    try:
+    with suppress(Exception):  # of the site's setting or package; the system checks report it
         module = get_settings().WAKE.rpartition(".")[0]
         if module.startswith(f"{__name__}."):
             import_module(module)
-    except Exception:  # noqa: BLE001, S110 - of the site's setting or package; the system checks report it
-        pass
