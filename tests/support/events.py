@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib
+import json
 import threading
 import uuid
 from typing import Any
@@ -13,6 +14,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from dfinery_django import track
+from dfinery_django.building.build import build_due
 from dfinery_django.models import Destination, Event
 
 
@@ -31,6 +33,20 @@ def soon(seconds: float) -> Any:
     Event.objects.bulk_update(waiting, ["due_at"])
     for place in Destination.objects.exclude(closed_until=None):
         Destination.objects.filter(pk=place.pk).update(closed_until=place.closed_until - shift)  # type: ignore[operator]
+
+
+def build_all() -> list[Event]:
+    """Build what was captured, whether it waits or not; return all events."""
+    Event.objects.update(due_at=timezone.now())
+    build_due(Event.objects.all())
+    return list(Event.objects.order_by("pk"))
+
+
+def built_payload() -> Any:
+    """Return the payload of the only event, once it is built."""
+    (event,) = build_all()
+    assert event.status == "pending", event.reason
+    return json.loads(event.payload)
 
 
 def milliseconds(**ago: float) -> int:

@@ -60,6 +60,7 @@ from dfinery_django.testing import captured_events
 from tests.settings import SHOP_TZ
 from tests.shop.models import Booking, BranchOrder, GiftOrder, Line, Order, OrderReport, Stage, Ticket, User
 from tests.support.doubles import BAD, PURCHASE, number_in
+from tests.support.events import build_all, built_payload
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -85,18 +86,6 @@ def order_with_lines(shop: Any, number: str = "N1", **fields: Any) -> Order:
                 order=order, product=product, unit_price=10, quantity=place + 1, discount=place, coupon=coupon
             )
     return order
-
-
-def build_all() -> list[Event]:
-    Event.objects.update(due_at=timezone.now())
-    build_due(Event.objects.all())
-    return list(Event.objects.order_by("pk"))
-
-
-def built_payload() -> Any:
-    (event,) = build_all()
-    assert event.status == "pending", event.reason
-    return json.loads(event.payload)
 
 
 LINES = Line.objects.filter(order=OuterRef("pk"))

@@ -24,6 +24,7 @@ from dfinery_django.models import Event
 from dfinery_django.schema.types import WireType
 from tests.shop.models import Booking, GiftOrder, Line, Order, Stage, Ticket, User
 from tests.support.doubles import BAD, PURCHASE, number_in
+from tests.support.events import build_all, built_payload
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -43,18 +44,6 @@ def order_of(shop: Any, *coupons: str, **fields: Any) -> Order:
         for place, coupon in enumerate(coupons, 1):
             Line.objects.create(order=order, product=shop.product(), unit_price=5, quantity=place, coupon=coupon)
     return order
-
-
-def build_all() -> list[Event]:
-    Event.objects.update(due_at=timezone.now())
-    build_due(Event.objects.all())
-    return list(Event.objects.order_by("pk"))
-
-
-def built_payload() -> Any:
-    (event,) = build_all()
-    assert event.status == "pending", event.reason
-    return json.loads(event.payload)
 
 
 @pytest.mark.parametrize(
