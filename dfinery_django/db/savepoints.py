@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from django.db import DatabaseError, connections, models, transaction
@@ -17,6 +18,8 @@ _LOCK_TIMEOUT = 1205
 #: Django 6.1: the modes in which an object loads its missing fields.
 FETCH_ONE = getattr(models, "FETCH_ONE", None)
 _LOADING_MODES = (FETCH_ONE, getattr(models, "FETCH_PEERS", None))
+#: Databases on which a failed query does not end its transaction, so that none needs a savepoint.
+_FORGIVING_VENDORS = ("sqlite", "mysql")
 #: Takes SQLite's write lock and changes nothing.
 _TAKE_WRITE_LOCK = "UPDATE dfinery_django_destination SET alias = alias WHERE 0"
 
@@ -40,6 +43,14 @@ class savepoint:  # noqa: N801 - used as a function
 
     def __exit__(self, *exc_info: Any) -> None:
         self._atomic.__exit__(*exc_info)
+
+
+def guarded_query(using: str) -> AbstractContextManager[None]:
+    """Return a savepoint where a failed query would end the transaction around it."""
+    connection = connections[using]
+    if connection.get_autocommit() or connection.vendor in _FORGIVING_VENDORS:
+        return nullcontext()
+    return savepoint(using)
 
 
 class savepoint_guard:  # noqa: N801 - used as a function; a generator takes three times as long, in each checkout

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from functools import lru_cache
@@ -21,14 +21,12 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Value, Win
 from django.db.transaction import TransactionManagementError
 
 from ..db.retry import DATABASE_ERRORS, is_transient
-from ..db.savepoints import savepoint
+from ..db.savepoints import guarded_query
 from ..exceptions import PayloadError
 from ..schema.model_fields import column_value
 from ..text.reasons import ReasonText
 from .rewriting import rewritten, shown
 
-#: Databases on which a failed query does not end its transaction, so that none needs a savepoint.
-_FORGIVING_VENDORS = ("sqlite", "mysql")
 #: Digits that a Double holds of any decimal number.
 _DOUBLE_DIGITS = Context(prec=15)
 
@@ -142,6 +140,9 @@ def compiling_fault(query: Any, using: str) -> Exception | None:
 
     :raises DatabaseError: if the database had to be asked for its version, and does not answer
     """
+    connection = connections[using]
+    if connection.vendor == "mysql" and connection.connection is None:
+        return None  # it would be asked for its version, and a check needs no database
     try:
         query.get_compiler(using).as_sql()
     except EmptyResultSet:
@@ -290,11 +291,3 @@ def _key(row: models.Model) -> tuple[Any, ...]:
 def _fail(rows: Iterable[models.Model], annotation: Annotation, error: Exception) -> None:
     for row in rows:
         vars(row)[annotation.name] = Failed(error.with_traceback(None))
-
-
-def guarded_query(using: str) -> AbstractContextManager[None]:
-    """Return a savepoint where a failed query would end the transaction around it."""
-    connection = connections[using]
-    if connection.get_autocommit() or connection.vendor in _FORGIVING_VENDORS:
-        return nullcontext()
-    return savepoint(using)

@@ -18,8 +18,9 @@ from django.db import DatabaseError, connections, models
 from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 
 from ..db.retry import is_transient
+from ..db.savepoints import guarded_query
 from ..exceptions import error_text
-from .annotations import Annotation, guarded_query, load, prepare
+from .annotations import Annotation, load, prepare
 from .model_paths import Hop, follow, steps_behind_generic
 from .reading import Read, RowSelection, default_order, selection_fault
 

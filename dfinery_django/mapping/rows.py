@@ -11,10 +11,11 @@ from django.db import models, router
 from django.db.models import Prefetch, Q, prefetch_related_objects
 from django.db.models.manager import BaseManager
 
+from ..db.savepoints import guarded_query
 from ..exceptions import PayloadError
 from ..schema.types import WireType, convert
 from ..text.reasons import ReasonText
-from .annotations import guarded_query, loaded
+from .annotations import loaded
 from .expressions import Expression, Path, annotations_of, expression, is_empty, is_index, is_list
 from .model_paths import Hop, trace
 from .reading import Read, RowSelection, selection_fault

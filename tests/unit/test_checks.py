@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from django.core.checks import messages, run_checks
-from django.db import models
+from django.db import connection, models
 from django.db.models import Case, Count, Exists, F, OuterRef, Q, Sum, When, Window
 from django.db.models.functions import Coalesce as DBCoalesce, Lower, Now, Upper
 from django.test.utils import isolate_apps
@@ -23,6 +23,9 @@ from dfinery_django.definitions.registry import from_dict
 from dfinery_django.outbox.wake_setting import Wake
 from tests.shop.models import Line
 from tests.support.doubles import PURCHASE
+
+#: MariaDB has to be asked for its version before SQL is written, and these tests have no database.
+COMPILED = pytest.mark.skipif(connection.vendor == "mysql", reason="no SQL is written without a connection")
 
 
 def found() -> list[Any]:
@@ -196,7 +199,9 @@ def test_a_phone_without_its_package(configured: Any, monkeypatch: Any, changes:
         ({"when": {"status": "paid", "paid_at": "yesterday"}}, "E009", "shop.Order.paid_at is a DateTimeField."),
         ({"when": {"customer": "gold"}}, "E009", "'customer__…'"),
         ({"when": {"status__in": 5}}, "E009", "Write a list"),
-        ({"when": {"note__in": {F("number")}}}, "E009", "Write a list"),  # no set: no SQL can be written of it
+        pytest.param(
+            {"when": {"note__in": {F("number")}}}, "E009", "Write a list", marks=COMPILED
+        ),  # no set: no SQL can be written of it
         (
             {"when": {"status": "PAYED"}},
             "W020",
@@ -275,7 +280,9 @@ def test_a_phone_without_its_package(configured: Any, monkeypatch: Any, changes:
         ({"items": Rows("lines", copon="A")}, "E019", "'coupon'"),
         ({"items": Rows("lines", order_by="-quantty")}, "E019", "'quantity'"),
         ({"items": Rows("lines", quantity="two")}, "E019", "expected a number"),
-        ({"items": Rows("lines", order_by="order__lines__pk")}, "E019", "over a to-many relation"),
+        pytest.param(
+            {"items": Rows("lines", order_by="order__lines__pk")}, "E019", "over a to-many relation", marks=COMPILED
+        ),
         ({"items": Rows("line")}, "E008", "'lines'"),
         ({"items": Rows("customer"), "item_attributes": {}}, "E008", "'customer' leads to no rows"),
         ({"user": Rows("lines")}, "E007", "user=Rows('lines')"),

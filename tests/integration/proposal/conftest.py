@@ -102,7 +102,8 @@ def in_order(tables: list[Any]) -> list[Any]:
 
 
 def needs(model: Any) -> set[Any]:
-    return {each.related_model for each in model._meta.get_fields() if each.is_relation and each.concrete}
+    fields = (*model._meta.concrete_fields, *model._meta.local_many_to_many)
+    return {each.related_model for each in fields if each.is_relation}
 
 
 def values(model: Any, i: int, stored: dict[Any, list[Any]]) -> dict[str, Any]:

@@ -376,7 +376,7 @@ def test_rows_that_can_not_be_read_are_no_obstacle(install: Install, capsys: Any
     app = install("cart", rows=3)
     model: Any = app.get_model("Order")
 
-    def refuse(*args: Any) -> Any:
+    def refuse(*args: Any, **kwargs: Any) -> Any:
         raise ArithmeticError("not a number")
 
     model.from_db = refuse

@@ -345,7 +345,7 @@ def test_a_condition_that_does_not_hold_costs_no_query(configured: Any, shop: An
 def test_a_condition_about_related_rows_alone(configured: Any, shop: Any) -> None:
     """Neither their saves fire it nor a later save of the order, which finds it true already: reconcile does."""
     configured(EVENTS={"purchase": {**PURCHASE, "when": {"lines__coupon": "A"}, "event_datetime": "paid_at"}})
-    order = shop.place(customer=shop.customer(), paid_at=clock.now() - dt.timedelta(minutes=5))
+    order = shop.place(customer=shop.customer(), paid_at=timezone.now() - dt.timedelta(minutes=5))
     Line.objects.get().save()
     line = Line.objects.get()
     line.coupon = "A"
