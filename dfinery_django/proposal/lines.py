@@ -143,7 +143,8 @@ def _as_product(product: Product) -> tuple[int, int, int]:
 
 def _product_points(model: type[models.Model], name: str) -> int:
     against = PRODUCT_AGAINST
-    points = max(points_of([name], PRODUCT_MODEL, against), model_points(model, PRODUCT_MODEL, against))
+    app = words_of(model._meta.app_label)  # the models of an app "shop" may all be named so
+    points = max(points_of([name], PRODUCT_MODEL, against), model_points(model, PRODUCT_MODEL, against, *app))
     if points <= 0 and (points_of([name], PRODUCT_AGAINST) or not has_role(model, PRODUCT_NAME)):
         return 0
     return (
