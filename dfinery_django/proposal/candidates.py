@@ -198,6 +198,17 @@ def values_of(
             yield from values_of(related, hops - 1, prefix=f"{prefix}{name}.", cost=cost + _HOP, but=(*but, model))
 
 
+def json_values(model: type[models.Model], samples: SampleRows) -> Iterator[Candidate]:
+    """Yield the texts and numbers in the JSON columns of rows, such as a copy of the product."""
+    kinds = {str: models.CharField, int: models.IntegerField, float: models.FloatField}
+    for column in columns_of(model):
+        if isinstance(column, models.JSONField):
+            rows = [each for each in samples.values(column.name) if isinstance(each, dict) and each]
+            for name, value in (rows[0] if rows else {}).items():
+                if type(value) in kinds and name.isidentifier():
+                    yield Candidate(f"{column.name}.{name}", model, name, kinds[type(value)]())
+
+
 def is_content_type(model: type[models.Model]) -> bool:
     """Return whether a model is one of content types."""
     return model._meta.app_config is not None and model._meta.app_config.name.startswith("django.contrib.contenttypes")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
 from django.db import models
 
 from .candidates import columns_of, fits, kind_of, texts_of
+from .formulas import column_at, whole_units
+from .guesses import Guess
 from .samples import SampleRows
 from .vocabulary.item_roles import CURRENCY, LINE_TOTAL, UNIT_PRICE
 from .vocabulary.order_roles import DELIVERY, DISCOUNT, TOTAL
@@ -27,10 +30,10 @@ _NO_CENTS = frozenset({
     "XAF", "XOF", "XPF", "BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND",
 })  # fmt: skip
 #: A model, with rows and the path from them to it.
-Place = tuple[type[models.Model], SampleRows, str]
+AmountsOf = tuple[type[models.Model], SampleRows, str]
 
 
-def cents_reason(places: Sequence[Place]) -> str:
+def cents_reason(places: Sequence[AmountsOf]) -> str:
     """Return why the integer amounts of an order, its lines and products are in cents; "" if nothing says so."""
     amounts = [column for model, _, _ in places for column in columns_of(model) if fits(column, *_AMOUNTS)]
     if {kind_of(each) for each in amounts} != {"count"}:
@@ -50,7 +53,7 @@ def speaks_of_cents(name: str, column: Any = None) -> bool:
     return any(_IN_TEXTS.search(text.casefold()) for each in texts for text in texts_of(each))
 
 
-def is_integer(column: Any, path: str, samples: SampleRows) -> bool:
+def _is_integer(column: Any, path: str, samples: SampleRows) -> bool:
     """Return whether an amount is an integer: by its column, for a method by what rows give."""
     if column is not None:
         return kind_of(column) == "count"
@@ -74,3 +77,30 @@ def _as_codes(values: Sequence[Any]) -> Iterator[str]:
 
 def _codes_of_settings() -> set[str]:
     return {*_as_codes([getattr(settings, name) for name in dir(settings) if "CURRENCY" in name])}
+
+
+def in_whole_units(guess: Guess | None, model: type[models.Model], reason: str, samples: SampleRows) -> Guess | None:
+    """Return an amount in cents, divided by 100.
+
+    :param reason: why the integers of the order are in cents
+    """
+    if guess is None:
+        return None
+    others = tuple(filter(None, (in_whole_units(each, model, reason, samples) for each in guess.alternatives)))
+    why = why_cents(guess.value, model, reason, samples) if isinstance(guess.value, str) else ""
+    if not why:
+        return replace(guess, alternatives=others)
+    return Guess(whole_units(model, guess.value), f"{guess.reason}; {why}", "medium", others)
+
+
+def why_cents(path: str, model: type[models.Model], reason: str, samples: SampleRows) -> str:
+    """Return why an amount is in cents; "" if it is not."""
+    column = column_at(model, path)
+    if speaks_of_cents(path, column):
+        return "in cents"
+    return reason if _is_integer(column, path, samples) else ""
+
+
+def computed(value: Any, reason: str, confidence: str, why: str, others: tuple[Guess, ...] = ()) -> Guess:
+    """Return an expression of amounts as a guess, divided by 100 if there is a reason why they are in cents."""
+    return Guess(value / 100.0 if why else value, f"{reason}; {why}" if why else reason, confidence, others)

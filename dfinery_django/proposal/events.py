@@ -10,8 +10,9 @@ from django.db.models import Sum
 from django.db.models.constants import LOOKUP_SEP
 
 from .candidates import Candidate, best_first, rank
+from .cents import computed, in_whole_units, why_cents
 from .guesses import Guess, Proposal, ProposedEvent, confidence_of
-from .items import Items, computed, guess_of, in_whole_units, prefixed, total_of_lines, why_cents
+from .items import Items, guess_of, prefixed, total_of_lines
 from .moments import put_moment, recent_by, set_then
 from .orders import OrderModel, RowModel, paid_conditions, payments_of, refunds_of
 from .samples import SampleRows, newest
@@ -145,13 +146,13 @@ def _event_attributes(order: OrderModel, row: RowModel | None) -> dict[str, Gues
 def _amount(order: OrderModel, role: Role) -> Guess | None:
     """Return an amount of the order, or the sum of those of its parts."""
     if found := rank(order.model, role, order.samples):
-        return in_whole_units(guess_of(found), order.model, order, order.samples)
+        return in_whole_units(guess_of(found), order.model, order.cents, order.samples)
     part = order.lines.part if order.lines else None
     columns = [each for each in rank(part, role, SampleRows()) if each.column] if part else []
     if not order.lines or not columns:
         return None
     name = f"{order.lines.path.partition('.')[0]}{LOOKUP_SEP}{columns[0].path}"
-    why = why_cents(columns[0].path, columns[0].holder, order, SampleRows())
+    why = why_cents(columns[0].path, columns[0].holder, order.cents, SampleRows())
     return computed(Sum(name), f"{columns[0].reason}; of all parts of the order", "medium", why)
 
 
@@ -176,7 +177,7 @@ def _total(order: OrderModel) -> Guess | None:
     if not found and (total := total_of_lines(order)):
         return total
     found = found or guess_of(rank(order.model, TOTAL, order.samples, hops=1, but=(get_user_model(),)))
-    return in_whole_units(found, order.model, order, order.samples)
+    return in_whole_units(found, order.model, order.cents, order.samples)
 
 
 def _payment_method(order: OrderModel, row: RowModel | None) -> Guess | None:
@@ -239,6 +240,6 @@ def _refund_row(order: OrderModel, row: RowModel) -> ProposedEvent:
     attributes: Any = event.keys["event_attributes"]
     attributes.pop("order_sales", None)
     amount = guess_of(rank(row.model, TOTAL, SampleRows()))
-    if amount := in_whole_units(amount, row.model, order, SampleRows()):
+    if amount := in_whole_units(amount, row.model, order.cents, SampleRows()):
         attributes["refund_amount"] = amount
     return event

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,20 +15,19 @@ from .candidates import (
     best_first,
     columns_of,
     field_points,
-    has_role,
     is_content_type,
+    json_values,
     links_of,
     names_of,
     rank,
     rows_of,
 )
-from .cents import is_integer, speaks_of_cents
-from .formulas import column_at, number_in, piece_price, seen_from, sum_of_lines, whole_units
+from .cents import computed, in_whole_units, why_cents
+from .formulas import number_in, piece_price, seen_from, sum_of_lines
 from .guesses import Guess, confidence_of
-from .lines import Lines, is_product, lines_of, samples_of
+from .lines import Lines, is_variant, lines_of, parent_of, samples_of
 from .orders import OrderModel
 from .samples import SampleRows
-from .snapshots import all_numbers, json_values
 from .states import flags_named, values_named
 from .vocabulary.item_roles import (
     CATEGORY,
@@ -44,10 +44,7 @@ from .vocabulary.model_words import (
     CATEGORY_LINK,
     LINE_OFF,
     OTHER_KINDS,
-    PARENT,
-    PARENT_AGAINST,
     PRODUCT_KIND,
-    VARIANT,
 )
 from .vocabulary.order_roles import DISCOUNT, TOTAL
 from .vocabulary.roles import Role
@@ -74,32 +71,6 @@ def guess_of(found: list[Candidate]) -> Guess | None:
     return replace(best, alternatives=tuple(near.values())[:3])
 
 
-def in_whole_units(
-    guess: Guess | None, model: type[models.Model], order: OrderModel, samples: SampleRows
-) -> Guess | None:
-    """Return an amount in cents, divided by 100."""
-    if guess is None:
-        return None
-    others = tuple(filter(None, (in_whole_units(each, model, order, samples) for each in guess.alternatives)))
-    why = why_cents(guess.value, model, order, samples) if isinstance(guess.value, str) else ""
-    if not why:
-        return replace(guess, alternatives=others)
-    return Guess(whole_units(model, guess.value), f"{guess.reason}; {why}", "medium", others)
-
-
-def why_cents(path: str, model: type[models.Model], order: OrderModel, samples: SampleRows) -> str:
-    """Return why an amount is in cents; "" if it is not."""
-    column = column_at(model, path)
-    if speaks_of_cents(path, column):
-        return "in cents"
-    return order.cents if is_integer(column, path, samples) else ""
-
-
-def computed(value: Any, reason: str, confidence: str, why: str, others: tuple[Guess, ...] = ()) -> Guess:
-    """Return an expression of amounts as a guess, divided by 100 if there is a reason why they are in cents."""
-    return Guess(value / 100.0 if why else value, f"{reason}; {why}" if why else reason, confidence, others)
-
-
 def prefixed(guess: Guess, prefix: str) -> Guess:
     """Return a guess about the order, seen from a row that leads to it."""
     others = tuple(prefixed(each, prefix) for each in guess.alternatives)
@@ -117,7 +88,7 @@ def total_of_lines(order: OrderModel) -> Guess | None:
         return None
     value = sum_of_lines(lines.model, lines.path, price.value, quantity if isinstance(quantity, str) else "")
     reason = "no column or method is named like a total: the sum of the lines"
-    why = why_cents(price.value, lines.model, order, items.samples)
+    why = why_cents(price.value, lines.model, order.cents, items.samples)
     return None if value is None else computed(value, reason, "low", why)
 
 
@@ -168,7 +139,7 @@ class Items:
         return {name: prefixed(guess, start) for name, guess in found.items() if guess}
 
     def _in_whole_units(self, guess: Guess | None) -> Guess | None:
-        return in_whole_units(guess, self.lines.model, self.order, self.samples)
+        return in_whole_units(guess, self.lines.model, self.order.cents, self.samples)
 
     def _rank(self, role: Role) -> list[Candidate]:
         found = rank(self.lines.model, role, self.samples, more=json_values(self.lines.model, self.samples))
@@ -187,7 +158,7 @@ class Items:
         found: list[Candidate] = []
         for prefix, model in self._products() if not self.lines.is_product else ():
             # A variant's own name is "black": its product says what it is.
-            is_vague = role is PRODUCT_NAME and _is_variant(model)
+            is_vague = role is PRODUCT_NAME and is_variant(model)
             less = _NOT_COPIED + 8 * (bool(found) or is_vague) + 8 * is_vague
             found += [each.plus(-less) for each in rank(model, role, self.samples, prefix=prefix)]
         return found
@@ -258,7 +229,7 @@ class Items:
         texts = [each for each in json_values(self.lines.model, self.samples) if each.kind == "text"]
         found = [each for each in texts if points_of([each.name], UNIT_PRICE.words, UNIT_PRICE.against) >= 80]
         for each in found:
-            if all_numbers(self.samples.values(each.path)):
+            if _all_numbers(self.samples.values(each.path)):
                 others = () if otherwise is None else (replace(otherwise, alternatives=()), *otherwise.alternatives)
                 return Guess(number_in(each.path), "the line's own copy, a number as a text", "medium", others)
         return otherwise
@@ -271,7 +242,7 @@ class Items:
         value = piece_price(self.lines.model, total, quantity)
         if value is None:
             return guess_of(best_first(others))
-        why = why_cents(total, self.lines.model, self.order, self.samples)
+        why = why_cents(total, self.lines.model, self.order.cents, self.samples)
         return computed(value, "only a total of the line is there", "medium", why, alternatives)
 
     def _currency(self) -> Guess | None:
@@ -289,21 +260,6 @@ def _is_code(each: Candidate) -> bool:
     names = names_of(each.name, getattr(each.column, "verbose_name", ""))
     of_id, of_name = (points_of(names, role.words, role.against) for role in (PRODUCT_ID, PRODUCT_NAME))
     return of_id > of_name
-
-
-def _is_variant(model: type[models.Model]) -> bool:
-    return points_of([model.__name__], VARIANT) >= 40
-
-
-def parent_of(product: type[models.Model]) -> tuple[str, type[models.Model]] | None:
-    """Return the relation from a variant to its product."""
-    for name, related, field in links_of(product):
-        is_named = field.concrete and points_of([name], PARENT, PARENT_AGAINST) >= 34
-        is_nameless = _is_variant(product) or not has_role(product, PRODUCT_NAME)
-        is_other = is_nameless and related is not product and field.concrete and is_product(related, name)
-        if is_named or is_other:
-            return name, related
-    return None
 
 
 def _links(model: type[models.Model], prefix: str, samples: SampleRows) -> list[Candidate]:
@@ -329,3 +285,11 @@ def _by_label(model: type[models.Model], start: str, points: int, reason: str, s
         return []
     name = label[0].path
     return [Candidate(f"{start}{name}", model, name, points=points + evidence[0], reason=reason)]
+
+
+def _all_numbers(values: Sequence[Any]) -> bool:
+    """Return whether all texts are numbers; what is missing counts as one."""
+    try:
+        return [float(each) for each in values if each] != []
+    except (TypeError, ValueError):
+        return False

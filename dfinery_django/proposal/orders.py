@@ -10,7 +10,7 @@ from django.apps import apps
 from django.db import models
 
 from .candidates import columns_of, has_role, kind_of, links_of, model_points, rows_of
-from .cents import Place, cents_reason
+from .cents import AmountsOf, cents_reason
 from .lines import Lines, lines_of, samples_of
 from .people import Buyer, buyers_of, is_user_model
 from .samples import SampleRows, newest
@@ -64,8 +64,8 @@ class OrderModel:
 
     @cached_property
     def cents(self) -> str:
-        """Why its integer amounts are in cents; "" if they are not."""
-        places: list[Place] = [(self.model, self.samples, "")]
+        """Return why the integer amounts are in cents; "" if they are not."""
+        places: list[AmountsOf] = [(self.model, self.samples, "")]
         if self.lines and not self.lines.is_order:
             places.append((self.lines.model, samples_of(self.lines, self.samples), ""))
         if self.lines and self.lines.product and self.lines.product.model:

@@ -20,7 +20,7 @@ from dfinery_django.checks.definitions import check_definition
 from dfinery_django.definitions.registry import unregister
 from dfinery_django.models import Event
 from dfinery_django.proposal.guesses import Guess, ProposedEvent
-from dfinery_django.proposal.trial import keep_valid
+from dfinery_django.proposal.shop import keep_valid
 from dfinery_django.sandbox import Sandbox
 from tests.shop.models import Line, Order, Product
 from tests.support.doubles import Shop
