@@ -90,7 +90,8 @@ def in_whole_units(guess: Guess | None, model: type[models.Model], reason: str, 
     why = why_cents(guess.value, model, reason, samples) if isinstance(guess.value, str) else ""
     if not why:
         return replace(guess, alternatives=others)
-    return Guess(whole_units(model, guess.value), f"{guess.reason}; {why}", "medium", others)
+    confidence = "low" if guess.confidence == "low" else "medium"
+    return Guess(whole_units(model, guess.value), f"{guess.reason}; {why}", confidence, others)
 
 
 def why_cents(path: str, model: type[models.Model], reason: str, samples: SampleRows) -> str:

@@ -61,8 +61,10 @@ def conditions_of(model: type[models.Model], phase: str) -> list[Condition]:
     """Return what may make an order "paid", "canceled" or "refunded", the best first."""
     statuses = [*_by_status(model, phase)]
     found = [*statuses, *_by_flag(model, phase)]
-    found += [_less_if_empty(model, each, statuses) for each in _by_moment(model, phase)]
-    return sorted(found, key=lambda each: (-each.points, str(each.when)))
+    moments = [*_by_moment(model, phase)]
+    if phase in ("paid", "settled"):
+        moments = [_less_if_empty(model, each, statuses) for each in moments]
+    return sorted([*found, *moments], key=lambda each: (-each.points, str(each.when)))
 
 
 # ── statuses ───────────────────────────────────────────────────────────────────────────────────────────────────────

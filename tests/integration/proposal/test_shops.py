@@ -427,6 +427,15 @@ def test_an_unpaid_order_may_lack_the_moment(install: Install) -> None:
     assert guesses_of(propose_for("dianpu"))["when"] == '{"pay_time__isnull": False}'
 
 
+def test_bought_orders_lack_the_moment_of_a_cancellation(install: Install) -> None:
+    """That says nothing against it."""
+    app = install("mall", rows=6)
+    app.get_model("Ord").objects.filter(stat__lt=90).update(cancel_dt=None)
+    cancel = next(each for each in propose_for("mall").events if each.name == "cancel_order")
+    when: Any = cancel.keys["when"]
+    assert [each.reason for each in when.alternatives] == ["a moment that is empty before"]
+
+
 def test_a_copy_of_the_product_as_json(install: Install, settings: Any) -> None:
     """Where rows tell its keys, it is what the customer bought; a number may be a text, or missing."""
     from dfinery_django import preview
