@@ -130,7 +130,12 @@ def model_points(model: type[models.Model], words: Table, against: Table | None 
 
 def has_role(model: type[models.Model], *roles: Role) -> bool:
     """Return whether a column of a model fits one of some roles."""
-    return any(_column_fits(each, role) for each in columns_of(model) if not each.primary_key for role in roles)
+    return any(fits(each, *roles) for each in columns_of(model))
+
+
+def fits(column: Any, *roles: Role) -> bool:
+    """Return whether a column fits one of some roles."""
+    return not column.primary_key and any(_column_fits(column, each) for each in roles)
 
 
 @lru_cache(maxsize=5000)
@@ -193,6 +198,17 @@ def values_of(
             yield from values_of(related, hops - 1, prefix=f"{prefix}{name}.", cost=cost + _HOP, but=(*but, model))
 
 
+def json_values(model: type[models.Model], samples: SampleRows) -> Iterator[Candidate]:
+    """Yield the texts and numbers in the JSON columns of rows, such as a copy of the product."""
+    kinds = {str: models.CharField, int: models.IntegerField, float: models.FloatField}
+    for column in columns_of(model):
+        if isinstance(column, models.JSONField):
+            rows = [each for each in samples.values(column.name) if isinstance(each, dict) and each]
+            for name, value in (rows[0] if rows else {}).items():
+                if type(value) in kinds and name.isidentifier():
+                    yield Candidate(f"{column.name}.{name}", model, name, kinds[type(value)]())
+
+
 def is_content_type(model: type[models.Model]) -> bool:
     """Return whether a model is one of content types."""
     return model._meta.app_config is not None and model._meta.app_config.name.startswith("django.contrib.contenttypes")
@@ -213,13 +229,15 @@ def rank(
     hops: int = 0,
     prefix: str = "",
     but: Iterable[type] = (),
+    more: Iterable[Candidate] = (),
 ) -> list[Candidate]:
     """Return what fits a role, best first.
 
     :param samples: rows that the paths are tried on; the prefix leads from them to the model
+    :param more: values besides those of the model
     """
     found = []
-    for each in values_of(model, hops, prefix=prefix, but=but):
+    for each in (*values_of(model, hops, prefix=prefix, but=but), *more):
         base = _points(each, role, prefix)
         evidence = samples.evidence(each.path, is_amount=role.is_amount) if base >= role.least else None
         if evidence is not None and base + evidence[0] >= min(role.least, base) - 10:
@@ -235,7 +253,7 @@ def _points(each: Candidate, role: Role, prefix: str) -> int:
         return 0
     texts = [*names_of(each.name, getattr(each.column, "verbose_name", ""))]
     way = each.path.removeprefix(prefix).replace(".", " ")
-    texts += [way] if way != each.name else []
+    texts += [way] if each.cost else []
     points = points_of(texts, role.words, role.against, neutral=words_of(each.holder._meta.model_name or ""))
     bonus = 8 if each.is_unique and "." not in each.path else 0
     return points + role.kinds[each.kind] + bonus - each.cost if points > 0 else 0

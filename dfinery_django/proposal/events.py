@@ -10,8 +10,9 @@ from django.db.models import Sum
 from django.db.models.constants import LOOKUP_SEP
 
 from .candidates import Candidate, best_first, rank
+from .cents import computed, in_whole_units, why_cents
 from .guesses import Guess, Proposal, ProposedEvent, confidence_of
-from .items import Items, guess_of, in_whole_units, prefixed, total_of_lines
+from .items import Items, guess_of, prefixed, total_of_lines
 from .moments import put_moment, recent_by, set_then
 from .orders import OrderModel, RowModel, paid_conditions, payments_of, refunds_of
 from .samples import SampleRows, newest
@@ -102,6 +103,8 @@ def _when(
     order: OrderModel, condition: Condition, row: RowModel | None, rest: list[tuple[Condition, RowModel | None]]
 ) -> Guess:
     same = [each for each, other in rest if (other and other.model) is (row and row.model)]
+    if condition.points >= STRONG:
+        same = [each for each in same if each.when != "created"]
     others = tuple(Guess(each.when, each.reason, "low") for each in same[:3])
     guess = Guess(condition.when, condition.reason, confidence_of(condition.points), others)
     start = f"{row.order_path.replace('.first', '').replace('.', LOOKUP_SEP)}{LOOKUP_SEP}" if row else ""
@@ -114,13 +117,12 @@ def _when(
 
 def _moment_of_purchase(order: OrderModel, condition: Condition, row: RowModel | None) -> Guess | None:
     model = row.model if row else order.model
-    created = [each for each in rank(model, CREATED_MOMENT, newest(model)) if not each.is_changed]
     if condition.when == "created":
+        created = [each for each in rank(model, CREATED_MOMENT, newest(model)) if not each.is_changed]
         return guess_of(_without_empty([*created, *rank(model, PAID_MOMENT, newest(model))]))
     paid = set_then(model, condition.when, PAID_MOMENT)
     found = [each for each in paid if f"{each.path}__isnull" in condition.when] or paid
-    paths = {each.path for each in found}
-    return guess_of([*found, *(each for each in created if each.path not in paths)]) if found else None
+    return guess_of(found)
 
 
 def _without_empty(found: list[Candidate]) -> list[Candidate]:
@@ -144,13 +146,14 @@ def _event_attributes(order: OrderModel, row: RowModel | None) -> dict[str, Gues
 def _amount(order: OrderModel, role: Role) -> Guess | None:
     """Return an amount of the order, or the sum of those of its parts."""
     if found := rank(order.model, role, order.samples):
-        return in_whole_units(guess_of(found), order.model)
+        return in_whole_units(guess_of(found), order.model, order.cents, order.samples)
     part = order.lines.part if order.lines else None
     columns = [each for each in rank(part, role, SampleRows()) if each.column] if part else []
     if not order.lines or not columns:
         return None
     name = f"{order.lines.path.partition('.')[0]}{LOOKUP_SEP}{columns[0].path}"
-    return Guess(Sum(name), f"{columns[0].reason}; of all parts of the order", "medium")
+    why = why_cents(columns[0].path, columns[0].holder, order.cents, SampleRows())
+    return computed(Sum(name), f"{columns[0].reason}; of all parts of the order", "medium", why)
 
 
 def _order_id(order: OrderModel) -> Guess | None:
@@ -170,9 +173,11 @@ def _unique_with_others(model: type[models.Model]) -> set[str]:
 
 
 def _total(order: OrderModel) -> Guess | None:
-    if found := rank(order.model, TOTAL, order.samples):
-        return in_whole_units(guess_of(found), order.model)
-    return total_of_lines(order) or guess_of(rank(order.model, TOTAL, order.samples, hops=1, but=(get_user_model(),)))
+    found = guess_of(rank(order.model, TOTAL, order.samples))
+    if not found and (total := total_of_lines(order)):
+        return total
+    found = found or guess_of(rank(order.model, TOTAL, order.samples, hops=1, but=(get_user_model(),)))
+    return in_whole_units(found, order.model, order.cents, order.samples)
 
 
 def _payment_method(order: OrderModel, row: RowModel | None) -> Guess | None:
@@ -234,6 +239,7 @@ def _refund_row(order: OrderModel, row: RowModel) -> ProposedEvent:
     _order_keys(event, order, f"{row.order_path}.")
     attributes: Any = event.keys["event_attributes"]
     attributes.pop("order_sales", None)
-    if amount := guess_of(rank(row.model, TOTAL, SampleRows())):
+    amount = guess_of(rank(row.model, TOTAL, SampleRows()))
+    if amount := in_whole_units(amount, row.model, order.cents, SampleRows()):
         attributes["refund_amount"] = amount
     return event

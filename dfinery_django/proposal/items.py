@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,10 +10,22 @@ from django.db import models
 
 from ..mapping.expressions import Coalesce, Value
 from ..mapping.rows import Rows
-from .candidates import Candidate, best_first, columns_of, field_points, is_content_type, links_of, rank, rows_of
-from .formulas import piece_price, seen_from, sum_of_lines, whole_units
+from .candidates import (
+    Candidate,
+    best_first,
+    columns_of,
+    field_points,
+    is_content_type,
+    json_values,
+    links_of,
+    names_of,
+    rank,
+    rows_of,
+)
+from .cents import computed, in_whole_units, why_cents
+from .formulas import number_in, piece_price, seen_from, sum_of_lines
 from .guesses import Guess, confidence_of
-from .lines import Lines, is_product, lines_of, samples_of
+from .lines import Lines, is_variant, lines_of, parent_of, samples_of
 from .orders import OrderModel
 from .samples import SampleRows
 from .states import flags_named, values_named
@@ -31,14 +44,11 @@ from .vocabulary.model_words import (
     CATEGORY_LINK,
     LINE_OFF,
     OTHER_KINDS,
-    PARENT,
-    PARENT_AGAINST,
     PRODUCT_KIND,
-    VARIANT,
 )
 from .vocabulary.order_roles import DISCOUNT, TOTAL
 from .vocabulary.roles import Role
-from .vocabulary.words import points_of, words_of
+from .vocabulary.words import points_of
 
 #: Points of a product's primary key, and of its text as Python shows it.
 _KEY, _OWN_TEXT = 66, 41
@@ -46,7 +56,6 @@ _KEY, _OWN_TEXT = 66, 41
 _NOT_COPIED = 6
 #: Points below the best from which a candidate is not worth a line.
 _FAR = 45
-_SMALL_UNITS = {"cent", "minor", "pence", "penny"}
 
 
 def guess_of(found: list[Candidate]) -> Guess | None:
@@ -54,16 +63,12 @@ def guess_of(found: list[Candidate]) -> Guess | None:
     if not found:
         return None
     best, *rest = [Guess(each.path, each.reason, confidence_of(each.points)) for each in found]
-    near = {each.value: each for each, one in zip(rest, found[1:], strict=True) if one.points >= found[0].points - _FAR}
-    near.pop(best.value, None)
+    near: dict[Any, Guess] = {best.value: best}
+    for each, one in zip(rest, found[1:], strict=True):
+        if one.points >= found[0].points - _FAR:
+            near.setdefault(each.value, each)
+    del near[best.value]
     return replace(best, alternatives=tuple(near.values())[:3])
-
-
-def in_whole_units(guess: Guess | None, model: type[models.Model]) -> Guess | None:
-    """Return an amount that its name says is in cents, divided by 100."""
-    if guess is None or not isinstance(guess.value, str) or not {*words_of(guess.value)} & _SMALL_UNITS:
-        return guess
-    return Guess(whole_units(model, guess.value), f"{guess.reason}; in cents", "medium", guess.alternatives)
 
 
 def prefixed(guess: Guess, prefix: str) -> Guess:
@@ -77,13 +82,14 @@ def total_of_lines(order: OrderModel) -> Guess | None:
     lines = order.lines
     if not lines or lines.is_order or lines.part:
         return None
-    attributes = Items(order, lines).attributes()
-    price, quantity = attributes.get("price"), attributes["quantity"].value
+    items = Items(order, lines)
+    price, quantity = items.unit_price(), items.quantity().value
     if not price or not isinstance(price.value, str):
         return None
     value = sum_of_lines(lines.model, lines.path, price.value, quantity if isinstance(quantity, str) else "")
     reason = "no column or method is named like a total: the sum of the lines"
-    return None if value is None else Guess(value, reason, "low")
+    why = why_cents(price.value, lines.model, order.cents, items.samples)
+    return None if value is None else computed(value, reason, "low", why)
 
 
 class Items:
@@ -124,16 +130,19 @@ class Items:
             "product_id": self._product_id(),
             "product_name": self._product_name(),
             "category1": self._category(),
-            "quantity": self._quantity(),
-            "price": in_whole_units(self._price(), self.lines.model),
-            "discount": None if self.lines.is_order else guess_of(self._rank(DISCOUNT)),
+            "quantity": self.quantity(),
+            "price": self._in_whole_units(self.unit_price()),
+            "discount": None if self.lines.is_order else self._in_whole_units(guess_of(self._rank(DISCOUNT))),
             "currency": self._currency(),
         }
         start = self.prefix if self.lines.is_order else ""
         return {name: prefixed(guess, start) for name, guess in found.items() if guess}
 
+    def _in_whole_units(self, guess: Guess | None) -> Guess | None:
+        return in_whole_units(guess, self.lines.model, self.order.cents, self.samples)
+
     def _rank(self, role: Role) -> list[Candidate]:
-        found = rank(self.lines.model, role, self.samples)
+        found = rank(self.lines.model, role, self.samples, more=json_values(self.lines.model, self.samples))
         # What an order says by itself speaks of the order, unless a name tells otherwise.
         return [each for each in found if each.points >= 94] if self.lines.is_order else found
 
@@ -149,7 +158,7 @@ class Items:
         found: list[Candidate] = []
         for prefix, model in self._products() if not self.lines.is_product else ():
             # A variant's own name is "black": its product says what it is.
-            is_vague = role is PRODUCT_NAME and _is_variant(model)
+            is_vague = role is PRODUCT_NAME and is_variant(model)
             less = _NOT_COPIED + 8 * (bool(found) or is_vague) + 8 * is_vague
             found += [each.plus(-less) for each in rank(model, role, self.samples, prefix=prefix)]
         return found
@@ -158,7 +167,7 @@ class Items:
         return best_first([*self._rank(role), *self._of_product(role)])
 
     def _product_name(self) -> Guess | None:
-        product, found = self.lines.product, self._both(PRODUCT_NAME)
+        product, found = self.lines.product, [each for each in self._both(PRODUCT_NAME) if not _is_code(each)]
         if product and not found:
             reason = "the product's text, as the admin shows it"
             path = f"{product.path}.__str__"
@@ -191,7 +200,8 @@ class Items:
         links = [each for start, model in self._products() for each in _links(model, start, self.samples)]
         return guess_of(best_first([*(each.with_label() for each in found), *links]))
 
-    def _quantity(self) -> Guess:
+    def quantity(self) -> Guess:
+        """Return the guess of ``quantity``."""
         if self.lines.is_product:
             return Guess(Value(1), "each product is one piece")
         found = rank(self.lines.model, QUANTITY, self.samples)
@@ -201,27 +211,39 @@ class Items:
         one = Guess(Value(1), "no column is named like a quantity: each row is one piece", "medium")
         return guess_of(found) or one
 
-    def _price(self) -> Guess | None:
+    def unit_price(self) -> Guess | None:
+        """Return the guess of ``price``, as it is stored."""
         own, product = self._rank(UNIT_PRICE), self._of_product(UNIT_PRICE)
         total = self._rank(LINE_TOTAL)
         is_clear = own and (own[0].points >= 70 or not total or total[0].points < own[0].points)
-        if is_clear or (own and not isinstance(self._quantity().value, str)):
+        if is_clear or (own and not isinstance(self.quantity().value, str)):
             return guess_of(best_first([*own, *product]))
         if self.lines.is_order:
             own, total = [], rank(self.lines.model, TOTAL, self.samples)
         if total and total[0].points >= 60 and (total[0].column is not None or not product):
             return self._divided(total[0].path, [*own, *product])
-        return guess_of(best_first([*own, *product]))
+        return self._price_text(guess_of(best_first([*own, *product])))
+
+    def _price_text(self, otherwise: Guess | None) -> Guess | None:
+        """Return the price that is a text in a JSON column of the line, before today's price of the product."""
+        texts = [each for each in json_values(self.lines.model, self.samples) if each.kind == "text"]
+        found = [each for each in texts if points_of([each.name], UNIT_PRICE.words, UNIT_PRICE.against) >= 80]
+        for each in found:
+            if _all_numbers(self.samples.values(each.path)):
+                others = () if otherwise is None else (replace(otherwise, alternatives=()), *otherwise.alternatives)
+                return Guess(number_in(each.path), "the line's own copy, a number as a text", "medium", others)
+        return otherwise
 
     def _divided(self, total: str, others: list[Candidate]) -> Guess | None:
-        quantity = self._quantity().value
+        quantity = self.quantity().value
         alternatives = tuple(Guess(each.path, each.reason, "low") for each in others[:2])
         if not isinstance(quantity, str):
             return Guess(total, "each row is one piece, so its total is the price", "medium", alternatives)
         value = piece_price(self.lines.model, total, quantity)
         if value is None:
             return guess_of(best_first(others))
-        return Guess(value, "only a total of the line is there", "medium", alternatives)
+        why = why_cents(total, self.lines.model, self.order.cents, self.samples)
+        return computed(value, "only a total of the line is there", "medium", why, alternatives)
 
     def _currency(self) -> Guess | None:
         if found := self._rank(CURRENCY):
@@ -233,18 +255,11 @@ class Items:
         return Guess(f"{ways[0]}{best[0]}", "the order's currency") if best and ways else None
 
 
-def _is_variant(model: type[models.Model]) -> bool:
-    return points_of([model.__name__], VARIANT) >= 40
-
-
-def parent_of(product: type[models.Model]) -> tuple[str, type[models.Model]] | None:
-    """Return the relation from a variant to its product."""
-    for name, related, field in links_of(product):
-        is_named = field.concrete and points_of([name], PARENT, PARENT_AGAINST) >= 34
-        is_other = _is_variant(product) and related is not product and field.concrete and is_product(related, name)
-        if is_named or is_other:
-            return name, related
-    return None
+def _is_code(each: Candidate) -> bool:
+    """Return whether a product's name is its code."""
+    names = names_of(each.name, getattr(each.column, "verbose_name", ""))
+    of_id, of_name = (points_of(names, role.words, role.against) for role in (PRODUCT_ID, PRODUCT_NAME))
+    return of_id > of_name
 
 
 def _links(model: type[models.Model], prefix: str, samples: SampleRows) -> list[Candidate]:
@@ -270,3 +285,11 @@ def _by_label(model: type[models.Model], start: str, points: int, reason: str, s
         return []
     name = label[0].path
     return [Candidate(f"{start}{name}", model, name, points=points + evidence[0], reason=reason)]
+
+
+def _all_numbers(values: Sequence[Any]) -> bool:
+    """Return whether all texts are numbers; what is missing counts as one."""
+    try:
+        return [float(each) for each in values if each] != []
+    except (TypeError, ValueError):
+        return False

@@ -14,7 +14,17 @@ from .candidates import has_role, links_of, model_points, names_of, rows_of
 from .people import is_person_model, is_user_model
 from .samples import SampleRows
 from .vocabulary.item_roles import LINE_TOTAL, PRODUCT_ID, PRODUCT_NAME, QUANTITY, UNIT_PRICE
-from .vocabulary.model_words import CART_LINK, LINE_AGAINST, LINE_MODEL, ORDER_PART, PRODUCT_AGAINST, PRODUCT_MODEL
+from .vocabulary.model_words import (
+    CART_LINK,
+    LINE_AGAINST,
+    LINE_MODEL,
+    ORDER_PART,
+    PARENT,
+    PARENT_AGAINST,
+    PRODUCT_AGAINST,
+    PRODUCT_MODEL,
+    VARIANT,
+)
 from .vocabulary.order_roles import TOTAL
 from .vocabulary.words import points_of, words_of
 
@@ -143,7 +153,8 @@ def _as_product(product: Product) -> tuple[int, int, int]:
 
 def _product_points(model: type[models.Model], name: str) -> int:
     against = PRODUCT_AGAINST
-    points = max(points_of([name], PRODUCT_MODEL, against), model_points(model, PRODUCT_MODEL, against))
+    app = words_of(model._meta.app_label)  # the models of an app "shop" may all be named so
+    points = max(points_of([name], PRODUCT_MODEL, against), model_points(model, PRODUCT_MODEL, against, *app))
     if points <= 0 and (points_of([name], PRODUCT_AGAINST) or not has_role(model, PRODUCT_NAME)):
         return 0
     return (
@@ -154,6 +165,22 @@ def _product_points(model: type[models.Model], name: str) -> int:
 def is_product(model: type[models.Model], name: str) -> bool:
     """Return whether a relation of that name leads to products."""
     return _product_points(model, name) >= _LEAST_PRODUCT
+
+
+def is_variant(model: type[models.Model]) -> bool:
+    """Return whether a model is named like variants of a product."""
+    return points_of([model.__name__], VARIANT) >= 40
+
+
+def parent_of(product: type[models.Model]) -> tuple[str, type[models.Model]] | None:
+    """Return the relation from a variant to its product."""
+    for name, related, field in links_of(product):
+        is_named = field.concrete and points_of([name], PARENT, PARENT_AGAINST) >= 34
+        is_nameless = is_variant(product) or not has_role(product, PRODUCT_NAME)
+        is_other = is_nameless and related is not product and field.concrete and is_product(related, name)
+        if is_named or is_other:
+            return name, related
+    return None
 
 
 def samples_of(lines: Lines, orders: SampleRows) -> SampleRows:

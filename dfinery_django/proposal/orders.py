@@ -10,7 +10,8 @@ from django.apps import apps
 from django.db import models
 
 from .candidates import columns_of, has_role, kind_of, links_of, model_points, rows_of
-from .lines import Lines, lines_of
+from .cents import AmountsOf, cents_reason
+from .lines import Lines, lines_of, samples_of
 from .people import Buyer, buyers_of, is_user_model
 from .samples import SampleRows, newest
 from .states import STRONG, Condition, conditions_of
@@ -60,6 +61,16 @@ class OrderModel:
     @cached_property
     def samples(self) -> SampleRows:
         return newest(self.model)
+
+    @cached_property
+    def cents(self) -> str:
+        """Return why the integer amounts are in cents; "" if they are not."""
+        places: list[AmountsOf] = [(self.model, self.samples, "")]
+        if self.lines and not self.lines.is_order:
+            places.append((self.lines.model, samples_of(self.lines, self.samples), ""))
+        if self.lines and self.lines.product and self.lines.product.model:
+            places.append((self.lines.product.model, places[-1][1], f"{self.lines.product.path}."))
+        return cents_reason(places)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import models, router
@@ -12,6 +12,7 @@ from django.utils.functional import Promise
 
 from ..db.savepoints import savepoint_guard
 from .candidates import columns_of, field_points, kind_of, links_of, texts_of
+from .samples import newest
 from .vocabulary.order_roles import CANCELED_MOMENT, PAID_MOMENT, REFUNDED_MOMENT
 from .vocabulary.roles import Role
 from .vocabulary.state_words import FLAG_AGAINST, FLAGS, PHASES, SETTLED, STATUS_AGAINST, STATUS_FIELD
@@ -58,8 +59,12 @@ class _Value:
 
 def conditions_of(model: type[models.Model], phase: str) -> list[Condition]:
     """Return what may make an order "paid", "canceled" or "refunded", the best first."""
-    found = [*_by_status(model, phase), *_by_flag(model, phase), *_by_moment(model, phase)]
-    return sorted(found, key=lambda each: (-each.points, str(each.when)))
+    statuses = [*_by_status(model, phase)]
+    found = [*statuses, *_by_flag(model, phase)]
+    moments = [*_by_moment(model, phase)]
+    if phase in ("paid", "settled"):
+        moments = [_less_if_empty(model, each, statuses) for each in moments]
+    return sorted([*found, *moments], key=lambda each: (-each.points, str(each.when)))
 
 
 # ── statuses ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -110,10 +115,11 @@ def _values_of_phase(values: Sequence[_Value], phase: str) -> tuple[list[Any], i
         best = max(each.points(phase) for each in values if each.phase == phase)
         exact = [each for each in values if each.phase == phase and each.points(phase) >= best - 12]
         return [each.stored for each in exact], best - 20, _labels(exact)
-    if phase != "paid" or "bought" not in phases:
-        return [], 0, ""
-    after = [each for each in values if each.phase in ("bought", "later")]
-    if "unpaid" in phases:
+    after = [each for each in values if each.phase in ("to ship", "bought", "later")] if phase == "paid" else []
+    if "to ship" in phases and after:
+        words = "who waits for the goods has paid: "
+        return [each.stored for each in after], STRONG + 10, words + _labels(after)
+    if "bought" in phases and "unpaid" in phases and after:
         words = "no value is called paid: these come after those that wait, "
         return [each.stored for each in after], STRONG - 11, words + _labels(after)
     return [], 0, ""
@@ -234,6 +240,17 @@ def _by_flag(model: type[models.Model], phase: str) -> Iterator[Condition]:
     for each, points in _flags(model, FLAGS[phase], FLAG_AGAINST):
         if points >= 40:
             yield Condition(points, {each.name: True}, "a yes-or-no column that is named so")
+
+
+def _less_if_empty(model: type[models.Model], moment: Condition, statuses: Sequence[Condition]) -> Condition:
+    """Take points off a moment that bought rows lack: some way of paying does not set it."""
+    best = max((each.points for each in statuses), default=0)
+    for lookup, _, values, _ in _statuses(model) if best else ():
+        bought = [each.stored for each in values if each.phase in ("paid", "to ship", "later")]
+        if bought and newest(model, {f"{lookup}__in": bought, **dict.fromkeys(moment.when, True)}).rows:
+            reason = f"{moment.reason}; some bought rows lack it"
+            return replace(moment, points=min(moment.points, best - 1), reason=reason)
+    return moment
 
 
 def _by_moment(model: type[models.Model], phase: str) -> Iterator[Condition]:

@@ -20,7 +20,7 @@ from dfinery_django.checks.definitions import check_definition
 from dfinery_django.definitions.registry import unregister
 from dfinery_django.models import Event
 from dfinery_django.proposal.guesses import Guess, ProposedEvent
-from dfinery_django.proposal.trial import keep_valid
+from dfinery_django.proposal.shop import keep_valid
 from dfinery_django.sandbox import Sandbox
 from tests.shop.models import Line, Order, Product
 from tests.support.doubles import Shop
@@ -205,10 +205,6 @@ def test_json_has_reasons_and_alternatives(paid_order: Any, capsys: Any) -> None
         "confidence": "high",
         "alternatives": [
             {"value": '{"paid_at__isnull": False}', "reason": "a moment that is empty before"},
-            {
-                "value": '"created"',
-                "reason": "nothing says that it was paid: orders are stored when they are bought",
-            },
         ],
     }
     assert form["previews"]["purchase"]["ending"] == "pending"

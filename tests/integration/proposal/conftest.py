@@ -19,7 +19,10 @@ from django.db import connection, models
 from django.test import override_settings
 from django.utils import timezone
 
-SHOPS = ("hotel", "tickets", "mall", "market", "cart", "wholesale", "legacy", "cinema", "fair", "consign", "stall")
+SHOPS = (
+    "hotel", "tickets", "mall", "market", "cart", "wholesale", "legacy", "cinema", "fair", "consign", "stall", "dianpu",
+    "courses",
+)  # fmt: skip
 
 
 @pytest.fixture

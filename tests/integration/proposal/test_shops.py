@@ -34,6 +34,8 @@ ORDERS = {
     "fair": "fair.Order",
     "consign": "consign.Purchase",
     "stall": "stall.Order",
+    "dianpu": "dianpu.Order",
+    "courses": "courses.Invoice",
 }
 #: What a purchase says in each of them.
 PURCHASES = {
@@ -61,7 +63,7 @@ PURCHASES = {
         "product_id": '"ticket_type.pk"',  # and not the ticket's own code
         "product_name": '"ticket_type.name"',
         "quantity": "Value(1)",
-        "price": '"price"',
+        "price": 'F("price") / 100.0',  # like total_cents
         "user_id": 'Coalesce("user.pk", Hashed("email"))',
         "user_name": '"user.get_full_name"',
     },
@@ -199,6 +201,40 @@ PURCHASES = {
         "product_name": '"product.name"',
         "quantity": '"quantity"',
         "price": '"unit_price"',
+        "user_id": '"user.pk"',
+        "user_name": '"user.get_full_name"',
+    },
+    "dianpu": {  # without rows nothing is known of its JSON
+        "model": '"dianpu.Order"',
+        "when": '{"pay_time__isnull": False}',
+        "event_datetime": '"pay_time"',
+        "order_id": '"sn"',
+        "order_sales": '"amount"',
+        "discount": '"reduced"',
+        "delivery_charge": '"carriage"',
+        "items": '"ordersku_set"',
+        "product_id": '"sku.code"',
+        "product_name": '"sku.spu.title"',  # and not the code of a variant that has no name
+        "category1": '"sku.spu.categories.first.name"',
+        "quantity": '"count"',
+        "price": '"sku.price"',
+        "user_id": '"buyer.pk"',
+        "user_name": '"buyer.get_full_name"',
+    },
+    "courses": {
+        "model": '"courses.Invoice"',
+        "when": '{"status": "paid"}',
+        "event_datetime": '"ordered_at"',
+        "order_id": '"number"',
+        "order_sales": 'F("total") / 100.0',
+        "discount": 'F("discount") / 100.0',
+        "delivery_charge": 'F("shipping") / 100.0',
+        "items": '"items"',
+        "product_id": '"offer.pk"',
+        "product_name": '"offer.name"',
+        "quantity": '"quantity"',
+        "price": "lambda row: (cents := row.price) and cents / 100",
+        "currency": '"invoice.currency"',
         "user_id": '"user.pk"',
         "user_name": '"user.get_full_name"',
     },
@@ -369,6 +405,142 @@ def test_a_moment_that_bought_orders_lack_is_none(install: Install) -> None:
     keys = guesses_of(propose_for("fair"))
     assert "event_datetime" not in keys
     assert keys["reconcile_by"] == '"datetime"'
+
+
+def test_a_status_beats_a_moment_that_bought_orders_lack(install: Install) -> None:
+    """Some way of paying does not set it, so its orders would never be found."""
+    app = install("dianpu", rows=6)
+    orders: Any = app.get_model("Order").objects
+    assert guesses_of(propose_for("dianpu"))["when"] == '{"pay_time__isnull": False}'
+    orders.filter(state=3).update(pay_time=None)
+    keys = guesses_of(propose_for("dianpu"))
+    assert keys["when"] == '{"state__in": [2, 3, 4]}'  # who waits for the goods has paid
+    assert "event_datetime" not in keys
+    assert keys["reconcile_by"] == '"added"'
+
+
+def test_an_unpaid_order_may_lack_the_moment(install: Install) -> None:
+    """It says nothing against the moment of payment."""
+    app = install("dianpu", rows=6)
+    orders: Any = app.get_model("Order").objects
+    orders.filter(state=1).update(pay_time=None)
+    assert guesses_of(propose_for("dianpu"))["when"] == '{"pay_time__isnull": False}'
+
+
+def test_bought_orders_lack_the_moment_of_a_cancellation(install: Install) -> None:
+    """That says nothing against it."""
+    app = install("mall", rows=6)
+    app.get_model("Ord").objects.filter(stat__lt=90).update(cancel_dt=None)
+    cancel = next(each for each in propose_for("mall").events if each.name == "cancel_order")
+    when: Any = cancel.keys["when"]
+    assert [each.reason for each in when.alternatives] == ["a moment that is empty before"]
+
+
+def test_a_copy_of_the_product_as_json(install: Install, settings: Any) -> None:
+    """Where rows tell its keys, it is what the customer bought; a number may be a text, or missing."""
+    from dfinery_django import preview
+
+    app = install("dianpu", rows=3)
+    lines: Any = app.get_model("OrderSku").objects
+    lines.update(snapshot={"title": "灯", "subtitle": "新", "price": "129.00", "image": "/sku.png"})
+    keys = guesses_of(proposal := propose_for("dianpu"))
+    assert keys["product_id"] == '"sku.code"'
+    assert keys["product_name"] == '"snapshot.title"'
+    assert keys["price"] == 'lambda row: float(number) if (number := (row.snapshot or {}).get("price")) else None'
+    settings.DFINERY = setting_of(python_text(proposal))
+    row: Any = last_row(proposal, 0)
+    for snapshot, price in (({"price": "129.00"}, 129.0), ({}, None), ({"price": ""}, None), ({"price": "0.00"}, 0.0)):
+        lines.update(snapshot=snapshot)
+        payload: Any = preview("purchase", row)
+        assert [each.get("abx:price", each.get("price")) for each in payload.items] == [price]
+
+
+def test_cents_in_a_copy_as_json(install: Install, settings: Any) -> None:
+    """Each is divided as a column would be."""
+    from dfinery_django import preview
+
+    app = install("courses", rows=3)
+    lines: Any = app.get_model("InvoiceItem").objects
+    lines.update(copy={"name": "Welding", "price": 4950})
+    keys = guesses_of(proposal := propose_for("courses"))
+    assert keys["product_name"] == '"copy.name"'
+    assert keys["price"] == 'lambda row: cents / 100 if (cents := (row.copy or {}).get("price")) else cents'
+    settings.DFINERY = setting_of(python_text(proposal))
+    payload: Any = preview("purchase", last_row(proposal, 0))  # type: ignore[arg-type]
+    assert [each.get("abx:price", each.get("price")) for each in payload.items] == [49.5]
+
+
+@pytest.mark.parametrize("price", ["129 yuan", ["129"], None])
+def test_a_text_that_is_no_number_is_no_price(install: Install, price: Any) -> None:
+    """Then today's price of the product is the next best."""
+    app = install("dianpu", rows=3)
+    app.get_model("OrderSku").objects.update(snapshot={"price": price})
+    assert guesses_of(propose_for("dianpu"))["price"] == '"sku.price"'
+
+
+@pytest.mark.parametrize(
+    ("codes", "total", "price"),
+    [
+        (["usd"], 'F("total") / 100.0', "lambda row: (cents := row.price) and cents / 100"),
+        (["EUR", "GBP", "CNY"], 'F("total") / 100.0', "lambda row: (cents := row.price) and cents / 100"),
+        (["KRW"], '"total"', '"price"'),
+        (["jpy"], '"total"', '"price"'),
+        (["usd", "jpy"], '"total"', '"price"'),  # no one scale is right for both
+    ],
+)
+def test_integers_of_a_currency_with_cents(install: Install, codes: list[str], total: str, price: str) -> None:
+    """They are cents; won and yen are counted whole."""
+    app = install("courses", rows=3)
+    for i, each in enumerate(app.get_model("Invoice").objects.all()):
+        each.currency = codes[i % len(codes)]
+        each.save()
+    keys = guesses_of(propose_for("courses"))
+    assert (keys["order_sales"], keys["price"]) == (total, price)
+
+
+@pytest.mark.parametrize(("code", "total"), [("EUR", 'F("tot_amt") / 100.0'), ("KRW", '"tot_amt"'), ("€", '"tot_amt"')])
+def test_a_currency_of_the_settings(install: Install, settings: Any, code: str, total: str) -> None:
+    """It counts where no column says one."""
+    install("mall")
+    settings.DEFAULT_CURRENCY = code
+    assert guesses_of(propose_for("mall"))["order_sales"] == total
+
+
+def test_decimals_are_no_cents(install: Install, settings: Any) -> None:
+    """Whatever the currency."""
+    install("dianpu")
+    settings.DEFAULT_CURRENCY = "CNY"
+    assert guesses_of(propose_for("dianpu")) == PURCHASES["dianpu"]
+
+
+def test_cents_that_are_missing_stay_so(install: Install, settings: Any) -> None:
+    """No price is no 0, and the reason is written beside each amount."""
+    from dfinery_django import preview
+
+    app = install("courses", rows=3)
+    text = python_text(proposal := propose_for("courses"))
+    assert text.count("an integer in USD, so in cents") >= 4
+    settings.DFINERY = setting_of(text)
+    row: Any = last_row(proposal, 0)
+    offer: Any = app.get_model("Offer")
+    kept = offer.current_price
+    try:
+        for given, price in ((4950, 49.5), (0, 0.0), (None, None)):
+            offer.current_price = lambda each, given=given: given
+            payload: Any = preview("purchase", row)
+            assert [each.get("abx:price", each.get("price")) for each in payload.items] == [price]
+    finally:
+        offer.current_price = kept
+
+
+@pytest.mark.parametrize("name", ["dianpu", "courses", "mall"])
+def test_no_line_that_makes_no_sense(install: Install, name: str) -> None:
+    """Where something says that an order was bought, its creation is no alternative, and neither is that moment."""
+    install(name, rows=3)
+    purchase = next(each for each in propose_for(name).events if each.name == "purchase")
+    for key in ("when", "event_datetime"):
+        guess: Any = purchase.keys[key]
+        assert not {"created", "added", "reg_dt"} & {str(each.value) for each in guess.alternatives}
 
 
 def test_rows_that_can_not_be_read_are_no_obstacle(install: Install, capsys: Any) -> None:

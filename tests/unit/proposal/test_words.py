@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
+import pytest
+from django.db import models
+
+from dfinery_django.proposal.cents import speaks_of_cents
 from dfinery_django.proposal.events import PRIMARY_KEY
 from dfinery_django.proposal.states import _Value
-from dfinery_django.proposal.vocabulary.item_roles import QUANTITY, UNIT_PRICE
-from dfinery_django.proposal.vocabulary.order_roles import ORDER_NUMBER, TOTAL
+from dfinery_django.proposal.vocabulary.item_roles import CATEGORY, PRODUCT_NAME, QUANTITY, UNIT_PRICE
+from dfinery_django.proposal.vocabulary.order_roles import DELIVERY, DISCOUNT, ORDER_NUMBER, TOTAL
+from dfinery_django.proposal.vocabulary.people_roles import EMAIL, PHONE
+from dfinery_django.proposal.vocabulary.roles import Role
 from dfinery_django.proposal.vocabulary.words import points_of, words_of
 
 
@@ -105,8 +111,76 @@ def test_the_words_of_the_model_say_nothing() -> None:
         ("취소 요청", "other"),
         ("Partially refunded", "other"),
         ("Blue", ""),
+        ("Awaiting shipment", "to ship"),
+        ("Ready to ship", "to ship"),
+        ("Pending delivery", "to ship"),
+        ("To be delivered", "to ship"),
+        ("배송준비", "to ship"),
+        ("배송 대기", "to ship"),
+        ("出荷待ち", "to ship"),
+        ("待发货", "to ship"),
+        ("待發貨", "to ship"),
+        ("待付款", "unpaid"),
+        ("未支付", "unpaid"),
+        ("已付款", "paid"),
+        ("已支付", "paid"),
+        ("待收货", "later"),
+        ("已發貨", "later"),
+        ("已完成", "bought"),
+        ("已取消", "canceled"),
+        ("已关闭", "canceled"),
+        ("退款中", "refunded"),
+        ("已退款", "refunded"),
+        ("部分退款", "other"),
+        ("支付失败", "other"),
     ],
 )
 def test_what_a_status_means(text: str, phase: str) -> None:
-    """In English, Korean and Japanese; what only was asked for, or failed, is none of the phases."""
+    """In English, Korean, Japanese and Chinese; what only was asked for, or failed, is none of the phases."""
     assert _Value(1, (text,)).phase == phase
+
+
+@pytest.mark.parametrize(
+    ("role", "texts"),
+    [
+        (ORDER_NUMBER, ("订单号", "訂單編號")),
+        (TOTAL, ("总价", "总金额", "实付", "實付金額")),
+        (UNIT_PRICE, ("单价", "售价", "單價")),
+        (QUANTITY, ("数量", "數量")),
+        (PRODUCT_NAME, ("商品名称", "标题", "商品名稱")),
+        (CATEGORY, ("分类", "商品分類")),
+        (DISCOUNT, ("优惠", "优惠金额", "折扣")),
+        (DELIVERY, ("运费", "運費")),
+        (PHONE, ("手机号", "手機")),
+        (EMAIL, ("邮箱", "電子郵件")),
+    ],
+)
+def test_chinese_names_of_fields(role: Role, texts: tuple[str, ...]) -> None:
+    """Simplified, and what is most usual in traditional characters."""
+    assert all(points_of([each], role.words, role.against) >= role.least for each in texts)
+
+
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [
+        (models.IntegerField(help_text="The price in cents."), True),
+        (models.IntegerField("price (pence)"), True),
+        (models.IntegerField(help_text="In the smallest currency unit"), True),
+        (models.IntegerField(help_text="Amount in minor units"), True),
+        (models.IntegerField("金额(分)"), True),
+        (models.IntegerField(help_text="单位\uff1a分"), True),
+        (models.IntegerField(help_text="In percent, for minors"), False),
+        (models.IntegerField(help_text="The price of the centre"), False),
+        (models.DecimalField(help_text="Dollars and cents", max_digits=8, decimal_places=2), False),
+        (models.IntegerField("分类"), False),
+    ],
+)
+def test_texts_that_speak_of_cents(field: Any, expected: bool) -> None:
+    """Those of a column of integers."""
+    assert speaks_of_cents("price", field) is expected
+
+
+@pytest.mark.parametrize(("name", "expected"), [("total_cents", True), ("amountMinor", True), ("percent", False)])
+def test_names_that_speak_of_cents(name: str, expected: bool) -> None:
+    """In any kind of value."""
+    assert speaks_of_cents(name) is expected
