@@ -43,6 +43,7 @@ from .vocabulary.model_words import (
     CATEGORY_AGAINST,
     CATEGORY_LINK,
     LINE_OFF,
+    LINE_OFF_AGAINST,
     OTHER_KINDS,
     PRODUCT_KIND,
 )
@@ -117,7 +118,7 @@ class Items:
 
     def _only_bought(self) -> dict[str, Any]:
         """Return lookups that leave out lines of delivery, discounts and fees, and those that were cancelled."""
-        found: dict[str, Any] = dict.fromkeys(flags_named(self.lines.model, LINE_OFF), False)
+        found: dict[str, Any] = dict.fromkeys(flags_named(self.lines.model, LINE_OFF, LINE_OFF_AGAINST), False)
         kinds, others = (values_named(self.lines.model, table) for table in (PRODUCT_KIND, OTHER_KINDS))
         for column in dict(kinds).keys() & dict(others).keys():
             values = [value for name, value in kinds if name == column]

@@ -223,9 +223,9 @@ def values_named(model: type[models.Model], table: Table) -> list[tuple[str, Any
     ]
 
 
-def flags_named(model: type[models.Model], table: Table) -> list[str]:
+def flags_named(model: type[models.Model], table: Table, against: Table | None = None) -> list[str]:
     """Return the columns of true and false that a table names; one that may be neither is left out."""
-    return [each.name for each, points in _flags(model, table) if points >= 90 and not each.null]
+    return [each.name for each, points in _flags(model, table, against) if points >= 90 and not each.null]
 
 
 # ── flags and moments ──────────────────────────────────────────────────────────────────────────────────────────────

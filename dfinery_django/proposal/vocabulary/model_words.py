@@ -80,6 +80,8 @@ OTHER_KINDS = table("""
 TEST_FLAG = table("100: test | testmode | test mode | test order | sandbox | 테스트")
 #: A column that tells a line apart that was not bought after all.
 LINE_OFF = table("100: canceled | removed | deleted | excluded | 취소여부 | 삭제여부")
+#: What of a line may be cancelled while the line itself is not.
+LINE_OFF_AGAINST = table("100: allocation | stock | reservation | mail | notification | reminder | renewal | shipment")
 CATEGORY_LINK = table("""
     60: category | taxon | taxonomy | 카테고리 | 분류 | カテゴリ | 分类 | 分類 | 类别
     45: type | product type | collection | section | genre | department | product class | family | 종류
