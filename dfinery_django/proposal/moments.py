@@ -40,4 +40,7 @@ def set_then(model: type[models.Model], when: Any, *roles: Role) -> list[Candida
     found = [each for role in roles for each in rank(model, role, SampleRows())]
     rows = newest(model, when)
     is_set = {each.path: None not in rows.values(each.path) for each in found}
+    if True in dict(when or {}).values():  # a cart that becomes an order: a column that is never empty is the cart's
+        own = {each.name for each in columns_of(model) if not each.null}
+        found = [each for each in found if each.path not in own]
     return [each for each in found if not each.is_changed and not each.is_at_creation and is_set[each.path]]

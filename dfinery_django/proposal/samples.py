@@ -35,9 +35,9 @@ class SampleRows:
         if not self.rows:
             return 0, ""
         values = self.values(path)
-        errors = [each for each in values if isinstance(each, Exception)]
-        filled = [each for each in values if not isinstance(each, Exception) and each not in (None, "")]
-        if len(errors) == len(values) or (is_amount and any(not _is_amount(each) for each in filled)):
+        filled = [each for each in values if each not in (None, "")]
+        # Where one row raises, its event would fail.
+        if any(isinstance(each, Exception) or (is_amount and not _is_amount(each)) for each in filled):
             return None
         if is_amount:
             filled = [each for each in filled if each]

@@ -105,7 +105,7 @@ PURCHASES = {
     "cart": {
         "model": '"cart.Order"',
         "when": '{"ordered": True}',
-        "event_datetime": '"ordered_date"',
+        "reconcile_by": '"start_date"',
         "order_id": '"ref_code"',
         "order_sales": '"get_total"',
         "items": '"items"',
@@ -551,7 +551,7 @@ def test_rows_that_can_not_be_read_are_no_obstacle(install: Install, capsys: Any
     def refuse(*args: Any, **kwargs: Any) -> Any:
         raise ArithmeticError("not a number")
 
-    model.from_db = refuse
+    model.from_db = classmethod(refuse)
     try:
         call_command("dfinery", "init", "--model", "cart.Order")
     finally:
