@@ -153,8 +153,8 @@ CREATE TABLE `auth_user` (
 
 /*!40000 ALTER TABLE `auth_user` DISABLE KEYS */;
 INSERT INTO `auth_user` VALUES
-(1,'!coCAAlsjiw4E4j1XnTpkV6ppheL97CN965fq3L9X','2026-11-20 03:04:05.678901',1,'root','','','',1,1,'2026-11-20 03:04:05.678901'),
-(2,'',NULL,0,'kim','','','',0,1,'2026-11-29 01:38:33.413314');
+(1,'!NHRBQWQHOxcLyqoY8SkTNJdXjXJoxMLwudhHuKsH','2026-11-20 03:04:05.678901',1,'root','','','',1,1,'2026-11-20 03:04:05.678901'),
+(2,'',NULL,0,'kim','','','',0,1,'2026-11-29 02:02:45.858006');
 /*!40000 ALTER TABLE `auth_user` ENABLE KEYS */;
 DROP TABLE IF EXISTS `auth_user_groups`;
 /*!40101 SET @saved_cs_client     = @@character_set_client */;
@@ -211,7 +211,7 @@ CREATE TABLE `dfinery_django_customfield` (
 INSERT INTO `dfinery_django_customfield` VALUES
 ('2eda71f4418b7ac2103fbe99fddce2362a42eb145cc4f411674591cda0c55e59','event','빛깔','string','2026-11-20 03:04:05.678901','2026-11-20 03:04:05.678901',0,'',NULL),
 ('5eeda07c6b73b91c86acfcfbe2fd973cf95e0cff6139f331067dc02c16fe1740','event','grade','string','2026-11-20 03:04:05.678901','2026-11-20 03:04:05.678901',0,'',NULL),
-('9305a680e2fb2dba515b70cc4813d4200058e00f8d4cf8f75b24a78694823460','event','memo','string','2026-11-29 01:38:33.499310','2026-11-29 01:38:33.499310',0,'',NULL),
+('9305a680e2fb2dba515b70cc4813d4200058e00f8d4cf8f75b24a78694823460','event','memo','string','2026-11-29 02:02:45.937371','2026-11-29 02:02:45.937371',0,'',NULL),
 ('9deb9f890b1eccf6a42bd68014c521457e17efbbedb3e0e31a32d566c3b8cebe','event','it\'s','string','2026-11-20 03:04:05.678901','2026-11-20 03:04:05.678901',0,'',NULL),
 ('d504b683682b5f7941c57a29f534c527e25678413ce8925033303eb6652e7904','event','Grade','string','2026-11-20 03:04:05.678901','2026-11-20 03:04:05.678901',0,'',NULL);
 /*!40000 ALTER TABLE `dfinery_django_customfield` ENABLE KEYS */;
@@ -240,7 +240,7 @@ CREATE TABLE `dfinery_django_deliveryattempt` (
 
 /*!40000 ALTER TABLE `dfinery_django_deliveryattempt` DISABLE KEYS */;
 INSERT INTO `dfinery_django_deliveryattempt` VALUES
-(1,1,'2026-11-20 03:04:05.678901',12,'accepted',200,'2000','{\"result_code\": 2000, \"result_msg\": null, \"result_data\": {\"event_id\": \"7fa7c88a-aeb6-418d-86ba-945c953cd5c6\"}}','','','',0,1),
+(1,1,'2026-11-20 03:04:05.678901',12,'accepted',200,'2000','{\"result_code\": 2000, \"result_msg\": null, \"result_data\": {\"event_id\": \"d5879f54-85df-4488-82a3-01289933ee6a\"}}','','','',0,1),
 (2,1,'2026-11-20 03:05:05.678901',31,'transient',503,'','<h1>503 \'잠시\' 🎁</h1>\r\n','no proper answer','','ReadTimeout: it\'s \\ slow',1,3),
 (3,2,'2026-11-20 03:06:05.678901',62,'transient',503,'','<h1>503 \'잠시\' 🎁</h1>\r\n','no proper answer','','ReadTimeout: it\'s \\ slow',0,3),
 (4,3,'2026-11-20 03:07:05.678901',93,'transient',503,'','<h1>503 \'잠시\' 🎁</h1>\r\n','no proper answer','','ReadTimeout: it\'s \\ slow',1,3),
@@ -286,9 +286,9 @@ CREATE TABLE `dfinery_django_destination` (
 
 /*!40000 ALTER TABLE `dfinery_django_destination` DISABLE KEYS */;
 INSERT INTO `dfinery_django_destination` VALUES
-('closed','2026-11-20 04:00:00.000000','token','4001: it\'s refused','','2026-11-20 03:04:05.678901',7,'0123456789abcdef',NULL,NULL,NULL,NULL,NULL,NULL,'',NULL,NULL,'2026-11-29 01:38:33.491614',NULL,NULL,NULL),
-('default',NULL,'','','',NULL,0,'',NULL,NULL,12.5,1e22,'2026-11-20 03:04:05.678901',NULL,'',NULL,'2026-11-29 01:38:33.557492','2026-11-20 03:04:05.678901',NULL,NULL,NULL),
-('paused',NULL,'','','',NULL,0,'',NULL,NULL,NULL,NULL,NULL,NULL,'kim 🎁','2026-11-20 03:04:05.678901',NULL,'2026-11-29 01:38:33.488827',NULL,NULL,NULL);
+('closed','2026-11-20 04:00:00.000000','token','4001: it\'s refused','','2026-11-20 03:04:05.678901',7,'0123456789abcdef',NULL,NULL,NULL,NULL,NULL,NULL,'',NULL,NULL,'2026-11-29 02:02:45.930314',NULL,NULL,NULL),
+('default',NULL,'','','',NULL,0,'',NULL,NULL,12.5,1e22,'2026-11-20 03:04:05.678901',NULL,'',NULL,'2026-11-29 02:02:45.987263','2026-11-20 03:04:05.678901',NULL,NULL,NULL),
+('paused',NULL,'','','',NULL,0,'',NULL,NULL,NULL,NULL,NULL,NULL,'kim 🎁','2026-11-20 03:04:05.678901',NULL,'2026-11-29 02:02:45.927909',NULL,NULL,NULL);
 /*!40000 ALTER TABLE `dfinery_django_destination` ENABLE KEYS */;
 DROP TABLE IF EXISTS `dfinery_django_event`;
 /*!40101 SET @saved_cs_client     = @@character_set_client */;
@@ -333,7 +333,7 @@ CREATE TABLE `dfinery_django_event` (
 
 /*!40000 ALTER TABLE `dfinery_django_event` DISABLE KEYS */;
 INSERT INTO `dfinery_django_event` VALUES
-(1,'7fa7c88a-aeb6-418d-86ba-945c953cd5c6','purchase','purchase','default','store.Order','1','c6bdf78059603847f1f2eb39a4ad2b3fc9812b982ab9ad06ad92646c187a94dc','delivered','{\"event_attributes\":{\"event_id\":\"7fa7c88a-aeb6-418d-86ba-945c953cd5c6\",\"event_name\":\"purchase\",\"event_datetime\":1795912713414,\"order_id\":\"D-1\",\"order_sales\":39000.5,\"items\":[{\"product_id\":\"S1\",\"product_name\":\"머그컵\",\"quantity\":2,\"price\":19500.25}],\"memo\":\"선물 🎁\"},\"user_attributes\":{\"user_id\":\"2\"}}','2','customer.\'pk\'','D-1','2026-11-20 03:04:05.678901','2026-11-22 03:04:05.678901',NULL,1,0,'','','','2026-11-20 03:04:05.678901','2026-11-20 03:04:05.678901'),
+(1,'d5879f54-85df-4488-82a3-01289933ee6a','purchase','purchase','default','store.Order','1','c6bdf78059603847f1f2eb39a4ad2b3fc9812b982ab9ad06ad92646c187a94dc','delivered','{\"event_attributes\":{\"event_id\":\"d5879f54-85df-4488-82a3-01289933ee6a\",\"event_name\":\"purchase\",\"event_datetime\":1795914165859,\"order_id\":\"D-1\",\"order_sales\":39000.5,\"items\":[{\"product_id\":\"S1\",\"product_name\":\"머그컵\",\"quantity\":2,\"price\":19500.25}],\"memo\":\"선물 🎁\"},\"user_attributes\":{\"user_id\":\"2\"}}','2','customer.\'pk\'','D-1','2026-11-20 03:04:05.678901','2026-11-22 03:04:05.678901',NULL,1,0,'','','','2026-11-20 03:04:05.678901','2026-11-20 03:04:05.678901'),
 (2,'4030f0c0-b99b-45e1-89b6-fe295448a8ca','coupon','coupon','default','store.Coupon','emoji','f73adb96bff83239616ba7a4251a739f388867d7a8c91a89b629e8f3a8743787','pending','{\"event_attributes\":{\"event_id\":\"4030f0c0-b99b-45e1-89b6-fe295448a8ca\",\"event_name\":\"coupon\",\"event_datetime\":1795143845678,\"memo\":\"선물 🎁👩‍👩‍👧\",\"빛깔\":\"Ünïcode ‮right to left\"},\"user_attributes\":{\"user_id\":\"1\"}}','1','','','2026-11-20 03:04:05.678901','2026-11-22 03:04:05.678901','2026-11-20 03:04:05.678901',0,0,'','','',NULL,'2026-11-20 03:04:05.678901'),
 (3,'1ef1c47a-be16-448c-8e33-9379304b793c','coupon','coupon','default','store.Coupon','null byte','da4309cee4cc0985b0c4d599d42dcadc870891422d8b56613d1c6726f6c85f1b','pending','{\"event_attributes\":{\"event_id\":\"1ef1c47a-be16-448c-8e33-9379304b793c\",\"event_name\":\"coupon\",\"event_datetime\":1795143845678,\"memo\":\"a\\u0000b\",\"tab\":\"\\t\\\\ \\\" \\u2028/\"},\"user_attributes\":{\"user_id\":\"1\"}}','1','','','2026-11-20 03:04:05.678901','2026-11-22 03:04:05.678901','2026-11-20 03:04:05.678901',3,0,'transient','no answer','',NULL,'2026-11-20 03:04:05.678901'),
 (4,'f3c7807d-4750-43ba-809b-f4801b2d934e','coupon','coupon','default','store.Coupon','numbers','38b076a150a8823ae9e47da0512b4a72a928f583573ceea0950041b75b93db33','pending','{\"event_attributes\":{\"event_id\":\"f3c7807d-4750-43ba-809b-f4801b2d934e\",\"event_name\":\"coupon\",\"event_datetime\":1795143845678,\"order_sales\":1e+22,\"rate\":0.1,\"big\":9007199254740993,\"minus\":-0.0,\"discount\":4000000.0},\"user_attributes\":{\"user_id\":\"1\"}}','1','','A-1','2026-11-20 03:04:05.678901','2026-11-22 03:04:05.678901','2026-11-20 03:04:05.678901',0,0,'','','',NULL,'2026-11-20 03:04:05.678901'),
@@ -352,7 +352,7 @@ INSERT INTO `dfinery_django_event` VALUES
 (17,'8b47045e-b7b8-4a42-8a96-7f33ee1d014b','coupon','coupon','default','store.Coupon','cancelled','0ff09c3193ac76d38c228f28e9ee7c45f16540c54ca247c028f7b41260b8589f','cancelled','{\"event_attributes\":{\"event_id\":\"8b47045e-b7b8-4a42-8a96-7f33ee1d014b\",\"event_name\":\"coupon\",\"event_datetime\":1795143845678,\"memo\":\"cancelled\"},\"user_attributes\":{\"user_id\":\"1\"}}','1','','','2026-11-20 03:04:05.678901','2026-11-22 03:04:05.678901',NULL,0,0,'by_hand','by kim','','2026-11-20 03:04:05.678901','2026-11-20 03:04:05.678901'),
 (18,'84983c60-f7da-4dc1-8b86-98621f802c0d','coupon','coupon','default','store.Coupon','guest','c752864568120fab77a5a4fc5149888e431a534eb71c8aad45cf93c410b860eb','cancelled','','1','','','2026-11-20 03:04:05.678901','2026-11-22 03:04:05.678901',NULL,0,0,'guest','','','2026-11-20 03:04:05.678901','2026-11-20 03:04:05.678901'),
 (19,'9be4d820-aca9-40ba-877f-cfeeab2762af','coupon','','','','9be4d820aca910ba177fcfeeab2762afefa4b7888e4a92f25fec0032a5688078','e9f79ec0d00a3526a3906940b0d5d0178b12b0f7332ab30f3eb3f89a1dd4547c','cancelled','','','','','2026-11-20 03:04:05.678901','2026-11-22 03:04:05.678901',NULL,0,0,'forgotten','','','2026-11-20 03:04:05.678901','2026-11-20 03:04:05.678901'),
-(20,'fd56eea8-905d-403b-afcc-1606967d96b2','purchase','purchase','default','store.Order','2','d0a4473d87f0f7d8259fa2304c425253d8f1229dac4bc7316e1c0b36d5de3e6f','captured','','2','customer.\'pk\'','','2026-11-20 03:04:05.678901','2026-11-22 03:04:05.678901','2026-11-20 03:04:05.678901',0,0,'','','',NULL,'2026-11-20 03:04:05.678901');
+(20,'92eb5c0d-6fe0-4ee6-9f73-0a50d99844eb','purchase','purchase','default','store.Order','2','d0a4473d87f0f7d8259fa2304c425253d8f1229dac4bc7316e1c0b36d5de3e6f','captured','','2','customer.\'pk\'','','2026-11-20 03:04:05.678901','2026-11-22 03:04:05.678901','2026-11-20 03:04:05.678901',0,0,'','','',NULL,'2026-11-20 03:04:05.678901');
 /*!40000 ALTER TABLE `dfinery_django_event` ENABLE KEYS */;
 DROP TABLE IF EXISTS `dfinery_django_incident`;
 /*!40101 SET @saved_cs_client     = @@character_set_client */;
@@ -646,8 +646,8 @@ CREATE TABLE `store_order` (
 
 /*!40000 ALTER TABLE `store_order` DISABLE KEYS */;
 INSERT INTO `store_order` VALUES
-(1,'D-1','paid',39000.50,'선물 🎁','2026-11-29 00:38:33.414766',2),
-(2,'W-1','paid',39000.50,'선물 🎁','2026-11-29 00:38:33.555446',2);
+(1,'D-1','paid',39000.50,'선물 🎁','2026-11-29 01:02:45.859421',2),
+(2,'W-1','paid',39000.50,'선물 🎁','2026-11-29 01:02:45.985536',2);
 /*!40000 ALTER TABLE `store_order` ENABLE KEYS */;
 /*!40103 SET TIME_ZONE=@OLD_TIME_ZONE */;
 

@@ -704,8 +704,8 @@ INSERT INTO public.auth_permission VALUES (75, 'Can view line', 21, 'view_line')
 -- Data for Name: auth_user; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.auth_user VALUES (1, '!KZv1FXroHn7BJNj0XooYEVZifpawQ7ORxCEtwJ2H', '2026-11-20 03:04:05.678901+00', true, 'root', '', '', '', true, true, '2026-11-20 03:04:05.678901+00');
-INSERT INTO public.auth_user VALUES (2, '', NULL, false, 'kim', '', '', '', false, true, '2026-11-29 01:38:32.033376+00');
+INSERT INTO public.auth_user VALUES (1, '!xTBXVNa9oRVNAUZB0b5w06apvDbIeWyfn8kpSJVV', '2026-11-20 03:04:05.678901+00', true, 'root', '', '', '', true, true, '2026-11-20 03:04:05.678901+00');
+INSERT INTO public.auth_user VALUES (2, '', NULL, false, 'kim', '', '', '', false, true, '2026-11-29 02:02:44.558787+00');
 
 
 --
@@ -724,7 +724,7 @@ INSERT INTO public.auth_user VALUES (2, '', NULL, false, 'kim', '', '', '', fals
 -- Data for Name: dfinery_django_customfield; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.dfinery_django_customfield VALUES ('9305a680e2fb2dba515b70cc4813d4200058e00f8d4cf8f75b24a78694823460', 'event', 'memo', 'string', '2026-11-29 01:38:32.132648+00', '2026-11-29 01:38:32.132648+00', 0, '', NULL);
+INSERT INTO public.dfinery_django_customfield VALUES ('9305a680e2fb2dba515b70cc4813d4200058e00f8d4cf8f75b24a78694823460', 'event', 'memo', 'string', '2026-11-29 02:02:44.647643+00', '2026-11-29 02:02:44.647643+00', 0, '', NULL);
 INSERT INTO public.dfinery_django_customfield VALUES ('2eda71f4418b7ac2103fbe99fddce2362a42eb145cc4f411674591cda0c55e59', 'event', '빛깔', 'string', '2026-11-20 03:04:05.678901+00', '2026-11-20 03:04:05.678901+00', 0, '', NULL);
 INSERT INTO public.dfinery_django_customfield VALUES ('9deb9f890b1eccf6a42bd68014c521457e17efbbedb3e0e31a32d566c3b8cebe', 'event', 'it''s', 'string', '2026-11-20 03:04:05.678901+00', '2026-11-20 03:04:05.678901+00', 0, '', NULL);
 INSERT INTO public.dfinery_django_customfield VALUES ('d504b683682b5f7941c57a29f534c527e25678413ce8925033303eb6652e7904', 'event', 'Grade', 'string', '2026-11-20 03:04:05.678901+00', '2026-11-20 03:04:05.678901+00', 0, '', NULL);
@@ -761,16 +761,16 @@ INSERT INTO public.dfinery_django_deliveryattempt VALUES (13, 1, '2026-11-20 03:
 ', 'no proper answer', '', 'ReadTimeout: it''s \ slow', true, 13);
 INSERT INTO public.dfinery_django_deliveryattempt VALUES (14, 2, '2026-11-20 03:06:05.678901+00', 62, 'transient', 503, '', '<h1>503 ''잠시'' 🎁</h1>
 ', 'no proper answer', '', 'ReadTimeout: it''s \ slow', false, 13);
-INSERT INTO public.dfinery_django_deliveryattempt VALUES (1, 1, '2026-11-20 03:04:05.678901+00', 12, 'accepted', 200, '2000', '{"result_code": 2000, "result_msg": null, "result_data": {"event_id": "08cd5ab0-ffe3-4b6f-ab21-2243dc7e9518"}}', '', '', '', false, 1);
+INSERT INTO public.dfinery_django_deliveryattempt VALUES (1, 1, '2026-11-20 03:04:05.678901+00', 12, 'accepted', 200, '2000', '{"result_code": 2000, "result_msg": null, "result_data": {"event_id": "b584ad48-dd97-4581-b155-6c28c3cc1681"}}', '', '', '', false, 1);
 
 
 --
 -- Data for Name: dfinery_django_destination; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.dfinery_django_destination VALUES ('default', NULL, '', '', '', NULL, 0, '', NULL, NULL, 12.5, 1e+22, '2026-11-20 03:04:05.678901+00', NULL, '', NULL, '2026-11-29 01:38:32.252964+00', '2026-11-20 03:04:05.678901+00', NULL, NULL, NULL);
-INSERT INTO public.dfinery_django_destination VALUES ('paused', NULL, '', '', '', NULL, 0, '', NULL, NULL, NULL, NULL, NULL, NULL, 'kim 🎁', '2026-11-20 03:04:05.678901+00', NULL, '2026-11-29 01:38:32.11907+00', NULL, NULL, NULL);
-INSERT INTO public.dfinery_django_destination VALUES ('closed', '2026-11-20 04:00:00+00', 'token', '4001: it''s refused', '', '2026-11-20 03:04:05.678901+00', 7, '0123456789abcdef', NULL, NULL, NULL, NULL, NULL, NULL, '', NULL, NULL, '2026-11-29 01:38:32.12271+00', NULL, NULL, NULL);
+INSERT INTO public.dfinery_django_destination VALUES ('default', NULL, '', '', '', NULL, 0, '', NULL, NULL, 12.5, 1e+22, '2026-11-20 03:04:05.678901+00', NULL, '', NULL, '2026-11-29 02:02:44.7058+00', '2026-11-20 03:04:05.678901+00', NULL, NULL, NULL);
+INSERT INTO public.dfinery_django_destination VALUES ('paused', NULL, '', '', '', NULL, 0, '', NULL, NULL, NULL, NULL, NULL, NULL, 'kim 🎁', '2026-11-20 03:04:05.678901+00', NULL, '2026-11-29 02:02:44.636326+00', NULL, NULL, NULL);
+INSERT INTO public.dfinery_django_destination VALUES ('closed', '2026-11-20 04:00:00+00', 'token', '4001: it''s refused', '', '2026-11-20 03:04:05.678901+00', 7, '0123456789abcdef', NULL, NULL, NULL, NULL, NULL, NULL, '', NULL, NULL, '2026-11-29 02:02:44.639198+00', NULL, NULL, NULL);
 
 
 --
@@ -795,8 +795,8 @@ INSERT INTO public.dfinery_django_event VALUES (16, 'fa64ea1e-82e1-406f-828a-b2a
 INSERT INTO public.dfinery_django_event VALUES (17, '8b47045e-b7b8-4a42-8a96-7f33ee1d014b', 'coupon', 'coupon', 'default', 'store.Coupon', 'cancelled', '0ff09c3193ac76d38c228f28e9ee7c45f16540c54ca247c028f7b41260b8589f', 'cancelled', '{"event_attributes":{"event_id":"8b47045e-b7b8-4a42-8a96-7f33ee1d014b","event_name":"coupon","event_datetime":1795143845678,"memo":"cancelled"},"user_attributes":{"user_id":"1"}}', '1', '', '', '2026-11-20 03:04:05.678901+00', '2026-11-22 03:04:05.678901+00', NULL, 0, 0, 'by_hand', 'by kim', '', '2026-11-20 03:04:05.678901+00', '2026-11-20 03:04:05.678901+00');
 INSERT INTO public.dfinery_django_event VALUES (18, '84983c60-f7da-4dc1-8b86-98621f802c0d', 'coupon', 'coupon', 'default', 'store.Coupon', 'guest', 'c752864568120fab77a5a4fc5149888e431a534eb71c8aad45cf93c410b860eb', 'cancelled', '', '1', '', '', '2026-11-20 03:04:05.678901+00', '2026-11-22 03:04:05.678901+00', NULL, 0, 0, 'guest', '', '', '2026-11-20 03:04:05.678901+00', '2026-11-20 03:04:05.678901+00');
 INSERT INTO public.dfinery_django_event VALUES (19, '9be4d820-aca9-40ba-877f-cfeeab2762af', 'coupon', '', '', '', '9be4d820aca910ba177fcfeeab2762afefa4b7888e4a92f25fec0032a5688078', 'e9f79ec0d00a3526a3906940b0d5d0178b12b0f7332ab30f3eb3f89a1dd4547c', 'cancelled', '', '', '', '', '2026-11-20 03:04:05.678901+00', '2026-11-22 03:04:05.678901+00', NULL, 0, 0, 'forgotten', '', '', '2026-11-20 03:04:05.678901+00', '2026-11-20 03:04:05.678901+00');
-INSERT INTO public.dfinery_django_event VALUES (20, 'fd67f49c-7ccf-424d-9599-85bb0012af93', 'purchase', 'purchase', 'default', 'store.Order', '2', 'd0a4473d87f0f7d8259fa2304c425253d8f1229dac4bc7316e1c0b36d5de3e6f', 'captured', '', '2', 'customer.''pk''', '', '2026-11-20 03:04:05.678901+00', '2026-11-22 03:04:05.678901+00', '2026-11-20 03:04:05.678901+00', 0, 0, '', '', '', NULL, '2026-11-20 03:04:05.678901+00');
-INSERT INTO public.dfinery_django_event VALUES (1, '08cd5ab0-ffe3-4b6f-ab21-2243dc7e9518', 'purchase', 'purchase', 'default', 'store.Order', '1', 'c6bdf78059603847f1f2eb39a4ad2b3fc9812b982ab9ad06ad92646c187a94dc', 'delivered', '{"event_attributes":{"event_id":"08cd5ab0-ffe3-4b6f-ab21-2243dc7e9518","event_name":"purchase","event_datetime":1795912712035,"order_id":"D-1","order_sales":39000.5,"items":[{"product_id":"S1","product_name":"머그컵","quantity":2,"price":19500.25}],"memo":"선물 🎁"},"user_attributes":{"user_id":"2"}}', '2', 'customer.''pk''', 'D-1', '2026-11-20 03:04:05.678901+00', '2026-11-22 03:04:05.678901+00', NULL, 1, 0, '', '', '', '2026-11-20 03:04:05.678901+00', '2026-11-20 03:04:05.678901+00');
+INSERT INTO public.dfinery_django_event VALUES (20, '21d65a26-07c1-4849-a4ed-3f9cdd18a7c2', 'purchase', 'purchase', 'default', 'store.Order', '2', 'd0a4473d87f0f7d8259fa2304c425253d8f1229dac4bc7316e1c0b36d5de3e6f', 'captured', '', '2', 'customer.''pk''', '', '2026-11-20 03:04:05.678901+00', '2026-11-22 03:04:05.678901+00', '2026-11-20 03:04:05.678901+00', 0, 0, '', '', '', NULL, '2026-11-20 03:04:05.678901+00');
+INSERT INTO public.dfinery_django_event VALUES (1, 'b584ad48-dd97-4581-b155-6c28c3cc1681', 'purchase', 'purchase', 'default', 'store.Order', '1', 'c6bdf78059603847f1f2eb39a4ad2b3fc9812b982ab9ad06ad92646c187a94dc', 'delivered', '{"event_attributes":{"event_id":"b584ad48-dd97-4581-b155-6c28c3cc1681","event_name":"purchase","event_datetime":1795914164561,"order_id":"D-1","order_sales":39000.5,"items":[{"product_id":"S1","product_name":"머그컵","quantity":2,"price":19500.25}],"memo":"선물 🎁"},"user_attributes":{"user_id":"2"}}', '2', 'customer.''pk''', 'D-1', '2026-11-20 03:04:05.678901+00', '2026-11-22 03:04:05.678901+00', NULL, 1, 0, '', '', '', '2026-11-20 03:04:05.678901+00', '2026-11-20 03:04:05.678901+00');
 
 
 --
@@ -939,8 +939,8 @@ INSERT INTO public.store_line VALUES (2, 'S1', '머그컵', 2, 19500.25, 2);
 -- Data for Name: store_order; Type: TABLE DATA; Schema: public; Owner: -
 --
 
-INSERT INTO public.store_order VALUES (1, 'D-1', 'paid', 39000.50, '선물 🎁', '2026-11-29 00:38:32.035763+00', 2);
-INSERT INTO public.store_order VALUES (2, 'W-1', 'paid', 39000.50, '선물 🎁', '2026-11-29 00:38:32.249983+00', 2);
+INSERT INTO public.store_order VALUES (1, 'D-1', 'paid', 39000.50, '선물 🎁', '2026-11-29 01:02:44.561044+00', 2);
+INSERT INTO public.store_order VALUES (2, 'W-1', 'paid', 39000.50, '선물 🎁', '2026-11-29 01:02:44.703526+00', 2);
 
 
 --
