@@ -101,11 +101,18 @@ class Settings:
         return self.max_age / 2
 
     @property
+    def request_seconds(self) -> float:
+        """The longest time that a request may take."""
+        return self.CONNECT_TIMEOUT + self.READ_TIMEOUT
+
+    def beginning_seconds(self, budget: float) -> float:
+        """Return for how long a drain of so many seconds begins requests: all but that of one, but half at least."""
+        return budget - min(self.request_seconds, budget / 2)
+
+    @property
     def longest_drain_seconds(self) -> float:
         """The longest time that a drain may take."""
-        # It begins no request in its last seconds, or in its second half if that is shorter.
-        request = self.CONNECT_TIMEOUT + self.READ_TIMEOUT
-        return self.DRAIN_SECONDS + max(0, request - self.DRAIN_SECONDS / 2) + DRAIN_TAIL_SECONDS
+        return self.beginning_seconds(self.DRAIN_SECONDS) + self.request_seconds + DRAIN_TAIL_SECONDS
 
     @property
     def endpoint(self) -> Endpoint:

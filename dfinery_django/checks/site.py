@@ -60,7 +60,7 @@ def check_time_zone() -> Iterator[CheckMessage]:
 def check_lease() -> Iterator[CheckMessage]:
     """Find a lease that a request may outlast."""
     settings = get_settings()
-    needed = 2 * (settings.CONNECT_TIMEOUT + settings.READ_TIMEOUT)
+    needed = 2 * settings.request_seconds
     if needed > settings.LEASE_SECONDS:
         yield message_of(
             "W005",
@@ -72,14 +72,13 @@ def check_lease() -> Iterator[CheckMessage]:
 def check_watch() -> Iterator[CheckMessage]:
     """Find a drain that would end before it has watched for as long as it should."""
     settings = get_settings()
-    request = settings.CONNECT_TIMEOUT + settings.READ_TIMEOUT
-    longest = settings.DRAIN_SECONDS - min(request, settings.DRAIN_SECONDS / 2)  # it begins no request after that
+    longest = settings.beginning_seconds(settings.DRAIN_SECONDS)
     if longest < settings.WATCH_SECONDS:
         yield message_of(
             "W002",
             f"DFINERY['WATCH_SECONDS'] is {settings.WATCH_SECONDS:g}, but a drain of {settings.DRAIN_SECONDS:g} s "
             f"(DRAIN_SECONDS) watches for {longest:g} s at most.",
-            f'"WATCH_SECONDS": {longest:g}, or "DRAIN_SECONDS": {settings.WATCH_SECONDS + request:g}.',
+            f'"WATCH_SECONDS": {longest:g}, or "DRAIN_SECONDS": {settings.WATCH_SECONDS + settings.request_seconds:g}.',
         )
 
 

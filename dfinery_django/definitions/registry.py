@@ -80,8 +80,7 @@ class _Catalogue:
 
     def _compile(self, definition: EventDefinition) -> None:
         try:
-            definition.model_class, definition.condition, definition.paths(), definition.identity
-            _check_limits(definition)
+            compile_definition(definition)
         except Exception as error:  # noqa: BLE001 - as above
             self.faults[definition.name] = str(error)
             del self.by_name[definition.name]
@@ -97,6 +96,15 @@ class _Catalogue:
                 and issubclass(concrete, each.model_class._meta.concrete_model or each.model_class)
             )
         return self._watchers[model]
+
+
+def compile_definition(definition: EventDefinition) -> None:
+    """Read all that a definition says, so that a mistake in it is raised here, and not in a save.
+
+    :raises Exception: ``ConfigurationError`` for most mistakes; errors of the site's own code unchanged
+    """
+    definition.model_class, definition.condition, definition.paths(), definition.identity
+    _check_limits(definition)
 
 
 def _check_limits(definition: EventDefinition) -> None:

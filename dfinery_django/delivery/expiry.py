@@ -25,7 +25,7 @@ LONG_WITHOUT_DRAIN = dt.timedelta(hours=1)
 
 def margin(settings: Settings) -> dt.timedelta:
     """Return how long before its expiry an event is too late to send: as long as a request may take."""
-    return dt.timedelta(seconds=settings.CONNECT_TIMEOUT + settings.READ_TIMEOUT)
+    return dt.timedelta(seconds=settings.request_seconds)
 
 
 def expire(

@@ -64,14 +64,13 @@ class Lane:
         self.recorded_at = self.built_at = self.claimed_at = self.expired_at = float("-inf")
         self.expire_size, self.build_size = BatchSize(EXPIRE_BATCH), BatchSize(BUILD_BATCH)
         self.claim_size = 2 * settings.CONCURRENCY
-        seconds = settings.CONNECT_TIMEOUT + settings.READ_TIMEOUT
         # A request is begun only if the lease outlasts it.
-        self.request_seconds = min(seconds, settings.LEASE_SECONDS / 2)
+        self.request_seconds = min(settings.request_seconds, settings.LEASE_SECONDS / 2)
         self.senders = SenderPool(
             settings.CONCURRENCY,
             functools.partial(send_batch, self.protocol, send),
             lambda job, exchange: completed.put((self, job, exchange)),
-            seconds,
+            settings.request_seconds,
             needs_decision=self._reveals_limit,
         )
 

@@ -97,8 +97,7 @@ class _Drain:
         self, databases: list[str], settings: Settings, send: Send, budget: float, should_stop: Callable[[], bool]
     ) -> None:
         self.databases, self.settings, self.send, self.should_stop = databases, settings, send, should_stop
-        requests_end = min(settings.CONNECT_TIMEOUT + settings.READ_TIMEOUT, budget / 2)
-        self.begin_until = clock.monotonic() + budget - requests_end
+        self.begin_until = clock.monotonic() + settings.beginning_seconds(budget)
         self.completed: SimpleQueue[Completion] = SimpleQueue()
         self.lanes: list[Lane] = []
         self.adopted_at = clock.monotonic()

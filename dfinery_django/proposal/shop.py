@@ -7,18 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 from django.core.checks import WARNING
-from django.db import models, router
-from django.db.models import QuerySet
+from django.db import models
 
-from ..db.savepoints import savepoint_guard
 from ..definitions.definition import EventDefinition
-from ..definitions.registry import from_dict
+from ..definitions.registry import compile_definition, from_dict
 from ..mapping.expressions import Value
 from ..mapping.model_paths import installed_model
 from .events import propose
 from .guesses import Guess, Proposal, ProposedEvent
 from .orders import LEAST_ORDER, order_model, order_models
 from .oscar import ORDER, is_oscar, propose_oscar
+from .samples import newest
 
 #: Returns the messages about a definition. The checks are a door, so the caller hands them in.
 Check = Callable[[EventDefinition], Iterable[Any]]
@@ -77,23 +76,12 @@ def leave_out(proposal: Proposal, messages: Iterable[Any]) -> None:
             proposal.notes.append(f"manage.py check says, whatever the mapping: {text}")
 
 
-def last_row(proposal: Proposal, index: int) -> models.Model | None:
+def last_row(event: ProposedEvent) -> models.Model | None:
     """Return the newest row of a definition's model, one that matches it if there is any; ``None`` without rows."""
-    event = proposal.events[index]
-    model = installed_model(event.model)
-    when = event.keys.get("when")
-    using = router.db_for_read(model)
-    rows = model._base_manager.using(using).order_by("-pk")
-    try:
-        with savepoint_guard(using):
-            return _newest_of(rows, when)
-    except Exception:  # noqa: BLE001 - no table, or a column whose values its field can't read
-        return None
-
-
-def _newest_of(rows: QuerySet[models.Model], when: Any) -> models.Model | None:
-    lookups = when.value if isinstance(when, Guess) and isinstance(when.value, dict) else {}
-    return (rows.filter(**lookups).first() if lookups else None) or rows.first()
+    model, when = installed_model(event.model), event.keys.get("when")
+    lookups = when.value if isinstance(when, Guess) and isinstance(when.value, dict) else None
+    rows = (newest(model, lookups).rows if lookups else []) or newest(model).rows
+    return rows[0] if rows else None
 
 
 # ── each guess tried as a definition ─────────────────────────────────────────────────────────────────────────────────
@@ -142,7 +130,7 @@ def _faults(model: Any, content: dict[str, Any], check: Check) -> list[str]:
     users = {"user_attributes": {"user_id": Value("1")}}
     try:
         definition = from_dict("proposal", {"model": model, **users, **content})
-        definition.model_class, definition.condition, definition.paths(), definition.identity
+        compile_definition(definition)
         return [f"{each.msg} {each.hint or ''}".strip() for each in check(definition) if each.level >= WARNING]
     except Exception as error:  # noqa: BLE001 - strange models, and the site's own code
         return [str(error) or type(error).__name__]

@@ -24,6 +24,18 @@ DRAIN = ("-c", "import django; django.setup(); from dfinery_django import tasks;
 DRAIN_FOREVER = ("-m", "django", "dfinery", "drain", "--forever")
 
 
+def answer_calls(functions: dict[str, Any]) -> None:
+    """Answer each line of standard input, a call as JSON, by a line with the result; what is printed goes elsewhere."""
+    import django
+
+    django.setup()
+    answers, sys.stdout = sys.stdout, sys.stderr
+    for line in sys.stdin:
+        name, args, kwargs = json.loads(line)
+        answers.write(json.dumps(functions[name](*args, **kwargs)) + "\n")
+        answers.flush()
+
+
 class Workers:
     """Processes that see the test's rows; the test sees what they have done when the block is left.
 

@@ -144,9 +144,9 @@ def _previews(proposal: Proposal) -> Previews:
     from ...proposal.shop import last_row
 
     previews: Previews = {}
-    for index, event in enumerate(proposal.events):
+    for event in proposal.events:
         if not event.fault:
-            row = last_row(proposal, index)
+            row = last_row(event)
             previews[event.name] = (
                 _explained(event.name, row) if row else f"There is no row of {event.model} to try it on."
             )

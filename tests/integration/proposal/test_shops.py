@@ -351,8 +351,8 @@ def test_a_real_row_can_be_sent(install: Install, settings: Any, name: str) -> N
     install(name, rows=3)
     proposal = propose_for(name)
     settings.DFINERY = setting_of(python_text(proposal))
-    for index, event in enumerate(proposal.events):
-        row: Any = last_row(proposal, index)
+    for event in proposal.events:
+        row: Any = last_row(event)
         explanation = explain(registry.get(event.name), row, using="default")
         assert (explanation.ending, explanation.reason) == ("pending", "")
         faults = [each.fault for part in explanation.parts for each in part.readings if each.fault]
@@ -376,8 +376,8 @@ def test_what_is_tried_is_what_is_written(install: Install, settings: Any, name:
     payloads = []
     for setting in (proposal.setting(), setting_of(python_text(proposal))):
         settings.DFINERY = {**setting, "TOKENS": {"default": "test-token"}}
-        for index, event in enumerate(proposal.events):
-            row: Any = last_row(proposal, index)
+        for event in proposal.events:
+            row: Any = last_row(event)
             payload: Any = preview(event.name, row)
             said = {**payload.event_attributes, "event_id": None, "event_datetime": None}  # of each look its own
             payloads.append((event.name, payload.user_attributes, payload.items, said))
@@ -448,7 +448,7 @@ def test_a_copy_of_the_product_as_json(install: Install, settings: Any) -> None:
     assert keys["product_name"] == '"snapshot.title"'
     assert keys["price"] == 'lambda row: float(number) if (number := (row.snapshot or {}).get("price")) else None'
     settings.DFINERY = setting_of(python_text(proposal))
-    row: Any = last_row(proposal, 0)
+    row: Any = last_row(proposal.events[0])
     for snapshot, price in (({"price": "129.00"}, 129.0), ({}, None), ({"price": ""}, None), ({"price": "0.00"}, 0.0)):
         lines.update(snapshot=snapshot)
         payload: Any = preview("purchase", row)
@@ -466,7 +466,7 @@ def test_cents_in_a_copy_as_json(install: Install, settings: Any) -> None:
     assert keys["product_name"] == '"copy.name"'
     assert keys["price"] == 'lambda row: cents / 100 if (cents := (row.copy or {}).get("price")) else cents'
     settings.DFINERY = setting_of(python_text(proposal))
-    payload: Any = preview("purchase", last_row(proposal, 0))  # type: ignore[arg-type]
+    payload: Any = preview("purchase", last_row(proposal.events[0]))  # type: ignore[arg-type]
     assert [each.get("abx:price", each.get("price")) for each in payload.items] == [49.5]
 
 
@@ -521,7 +521,7 @@ def test_cents_that_are_missing_stay_so(install: Install, settings: Any) -> None
     text = python_text(proposal := propose_for("courses"))
     assert text.count("an integer in USD, so in cents") >= 4
     settings.DFINERY = setting_of(text)
-    row: Any = last_row(proposal, 0)
+    row: Any = last_row(proposal.events[0])
     offer: Any = app.get_model("Offer")
     kept = offer.current_price
     try:

@@ -6,12 +6,12 @@ The tests speak to it as to a colleague, since their own process has another dat
 from __future__ import annotations
 
 import datetime as dt
-import json
 import os
-import sys
 import time
 from collections import Counter
 from typing import Any
+
+from tests.support.processes import answer_calls
 
 
 def create_database() -> None:
@@ -136,16 +136,5 @@ def nap(seconds: float) -> None:
     time.sleep(seconds)
 
 
-def main() -> None:
-    import django
-
-    django.setup()
-    answers, sys.stdout = sys.stdout, sys.stderr
-    for line in sys.stdin:
-        name, args, kwargs = json.loads(line)
-        answers.write(json.dumps(globals()[name](*args, **kwargs)) + "\n")
-        answers.flush()
-
-
 if __name__ == "__main__":
-    main()
+    answer_calls(globals())

@@ -6,11 +6,11 @@ What it calls is public in 1.0.0, so that each version can run it.
 from __future__ import annotations
 
 import datetime as dt
-import json
-import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+from tests.support.processes import answer_calls
 
 
 def no_wake(destination: str) -> None:
@@ -218,15 +218,4 @@ def make_recent(*, but: str, resent: str, leased: str) -> None:
 
 
 def main() -> None:
-    import django
-
-    django.setup()
-    answers, sys.stdout = sys.stdout, sys.stderr
-    for line in sys.stdin:
-        name, args, kwargs = json.loads(line)
-        answers.write(json.dumps(globals()[name](*args, **kwargs)) + "\n")
-        answers.flush()
-
-
-if __name__ == "__main__":
-    main()
+    answer_calls(globals())
